@@ -1,0 +1,142 @@
+"""
+Files that are there whole or not at all: written beside, then renamed.
+
+A kill can leave `.NAME.tmp` behind and nothing else; the next write of the same file takes its place.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rarecase.errors import DiskFullError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+@contextlib.contextmanager
+def write_beside(path: Path) -> Iterator[Path]:
+    """
+    Gives a temporary path in the same folder, and renames it to `path` when the block ends without an error.
+
+    Raises:
+        `DiskFullError`: where the disk has no space left.
+
+    Example:
+        >>> with write_beside(Path("metrics.json")) as temporary:
+        ...     temporary.write_text("{}")
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if is_disk_full(error):
+            raise DiskFullError(
+                f"{path}: no space left on the disk; free some and repeat the command (a run goes on with --resume)"
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def write_folder_beside(folder: Path) -> Iterator[Path]:
+    """
+    Gives an empty folder beside `folder`, and renames it to `folder` when the block ends without an error.
+
+    A folder that stands there is replaced: whether it may be is for the caller to know. It is moved to `.NAME.old` and
+    deleted once the new one stands, so a kill at any moment leaves one of the two whole.
+
+    Raises:
+        `DiskFullError`: where the disk has no space left; what stood there stays.
+
+    Example:
+        >>> with write_folder_beside(Path("learner")) as temporary:
+        ...     model.save_pretrained(temporary)
+    """
+    folder = folder.resolve()  # "." and ".." have no name to write beside
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary, old = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old"))
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if folder.exists():  # a rename does not replace a folder with files in it
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(folder, old)
+        os.replace(temporary, folder)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if is_disk_full(error):
+            raise DiskFullError(f"{folder}: no space left on the disk; free some and repeat the command") from error
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error of the system, Arrow, SQLite or safetensors says that the disk is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    full = ("No space left on device", "os error 28", "database or disk is full")
+    known = isinstance(error, OSError | sqlite3.Error) or type(error).__name__ == "SafetensorError"
+    return known and any(sign in str(error) for sign in full)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all."""
+    with write_beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON with a stable layout, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_parquet(path: Path, dataset: "Dataset") -> None:
+    """Writes a `Dataset` to Parquet, its features in the schema; the same rows give the same bytes."""
+    from datasets.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    from rarecase.schema import from_table, to_table
+
+    # One chunk, no indices mapping: else the row groups, and with them the bytes, follow the table's history.
+    plain = from_table(to_table(dataset).combine_chunks())
+    had_bars = not are_progress_bars_disabled()
+    disable_progress_bars()  # they would appear where stderr is no terminal
+    try:
+        with write_beside(path) as temporary:
+            plain.to_parquet(str(temporary))
+    finally:
+        if had_bars:
+            enable_progress_bars()
+
+
+def read_parquet(path: Path) -> "Dataset":
+    """
+    Reads a Parquet file that `write_parquet` wrote, into memory and past every cache.
+
+    Raises:
+        `DataError`: where the file is truncated or no Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from datasets import Dataset, Features
+    from datasets.table import InMemoryTable
+
+    from rarecase.errors import DataError
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise DataError(f"{path}: no readable Parquet file (truncated?); make it again") from error
+    features = Features.from_arrow_schema(table.schema)
+    return Dataset(InMemoryTable(table.cast(features.arrow_schema)))

@@ -1,0 +1,250 @@
+"""
+The columns of every table, and arrays out of a `Dataset`.
+
+Every step takes a `Dataset` and returns one. The released columns are the same in every split, see `features`; on the
+way through the loop a table carries columns of fixed names beside them: `embedding` (the fixed encoder's), `cluster`,
+`probs` and `features` (the learner's), `mc_probs`, `score`. What is unknown is null, never inferred.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Dataset, Features, List, Value
+from datasets.features.features import generate_from_arrow_type
+from datasets.fingerprint import generate_random_fingerprint
+from datasets.table import InMemoryTable
+
+from rarecase.errors import DataError, MissingColumnError, did_you_mean
+
+HUMAN, GENERATED = "human", "generated"
+
+_MAKES = {
+    "embedding": "rarecase.embed(dataset, encoder)",
+    "cluster": "rarecase.assign_clusters(dataset, m, seed=...)",
+    "probs": "learner.score(dataset)",
+    "features": "learner.score(dataset)",
+    "mc_probs": "learner.score(dataset)",
+}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def features(names: Sequence[str]) -> Features:
+    """
+    The features of every released split.
+
+    Args:
+        names (`Sequence[str]`): the classes of the taxonomy, in order.
+
+    Returns:
+        `Features`: `id`, `text`, `label` and the provenance: `source` (subreddit or file), `origin` (`human` or
+        `generated`), `parent_id` (of a variation), `round`, `strategy`, `annotator`, `generator`, `prompt_hash`,
+        `votes`, `checks` (what verification found) and `reading` (the label in the other reading, where there are
+        two).
+
+    Example:
+        >>> features(["harmful", "not-harmful"])["label"].names
+        ['harmful', 'not-harmful']
+    """
+    text, label = Value("string"), ClassLabel(names=list(names))
+    return Features(
+        {
+            "id": text,
+            "text": text,
+            "label": label,
+            "source": text,
+            "origin": text,
+            "parent_id": text,
+            "round": Value("int32"),
+            "strategy": text,
+            "annotator": text,
+            "generator": text,
+            "prompt_hash": text,
+            "votes": List({"annotator": text, "label": label, "seconds": Value("float32")}),
+            "checks": List({"check": text, "passed": Value("bool"), "value": Value("float32")}),
+            "reading": label,
+        }
+    )
+
+
+def conform(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    """
+    The table with exactly the columns of `features(names)`: missing ones null, others left out.
+
+    Args:
+        dataset (`Dataset`): with at least `id` and `text`; `label`, where it is there, as class indices in the order
+            of `names` (or null).
+
+    Raises:
+        `MissingColumnError`: where `id` or `text` is not there.
+    """
+    for column in ("id", "text"):
+        require(dataset, column)
+    target, table = features(names), to_table(dataset)
+    schema = target.arrow_schema
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return from_table(pa.table(columns, schema=schema))
+
+
+def to_table(dataset: Dataset) -> pa.Table:
+    """The rows as an Arrow table in their present order, also after `select` and `shuffle`."""
+    if not dataset.column_names:
+        return pa.table({})
+    return dataset.with_format("arrow")[:]
+
+
+def from_table(table: pa.Table) -> Dataset:
+    """The `Dataset` over an Arrow table, in memory; the features come from the schema."""
+    # Hashing the whole table for a fingerprint, the default, would take longer than choosing from it.
+    return Dataset(InMemoryTable(table), fingerprint=generate_random_fingerprint())
+
+
+def matrix(dataset: Dataset, column: str) -> np.ndarray:
+    """
+    A numeric column as an array, without a copy where Arrow allows it.
+
+    Args:
+        dataset (`Dataset`): may be selected, shuffled or concatenated: the array follows the rows as they stand.
+        column (`str`): a column of numbers, or of lists of one common length.
+
+    Returns:
+        `np.ndarray`: shape `(rows,)` or `(rows, length)`.
+
+    Raises:
+        `MissingColumnError`: naming the call that makes the column.
+        `DataError`: where a row is null or the lists differ in length.
+
+    Example:
+        >>> matrix(pool, "probs").shape
+        (11000, 6)
+    """
+    require(dataset, column)
+    chunks = dataset.select_columns([column]).with_format("arrow")[:][column]
+    array = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()  # which would copy a single one
+    if array.null_count:
+        row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
+        raise DataError(
+            f"column {column!r} row {row} is empty; every row needs a value: make it with {_maker(column)}"
+        )
+    if not pa.types.is_nested(array.type):
+        return array.to_numpy(zero_copy_only=False)
+    if pa.types.is_fixed_size_list(array.type):
+        width = array.type.list_size
+    else:
+        lengths = np.unique(pc.list_value_length(array).to_numpy(zero_copy_only=False))
+        if len(lengths) > 1:
+            raise DataError(
+                f"column {column!r} has rows of {lengths[0]} and of {lengths[-1]} numbers; expected one length"
+            )
+        width = int(lengths[0]) if len(lengths) else 0
+    return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), width)
+
+
+def with_column(
+    dataset: Dataset, column: str, values: np.ndarray | Sequence[Any] | pa.Array, feature: Any = None
+) -> Dataset:
+    """
+    The table with one column set, in memory.
+
+    Args:
+        dataset (`Dataset`): any table; it stays as it is.
+        column (`str`): a new name, or one whose column is replaced.
+        values (`np.ndarray | Sequence | pa.Array`): one value a row; a two-dimensional array becomes lists of fixed
+            length.
+        feature (`datasets` feature, *optional*): the column's feature, such as a `ClassLabel`; by default that of its
+            type.
+
+    Example:
+        >>> pool = with_column(pool, "embedding", np.zeros((len(pool), 384), np.float32))
+    """
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+        values = pa.FixedSizeListArray.from_arrays(flat, max(values.shape[1], 1))
+    elif not isinstance(values, pa.Array):
+        values = pa.array(values)
+    table = to_table(dataset)
+    if column in table.column_names:
+        table = table.set_column(table.column_names.index(column), column, values)
+    else:
+        table = table.append_column(column, values)
+    kept = {name: dataset.features[name] for name in table.column_names if name in dataset.features and name != column}
+    own = feature or generate_from_arrow_type(values.type)
+    target = Features({name: kept.get(name, own) for name in table.column_names})
+    return from_table(table.cast(target.arrow_schema))
+
+
+def rows(dataset: Dataset, indices: np.ndarray | Sequence[int]) -> Dataset:
+    """The rows at `indices`, in that order, as a table of its own (no indices mapping, no cache file)."""
+    return from_table(to_table(dataset).take(pa.array(np.asarray(indices, dtype=np.int64))))
+
+
+def texts(dataset: Dataset) -> list[str]:
+    """The column `text` as a list, in the order of the rows."""
+    require(dataset, "text")
+    return dataset["text"][:]
+
+
+def canonical_order(dataset: Dataset) -> np.ndarray:
+    """
+    The rows sorted by text: the order in which every draw goes, so that the order of the rows changes nothing.
+
+    Returns:
+        `np.ndarray`: int64, shape `(rows,)`; equal texts stay in the order they have.
+    """
+    require(dataset, "text")
+    column = dataset.select_columns(["text"]).with_format("arrow")[:]["text"]
+    return pc.sort_indices(column).to_numpy().astype(np.int64)
+
+
+def label_names(dataset: Dataset) -> list[str]:
+    """
+    The classes of the column `label`, in order.
+
+    Raises:
+        `DataError`: where `label` is not a `ClassLabel`.
+    """
+    require(dataset, "label")
+    feature = dataset.features["label"]
+    if not isinstance(feature, ClassLabel):
+        raise DataError(
+            f"column 'label' is {type(feature).__name__}, expected ClassLabel: "
+            "dataset.cast_column('label', ClassLabel(names=taxonomy.names))"
+        )
+    return list(feature.names)
+
+
+def needs(*columns: str) -> Callable[[F], F]:
+    """
+    Says which columns a strategy reads, in its attribute `needs`; the loop makes those before it calls the strategy.
+
+    Example:
+        >>> @needs("probs")
+        ... def least_confident(pool, n, *, labeled=None, seed=0): ...
+    """
+
+    def mark(function: F) -> F:
+        function.needs = columns  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def require(dataset: Dataset, column: str) -> None:
+    """
+    Raises:
+        `MissingColumnError`: where `column` is not in the table, with the near name or the call that makes it.
+    """
+    if column not in dataset.column_names:
+        hint = did_you_mean(column, dataset.column_names)
+        way = f"; make it with {_MAKES[column]}" if column in _MAKES else hint
+        raise MissingColumnError(f"column {column!r} is missing (there are: {', '.join(dataset.column_names)}){way}")
+
+
+def _maker(column: str) -> str:
+    return _MAKES.get(column, f"dataset.add_column({column!r}, ...)")
