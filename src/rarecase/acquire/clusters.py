@@ -1,0 +1,48 @@
+"""k-means over the fixed embeddings: the regions C_1 … C_m of Algorithm 1, assigned once, before the first round."""
+
+import numpy as np
+from datasets import ClassLabel, Dataset
+
+from rarecase import randomness
+from rarecase.errors import ConfigError, DataError
+from rarecase.schema import canonical_order, matrix, with_column
+
+
+def assign_clusters(pool: Dataset, m: int, *, seed: int = 0) -> Dataset:
+    """
+    Splits the pool into `m` regions by k-means: "the vector space is split into m clusters" (section 3.2 of the
+    paper).
+
+    Mini-batch k-means (Sculley, 2010) of scikit-learn, since a pool may hold a hundred thousand posts. The rows go in
+    sorted by text, so that their order changes nothing.
+
+    Args:
+        pool (`Dataset`): column `embedding` (float32, shape `(rows, dimensions)`).
+        m (`int`): how many clusters, from 1 to `len(pool)`.
+        seed (`int`): decides the first centres and the mini-batches.
+
+    Returns:
+        `Dataset`: the pool with `cluster` (a `ClassLabel` of `m` classes, which keeps m when a cluster runs empty).
+
+    Raises:
+        `MissingColumnError`: where the pool has not been embedded.
+        `ConfigError`: where `m` is not from 1 to `len(pool)`.
+        `DataError`: where an embedding is not finite.
+
+    Example:
+        >>> pool = assign_clusters(embed(pool, encoder), 20, seed=0)
+    """
+    from sklearn.cluster import MiniBatchKMeans
+
+    vectors = matrix(pool, "embedding")
+    if not 1 <= m <= len(pool):
+        raise ConfigError(f"clusters = {m}: expected from 1 to the {len(pool)} rows of the pool (--clusters)")
+    order = canonical_order(pool)
+    vectors = vectors[order]
+    try:
+        fitted = MiniBatchKMeans(m, random_state=randomness.integer(seed, "clusters")).fit(vectors)
+    except ValueError as error:
+        raise DataError("column 'embedding' holds a value that is not finite; embed the pool again") from error
+    regions = np.empty(len(pool), dtype=np.int64)
+    regions[order] = fitted.labels_
+    return with_column(pool, "cluster", regions, ClassLabel(num_classes=m))

@@ -1,0 +1,94 @@
+"""
+Greedy k-center with lazy distances.
+
+The textbook loop brings every row's distance up to date after each new centre: `n` passes over the whole matrix. But a
+distance to the nearest centre only ever shrinks, so an old distance is an upper bound of the new one, and a row whose
+old distance is below the best new one needs no update. Only the rows at the top are brought up to date,
+which is the idea of lazy greedy (Minoux, 1978). The picks are those of the textbook loop.
+"""
+
+import numpy as np
+
+from rarecase.errors import DataError
+
+# Rows brought up to date first, to learn how far the best is: enough to hold it nearly always, few enough to cost
+# nothing.
+BLOCK = 512
+
+
+def k_center(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Picks rows one after another, each the farthest from all centres so far (Sener and Savarese, 2018, algorithm 1).
+
+    Args:
+        vectors (`np.ndarray`): float32, shape `(rows, dimensions)`.
+        n (`int`): how many to pick, at most `rows`.
+        centres (`np.ndarray`, *optional*): float32, shape `(centres, dimensions)`: the centres there are already.
+            Without them the first pick is the row farthest from the mean.
+
+    Returns:
+        `(np.ndarray, np.ndarray)`: the picked rows (int64) in order of choice, and the Euclidean distance (float32) of
+        each to its nearest centre when it was picked. Ties go to the earlier row.
+
+    Raises:
+        `DataError`: where a vector is not finite.
+
+    Example:
+        >>> k_center(np.array([[0.0], [1.0], [5.0]], np.float32), 2)[0]
+        array([2, 0])
+    """
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    norms = np.einsum("ij,ij->i", vectors, vectors)
+    if not np.isfinite(norms).all():
+        row = int(np.flatnonzero(~np.isfinite(norms))[0])
+        raise DataError(f"column 'embedding' row {row} is not finite; embed the pool again")
+    picks = np.empty(n, dtype=np.int64)
+    chosen_at = np.empty(n, dtype=np.float32)
+    known = np.zeros(len(vectors), dtype=np.int64)  # how many of the picks so far `distance` has taken in
+    begun = 0
+    if centres is None or not len(centres):
+        from_mean = _squared_distances(vectors, norms, vectors.mean(axis=0, keepdims=True))
+        picks[0] = np.argmax(from_mean)
+        chosen_at[0] = from_mean[picks[0]]
+        centres, begun = vectors[picks[:1]], 1
+    distance = _squared_distances(vectors, norms, centres)
+    known[:] = begun
+    distance[picks[:begun]] = -1.0  # below every distance: never the farthest again
+
+    def bring_up_to_date(rows: np.ndarray, step: int) -> None:
+        fresh = _squared_distances(vectors[rows], norms[rows], vectors[picks[known[rows].min() : step]])
+        distance[rows] = np.minimum(distance[rows], fresh)
+        known[rows] = step
+
+    for step in range(begun, n):
+        if known[np.argmax(distance)] < step:
+            block = _highest(distance, BLOCK)
+            block = block[known[block] < step]
+            bring_up_to_date(block, step)
+            # Only rows whose bound reaches the best of the block can still be farther than it.
+            rivals = np.flatnonzero(distance >= distance[block].max())
+            rivals = rivals[known[rivals] < step]
+            if len(rivals):
+                bring_up_to_date(rivals, step)
+        picks[step] = np.argmax(distance)
+        chosen_at[step] = distance[picks[step]]
+        distance[picks[step]] = -1.0
+        known[picks[step]] = n
+    return picks, np.sqrt(chosen_at)
+
+
+def _squared_distances(vectors: np.ndarray, norms: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Of each row to its nearest centre; in slices, so that many centres need no matrix of rows times centres."""
+    nearest = np.full(len(vectors), np.inf, dtype=np.float32)
+    for start in range(0, len(centres), 64):
+        part = centres[start : start + 64]
+        products = vectors @ part.T
+        products *= -2.0
+        products += np.einsum("ij,ij->i", part, part)
+        np.minimum(nearest, products.min(axis=1), out=nearest)
+    return np.maximum(nearest + norms, 0.0)
+
+
+def _highest(values: np.ndarray, count: int) -> np.ndarray:
+    """The rows of the `count` highest values, in any order."""
+    return np.argpartition(values, max(len(values) - count, 0))[-count:]

@@ -1,0 +1,35 @@
+"""How many texts of each class there are, and how unevenly: the figures of the paper's Table 3."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from datasets import Dataset
+
+from rarecase.schema import matrix
+
+
+def class_counts(dataset: Dataset, names: Sequence[str]) -> dict[str, int]:
+    """
+    Rows per class, every class of the taxonomy counted.
+
+    Args:
+        dataset (`Dataset`): column `label`, class indices in the order of `names`.
+        names (`Sequence[str]`): the classes.
+
+    Example:
+        >>> class_counts(start, ["harmful", "not-harmful"])
+        {'harmful': 12, 'not-harmful': 38}
+    """
+    counted = np.bincount(matrix(dataset, "label").astype(np.int64), minlength=len(names))
+    return dict(zip(names, counted.tolist(), strict=True))
+
+
+def class_count_std(counts: dict[str, int]) -> float:
+    """
+    The sample standard deviation (ddof 1) of the class counts; 0 for one class.
+
+    Example:
+        >>> round(class_count_std({"a": 96, "b": 180, "c": 84, "d": 84, "e": 12, "f": 144}), 1)
+        57.6
+    """
+    return float(np.std(list(counts.values()), ddof=1)) if len(counts) > 1 else 0.0

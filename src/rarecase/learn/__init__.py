@@ -1,0 +1,131 @@
+"""
+Learners: what is trained on the labelled texts and scores the pool.
+
+`frozen` embeds every text once and fits a logistic head; `finetune` trains a whole `transformers` classifier.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from rarecase.errors import ConfigError, ModelError, did_you_mean
+from rarecase.learn.models import PACKAGED, local_folder
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from rarecase.acquire.embed import Encoder
+
+KINDS = ("frozen", "finetune")
+
+
+class Learner(Protocol):
+    """
+    What the loop asks of a learner; reads `text` and `label`, never where a row comes from or where it stands.
+
+    `names` holds the classes of the taxonomy, in order.
+    """
+
+    names: tuple[str, ...]
+
+    def prepare(self, dataset: "Dataset") -> "Dataset":
+        """The table with what can be computed once for each text (`features`), whatever is learned later."""
+        ...
+
+    def fit(self, train: "Dataset", dev: "Dataset") -> "Learner":
+        """
+        Learns from `train`, choosing on `dev` where there is something to choose; forgets earlier fits.
+
+        Args:
+            train (`Dataset`): with `text` and `label`; classes without an example are allowed.
+            dev (`Dataset`): likewise; may be empty.
+        """
+        ...
+
+    def score(self, dataset: "Dataset") -> "Dataset":
+        """
+        Args:
+            dataset (`Dataset`): with `text`.
+
+        Returns:
+            `Dataset`: with `probs`, float32 `(rows, classes)`, one column for each class of the taxonomy, and
+            `features`, float32 `(rows, dim)`.
+        """
+        ...
+
+    def save(self, folder: Path | str) -> None:
+        """Writes a folder that `load_learner` reads; safetensors only."""
+        ...
+
+
+def make_learner(
+    kind: str,
+    model: str = PACKAGED,
+    names: Sequence[str] = (),
+    *,
+    seed: int,
+    precision: Literal["fp32", "bf16"] | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    encoder: "Encoder | None" = None,
+    shared: bool = False,
+) -> Learner:
+    """
+    A learner that is not fitted yet; nothing is loaded before it is needed.
+
+    Args:
+        kind (`str`): `frozen` or `finetune`.
+        model (`str`): `packaged`, a folder or a Hub id.
+        names (`Sequence[str]`): the classes of the taxonomy, in order.
+        seed (`int`): the seed of the run.
+        precision (`str`, *optional*): of `finetune`: `fp32` or `bf16`.
+        epochs (`int`, *optional*): of `finetune`: the model's own by default.
+        learning_rate (`float`, *optional*): likewise.
+        encoder (`Encoder`, *optional*): of `frozen`: one that is loaded already.
+        shared (`bool`, *optional*, defaults to `False`): of `frozen`: the column `embedding` is this encoder's.
+
+    Raises:
+        `ConfigError`: where the kind is unknown, or a setting is not one of this kind.
+
+    Example:
+        >>> make_learner("frozen", "packaged", ["harmful", "not-harmful"], seed=0).names
+        ('harmful', 'not-harmful')
+    """
+    if kind == "finetune":
+        from rarecase.learn.finetune import Finetune
+
+        return Finetune(model, names, seed=seed, precision=precision, epochs=epochs, learning_rate=learning_rate)
+    if kind == "frozen":
+        from rarecase.learn.frozen import Frozen
+
+        return Frozen(model, names, seed=seed, encoder=encoder, shared=shared)
+    raise ConfigError(f"learner {kind!r} is unknown{did_you_mean(kind, KINDS)} (there are: {', '.join(KINDS)})")
+
+
+def load_learner(path: str | Path, precision: Literal["fp32", "bf16"] | None = "fp32") -> Learner:
+    """
+    Loads a fitted learner, whichever of the two formats it is in.
+
+    Args:
+        path (`str` or `Path`): a folder or a Hub id.
+        precision (`str`, *optional*, defaults to `fp32`): of `finetune`: `fp32`, `bf16`, or None for the device's.
+
+    Raises:
+        `ModelError`: where there is none, or it cannot be loaded safely.
+
+    Example:
+        >>> scored = load_learner("runs/first/learner").score(pool)
+    """
+    folder = local_folder(str(path))
+    if (folder / "head.safetensors").is_file():
+        from rarecase.learn.frozen import Frozen
+
+        return Frozen.load(folder)
+    if (folder / "config.json").is_file():
+        from rarecase.learn.finetune import Finetune
+
+        return Finetune.load(str(path), precision)
+    raise ModelError(
+        f"{path}: no learner in it, expected head.safetensors (frozen) or config.json (finetune); "
+        "make one with `rarecase train`"
+    )

@@ -1,0 +1,113 @@
+"""
+Which rows share a batch: texts of like length, so that little of the work goes into padding.
+
+Training rows are sorted by text, then by label, before anything is drawn; so neither the order of the rows nor what
+else stands in the table changes what is learned.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from rarecase import schema
+from rarecase.errors import DataError
+from rarecase.randomness import generator
+
+
+def training_rows(dataset: Dataset, names: Sequence[str], what: str = "train") -> tuple[Dataset, np.ndarray]:
+    """
+    The rows in canonical order, and their classes.
+
+    Args:
+        dataset (`Dataset`): with `text` and `label` (`ClassLabel` with `names`).
+        names (`Sequence[str]`): the classes of the taxonomy, in order.
+        what (`str`, *optional*, defaults to `train`): the set, for messages.
+
+    Returns:
+        `tuple[Dataset, np.ndarray]`: the rows sorted by text, then label, and int64 classes, shape `(rows,)`.
+
+    Raises:
+        `DataError`: where the classes are others, or a row has no label.
+    """
+    found = schema.label_names(dataset)
+    if found != list(names):
+        raise DataError(
+            f"{what}: column 'label' has {len(found)} classes that are not the learner's {len(names)} in their order; "
+            "cast_column('label', ClassLabel(names=taxonomy.names))"
+        )
+    keys = schema.to_table(dataset.select_columns(["text", "label"]))
+    if keys["label"].null_count:
+        row = keys["label"].to_pylist().index(None)
+        raise DataError(f"{what} row {row} has no label; label it or leave it out")
+    order = pc.sort_indices(keys, [("text", "ascending"), ("label", "ascending")])
+    return schema.rows(dataset, order.to_numpy()), keys["label"].take(order).to_numpy().astype(np.int64)
+
+
+class LengthGrouped:
+    """
+    Batches of rows of like length, drawn anew each epoch; a batch sampler for `torch.utils.data.DataLoader`.
+
+    The rows are shuffled and cut into chunks of up to 50 batches, each chunk is sorted by length and cut into batches,
+    and the batches are shuffled: `transformers`' `group_by_length`, except that an epoch does not go from long to
+    short.
+
+    Args:
+        lengths (`np.ndarray`): tokens of each row, shape `(rows,)`.
+        batch_size (`int`): rows in a batch; the last one of an epoch may have fewer, none is dropped.
+        seed (`int`): the seed of the run.
+
+    Example:
+        >>> batches = LengthGrouped(np.array([3, 9, 3, 9]), batch_size=3, seed=0)
+        >>> sorted(row for batch in batches for row in batch)
+        [0, 1, 2, 3]
+    """
+
+    drop_last = False  # accelerate reads it, and `batch_size`, where it shares batches out among processes
+
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int):
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = generator(self.seed, "batches", self.epoch)
+        rows = rng.permutation(len(self.lengths))
+        # At least four chunks, or a small set would be sorted outright and have the same batches every epoch.
+        chunk = self.batch_size * max(1, min(50, len(self) // 4))
+        chunks = (rows[start : start + chunk] for start in range(0, len(rows), chunk))
+        grouped = np.concatenate([part[np.argsort(-self.lengths[part], kind="stable")] for part in chunks])
+        for i in rng.permutation(len(self)):
+            yield grouped[i * self.batch_size : (i + 1) * self.batch_size].tolist()
+
+
+def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+    """
+    Batches for scoring: sorted by length, each of at most `budget` tokens with its padding (but at least one row).
+
+    A batch that is a quarter full ends where the length changes: most have no padding then, and need no mask.
+
+    Args:
+        lengths (`np.ndarray`): tokens of each row, shape `(rows,)`.
+        budget (`int`): the most tokens of a batch.
+
+    Returns:
+        `list[np.ndarray]`: rows of each batch; equal lengths stay in the order they have.
+
+    Example:
+        >>> [batch.tolist() for batch in token_batches(np.array([5, 2, 2, 9]), budget=10)]
+        [[1, 2, 0], [3]]
+    """
+    order = np.argsort(lengths, kind="stable")
+    batches, start = [], 0
+    for end in range(1, len(order)):
+        rows, last, coming = end - start, lengths[order[end - 1]], lengths[order[end]]
+        if (rows + 1) * coming > budget or (coming > last and rows * last >= budget / 4):
+            batches.append(order[start:end])
+            start = end
+    return [*batches, order[start:]] if len(order) else []

@@ -1,0 +1,196 @@
+"""A sentence encoder that stays as it is, and a logistic regression on top: the learner `frozen`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from rarecase import schema
+from rarecase.acquire.embed import Encoder, encode, load_encoder, require_finite
+from rarecase.errors import DataError, ModelError
+from rarecase.learn.batches import training_rows
+from rarecase.learn.folders import write_folder_beside
+
+C = 10.0
+FORMAT = 1  # of head.json
+
+
+class Frozen:
+    """
+    Embeddings computed once, and a logistic head: the learner for a laptop and for the first rounds.
+
+    Args:
+        model (`str`): the encoder: `packaged`, a folder or a Hub id.
+        names (`Sequence[str]`): the classes of the taxonomy, in order.
+        seed (`int`): the seed of the run; nothing here is drawn, it is there because every learner takes one.
+        encoder (`Encoder`, *optional*): one that is loaded already, instead of `model`.
+        shared (`bool`, *optional*, defaults to `False`): the column `embedding` was made by this encoder, so it is
+            taken as it is instead of encoding the texts a second time.
+
+    Example:
+        >>> learner = Frozen("packaged", taxonomy.names, seed=0)
+        >>> pool, train = learner.prepare(pool), learner.prepare(train)      # once: the slow part
+        >>> scored = learner.fit(train, dev).score(pool)
+    """
+
+    def __init__(
+        self, model: str, names: Sequence[str], *, seed: int, encoder: Encoder | None = None, shared: bool = False
+    ):
+        self.model = model
+        self.names = tuple(names)
+        self.seed = seed
+        self.shared = shared
+        self._encoder = encoder
+        self._weight: np.ndarray | None = None  # float32, (classes, dim)
+        self._bias: np.ndarray | None = None  # float32, (classes,); -inf for a class without an example
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when it is first needed."""
+        if self._encoder is None:
+            self._encoder = load_encoder(self.model)
+        return self._encoder
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """
+        The table with the column `features`, the vectors that the head reads; no work where it is there already.
+
+        Raises:
+            `ModelError`: where the encoder gives a vector that is not finite.
+            `DataError`: where a vector that is there already is not finite.
+        """
+        if "features" in dataset.column_names:
+            return dataset
+        if self.shared and "embedding" in dataset.column_names:
+            return schema.with_column(dataset, "features", require_finite(dataset, "embedding"))
+        return schema.with_column(dataset, "features", encode(dataset, self.encoder))
+
+    def fit(self, train: Dataset, dev: Dataset) -> "Frozen":
+        """
+        Fits the head anew; earlier fits are forgotten.
+
+        Args:
+            train (`Dataset`): with `label`, and `text` or `features`; a class may lack examples.
+            dev (`Dataset`): not used, as there is nothing to choose.
+
+        Returns:
+            `Frozen`: itself.
+
+        Raises:
+            `DataError`: where there is no training row, a label is missing or the classes are others.
+        """
+        rows, labels = training_rows(train, self.names)
+        if not len(rows):
+            raise DataError("train has no rows; a learner needs at least one labelled text")
+        vectors = require_finite(self.prepare(rows), "features")
+        self._weight = np.zeros((len(self.names), vectors.shape[1]), np.float32)
+        self._bias = np.full(len(self.names), -np.inf, np.float32)
+        present = np.unique(labels)
+        if len(present) == 1:  # nothing to tell apart: it is always this one
+            self._bias[present] = 0.0
+            return self
+        from sklearn.linear_model import LogisticRegression
+
+        # In double precision, and close to the optimum: vectors that differ in the last bit give the same decisions.
+        head = LogisticRegression(C=C, class_weight="balanced", max_iter=5000, tol=1e-6)
+        head.fit(vectors.astype(np.float64), labels)
+        if len(present) == 2:  # the logit of the second against a logit of 0
+            self._weight[present[1]] = head.coef_[0]
+            self._bias[present] = [0.0, head.intercept_[0]]
+        else:
+            self._weight[present] = head.coef_
+            self._bias[present] = head.intercept_
+        return self
+
+    def score(self, dataset: Dataset) -> Dataset:
+        """
+        The probability of each class for each text.
+
+        Args:
+            dataset (`Dataset`): with `text` or `features`.
+
+        Returns:
+            `Dataset`: with `probs`, float32 `(rows, classes)`: 0 for a class that had no example; and `features`.
+
+        Raises:
+            `ModelError`: where the learner has not been fitted.
+            `DataError`: where `features` has another width than the head.
+        """
+        weight, bias = self._head()
+        prepared = self.prepare(dataset)
+        vectors = require_finite(prepared, "features")
+        if len(vectors) and vectors.shape[1] != weight.shape[1]:
+            raise DataError(
+                f"column 'features' has {vectors.shape[1]} numbers a row, the head was fitted on {weight.shape[1]}; "
+                "leave the column out and it is computed anew"
+            )
+        # einsum adds each row up by itself; a matrix product's last bits depend on the row's place in the table.
+        logits = np.einsum("rd,cd->rc", vectors.reshape(-1, weight.shape[1]), weight) + bias
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return schema.with_column(prepared, "probs", odds / odds.sum(axis=1, keepdims=True))
+
+    def save(self, folder: Path | str) -> None:
+        """
+        Writes `encoder/`, `head.safetensors` and `head.json`, the whole folder or none of it.
+
+        Raises:
+            `ModelError`: where the learner has not been fitted, the encoder has no `save`, or `folder` holds something
+                else.
+        """
+        from safetensors.numpy import save_file
+
+        weight, bias = self._head()
+        save_encoder: Any = getattr(self.encoder, "save", None)
+        if save_encoder is None:
+            raise ModelError(
+                f"encoder {type(self.encoder).__name__}: has no save(folder), so the learner cannot be saved"
+            )
+        with write_folder_beside(Path(folder)) as temporary:
+            save_encoder(temporary / "encoder")
+            save_file({"weight": weight, "bias": bias}, temporary / "head.safetensors")
+            # A Hub id says which encoder it was; where a folder stood on this machine concerns nobody.
+            origin = Path(self.model).name if Path(self.model).is_dir() else self.model
+            head = {"format": FORMAT, "names": self.names, "C": C, "class_weight": "balanced", "encoder": origin}
+            (temporary / "head.json").write_text(json.dumps(head, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path | str, *, seed: int = 0) -> "Frozen":
+        """
+        Loads what `save` wrote.
+
+        Args:
+            folder (`Path` or `str`): the folder.
+            seed (`int`, *optional*, defaults to 0): see the class.
+
+        Raises:
+            `ModelError`: where a file is missing, damaged, or of another format.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        place = Path(folder)
+        try:
+            head = json.loads((place / "head.json").read_text(encoding="utf-8"))
+            tensors = load_file(place / "head.safetensors")
+            names, weight, bias = head["names"], tensors["weight"], tensors["bias"]
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise ModelError(
+                f"{folder}: head.json or head.safetensors is missing or damaged ({type(error).__name__}); "
+                "save the learner again"
+            ) from error
+        if head.get("format") != FORMAT or weight.shape[:1] != bias.shape or bias.shape != (len(names),):
+            raise ModelError(f"{folder}: head.json does not fit head.safetensors; save the learner again")
+        encoder = load_encoder(str(place / "encoder"))
+        learner = cls(str(head.get("encoder", folder)), names, seed=seed, encoder=encoder)
+        learner._weight, learner._bias = weight, bias
+        return learner
+
+    def _head(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._weight is None or self._bias is None:
+            raise ModelError(
+                f"{self.model}: the learner has not been fitted; call fit(train, dev) or load_learner(path)"
+            )
+        return self._weight, self._bias

@@ -1,0 +1,300 @@
+"""The four strategies: what each promises, against an obvious reference and whatever the table has been through."""
+
+import warnings
+
+import numpy as np
+import pytest
+from datasets import ClassLabel, Dataset, concatenate_datasets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rarecase.acquire.clusters import assign_clusters
+from rarecase.acquire.strategies import cluster, coreset, entropy, entropy_of, random, rank_within
+from rarecase.errors import ConfigError, DataError, MissingColumnError
+from rarecase.schema import matrix, rows, with_column
+
+ALL = [random, entropy, coreset, cluster]
+
+
+def make_pool(probs: np.ndarray, region: np.ndarray, *, seed: int = 0, m: int | None = None) -> Dataset:
+    """Texts in an order of their own, so that sorting by text is not the order of the rows."""
+    count = len(probs)
+    place = np.random.default_rng(seed).permutation(count)
+    pool = Dataset.from_dict({"id": [f"p{i}" for i in range(count)], "text": [f"walk {i:04d}" for i in place]})
+    pool = with_column(pool, "embedding", np.random.default_rng(seed + 1).normal(size=(count, 6)).astype(np.float32))
+    pool = with_column(pool, "probs", probs.astype(np.float32))
+    return with_column(pool, "cluster", region.astype(np.int64), ClassLabel(num_classes=m) if m else None)
+
+
+def some_pool(count: int = 80, m: int = 5, *, ties: bool = False, seed: int = 0) -> Dataset:
+    rng = np.random.default_rng(seed)
+    probs = rng.dirichlet(np.ones(4), size=count)
+    if ties:
+        probs = probs[rng.integers(3, size=count)]
+    return make_pool(probs, rng.integers(m, size=count), seed=seed, m=m)
+
+
+@st.composite
+def pools(draw) -> Dataset:
+    """Few distinct probabilities and regions, so that ties and empty regions are common."""
+    count, m = draw(st.integers(1, 30)), draw(st.integers(1, 6))
+    distinct = np.array([[1, 0, 0], [0.5, 0.5, 0], [0.2, 0.3, 0.5], [0.9, 0.05, 0.05]])
+    which = draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
+    region = draw(st.lists(st.integers(0, m - 1), min_size=count, max_size=count))
+    pool = make_pool(distinct[which], np.array(region), seed=draw(st.integers(0, 99)), m=m)
+    if draw(st.booleans()):  # vectors with ties too
+        pool = with_column(pool, "embedding", np.float32(which)[:, None])
+    return pool
+
+
+def scramble(pool: Dataset, seed: int) -> Dataset:
+    """Other rows first, other ids, other sources; the same texts with what belongs to them."""
+    count = len(pool)
+    other = rows(pool, np.random.default_rng(seed).permutation(count))
+    other = with_column(other, "id", [f"other-{i}" for i in range(count)])
+    return with_column(other, "source", [f"r/{i % 3}" for i in range(count)])
+
+
+def choose(strategy, pool: Dataset, n: int, **options) -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # m > n has a test of its own
+        return strategy(pool, n, **options)["text"][:]
+
+
+# --- all four ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ALL)
+@settings(deadline=None, max_examples=40)
+@given(pool=pools(), data=st.data())
+def test_n_different_rows_of_the_pool_come_back_whole_and_the_same_however_it_is_scrambled(strategy, pool, data):
+    n = data.draw(st.integers(1, len(pool)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        chosen = strategy(pool, n, seed=3)
+    assert len(set(chosen["text"][:])) == len(chosen) == n
+    in_pool = {row["text"]: row for row in pool}
+    assert all({c: row[c] for c in pool.column_names} == in_pool[row["text"]] for row in chosen)
+    assert choose(strategy, scramble(pool, data.draw(st.integers(0, 99))), n, seed=3) == chosen["text"][:]
+
+
+@pytest.mark.parametrize("strategy", ALL)
+@pytest.mark.parametrize("ties", [False, True])
+def test_scrambled_real_numbers_change_nothing_either(strategy, ties):
+    pool = some_pool(400, ties=ties)
+    for n in (1, 20, 400):
+        assert choose(strategy, scramble(pool, 7), n, seed=1) == choose(strategy, pool, n, seed=1)
+
+
+@pytest.mark.parametrize("strategy", ALL)
+def test_selected_shuffled_and_concatenated_pools_are_read_as_they_stand(strategy):
+    pool = some_pool(90)
+    expected = choose(strategy, rows(pool, range(60)), 20)
+    halves = concatenate_datasets([pool.select(range(30)), pool.select(range(30, 60))])
+    for version in (pool.select(range(60)), halves, halves.shuffle(seed=4), pool.shuffle(seed=1).filter(in_first_60)):
+        assert choose(strategy, version, 20) == expected
+
+
+def in_first_60(row: dict) -> bool:
+    return int(row["id"][1:]) < 60
+
+
+@pytest.mark.parametrize("strategy", ALL)
+@pytest.mark.parametrize("n", [0, -1, 81])
+def test_n_out_of_range_says_what_was_expected(strategy, n):
+    with pytest.raises(ConfigError, match=f"n = {n}: expected from 1 to the 80 rows of the pool"):
+        strategy(some_pool(), n)
+
+
+@pytest.mark.parametrize("strategy", ALL)
+def test_the_pool_is_left_as_it_was(strategy):
+    pool = some_pool()
+    before = pool.to_dict()
+    strategy(pool, 5)
+    assert pool.to_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("strategy", "needed", "call"),
+    [
+        (random, (), ""),
+        (entropy, ("probs",), r"learner\.score\(dataset\)"),
+        (coreset, ("embedding",), r"rarecase\.embed\(dataset, encoder\)"),
+        (cluster, ("cluster", "probs"), r"rarecase\.assign_clusters\(dataset, m|learner\.score"),
+    ],
+)
+def test_a_strategy_says_what_it_needs_reads_nothing_else_and_names_the_call(strategy, needed, call):
+    pool = some_pool()
+    assert strategy.needs == needed
+    assert choose(strategy, pool.select_columns(["text", *needed]), 9) == choose(strategy, pool, 9)
+    for column in needed:
+        with pytest.raises(MissingColumnError, match=f"{column!r} is missing.*({call})"):
+            strategy(pool.remove_columns(column), 9)
+
+
+@pytest.mark.parametrize(("strategy", "column"), [(entropy, "probs"), (cluster, "probs"), (coreset, "embedding")])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_is_a_data_error(strategy, column, value):
+    pool = some_pool()
+    values = matrix(pool, column).copy()
+    values[11, 1] = value
+    with pytest.raises(DataError, match=rf"column '{column}' row \d+ is not finite"):
+        strategy(with_column(pool, column, values), 9)
+
+
+# --- random -----------------------------------------------------------------------------------------------------------
+
+
+def test_random_follows_its_seed():
+    pool = some_pool()
+    assert choose(random, pool, 10, seed=1) == choose(random, pool, 10, seed=1)
+    assert choose(random, pool, 10, seed=1) != choose(random, pool, 10, seed=2)
+
+
+def test_random_draws_every_text_equally_often():
+    pool = some_pool(20)
+    drawn = [text for seed in range(600) for text in choose(random, pool, 5, seed=seed)]
+    _, often = np.unique(drawn, return_counts=True)
+    assert len(often) == 20
+    assert np.abs(often - 150).max() < 50  # 150 expected, standard deviation 10.6
+
+
+# --- entropy ----------------------------------------------------------------------------------------------------------
+
+
+def slow_entropy(p: list[float]) -> float:
+    return -sum(x * np.log(x) for x in p if x > 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(pool=pools(), data=st.data())
+def test_entropy_picks_the_n_highest_most_uncertain_first(pool, data):
+    n = data.draw(st.integers(1, len(pool)))
+    chosen = entropy(pool, n)
+    best = sorted((slow_entropy(p) for p in pool["probs"]), reverse=True)[:n]
+    assert chosen["score"][:] == pytest.approx(best)
+    assert chosen["score"][:] == pytest.approx([slow_entropy(p) for p in chosen["probs"]])
+
+
+def test_ties_of_entropy_go_by_text():
+    pool = make_pool(np.full((30, 4), 0.25), np.zeros(30))
+    assert choose(entropy, pool, 4) == ["walk 0000", "walk 0001", "walk 0002", "walk 0003"]
+
+
+def test_entropy_is_in_nats_and_a_certain_row_has_none():
+    found = entropy_of(np.array([[0.25] * 4, [1, 0, 0, 0], [0.5, 0.5, 0, 0]], np.float32))
+    assert found == pytest.approx([np.log(4), 0, np.log(2)])
+    assert not np.signbit(found).any()
+
+
+# --- coreset ----------------------------------------------------------------------------------------------------------
+
+
+def test_coreset_starts_farthest_from_what_is_labelled_else_from_the_mean():
+    pool = with_column(some_pool(5), "embedding", np.float32([[0], [1], [2], [3], [9]]))
+    ids = dict(zip(pool["text"][:], pool["id"][:], strict=True))
+
+    def picks(n: int, labelled: list[float] | None) -> list[str]:
+        labeled = some_pool(len(labelled), seed=8) if labelled else None
+        if labelled:
+            labeled = with_column(labeled, "embedding", np.float32(labelled)[:, None])
+        return [ids[text] for text in choose(coreset, pool, n, labeled=labeled)]
+
+    assert picks(3, None) == ["p4", "p0", "p3"]
+    assert picks(3, [9.0, 3.0]) == ["p0", *sorted(["p1", "p2"], key=lambda i: pool["text"][int(i[1])])]
+    scores = coreset(pool, 3)["score"][:]
+    assert scores == pytest.approx([6, 9, 3])
+
+
+def test_the_order_of_the_labelled_texts_changes_nothing():
+    pool, labeled = some_pool(200), some_pool(60, seed=5)
+    assert choose(coreset, pool, 30, labeled=labeled) == choose(coreset, pool, 30, labeled=scramble(labeled, 3))
+    assert choose(coreset, pool, 30, labeled=labeled) != choose(coreset, pool, 30)
+
+
+def test_coreset_covers_every_region_before_it_returns_to_one():
+    region = np.arange(100) % 5
+    pool = with_column(some_pool(100), "embedding", (10 * np.eye(5)[region]).astype(np.float32))
+    place = {text: row for row, text in enumerate(pool["text"][:])}
+    assert len({region[place[text]] for text in choose(coreset, pool, 5)}) == 5
+
+
+def test_labelled_texts_without_embedding_are_told_how():
+    with pytest.raises(MissingColumnError, match=r"rarecase\.embed"):
+        coreset(some_pool(), 3, labeled=some_pool().remove_columns("embedding"))
+
+
+# --- cluster ----------------------------------------------------------------------------------------------------------
+
+
+def slow_cluster(pool: Dataset, n: int, m: int) -> list[str]:
+    """Algorithm 1 in the obvious way: each region's share, then the most entropic unchosen of all."""
+    by_entropy = sorted(pool, key=lambda row: (-entropy_of(np.float32([row["probs"]]))[0], row["text"]))
+    shares = {row["text"] for c in range(m) for row in [r for r in by_entropy if r["cluster"] == c][: n // m]}
+    first = [row["text"] for row in by_entropy if row["text"] in shares]
+    rest = [row["text"] for row in by_entropy if row["text"] not in shares]
+    return (first + rest)[:n]
+
+
+@settings(deadline=None, max_examples=120)
+@given(pool=pools(), data=st.data())
+def test_cluster_is_the_obvious_algorithm(pool, data):
+    n = data.draw(st.integers(1, len(pool)))
+    assert choose(cluster, pool, n) == slow_cluster(pool, n, pool.features["cluster"].num_classes)
+
+
+def test_every_region_gives_its_share_of_its_most_entropic_texts_and_the_rest_follows():
+    pool = some_pool(200, m=6)
+    chosen = cluster(pool, 20)
+    region, score = matrix(chosen, "cluster"), matrix(chosen, "score")
+    shares, rest = region[:18], chosen["text"][18:]
+    assert np.bincount(shares, minlength=6).tolist() == [3] * 6
+    for c in range(6):
+        own = np.sort(entropy_of(matrix(pool, "probs"))[matrix(pool, "cluster") == c])[::-1]
+        assert score[:18][shares == c] == pytest.approx(own[:3])
+    left = [text for text in choose(entropy, pool, 200) if text not in chosen["text"][:18]]
+    assert rest == left[:2]
+
+
+def test_the_share_of_a_region_that_runs_empty_goes_to_the_most_entropic_of_the_whole_pool():
+    region = np.array([0, 1, 1, 1, 1, 2, 2, 2, 2, 2])
+    certain = np.array([0.9, 0.9, 0.8, 0.7, 0.95, 0.5, 0.51, 0.52, 0.53, 0.54])
+    pool = make_pool(np.stack([certain, 1 - certain], 1), region, m=3)
+    assert sorted(cluster(pool, 6)["id"][:5]) == ["p0", "p2", "p3", "p5", "p6"]  # two each, one of region 0
+    assert cluster(pool, 6)["id"][5] == "p7"
+
+
+def test_a_region_that_has_vanished_does_not_raise_the_share_of_the_others():
+    pool = assign_clusters(some_pool(120), 4, seed=0)
+    left = rows(pool, np.flatnonzero(matrix(pool, "cluster") != 2))
+    chosen = cluster(left, 12)
+    assert np.bincount(matrix(chosen, "cluster")[:9], minlength=4).tolist() == [3, 3, 0, 3]
+    assert chosen["text"][:] == slow_cluster(left, 12, 4)
+
+
+def test_a_plain_column_of_regions_will_do():
+    pool = some_pool(60, m=3)
+    plain = with_column(pool, "cluster", matrix(pool, "cluster") * 100 - 7)
+    assert choose(cluster, plain, 10) == choose(cluster, pool, 10)
+
+
+def test_more_regions_than_texts_warns_and_is_plain_entropy():
+    pool = some_pool(60, m=8)
+    with pytest.warns(UserWarning, match=r"8 clusters for 7 texts: no cluster gets a share, this is plain entropy"):
+        chosen = cluster(pool, 7)
+    assert chosen["text"][:] == choose(entropy, pool, 7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cluster(pool, 8)
+
+
+def test_scores_stand_in_the_column_score_and_random_has_none():
+    pool = some_pool()
+    for strategy in (entropy, coreset, cluster):
+        assert strategy(pool, 9).column_names == [*pool.column_names, "score"]
+    assert random(pool, 9).column_names == pool.column_names
+
+
+@given(st.lists(st.integers(0, 4)))
+def test_rank_within_counts_the_earlier_rows_of_the_group(group):
+    assert rank_within(np.array(group, np.int64)).tolist() == [group[:i].count(g) for i, g in enumerate(group)]

@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+import torch
+from datasets import ClassLabel
+from transformers import AutoModel, pipeline
+
+from rarecase import schema
+from rarecase.errors import ConfigError, DataError, ModelError
+from rarecase.learn import load_learner
+from rarecase.learn.finetune import Finetune
+from rarecase.learn.models import resolve
+from rarecase.learn.training import class_weights
+
+from .conftest import NAMES, scrambled
+
+
+def finetune(epochs=2, **settings):
+    return Finetune("packaged", NAMES, seed=0, **{"precision": "fp32", "epochs": epochs, **settings})
+
+
+def weights(learner):
+    return {name: value.numpy().copy() for name, value in learner._network.state_dict().items()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def probs(learner, dataset):
+    return schema.matrix(learner.score(dataset), "probs")
+
+
+@pytest.fixture(scope="module")
+def fitted(train, dev):
+    return finetune(epochs=8, learning_rate=2e-4).fit(train, dev)
+
+
+def test_training_changes_every_layer_and_the_loss_falls(fitted, train, dev):
+    before = AutoModel.from_pretrained(resolve("packaged")).state_dict()
+    after = fitted._network.base_model.state_dict()
+    # The first training step moves every weight that has a gradient; unused positions have none.
+    still = [name for name, value in before.items() if torch.equal(value, after[name])]
+    assert still == []
+    losses = [epoch.loss for epoch in fitted.history]
+    assert losses[0] == pytest.approx(np.log(3), abs=0.15)
+    assert losses[-1] < 0.75 * losses[0]
+    assert np.mean(probs(fitted, train).argmax(axis=1) == np.array(train["label"][:])) >= 0.85
+
+
+def test_the_best_epoch_on_dev_is_kept(fitted, dev):
+    from rarecase.evaluate.metrics import metrics
+
+    reached = metrics(dev["label"][:], probs(fitted, dev).argmax(axis=1), NAMES)["macro_f1"]
+    assert reached == pytest.approx(max(epoch.dev_macro_f1 for epoch in fitted.history))
+
+
+def test_order_ids_and_sources_change_no_bit(train, dev):
+    one = finetune().fit(train, dev)
+    two = finetune().fit(scrambled(train)[0], scrambled(dev)[0])
+    assert same(weights(one), weights(two))
+    other, order = scrambled(dev)
+    for column in ("probs", "features"):
+        assert np.array_equal(schema.matrix(one.score(dev), column)[order], schema.matrix(two.score(other), column))
+
+
+def test_fit_forgets_earlier_fits_and_leaves_the_callers_generator(train, dev):
+    once = finetune(epochs=1).fit(train, dev)
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    twice = finetune(epochs=1).fit(dev, train).fit(train, dev)
+    assert torch.equal(state, torch.get_rng_state())
+    assert same(weights(once), weights(twice))
+
+
+def test_another_seed_gives_other_weights(train, dev):
+    other = Finetune("packaged", NAMES, seed=1, precision="fp32", epochs=1).fit(train, dev)
+    assert not same(weights(finetune(epochs=1).fit(train, dev)), weights(other))
+
+
+def test_learners_of_both_precisions_work_in_one_process(train, dev, fitted):
+    bf16 = finetune(epochs=1, precision="bf16").fit(train, dev)
+    fp32 = finetune(epochs=1).fit(train, dev)
+    assert not same(weights(bf16), weights(fp32))
+    assert next(bf16._network.parameters()).dtype == torch.float32
+    assert np.allclose(probs(bf16, dev), probs(fp32, dev), atol=0.05)
+    assert schema.matrix(bf16.score(dev), "features").dtype == np.float32
+
+
+def test_accumulated_gradients_make_fewer_updates(train, dev):
+    # Two batches of 16 and 5 rows: one update an epoch, of both.
+    one = finetune(epochs=1, gradient_accumulation=2, learning_rate=1e-3).fit(train, dev)
+    two = finetune(epochs=1, gradient_accumulation=8, learning_rate=1e-3).fit(train, dev)
+    assert same(weights(one), weights(two))  # an incomplete group counts in full
+    assert not same(weights(one), weights(finetune(epochs=1, learning_rate=1e-3).fit(train, dev)))
+
+
+def test_training_stops_when_dev_does_not_get_better(train, dev):
+    learner = finetune(epochs=6, learning_rate=0.0, patience=2).fit(train, dev)
+    assert len(learner.history) == 3
+
+
+def test_a_class_without_example_a_single_class_and_no_dev_work(train, dev):
+    two = train.filter(lambda row: row["label"] != 1, load_from_cache_file=False)
+    single = train.filter(lambda row: row["label"] == 1, load_from_cache_file=False)
+    for rows in (two, single, train.select([0])):
+        learner = finetune(epochs=1).fit(rows, dev.select([]))
+        assert [epoch.dev_macro_f1 for epoch in learner.history] == [None]
+        found = probs(learner, dev)
+        assert found.shape == (9, 3)
+        assert np.isfinite(found).all()
+
+
+def test_scores_are_probabilities_in_the_order_of_the_rows(fitted, train):
+    scored = fitted.score(train)
+    found = schema.matrix(scored, "probs")
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(found[::-1], probs(fitted, train.select(range(len(train) - 1, -1, -1))), atol=1e-5)
+    assert probs(fitted, train.select([])).shape == (0, 3)
+
+
+def test_features_are_what_the_last_layer_reads(fitted, dev):
+    scored = fitted.score(dev)
+    head = fitted._network.classifier
+    logits = schema.matrix(scored, "features") @ head.weight.detach().numpy().T + head.bias.detach().numpy()
+    odds = np.exp(logits)
+    assert np.allclose(odds / odds.sum(axis=1, keepdims=True), schema.matrix(scored, "probs"), atol=1e-5)
+
+
+def test_pipeline_and_load_learner_read_what_save_writes(fitted, dev, tmp_path):
+    fitted.save(tmp_path / "guard")
+    again = load_learner(tmp_path / "guard")
+    assert again.names == tuple(NAMES)
+    assert np.array_equal(probs(fitted, dev), probs(again, dev))
+    answers = pipeline("text-classification", model=str(tmp_path / "guard"))(dev["text"][:], truncation=True)
+    assert [answer["label"] for answer in answers] == [NAMES[i] for i in probs(fitted, dev).argmax(axis=1)]
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
+    half = load_learner(tmp_path / "guard", "bf16")
+    assert np.allclose(probs(half, dev), probs(fitted, dev), atol=0.05)
+
+
+def test_a_loaded_classifier_trains_on_for_other_classes(fitted, train, dev, tmp_path):
+    fitted.save(tmp_path / "guard")
+    names = ["outside", "wheels", "inside", "other"]
+    renamed = train.cast_column("label", ClassLabel(names=names))
+    learner = Finetune(str(tmp_path / "guard"), names, seed=0, epochs=1)
+    assert probs(learner.fit(renamed, renamed.select([])), dev).shape == (9, 4)
+
+
+def test_class_weights_are_scikit_learns_or_their_root():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.array([0, 0, 0, 0, 1, 1, 2])
+    balanced = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    assert np.allclose(class_weights(labels, 3, "balanced"), balanced)
+    assert np.allclose(class_weights(labels, 3, "sqrt"), np.sqrt(balanced))
+    assert class_weights(labels, 4, "balanced")[3] == 1
+    assert class_weights(labels, 3, None).tolist() == [1, 1, 1]
+
+
+def test_what_cannot_work_is_said(train, dev):
+    with pytest.raises(ModelError, match="packaged: the learner has not been fitted"):
+        finetune().score(dev)
+    with pytest.raises(DataError, match="train has no rows"):
+        finetune().fit(train.select([]), dev)
+    with pytest.raises(ConfigError, match="precision 'fp16': expected 'fp32' or 'bf16'"):
+        finetune(precision="fp16")
+    with pytest.raises(ConfigError, match="epochs = 0: expected at least 1"):
+        finetune(epochs=0)

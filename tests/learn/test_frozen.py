@@ -1,0 +1,143 @@
+import json
+
+import numpy as np
+import pytest
+from datasets import ClassLabel
+
+from rarecase import schema
+from rarecase.acquire.embed import embed, load_encoder
+from rarecase.errors import DataError, ModelError
+from rarecase.learn import load_learner
+from rarecase.learn.frozen import Frozen
+
+from .conftest import NAMES, scrambled
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder()
+
+
+@pytest.fixture
+def learner(encoder):
+    return Frozen("packaged", NAMES, seed=0, encoder=encoder)
+
+
+def probs(learner, dataset):
+    return schema.matrix(learner.score(dataset), "probs")
+
+
+def test_it_learns_the_task(learner, train, dev):
+    found = probs(learner.fit(train, dev), dev)
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert np.mean(found.argmax(axis=1) == np.array(dev["label"][:])) >= 0.6
+
+
+def test_order_ids_and_sources_change_no_bit(encoder, train, dev):
+    other, _ = scrambled(train)
+    unseen, order = scrambled(dev)
+    one = probs(Frozen("packaged", NAMES, seed=0, encoder=encoder).fit(train, dev), dev)
+    two = probs(Frozen("packaged", NAMES, seed=0, encoder=encoder).fit(other, unseen), unseen)
+    assert np.array_equal(one[order], two)
+
+
+def test_a_row_scores_the_same_wherever_it_stands(learner, train, dev):
+    whole = learner.fit(train, dev).prepare(train)
+    assert np.array_equal(probs(learner, whole)[[5, 3]], probs(learner, whole.select([5, 3])))
+
+
+def test_fit_forgets_earlier_fits(encoder, train, dev):
+    once = probs(Frozen("packaged", NAMES, seed=0, encoder=encoder).fit(train, dev), dev)
+    twice = probs(Frozen("packaged", NAMES, seed=0, encoder=encoder).fit(dev, train).fit(train, dev), dev)
+    assert np.array_equal(once, twice)
+
+
+@pytest.mark.parametrize("present", [[0, 1], [0, 2], [1, 2], [0, 1, 2]])
+def test_a_class_without_an_example_gets_zero_and_the_others_learn(learner, train, dev, present):
+    some = train.filter(lambda row: row["label"] in present, load_from_cache_file=False)
+    found = probs(learner.fit(some, dev), some)
+    absent = [label for label in range(3) if label not in present]
+    assert np.all(found[:, absent] == 0)
+    assert np.isfinite(found).all()
+    assert np.mean(found.argmax(axis=1) == np.array(some["label"][:])) == 1
+
+
+def test_two_classes_are_scikit_learns_probabilities(learner, train, dev):
+    from sklearn.linear_model import LogisticRegression
+
+    some = learner.prepare(train.filter(lambda row: row["label"] != 1, load_from_cache_file=False))
+    X, y = schema.matrix(some, "features"), np.array(some["label"][:])
+    expected = LogisticRegression(C=10, class_weight="balanced", max_iter=5000, tol=1e-8).fit(X, y).predict_proba(X)
+    assert np.allclose(probs(learner.fit(some, dev), some)[:, [0, 2]], expected, atol=1e-3)
+
+
+def test_a_single_class_is_certain(learner, train, dev):
+    some = train.filter(lambda row: row["label"] == 1, load_from_cache_file=False)
+    assert np.array_equal(probs(learner.fit(some, dev), dev), np.tile([0, 1, 0], (len(dev), 1)))
+
+
+def test_features_that_are_there_are_not_computed_again(train, dev):
+    class Counting:
+        calls = 0
+
+        def encode(self, texts):
+            self.calls += 1
+            return np.random.default_rng(0).normal(size=(len(texts), 4)).astype(np.float32)
+
+    encoder = Counting()
+    learner = Frozen("own", NAMES, seed=0, encoder=encoder)
+    prepared = learner.prepare(train)
+    learner.fit(prepared, dev).score(prepared)
+    assert encoder.calls == 1
+    embedded = embed(dev, encoder)
+    shared = Frozen("own", NAMES, seed=0, encoder=encoder, shared=True).prepare(embedded)
+    assert encoder.calls == 2
+    assert np.array_equal(schema.matrix(shared, "features"), schema.matrix(embedded, "embedding"))
+    learner.prepare(embedded)  # another encoder may have made `embedding`
+    assert encoder.calls == 3
+
+
+def test_save_and_load_give_the_same_bits_and_nothing_is_pickled(learner, train, dev, tmp_path):
+    learner.fit(train, dev).save(tmp_path / "learner")
+    again = load_learner(tmp_path / "learner")
+    assert again.names == tuple(NAMES)
+    assert np.array_equal(probs(learner, dev), probs(again, dev))
+    assert sorted(path.name for path in (tmp_path / "learner").iterdir()) == [
+        "encoder",
+        "head.json",
+        "head.safetensors",
+    ]
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".bin", ".pt", ".pkl", ".joblib")]
+    assert str(tmp_path) not in (tmp_path / "learner" / "head.json").read_text()
+
+
+def test_a_damaged_folder_is_an_error_by_name(learner, train, dev, tmp_path):
+    learner.fit(train, dev).save(tmp_path / "learner")
+    head = tmp_path / "learner" / "head.json"
+    head.write_text(json.dumps({**json.loads(head.read_text()), "names": NAMES[:2]}))
+    with pytest.raises(ModelError, match=r"head\.json does not fit"):
+        load_learner(tmp_path / "learner")
+    head.unlink()
+    with pytest.raises(ModelError, match=r"head\.json or head\.safetensors is missing or damaged"):
+        load_learner(tmp_path / "learner")
+
+
+def test_what_cannot_work_is_said(learner, train, dev):
+    with pytest.raises(ModelError, match="has not been fitted"):
+        learner.score(dev)
+    with pytest.raises(DataError, match="train has no rows"):
+        learner.fit(train.select([]), dev)
+    with pytest.raises(DataError, match="are not the learner's"):
+        learner.fit(train.cast_column("label", ClassLabel(names=["a", "b", "c"])), dev)
+    learner.fit(train, dev)
+    with pytest.raises(DataError, match="'features' has 2 numbers a row, the head was fitted on 384"):
+        learner.score(schema.with_column(dev, "features", np.ones((len(dev), 2), np.float32)))
+    bad = np.ones((len(dev), 384), np.float32)
+    bad[2] = np.nan
+    with pytest.raises(DataError, match=r"'features' row 2 \(id 'p9'\)"):
+        learner.score(schema.with_column(dev, "features", bad))
+
+
+def test_a_table_without_rows_is_scored(learner, train, dev):
+    assert probs(learner.fit(train, dev), dev.select([])).shape == (0, 3)
