@@ -1,0 +1,275 @@
+"""Variations from any OpenAI-compatible endpoint: a local server, a company's own, or a vendor's."""
+
+import asyncio
+import email.utils
+import ipaddress
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from datasets import Dataset
+from tqdm import tqdm
+
+from rarecase import randomness
+from rarecase.errors import ConfigError, GeneratorError
+from rarecase.generate.replies import Replies, content
+from rarecase.generate.template import Template
+from rarecase.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    import openai
+
+BUSY_TRIES = 6  # of one request while the server answers 429 or 5xx: with doubling pauses about a quarter of a minute
+DEAD_TRIES = 3  # of one request where no answer comes: at 2.5 s each to connect, a dead address is known within 10 s
+LONGEST_PAUSE = 120.0  # seconds; a server that asks for more is a case for going on later
+
+
+class Endpoint:
+    """
+    The generator `openai`: one chat completion request per variation, a few at a time, every reply stored as it comes.
+
+    The outcome is a function of the seeds, `k` and the seed of the run (and of the model): the order in which replies
+    come changes nothing, and what is stored already is not asked again. The key is read from `OPENAI_API_KEY` alone.
+
+    Args:
+        url (`str`): the address, usually ending in `/v1`. Posts leave the machine only where it is not loopback, and
+            then only if `send_to` says so.
+        model (`str`): the model's name there.
+        taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
+        replies (`Replies`): the store of replies.
+        seed (`int`): the seed of the run.
+        concurrency (`int`): requests in flight, at most.
+        temperature (`float`): of the sampling.
+        send_to (`str`, *optional*): the host that posts may be sent to, if it is not this machine.
+
+    Raises:
+        `ConfigError`: where the address is none, is not local without `send_to`, or is not local and there is no key.
+
+    Example:
+        >>> replies = Replies("replies.sqlite")
+        >>> endpoint = Endpoint("http://127.0.0.1:8080/v1", "smollm2", taxonomy, replies=replies, seed=0)
+        >>> variations = endpoint.generate(labels, 5)
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        taxonomy: Taxonomy,
+        *,
+        replies: Replies,
+        seed: int,
+        concurrency: int = 4,
+        temperature: float = 0.4,
+        send_to: str | None = None,
+    ):
+        self.url, self.model, self.replies, self.seed = url, model, replies, seed
+        self.template = Template(taxonomy, model, temperature)
+        self.concurrency = concurrency
+        self._loopback = _allowed(url, send_to)
+        _key(self._loopback)
+
+    def generate(self, seeds: Dataset, k: int) -> Dataset:
+        """
+        Asks for what is not stored yet, and gives `k` variations of each post.
+
+        Args:
+            seeds (`Dataset`): labelled posts.
+            k (`int`): variations of each.
+
+        Returns:
+            `Dataset`: `len(seeds) * k` rows; one to which the model wrote nothing is marked in `checks`.
+
+        Raises:
+            `GeneratorError`: where the endpoint does not answer, or not as it should; replies so far stay stored.
+            `DiskFullError`: where a reply could not be stored.
+        """
+        if missing := self.replies.missing(self.template.requests(seeds, k, self.seed)):
+            asyncio.run(self._ask_all(missing))
+        return self.template.table(seeds, k, self.seed, self.replies, self.model)
+
+    def pending(self, seeds: Dataset, k: int) -> int:
+        """How many requests `generate` would send: those without a stored reply."""
+        return len(self.replies.missing(self.template.requests(seeds, k, self.seed)))
+
+    def check(self) -> None:
+        """
+        Asks for the list of models, so that a dead address or a wrong key is known before a run begins; sends no post.
+
+        Raises:
+            `GeneratorError`: where nothing answers, the key is refused, or the answer is no JSON.
+        """
+        asyncio.run(self._check())
+
+    async def _check(self) -> None:
+        import openai
+
+        async with self._client() as client:
+            for attempt in range(DEAD_TRIES):
+                try:
+                    reply = await client.models.with_raw_response.list()
+                except openai.APIStatusError as error:
+                    if error.status_code in (401, 403) or error.status_code < 400:
+                        raise self._refused(error) from None
+                    return  # alive: busy, or a server that keeps no list
+                except openai.APIConnectionError:
+                    await asyncio.sleep(0.5 * 2**attempt)
+                    continue
+                if not reply.text.lstrip().startswith(("{", "[")):
+                    raise self._unreadable("is no JSON")
+                return
+        raise self._dead()
+
+    async def _ask_all(self, requests: list[dict[str, Any]]) -> None:
+        queue, pause = iter(requests), _Pause(self.seed)
+        bar = tqdm(total=len(requests), desc="variations", unit="reply", disable=None, delay=2, file=sys.stderr)
+
+        async def worker(client: "openai.AsyncOpenAI") -> None:
+            for request in queue:
+                reply = await self._ask(client, request, pause)
+                # No await from here on: a reply that has come is stored even if another request has just failed.
+                self.replies.put(request, self.url, reply)
+                try:
+                    content(reply)
+                except ValueError as reason:
+                    raise self._unreadable(str(reason)) from None
+                bar.update()
+
+        try:
+            async with self._client() as client, asyncio.TaskGroup() as group:
+                for _ in range(min(self.concurrency, len(requests))):
+                    group.create_task(worker(client))
+        except ExceptionGroup as failed:  # the group has ended the other workers; the first failure is what to act on
+            raise failed.exceptions[0] from None
+        finally:
+            bar.close()
+
+    async def _ask(self, client: "openai.AsyncOpenAI", request: dict[str, Any], pause: "_Pause") -> str:
+        import openai
+
+        for attempt in range(1, BUSY_TRIES + 1):
+            await pause.end()
+            try:
+                # The body as it came: the store keeps what the server said, and parsing comes after.
+                return (await client.chat.completions.with_raw_response.create(**request)).text
+            except openai.APIStatusError as error:
+                status, wait = error.status_code, _retry_after(error.response.headers.get("retry-after"))
+                if status != 429 and status < 500:
+                    raise self._refused(error, request) from None
+                if wait is not None and wait > LONGEST_PAUSE:
+                    raise self._busy(f"{status}, and asks to wait {wait:.0f} s") from None
+            except openai.APIConnectionError:
+                if attempt >= DEAD_TRIES:
+                    raise self._dead() from None
+                wait = None
+            pause.extend(wait, attempt)
+        raise self._busy(f"{status} after {BUSY_TRIES} tries")
+
+    def _client(self) -> "openai.AsyncOpenAI":
+        import openai
+
+        http = openai.DefaultAsyncHttpxClient(
+            trust_env=not self._loopback,  # a proxy from the environment must not see what is meant for this machine
+            follow_redirects=False,  # nor may a redirect carry posts to another host than the one allowed
+            timeout=openai.Timeout(600.0, connect=2.5),
+        )
+        # Retries are made here: the client's own pause each request by itself, and draw from the global generator.
+        return openai.AsyncOpenAI(api_key=_key(self._loopback), base_url=self.url, max_retries=0, http_client=http)
+
+    # What an error says is made of the address, the model's name and a status: what a server sends back can hold the
+    # post or the key, so none of it is shown, and the causes are cut off.
+
+    def _refused(self, error: "openai.APIStatusError", request: Iterable[str] = ()) -> GeneratorError:
+        status = error.status_code
+        if status in (401, 403):
+            way = "set OPENAI_API_KEY to a key that is valid there"
+            return GeneratorError(f"{self.url}: refuses the key ({status}); {way}")
+        if status == 404:
+            way = "check --generator-model, and that --generator-url ends as the server says, usually in /v1"
+            return GeneratorError(f"{self.url}: knows no model {self.model!r}, or no chat completions (404); {way}")
+        if status < 400:
+            way = "give the final address as --generator-url (posts are sent to no other)"
+            return GeneratorError(f"{self.url}: redirects elsewhere ({status}); {way}")
+        part = next((f" because of {key!r}" for key in request if error.param == key), "")
+        way = "try another --generator-model, or see the server's log"
+        return GeneratorError(f"{self.url}: refuses the request{part} ({status}); {way}")
+
+    def _unreadable(self, reason: str) -> GeneratorError:
+        way = "--generator-url takes the address of an OpenAI-compatible server, usually ending in /v1"
+        return GeneratorError(f"{self.url}: the reply {reason}; {way}")
+
+    def _dead(self) -> GeneratorError:
+        return GeneratorError(f"{self.url}: no answer; start the server there, or correct --generator-url")
+
+    def _busy(self, what: str) -> GeneratorError:
+        return GeneratorError(f"{self.url}: still answers {what}; go on later (the replies so far are kept)")
+
+
+class _Pause:
+    """One pause for all workers: when a server is busy, every request waits, not only the one that was told."""
+
+    def __init__(self, seed: int):
+        self._until = 0.0
+        self._jitter = randomness.generator(seed, "jitter")
+
+    def extend(self, seconds: float | None, attempt: int) -> None:
+        """Waits `seconds` from now, or twice as long with each attempt, and up to a quarter of a second more."""
+        seconds = 0.5 * 2 ** (attempt - 1) if seconds is None else seconds
+        self._until = max(self._until, time.monotonic() + seconds + 0.25 * self._jitter.random())
+
+    async def end(self) -> None:
+        """Returns when the pause is over, also one that was made longer in the meantime."""
+        while (left := self._until - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+
+
+def _retry_after(header: str | None) -> float | None:
+    """The seconds that a `Retry-After` header asks for, as a number or a date; None where there is none."""
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        date = email.utils.parsedate_tz(header)
+        seconds = email.utils.mktime_tz(date) - time.time() if date else math.nan
+    return None if math.isnan(seconds) else max(seconds, 0.0)
+
+
+def _allowed(url: str, send_to: str | None) -> bool:
+    """Whether the address is loopback; an error where it is neither that nor allowed."""
+    expected = "expected http://HOST:PORT/v1 or https://HOST/v1"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"--generator-url is no address; {expected}") from None
+    if parts.username is not None or parts.query or parts.fragment or "\\" in url:
+        # Not shown: this is where a password or a key would stand.
+        raise ConfigError(f"--generator-url holds more than an address; {expected}, and a key in OPENAI_API_KEY")
+    if parts.scheme not in ("http", "https") or not host or not re.fullmatch(r"[\w.:-]+", host):
+        raise ConfigError(f"--generator-url {url!r} is no address; {expected}")
+    if host == "localhost":
+        return True
+    try:
+        if ipaddress.ip_address(host).is_loopback:
+            return True
+    except ValueError:
+        pass  # a name, and only `localhost` is known to be this machine
+    if send_to is None or send_to.casefold() != host:
+        raise ConfigError(f"posts would leave this machine for {host}; say --send-to {host} once")
+    return False
+
+
+def _key(loopback: bool) -> str:
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key.isascii() or not key.isprintable():
+        # As a header it would fail with a traceback that shows it.
+        raise ConfigError("OPENAI_API_KEY holds characters that no key has; set it again")
+    if not key and not loopback:
+        raise ConfigError("OPENAI_API_KEY is not set; set it to your key (any word, where the server asks for none)")
+    return key or "none"

@@ -1,0 +1,110 @@
+"""Variations from a `transformers` language model in this process: no server, and no post leaves the machine."""
+
+import json
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from tqdm import tqdm
+
+from rarecase.errors import ModelError
+from rarecase.generate.replies import Replies
+from rarecase.generate.template import Template
+from rarecase.learn.models import loading, local_folder
+from rarecase.taxonomy import Taxonomy
+
+
+class Local:
+    """
+    The generator `local`: a causal language model with a chat template, asked one request at a time.
+
+    A reply is a function of its request: the sampling has a seed of its own, which the request carries.
+
+    Args:
+        model (`str`): a folder or Hub id with safetensors weights; code that comes with a model is never run.
+        taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
+        replies (`Replies`): the store of replies.
+        seed (`int`): the seed of the run.
+        temperature (`float`): of the sampling; 0 takes the likeliest token each time, so that all `k` are equal.
+
+    Example:
+        >>> local = Local("HuggingFaceTB/SmolLM2-135M-Instruct", taxonomy, replies=Replies("replies.sqlite"), seed=0)
+        >>> variations = local.generate(labels, 5)
+    """
+
+    def __init__(self, model: str, taxonomy: Taxonomy, *, replies: Replies, seed: int, temperature: float = 0.4):
+        self.model, self.replies, self.seed = model, replies, seed
+        # A folder's path tells of the machine and its user, and this name goes into a released column.
+        self.name = Path(model).resolve().name if Path(model).is_dir() else model
+        self.template = Template(taxonomy, self.name, temperature)
+
+    def generate(self, seeds: Dataset, k: int) -> Dataset:
+        """
+        Writes what is not stored yet, and gives `k` variations of each post; see `Generator.generate`.
+
+        Raises:
+            `ModelError`: where the model can't be loaded safely or has no chat template.
+            `DiskFullError`: where a reply could not be stored.
+        """
+        missing = self.replies.missing(self.template.requests(seeds, k, self.seed))
+        for request in tqdm(missing, desc="variations", unit="reply", disable=None, delay=2, file=sys.stderr):
+            # In the shape of an endpoint's reply, so that one reader reads both.
+            reply = {"choices": [{"message": {"role": "assistant", "content": self._write(request)}}]}
+            self.replies.put(request, "local", json.dumps(reply, ensure_ascii=False))
+        return self.template.table(seeds, k, self.seed, self.replies, self.name)
+
+    def pending(self, seeds: Dataset, k: int) -> int:
+        """How many variations `generate` would write: those without a stored reply."""
+        return len(self.replies.missing(self.template.requests(seeds, k, self.seed)))
+
+    def check(self) -> None:
+        """
+        Looks for weights and chat template; a Hub id is downloaded.
+
+        Raises:
+            `ModelError`: where there are none that can be loaded safely.
+        """
+        _ = self._tokenizer
+
+    def _write(self, request: dict[str, Any]) -> str:
+        import torch
+
+        prompt = self._tokenizer.apply_chat_template(
+            request["messages"], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        ).to(self._model.device)
+        greedy = request["temperature"] == 0
+        with torch.inference_mode(), torch.random.fork_rng():
+            torch.manual_seed(request["seed"])
+            tokens = self._model.generate(
+                **prompt,
+                do_sample=not greedy,
+                temperature=None if greedy else request["temperature"],
+                max_new_tokens=request["max_tokens"],
+            )
+        return self._tokenizer.decode(tokens[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        folder = local_folder(self.model)
+        with loading(self.model):
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        if not tokenizer.chat_template:
+            raise ModelError(
+                f"{self.model}: its tokenizer has no chat template, so it is a base model; "
+                "choose one that was tuned to follow instructions (often called Instruct)"
+            )
+        return tokenizer
+
+    @cached_property
+    def _model(self) -> Any:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        folder = local_folder(self.model)
+        with loading(self.model):
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
+        return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

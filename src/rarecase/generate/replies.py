@@ -1,0 +1,139 @@
+"""
+Every reply of a language model, stored before it is parsed, so that none is paid for twice.
+
+The store is one SQLite file with a rollback journal (`journal_mode=DELETE`) and `synchronous=FULL`. A commit is on the
+disk when it returns, and a kill in the middle of one is undone by the next reader. The rollback journal costs a few
+milliseconds more a commit than a write-ahead log would, which is nothing beside a reply; in return the file is whole
+between two commits (a run folder can be copied) and works on a network disk, where a write-ahead log does not.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rarecase.errors import DataError, DiskFullError
+from rarecase.files import is_disk_full
+
+
+def request_key(request: dict[str, Any]) -> str:
+    """The blake2b hash, 32 hexadecimal digits, of the whole request as canonical JSON (sorted keys, no spaces)."""
+    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+def content(reply: str) -> str:
+    """
+    What the model wrote, out of the reply to a chat completion request.
+
+    Args:
+        reply (`str`): the body of the reply, as it came.
+
+    Returns:
+        `str`: the content of the first choice, empty where the model declined to write.
+
+    Raises:
+        `ValueError`: saying what the reply lacks, and nothing of what it holds.
+
+    Example:
+        >>> content('{"choices": [{"message": {"content": "Hello"}}]}')
+        'Hello'
+    """
+    try:
+        written = json.loads(reply)["choices"][0]["message"].get("content")
+    except json.JSONDecodeError:
+        raise ValueError("is no JSON") from None
+    except (KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        raise ValueError("has no choices") from None
+    if written is not None and not isinstance(written, str):
+        raise ValueError("has no text")
+    return written or ""
+
+
+class Replies:
+    """
+    The store of replies: one file, shared by all cells of a grid that run in one process.
+
+    The key is the whole request and not the address: a server that has moved is not asked again. Nothing is written
+    before the first reply, so a folder stays as it is where no reply ever comes.
+
+    Args:
+        path (`Path | str`): the SQLite file; made with the first reply.
+
+    Example:
+        >>> replies = Replies("run/replies.sqlite")
+        >>> replies.put(request, "http://127.0.0.1:8080/v1", body)
+        >>> replies.missing([request])
+        []
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self._connection: sqlite3.Connection | None = None
+
+    def get(self, request: dict[str, Any]) -> str | None:
+        """The stored reply to a request, as it came from whatever address; None where there is none."""
+        if self._connection is None and not self.path.exists():
+            return None
+        found = self._execute("SELECT reply FROM replies WHERE request = ?", request_key(request)).fetchone()
+        return found[0] if found else None
+
+    def put(self, request: dict[str, Any], address: str, reply: str) -> None:
+        """
+        Stores a reply; when this returns it is on the disk.
+
+        Args:
+            request (`dict[str, Any]`): the body of the request.
+            address (`str`): who answered, without any key.
+            reply (`str`): the body of the reply, unparsed. It takes the place of an earlier one.
+
+        Raises:
+            `DiskFullError`: where it could not be written; what was stored before is untouched.
+        """
+        self._execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", request_key(request), address, reply)
+
+    def missing(self, requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The requests, each once and in order, to which no reply with a choice is stored."""
+        return [request for request in {request_key(r): r for r in requests}.values() if self.content(request) is None]
+
+    def content(self, request: dict[str, Any]) -> str | None:
+        """What the model wrote in its stored reply; None where there is no reply or it holds no choice."""
+        reply = self.get(request)
+        try:
+            return None if reply is None else content(reply)
+        except ValueError:  # a server that was not what it should be has answered; it may be by now
+            return None
+
+    def close(self) -> None:
+        """Closes the file; the next call opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _execute(self, statement: str, *values: str) -> sqlite3.Cursor:
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            return self._connection.execute(statement, values)
+        except (sqlite3.Error, OSError) as error:
+            if is_disk_full(error):
+                raise DiskFullError(
+                    f"{self.path}: no space left on the disk for a reply; free some and repeat the command (a run "
+                    "goes on with --resume; the replies so far are kept)"
+                ) from None
+            raise DataError(
+                f"{self.path}: no usable store of replies ({error}); move it away to begin a new one"
+            ) from None
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Autocommit makes each statement a transaction of its own; SQLite is built to be called from any thread.
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS replies (request TEXT PRIMARY KEY, address TEXT NOT NULL, reply TEXT NOT NULL)"
+        )
+        return connection

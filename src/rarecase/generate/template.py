@@ -1,0 +1,176 @@
+"""
+The template `T(x, O(x))`: what a language model is asked, and what its reply says.
+
+Section 3.2 of Hassan, Sicilia and Alikhani (2024) asks for variations `f(x)` whose label is the human label `O(x)`.
+Here one request asks for one variation, since a small model writes one post well and a list of five badly. The prompt
+names the class with its definition and shows four examples; it opens the first turn of the user rather than a system
+message, because some chat templates (Gemma's, for one) refuse the latter.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import Dataset
+
+from rarecase import randomness, schema
+from rarecase.errors import DataError
+from rarecase.generate import parents, variation_row, variations_table
+from rarecase.generate.replies import Replies
+from rarecase.taxonomy import Taxonomy
+
+TASK = (
+    "You say posts in different words. The last post is of the class {label}{definition}; in your words it is still "
+    "of that class. Answer with one post and nothing else."
+)
+QUESTION = "Say this post in different words: "
+# Mild and of no class, so that they show the task and lean towards none of the labels.
+EXAMPLES = (
+    ("My neighbour's dog barks every single night", "The dog next door keeps barking all night long"),
+    ("Is it too late to plant tomatoes in June?", "Can I still put tomatoes in the ground in June?"),
+    ("Lost my keys, second time this week", "My keys have gone missing again, twice in one week now"),
+    ("Anybody else scared of flying", "Does being on a plane frighten other people here too?"),
+)
+
+
+@dataclass(frozen=True)
+class Template:
+    """
+    What a language model is asked for one variation.
+
+    Args:
+        taxonomy (`Taxonomy`): the classes; the prompt names the post's class and its definition.
+        model (`str`): the model's name in the request.
+        temperature (`float`): 0.4 was best for a tiny model: lower repeats the post, higher loses its subject.
+
+    Example:
+        >>> Template(Taxonomy.default(), "smollm2").request("Knee clicks, normal?", "medical-advice", seed=1)["seed"]
+        1
+    """
+
+    taxonomy: Taxonomy
+    model: str
+    temperature: float = 0.4
+
+    def request(self, text: str, label: str, seed: int) -> dict[str, Any]:
+        """
+        The body of a chat completion request for one variation.
+
+        Args:
+            text (`str`): the post.
+            label (`str`): its human label.
+            seed (`int`): tells the variations of one post apart: everything else in their requests is equal.
+
+        Raises:
+            `DataError`: where the taxonomy has no such class.
+        """
+        place = self.taxonomy.index(label)
+        if place is None:
+            raise DataError(f"the label {label[:40]!r} is no class of the taxonomy; give its file with --taxonomy")
+        category = self.taxonomy.classes[place]
+        definition = f" ({category.definition.rstrip('.')})" if category.definition else ""
+        return {
+            "model": self.model,
+            "messages": _messages(text, category.name, definition),
+            "temperature": self.temperature,
+            "seed": seed,
+            # A token is hardly ever less than a character, so no variation as long as its post is cut short; a small
+            # model that has begun to repeat itself is.
+            "max_tokens": 64 + len(text),
+        }
+
+    def requests(self, seeds: Dataset, k: int, seed: int) -> list[dict[str, Any]]:
+        """
+        The requests for `k` variations of each post: the posts in order, `k` after each other.
+
+        Args:
+            seeds (`Dataset`): labelled posts, `label` a `ClassLabel`.
+            k (`int`): variations of each.
+            seed (`int`): the seed of the run.
+
+        Raises:
+            `DataError`: where a post has no label, naming its id.
+        """
+        names = schema.label_names(seeds)
+        requests = []
+        for post in parents(seeds):
+            if post["label"] is None:
+                raise DataError(f"post {post['id']!r} has no label, and a variation keeps its post's; label it first")
+            for i in range(1, k + 1):
+                number = randomness.integer(seed, "variation", post["id"], i)
+                requests.append(self.request(post["text"], names[post["label"]], number))
+        return requests
+
+    def table(self, seeds: Dataset, k: int, seed: int, replies: Replies, generator: str) -> Dataset:
+        """
+        The variations in the stored replies to `requests`, as a table.
+
+        Args:
+            seeds (`Dataset`), k (`int`), seed (`int`): as for `requests`.
+            replies (`Replies`): holds a reply to each of them.
+            generator (`str`): who wrote them, for the column of that name.
+
+        Returns:
+            `Dataset`: `len(seeds) * k` rows, in the order of `requests`.
+        """
+        requests = iter(self.requests(seeds, k, seed))
+        prompt_hash = self.prompt_hash
+        rows = []
+        for post in parents(seeds):
+            for i in range(1, k + 1):
+                text = variation(replies.content(next(requests)) or "")
+                rows.append(variation_row(post, i, text, generator=generator, prompt_hash=prompt_hash))
+        return variations_table(seeds, rows)
+
+    @property
+    def prompt_hash(self) -> str:
+        """Ten hexadecimal digits that change with the wording, the model or the temperature, and not with the post."""
+        asked = [_messages("{post}", "{label}", "{definition}"), self.model, self.temperature]
+        return hashlib.blake2b(json.dumps(asked).encode(), digest_size=5).hexdigest()
+
+
+def _messages(text: str, label: str, definition: str) -> list[dict[str, str]]:
+    turns = []
+    for post, variation_ in EXAMPLES:
+        turns += [{"role": "user", "content": QUESTION + post}, {"role": "assistant", "content": variation_}]
+    turns.append({"role": "user", "content": QUESTION + text})
+    turns[0]["content"] = TASK.format(label=label, definition=definition) + "\n\n" + turns[0]["content"]
+    return turns
+
+
+# "Sure! Here is the post in different words:" and the like; it must speak of the task: posts begin with "Here is" too.
+_PREAMBLE = re.compile(
+    r"(?:(?:sure|certainly|of course|okay)\b[,.!]?\s*)?"
+    r"(?:here(?:'s|’s| is)\b[^:\n]{0,60}\b(?:post|variation|version|rewording|paraphrase|words)\b[^:\n]{0,40}"
+    r"|say this post in different words):\s*",
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_QUOTES = {'"': '"', "“": "”", "„": "“", "'": "'", "‘": "’", "«": "»", "`": "`"}
+
+
+def variation(reply: str) -> str:
+    """
+    The variation in a model's reply: its first paragraph on one line, without a preamble and quotes around it.
+
+    Args:
+        reply (`str`): what the model wrote.
+
+    Returns:
+        `str`: the variation, empty where the reply holds none.
+
+    Example:
+        >>> variation('Sure! Here is the post in different words:\\n\\n"Does my knee  click?"')
+        'Does my knee click?'
+    """
+    # Half a surrogate pair is valid in JSON and can't be written to a table; control characters are part of no post.
+    whole = _CONTROL.sub(" ", reply.encode("utf-8", "replace").decode()).strip()
+    preamble = _PREAMBLE.match(whole)
+    body = whole[preamble.end() :] if preamble else whole
+    text = " ".join(re.split(r"\n\s*\n", body, maxsplit=1)[0].split())
+    inner = text[1:-1]
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and (text[0] == "'" or text[0] not in inner):
+        return inner.strip()
+    return text

@@ -1,0 +1,211 @@
+"""
+An OpenAI-compatible endpoint for tests: it answers as a function of the request, keeps a log, and fails when told to.
+
+    python tests/endpoint.py --port 0 --log requests.jsonl --delay 0.05
+
+prints the port it listens on and serves until it is ended. In a test, in a thread of the same process:
+
+    with Server(delay=0.05, fault="429", times=2) as server:
+        Endpoint(server.url, "words", ...)
+
+The log is JSONL, one line when a request arrives and one when its reply leaves: `event` (`arrival` or `reply`),
+`request` (blake2b of its canonical JSON), `time` (seconds), `in_flight`, `status`. A line is flushed before the
+request goes on.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+FAULTS = ("429", "500", "401", "404", "301", "html", "drop", "no-choices", "empty")
+
+
+def request_hash(body: dict[str, Any]) -> str:
+    """The request's blake2b hash: what a store of replies is keyed by, computed here on its own."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+def answer(body: dict[str, Any]) -> str:
+    """The words after the last message's first colon, shuffled: a function of the request and of nothing else."""
+    words = body["messages"][-1]["content"].split(":", 1)[-1].split()
+    random.Random(request_hash(body)).shuffle(words)
+    return " ".join(words)
+
+
+@dataclass
+class Behaviour:
+    """
+    How the endpoint behaves.
+
+    Args:
+        delay (`float`): seconds before each reply.
+        vary (`bool`): the delay is drawn between 0 and `delay`, so that replies come in another order each time.
+        fault (`str`): one of `FAULTS`, for `times` requests, once `after` of them were answered well.
+        retry_after (`str`): the header that goes with 429 and 500, none where it is empty.
+        log (`Path`, *optional*): where the log goes.
+    """
+
+    delay: float = 0.0
+    vary: bool = False
+    fault: str = ""
+    times: int = 10**9
+    after: int = 0
+    retry_after: str = ""
+    log: Path | None = None
+
+
+class App:
+    """The application: chat completions, and the list of models."""
+
+    def __init__(self, behaviour: Behaviour):
+        self.behaviour = behaviour
+        self.lines: list[dict[str, Any]] = []
+        self.in_flight = self.arrived = 0
+        routes = [
+            Route("/v1/chat/completions", self.chat, methods=["POST"]),
+            Route("/v1/models", self.models, methods=["GET"]),
+        ]
+        self.starlette = Starlette(routes=routes)
+
+    async def chat(self, request: Request) -> Response:
+        body = json.loads(await request.body())
+        behaviour, key = self.behaviour, request_hash(body)
+        place = self.arrived
+        self.arrived += 1
+        self.in_flight += 1
+        self.write("arrival", key)
+        try:
+            await asyncio.sleep(behaviour.delay * (random.random() if behaviour.vary else 1.0))
+        finally:
+            self.in_flight -= 1
+        faulty = behaviour.fault and behaviour.after <= place < behaviour.after + behaviour.times
+        response = self.fail(request, body) if faulty else completion(body, answer(body))
+        self.write("reply", key, response.status_code)
+        return response
+
+    async def models(self, request: Request) -> Response:
+        if self.behaviour.fault in ("401", "301", "html") and not self.behaviour.after:
+            return self.fail(request, {})
+        return JSONResponse({"object": "list", "data": [{"id": "words", "object": "model"}]})
+
+    def fail(self, request: Request, body: dict[str, Any]) -> Response:
+        fault = self.behaviour.fault
+        if fault in ("429", "500"):
+            headers = {"Retry-After": self.behaviour.retry_after} if self.behaviour.retry_after else {}
+            return JSONResponse({"error": {"message": "busy"}}, int(fault), headers)
+        if fault in ("401", "404"):  # as unkind as a server can be: the key and the post come back in the message
+            message = f"refused {request.headers.get('authorization')} for {json.dumps(body)}"
+            return JSONResponse({"error": {"message": message, "code": "refused"}}, int(fault))
+        if fault == "301":
+            return Response(status_code=301, headers={"Location": "http://localhost:9/v1/chat/completions"})
+        if fault == "html":
+            return HTMLResponse("<html><body>Welcome to the router</body></html>")
+        if fault == "drop":
+            return StreamingResponse(broken(), headers={"Content-Length": "1000"}, media_type="application/json")
+        return JSONResponse({"object": "chat.completion"}) if fault == "no-choices" else completion(body, "")
+
+    def write(self, event: str, key: str, status: int | None = None) -> None:
+        line = {"event": event, "request": key, "time": time.time(), "in_flight": self.in_flight, "status": status}
+        self.lines.append(line)
+        if self.behaviour.log is not None:
+            with self.behaviour.log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+def completion(body: dict[str, Any], text: str) -> JSONResponse:
+    """A chat completion with one choice."""
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return JSONResponse(
+        {"id": "words", "object": "chat.completion", "created": 0, "model": body.get("model"), "choices": [choice]}
+    )
+
+
+async def broken() -> AsyncIterator[bytes]:
+    """The beginning of a reply, after which the connection is closed."""
+    yield b'{"choices": ['
+
+
+class Server:
+    """
+    The endpoint in a thread, for a `with` block.
+
+    Args:
+        behaviour: the fields of `Behaviour`.
+
+    Attributes:
+        url (`str`): its address, ending in `/v1`.
+        lines (`list[dict]`): its log so far.
+    """
+
+    def __init__(self, **behaviour: Any):
+        self.app = App(Behaviour(**behaviour))
+        self.socket = listening(0)
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/v1"
+        self.server = uvicorn.Server(uvicorn.Config(self.app.starlette, log_level="critical"))
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return self.app.lines
+
+    @property
+    def asked(self) -> list[str]:
+        """The hashes of the requests that arrived, in order."""
+        return [line["request"] for line in self.lines if line["event"] == "arrival"]
+
+    def __enter__(self) -> "Server":
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.005)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.should_exit = self.server.force_exit = True
+        self.thread.join(timeout=10)
+        self.socket.close()
+
+
+def listening(port: int) -> socket.socket:
+    """A socket that listens on this machine alone; port 0 finds a free one."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    bound.listen(128)
+    return bound
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--vary", action="store_true", help="draw each delay between 0 and --delay")
+    parser.add_argument("--fault", choices=FAULTS, default="")
+    parser.add_argument("--times", type=int, default=10**9, help="how many requests the fault hits")
+    parser.add_argument("--after", type=int, default=0, help="how many are answered well before it")
+    parser.add_argument("--retry-after", default="")
+    options = vars(parser.parse_args())
+    bound = listening(options.pop("port"))
+    print(bound.getsockname()[1], flush=True)
+    uvicorn.Server(uvicorn.Config(App(Behaviour(**options)).starlette, log_level="critical")).run(sockets=[bound])
+
+
+if __name__ == "__main__":
+    main()

