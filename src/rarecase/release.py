@@ -1,0 +1,122 @@
+"""
+A release: a folder of Parquet files and a README that `datasets.load_dataset` reads as it stands.
+
+    load_dataset("OUT", "cluster")                # or "org/name", once it is on the Hub
+
+The YAML at the head of README.md names the configs and the files of each split; a split that all configs share is
+stored once. The features, `ClassLabel` among them, come from the Parquet schema.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from datasets import Dataset
+
+from rarecase.errors import ConfigError
+from rarecase.evaluate.counts import class_counts
+from rarecase.files import write_folder_beside, write_parquet, write_text
+from rarecase.schema import label_names
+
+Configs = Mapping[str, Mapping[str, Dataset]]
+
+
+def write_release(folder: Path | str, configs: Configs, *, default: str, title: str, replace: bool = False) -> None:
+    """
+    Writes a release folder, whole or not at all: built beside as `.NAME.tmp`, then renamed.
+
+    The same rows give the same bytes, however the tables were put together.
+
+    Args:
+        folder (`Path | str`): the folder to make; it may exist if it is empty.
+        configs (`Mapping[str, Mapping[str, Dataset]]`): the splits of every config, each with the columns of
+            `schema.features`. A split that is the same `Dataset` object in all configs is written once and shared.
+        default (`str`): the config that `load_dataset(folder)` takes.
+        title (`str`): the heading of the README.
+        replace (`bool`): take the place of an earlier release. That one is moved to `.NAME.old` and deleted once the
+            new one stands, so a kill at any moment leaves one of the two whole, and the next call clears up.
+
+    Raises:
+        `ConfigError`: where the folder holds something, or with `replace` something that is no release; or where a
+            config or split has a name that `load_dataset` cannot take.
+        `DiskFullError`: where the disk has no space left; the earlier release stays.
+
+    Example:
+        >>> write_release("out", {"cluster": {"train": train, "test": test}}, default="cluster", title="Posts")
+        >>> load_dataset("out", "cluster")["train"].features["label"].names
+    """
+    folder = Path(folder).resolve()
+    _check_names(configs, default)
+    _check_place(folder, replace)
+    paths = _paths(configs)
+    with write_folder_beside(folder) as beside:
+        for path, dataset in {paths[config, split]: configs[config][split] for config, split in paths}.items():
+            write_parquet(beside / path, dataset)
+        write_text(beside / "README.md", _readme(configs, paths, default, title))
+
+
+def _check_names(configs: Configs, default: str) -> None:
+    for config, splits in configs.items():
+        if config == "data" or not re.fullmatch(r"\w[\w.-]*", config):
+            raise ConfigError(f"{config!r} cannot name a config; take letters, digits, '_' and '-', and not 'data'")
+        for split in splits:
+            if not re.fullmatch(r"\w+", split):
+                raise ConfigError(f"{split!r} cannot name a split of {config!r}; take letters, digits and '_'")
+    if default not in configs:
+        raise ConfigError(f"the default config {default!r} is none of {', '.join(configs)}")
+
+
+def _check_place(folder: Path, replace: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file; name a folder that does not exist yet")
+    if not replace and any(folder.iterdir()):
+        raise ConfigError(f"{folder}: exists and is not empty; name another folder, or delete this one first")
+    files = sorted(path for path in folder.rglob("*") if not path.is_dir())
+    foreign = next((path for path in files if path.name != "README.md" and path.suffix != ".parquet"), None)
+    if foreign:
+        raise ConfigError(f"{folder}: holds {foreign.name}, which no release has; move it away first")
+
+
+def _paths(configs: Configs) -> dict[tuple[str, str], str]:
+    """Where each split of each config lies: in the root where all configs share it, else in the config's folder."""
+    places = {}
+    for config, splits in configs.items():
+        for split, dataset in splits.items():
+            shared = len(configs) > 1 and all(other.get(split) is dataset for other in configs.values())
+            places[config, split] = f"{split}.parquet" if shared else f"{config}/{split}.parquet"
+    return places
+
+
+def _readme(configs: Configs, paths: Mapping[tuple[str, str], str], default: str, title: str) -> str:
+    entries = [
+        {
+            "config_name": config,
+            "data_files": [{"split": split, "path": paths[config, split]} for split in splits],
+            # A bare `load_dataset(folder)` fails where several configs stand and none is the default.
+            **({"default": True} if config == default else {}),
+        }
+        for config, splits in configs.items()
+    ]
+    head = yaml.safe_dump({"configs": entries}, sort_keys=False, allow_unicode=True)
+    tables = {
+        (config, split): class_counts(dataset, label_names(dataset))
+        for config in configs
+        for split, dataset in configs[config].items()
+    }
+    names = list(dict.fromkeys(name for counts in tables.values() for name in counts))
+    lines = [
+        _table_line("config", "split", "rows", *names),
+        _table_line("---", "---", *["---:"] * (1 + len(names))),
+        *(
+            _table_line(config, split, len(configs[config][split]), *(counts.get(name, 0) for name in names))
+            for (config, split), counts in tables.items()
+        ),
+    ]
+    return "\n".join(["---", head + "---", f"# {title}", "", *lines, ""])
+
+
+def _table_line(*cells: str | int) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
