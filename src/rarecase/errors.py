@@ -60,5 +60,6 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
         >>> did_you_mean("strategie", ["strategy", "seed"])
         "; did you mean 'strategy'?"
     """
-    near = difflib.get_close_matches(word.casefold(), [o for o in options if o], n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    by_folded = {option.casefold(): option for option in options if option}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return f"; did you mean {by_folded[near[0]]!r}?" if near else ""

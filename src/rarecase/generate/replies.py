@@ -2,8 +2,8 @@
 Every reply of a language model, stored before it is parsed, so that none is paid for twice.
 
 The store is one SQLite file with a rollback journal (`journal_mode=DELETE`) and `synchronous=FULL`. A commit is on the
-disk when it returns, and a kill in the middle of one is undone by the next reader. The rollback journal costs a few
-milliseconds more a commit than a write-ahead log would, which is nothing beside a reply; in return the file is whole
+disk when it returns, and a kill in the middle of one is undone by the next reader. The rollback journal costs about a
+millisecond more a commit than a write-ahead log would, which is nothing beside a reply; in return the file is whole
 between two commits (a run folder can be copied) and works on a network disk, where a write-ahead log does not.
 """
 

@@ -43,7 +43,7 @@ class Template:
     Args:
         taxonomy (`Taxonomy`): the classes; the prompt names the post's class and its definition.
         model (`str`): the model's name in the request.
-        temperature (`float`): 0.4 was best for a tiny model: lower repeats the post, higher loses its subject.
+        temperature (`float`): of the sampling; 0.4 was the best found for a tiny model.
 
     Example:
         >>> Template(Taxonomy.default(), "smollm2").request("Knee clicks, normal?", "medical-advice", seed=1)["seed"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from rarecase.errors import ConfigError, ModelError, did_you_mean
-from rarecase.learn.models import PACKAGED, local_folder
+from rarecase.models import PACKAGED, local_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -20,8 +20,8 @@ from rarecase.errors import ConfigError, DataError, ModelError
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn import training
 from rarecase.learn.batches import token_batches, training_rows
-from rarecase.learn.folders import write_folder_beside
-from rarecase.learn.models import ClassWeights, hyperparameters, loading, local_folder, quiet
+from rarecase.learn.folders import write_learner_beside
+from rarecase.models import ClassWeights, hyperparameters, loading, local_folder, quiet
 from rarecase.randomness import integer
 
 Precision = Literal["fp32", "bf16"] | None
@@ -45,7 +45,7 @@ class Finetune:
         seed (`int`): the seed of the run.
         precision (`str`, *optional*): `fp32`, or `bf16` (mixed in training, plain in scoring); by default bf16 on a
             CUDA device that has it.
-        epochs (`int`, *optional*): the model's own by default, see `rarecase.learn.models.MODELS`.
+        epochs (`int`, *optional*): the model's own by default, see `rarecase.models.MODELS`.
         learning_rate (`float`, *optional*): likewise.
         class_weights (`str`, *optional*, defaults to `"default"`): the model's own; or `balanced`, `sqrt`, None.
         gradient_accumulation (`int`, *optional*, defaults to 1): batches whose gradients make one update.
@@ -172,7 +172,7 @@ class Finetune:
             `ModelError`: where the learner has not been fitted, or `folder` holds something else.
         """
         self._require_fitted()
-        with write_folder_beside(Path(folder)) as temporary, quiet():
+        with write_learner_beside(Path(folder)) as temporary, quiet():
             self._network.save_pretrained(temporary)
             self._tokenizer.save_pretrained(temporary)
 

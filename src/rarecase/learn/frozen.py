@@ -12,7 +12,7 @@ from rarecase import schema
 from rarecase.acquire.embed import Encoder, encode, load_encoder, require_finite
 from rarecase.errors import DataError, ModelError
 from rarecase.learn.batches import training_rows
-from rarecase.learn.folders import write_folder_beside
+from rarecase.learn.folders import write_learner_beside
 
 C = 10.0
 FORMAT = 1  # of head.json
@@ -148,7 +148,7 @@ class Frozen:
             raise ModelError(
                 f"encoder {type(self.encoder).__name__}: has no save(folder), so the learner cannot be saved"
             )
-        with write_folder_beside(Path(folder)) as temporary:
+        with write_learner_beside(Path(folder)) as temporary:
             save_encoder(temporary / "encoder")
             save_file({"weight": weight, "bias": bias}, temporary / "head.safetensors")
             # A Hub id says which encoder it was; where a folder stood on this machine concerns nobody.

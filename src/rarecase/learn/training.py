@@ -16,7 +16,7 @@ from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from rarecase.learn.batches import LengthGrouped
-from rarecase.learn.models import ClassWeights, Hyperparameters
+from rarecase.models import ClassWeights, Hyperparameters
 
 WARMUP = 0.1  # of all updates
 MAX_GRADIENT_NORM = 1.0

@@ -7,8 +7,8 @@ import torch
 from rarecase.acquire.embed import load_encoder
 from rarecase.errors import ConfigError, ModelError
 from rarecase.learn import load_learner, make_learner
-from rarecase.learn.folders import write_folder_beside
-from rarecase.learn.models import MODELS, hyperparameters, local_folder, resolve
+from rarecase.learn.folders import write_learner_beside
+from rarecase.models import MODELS, hyperparameters, local_folder, resolve
 
 PAPER = [
     "google-bert/bert-base-cased",
@@ -94,19 +94,19 @@ def test_an_unknown_learner_names_the_near_one():
 
 def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
     target = tmp_path / "learner"
-    with write_folder_beside(target) as folder:
+    with write_learner_beside(target) as folder:
         (folder / "config.json").write_text("one")
-    with pytest.raises(ZeroDivisionError), write_folder_beside(target) as folder:
+    with pytest.raises(ZeroDivisionError), write_learner_beside(target) as folder:
         (folder / "config.json").write_text(str(1 / 0))
     assert [path.name for path in tmp_path.iterdir()] == ["learner"]
     assert (target / "config.json").read_text() == "one"
-    with write_folder_beside(target) as folder:
+    with write_learner_beside(target) as folder:
         (folder / "head.safetensors").write_text("three")
     assert [path.name for path in target.iterdir()] == ["head.safetensors"]
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ModelError, match="holds something else"), write_folder_beside(tmp_path):
+    with pytest.raises(ModelError, match="holds something else"), write_learner_beside(tmp_path):
         pass
     assert (tmp_path / "thesis.txt").read_text() == "years of work"

@@ -1,0 +1,103 @@
+"""
+How fast a fine-tuned learner scores the 2,700 published test titles, as ratios to the documented call of
+`transformers`, `pipeline("text-classification", model, batch_size=32)`, with the same model in the same run.
+
+    fp32: at least 2 x as fast, with identical labels
+    bf16: at least 5 x as fast, with at least 99.8 % of the labels (only where the processor has avx512_bf16)
+
+    python benchmarks/scoring.py --published ../shared/published
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import ClassLabel, Dataset, Features, Value
+from transformers import pipeline
+
+from rarecase import schema
+from rarecase.learn import load_learner
+from rarecase.learn.finetune import Finetune
+from rarecase.taxonomy import Taxonomy
+
+FP32, BF16, SAME_IN_BF16 = 2.0, 5.0, 0.998
+NAMES = list(Taxonomy.default().names)
+
+
+def labelled(folder: Path, name: str) -> Dataset:
+    """One of the published labelled sets: `id`, `text` and `label`."""
+    lines = (folder / f"{name}_labeled.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    ids, _, texts, labels = zip(*(line.split("\t") for line in lines), strict=True)
+    classes = [Taxonomy.default().index(label) for label in labels]
+    features = Features({"id": Value("string"), "text": Value("string"), "label": ClassLabel(names=NAMES)})
+    return Dataset.from_dict({"id": ids, "text": texts, "label": classes}, features=features)
+
+
+def arguments(description: str | None) -> Path:
+    """The folder of the published set, from `--published`, the environment or beside the repository."""
+    default = os.environ.get("RARECASE_PUBLISHED", Path(__file__).parents[1] / "../shared/published")
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--published", type=Path, default=Path(default), help="the seven TSV files")
+    return parser.parse_args().published
+
+
+def medians(calls: dict[str, Callable[[], object]], repeats: int = 3) -> dict[str, float]:
+    """The median seconds of each call; they take turns, so that a busy machine slows all of them alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            begun = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def main() -> int:
+    published = arguments(__doc__)
+    test = labelled(published, "test")
+    texts = schema.texts(test)
+    has_bf16 = torch.cuda.is_available() or "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        learner = Finetune("packaged", NAMES, seed=0, precision="fp32")
+        learner.fit(labelled(published, "bootstrap"), labelled(published, "dev")).save(Path(folder) / "learner")
+        model = str(Path(folder) / "learner")
+        classify = pipeline("text-classification", model=model, batch_size=32)
+        fp32, bf16 = load_learner(model, "fp32"), load_learner(model, "bf16")
+
+        theirs = [NAMES.index(answer["label"]) for answer in classify(texts, truncation=True)]
+        same = {
+            name: float(np.mean(schema.matrix(ours.score(test), "probs").argmax(axis=1) == theirs))
+            for name, ours in (("fp32", fp32), ("bf16", bf16))
+        }
+        calls: dict[str, Callable[[], object]] = {
+            "pipeline": lambda: classify(texts, truncation=True),
+            "fp32": lambda: fp32.score(test),
+        }
+        if has_bf16:
+            calls["bf16"] = lambda: bf16.score(test)
+        seconds = medians(calls)
+
+    print(f"pipeline, batch_size=32: {seconds['pipeline']:.2f} s for {len(texts)} titles")
+    held = True
+    for name, wanted, alike in (("fp32", FP32, 1.0), ("bf16", BF16, SAME_IN_BF16)):
+        if name not in seconds:
+            print(f"{name}: not measured, this processor has no avx512_bf16")
+            continue
+        ratio = seconds["pipeline"] / seconds[name]
+        held &= ratio >= wanted and same[name] >= alike
+        print(
+            f"{name}: {seconds[name]:.2f} s, {ratio:.2f} x as fast (at least {wanted:g}), "
+            f"{100 * same[name]:.2f} % identical labels (at least {100 * alike:g})"
+        )
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

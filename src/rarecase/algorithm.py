@@ -1,0 +1,242 @@
+"""
+Algorithm 1 of Hassan, Sicilia and Alikhani (2024): *Active Learner Guided Generation*.
+
+`run` is the whole of it. The command line, the simulations and the tests all run this one function; what is chosen,
+who labels, what writes variations and what learns is handed in.
+
+Where we leave the printed algorithm, and what we take where it is silent:
+
+- The paper takes the single most entropic text of each cluster in turn; a strategy here is asked for the whole batch
+of
+  N at once, which for `cluster` is ⌊N/m⌋ from each of the m clusters (section 4.2 of the paper).
+- The loop ends when the budget is spent (B > 0), not one batch later (B ≥ 0), or when the pool is empty. Only a label
+  that was given costs budget: what annotators leave empty goes back to the pool.
+- Retraining starts from the pretrained weights in every round. Epochs are the learner's, chosen on dev.
+- m is not given in the paper; the default is N. The clustering is done once, on the fixed encoder's embeddings.
+- Variations that fail a check are kept in the round's file, marked, and not learned from.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset, concatenate_datasets
+
+from rarecase import randomness
+from rarecase.acquire.clusters import assign_clusters
+from rarecase.acquire.embed import Encoder, embed
+from rarecase.annotate import Annotator
+from rarecase.errors import ConfigError
+from rarecase.evaluate.counts import class_count_std, class_counts
+from rarecase.evaluate.metrics import metrics
+from rarecase.generate import Generator, accepted
+from rarecase.learn import Learner
+from rarecase.run_folder import Stages
+from rarecase.schema import GENERATED, conform, label_names, matrix, rows, to_table, with_column
+
+Strategy = Callable[..., Dataset]
+
+LEARNERS = {"probs", "features", "mc_probs"}  # the columns that the learner makes anew in every round
+VISIBLE = ("embedding", "cluster", *sorted(LEARNERS))  # what a strategy sees beside id and text
+
+
+@dataclass(frozen=True)
+class Round:
+    """
+    What one iteration did.
+
+    Args:
+        number (`int`): 0 is the start set.
+        train (`Dataset`): L after the round.
+        record (`dict`): `round`, `chosen` (ids), `labels` (human labels so far), `class_counts`, `class_count_std`,
+            `dev` and `test`, as `rarecase report` shows them.
+        learner (`Callable`): gives G, retrained on L when it is first asked for.
+    """
+
+    number: int
+    train: Dataset
+    record: dict[str, Any]
+    learner: Callable[[], Learner]
+
+
+def run(
+    folder: Path,
+    *,
+    pool: Dataset,
+    bootstrap: Dataset,
+    dev: Dataset,
+    test: Dataset,
+    strategy: Strategy,
+    learner: Learner,
+    annotator: Annotator,
+    generator: Generator,
+    encoder: Encoder,
+    budget: int = 100,
+    batch: int = 20,
+    clusters: int | None = None,
+    variations: int = 5,
+    seed: int = 0,
+) -> Iterator[Round]:
+    """
+    Runs Algorithm 1, one `Round` after each iteration, the start set as round 0.
+
+    Every stage of a round is a file in `folder`, and a stage whose file exists is read instead of made: a run that was
+    killed, or waits for people, goes on when it is called again with the same arguments.
+
+    Args:
+        folder (`Path`): where the stages are kept.
+        pool (`Dataset`): U, with `id` and `text`; its labels, if it has any, are not looked at.
+        bootstrap (`Dataset`): L to begin with, labelled.
+        dev (`Dataset`): labelled; chooses epochs, is never learned from.
+        test (`Dataset`): labelled; only measured on.
+        strategy (`Callable`): `strategy(pool, n, *, labeled, seed) -> Dataset`; see `rarecase.acquire.strategies`.
+        learner (`Learner`): G.
+        annotator (`Annotator`): O.
+        generator (`Generator`): S with its template T.
+        encoder (`Encoder`): makes V; called only where the strategy needs `embedding` or `cluster`.
+        budget (`int`): B, labels in all.
+        batch (`int`): N, labels a round.
+        clusters (`int`, *optional*): m, by default N.
+        variations (`int`): k, variations of each labelled text.
+        seed (`int`): decides the clustering and the strategy's draws.
+
+    Raises:
+        `WaitingForLabels`: where people have to label first.
+        `ConfigError`: where the strategy returns other rows than it was asked for.
+
+    Example:
+        >>> for round_ in run(Path("out"), pool=pool, bootstrap=start, dev=dev, test=test, strategy=cluster,
+        ...                   learner=Frozen("packaged", names), annotator=Gold(labels, names),
+        ...                   generator=NoVariations(), encoder=load_encoder()):
+        ...     print(round_.number, round_.record["test"]["macro_f1"])
+    """
+    names = label_names(bootstrap)
+    reads = set(getattr(strategy, "needs", ("embedding", "cluster", "probs", "features")))
+
+    def vectorize(dataset: Dataset) -> Dataset:
+        return learner.prepare(embed(dataset, encoder) if reads & {"embedding", "cluster"} else dataset)
+
+    with Stages(folder, -(-budget // batch)) as stages:
+        U, L, dev, test = map(vectorize, (pool, bootstrap, dev, test))  # V ← vectorize U
+        if "cluster" in reads:
+            U = assign_clusters(U, clusters or batch, seed=seed)  # cluster V into {C_1, …, C_m}
+        G = cache(partial(learner.fit, L, dev))  # G ← bootstrapped model
+        yield _measured(stages, 0, G, L, len(bootstrap), dev, test)
+
+        number = 0
+        while budget > 0 and len(U):  # while B ≥ 0 do
+            number += 1
+            stage = partial(stages.table, number)
+            if reads & LEARNERS:
+                U = _with_columns(U, stage("scores", _scores, G, U, reads))  # E_ij ← Entropy(x_ij)
+            n = min(batch, budget, len(U))
+            chosen = stage("chosen", _choose, strategy, U, n, L, seed, number)  # x*_i ← argmax_j E_ij
+            asked = _unlabeled(U, chosen, number, strategy)
+            labels = stage("labels", annotator.annotate, conform(asked, names))  # y*_i ← Annotate O(x*_i)
+            annotator.stored(labels)
+            varied = stage("variations", generator.generate, labels, variations)  # {(x*_ik, y*_ik)} ← Distil S, T_i
+            human, generated = _with_columns(labels, asked, L), vectorize(accepted(varied))
+            L = concatenate_datasets([L, human, generated])  # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
+            U = _without(U, labels)
+            G = cache(partial(learner.fit, L, dev))  # G ← retrain on L
+            budget -= len(labels)  # B = B - N
+            yield _measured(stages, number, G, L, len(bootstrap), dev, test)
+
+
+def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> Dataset:
+    scored = learner().score(pool)
+    return scored.select_columns(["id", *sorted(reads & LEARNERS)])
+
+
+def _choose(strategy: Strategy, pool: Dataset, n: int, labeled: Dataset, seed: int, number: int) -> Dataset:
+    """Text only: a strategy sees no source, label or provenance; its batch is checked before it costs labels."""
+    seen = ["id", "text", *(c for c in VISIBLE if c in pool.column_names)]
+    known = ["id", "text", "label", *(c for c in VISIBLE if c in labeled.column_names)]
+    chosen = strategy(
+        pool.select_columns(seen),
+        n,
+        labeled=labeled.select_columns(known),
+        seed=randomness.integer(seed, "round", number),
+    )
+    ids = chosen["id"][:]
+    if len(ids) != n or len(set(ids)) != n or not set(ids) <= set(pool["id"][:]):
+        raise ConfigError(
+            f"strategy {name_of(strategy)!r} returned {len(ids)} rows ({len(set(ids))} different), "
+            f"expected {n} different rows of the pool it was given"
+        )
+    return chosen.remove_columns([c for c in VISIBLE if c in chosen.column_names and c != "cluster"])
+
+
+def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) -> Dataset:
+    """The chosen rows of the pool, in order of choice, as they go to the annotator."""
+    place = {id_: row for row, id_ in enumerate(pool["id"][:])}
+    asked = rows(pool, [place[id_] for id_ in chosen["id"][:]])
+    everywhere = {"round": pa.array([number] * len(asked), pa.int32()), "strategy": [name_of(strategy)] * len(asked)}
+    for column, values in everywhere.items():
+        asked = with_column(asked, column, values)
+    return asked
+
+
+def _with_columns(dataset: Dataset, carried: Dataset, like: Dataset | None = None) -> Dataset:
+    """The columns of `carried` that `dataset` lacks (and `like`, where given, has), its rows found by id."""
+    place = {id_: row for row, id_ in enumerate(carried["id"][:])}
+    table = to_table(rows(carried, [place[id_] for id_ in dataset["id"][:]]))
+    for column in table.column_names:
+        if column == "id" or (
+            like is not None and (column in dataset.column_names or column not in like.column_names)
+        ):
+            continue
+        dataset = with_column(dataset, column, table[column].combine_chunks())
+    return dataset
+
+
+def _without(pool: Dataset, labels: Dataset) -> Dataset:
+    labeled = set(labels["id"][:])
+    return rows(pool, [row for row, id_ in enumerate(pool["id"][:]) if id_ not in labeled])
+
+
+def _measured(
+    stages: Stages,
+    number: int,
+    learner: Callable[[], Learner],
+    train: Dataset,
+    start: int,
+    dev: Dataset,
+    test: Dataset,
+) -> Round:
+    """Measures G on dev and test, and counts what was acquired: L without the start set, as in the paper's Table 3."""
+    names = label_names(train)
+
+    def predict() -> Dataset:
+        scored = [learner().score(split).select_columns(["id", "label", "probs"]) for split in (dev, test)]
+        named = [with_column(s, "split", [name] * len(s)) for s, name in zip(scored, ("dev", "test"), strict=True)]
+        return concatenate_datasets(named)
+
+    predictions = stages.table(number, "predictions", predict)
+    acquired = rows(train, range(start, len(train)))
+    human = rows(acquired, [row for row, origin in enumerate(acquired["origin"][:]) if origin != GENERATED])
+
+    def measure() -> dict[str, Any]:
+        labels, guesses = matrix(predictions, "label"), matrix(predictions, "probs").argmax(axis=1)
+        split = np.array(predictions["split"][:])
+        counts = class_counts(acquired, names)
+        return {
+            "round": number,
+            "chosen": [i for i, r in zip(human["id"][:], human["round"][:], strict=True) if r == number],
+            "labels": len(human),
+            "class_counts": counts,
+            "class_count_std": class_count_std(counts),
+            "found": class_counts(human, names),
+            **{s: metrics(labels[split == s], guesses[split == s], names) for s in ("dev", "test")},
+        }
+
+    return Round(number, train, stages.record(number, "metrics", measure), learner)
+
+
+def name_of(strategy: Strategy) -> str:
+    """How a strategy is called in tables and folders."""
+    return getattr(strategy, "__name__", type(strategy).__name__)

@@ -1,0 +1,290 @@
+"""
+What a run or a simulation is told: frozen dataclasses, each field a flag of the command line and a key of the YAML
+file.
+
+This module imports nothing heavy: the command line reads it to print its help.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from rarecase.errors import ConfigError, did_you_mean
+from rarecase.files import write_text
+
+# What may change when a run goes on: none of these has a part in what the stored files say.
+MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """
+    The tables that go in: each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, a file, a folder or a data set of the Hub.
+
+    Args:
+        start (`str`, *optional*): a folder that `rarecase start` made; stands for all four sets.
+        pool (`str`, *optional*): the unlabelled posts.
+        bootstrap (`str`, *optional*): the labelled posts to begin with.
+        dev (`str`, *optional*): labelled; chooses epochs.
+        test (`str`, *optional*): labelled; measured on.
+        id_column (`str`, *optional*): by default `id`; without one, ids come from a hash of the text.
+        text_column (`str`, *optional*): by default `text`.
+        label_column (`str`, *optional*): by default `label`.
+        encoding (`str`): of text files.
+        taxonomy (`str`, *optional*): a YAML file of classes; by default the shipped six where the labels are those,
+            else the labels found.
+    """
+
+    start: str | None = None
+    pool: str | None = None
+    bootstrap: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    id_column: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    encoding: str = "utf-8"
+    taxonomy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerConfig:
+    """
+    What learns.
+
+    Args:
+        learner (`str`): `frozen` (embeddings and a logistic head) or `finetune` (a transformer).
+        model (`str`): the learner's model, a Hub id or a folder; `packaged` is all-MiniLM-L6-v2, which a package
+            carries.
+        seed (`int`): decides everything that is drawn.
+        precision (`str`, *optional*): of `finetune`: `fp32` or `bf16`; by default bf16 on a GPU that has it, else
+            fp32.
+        epochs (`int`, *optional*): of `finetune`; by default the model's, see `rarecase.models`.
+        learning_rate (`float`, *optional*): likewise.
+    """
+
+    learner: Literal["frozen", "finetune"] = "frozen"
+    model: str = "packaged"
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] | None = None
+    epochs: int | None = None
+    learning_rate: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig(LearnerConfig, DataConfig):
+    """
+    What the loop of Algorithm 1 is made of.
+
+    Args:
+        encoder (`str`): makes the embeddings that strategies look at, whatever the learner; a Hub id, folder or
+            `packaged`.
+        generator (`str`): who writes variations: `openai` (any compatible endpoint), `local` (a transformers model),
+            `replay` (variations that exist) or `none`.
+        budget (`int`): labels in all.
+        batch (`int`): labels a round.
+        clusters (`int`, *optional*): for the strategy `cluster`; by default as many as the batch.
+        variations (`int`): of each labelled text.
+        generator_url (`str`, *optional*): base URL of the endpoint, such as `http://127.0.0.1:8000/v1`.
+        generator_model (`str`, *optional*): the model's name there; for `local` its Hub id or folder.
+        generator_data (`str`, *optional*): for `replay`: the table of variations.
+        concurrency (`int`): requests in flight at most.
+        temperature (`float`): of the language model.
+        send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
+        out (`Path`, *optional*): the folder to write.
+    """
+
+    encoder: str = "packaged"
+    generator: Literal["openai", "local", "replay", "none"] = "openai"
+    budget: int = 100
+    batch: int = 20
+    clusters: int | None = None
+    variations: int = 5
+    generator_url: str | None = None
+    generator_model: str | None = None
+    generator_data: str | None = None
+    concurrency: int = 4
+    temperature: float = 0.4
+    send_to: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(LoopConfig):
+    """
+    One run of the loop.
+
+    Args:
+        strategy (`str`): `random`, `entropy`, `coreset`, `cluster`, or a function of your own as `module:function`.
+        annotator (`str`): `file` (people fill in `to_label.csv`) or `gold` (labels that are in the pool already).
+    """
+
+    strategy: str = "cluster"
+    annotator: Literal["file", "gold"] = "file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateConfig(LoopConfig):
+    """
+    A grid of runs with hidden gold labels.
+
+    Args:
+        strategies (`str`): names, separated by commas.
+        seeds (`int`): how many; they are `seed`, `seed` + 1, …
+        test_size (`int`, *optional*): rows drawn from the pool anew for each seed, where there is no `test`.
+    """
+
+    strategies: str = "random,entropy,coreset,cluster"
+    seeds: int = 1
+    test_size: int | None = None
+    generator: Literal["openai", "local", "replay", "none"] = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(LearnerConfig):
+    """
+    A learner on a released set, outside the loop.
+
+    Args:
+        config_name (`str`): whose training rows to put together, separated by commas, such as `bootstrap,cluster`.
+        taxonomy (`str`, *optional*): a YAML file of classes, by default those of the data.
+        out (`Path`, *optional*): the model folder to write.
+    """
+
+    config_name: str
+    taxonomy: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartConfig:
+    """
+    Random sets out of a pool of posts, to begin with.
+
+    Args:
+        pool (`str`, *optional*): the posts, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
+        bootstrap (`int`): posts drawn to begin with; the sets share none.
+        dev (`int`): posts drawn to choose epochs on.
+        test (`int`): posts drawn to measure on.
+        certify (`int`): posts drawn to calibrate a guard on.
+        annotator (`str`): `file` (people fill in `to_label.csv`) or `gold` (labels that are in the pool already).
+        seed (`int`): decides the draw.
+        id_column (`str`, *optional*): by default `id`; without one, ids come from a hash of the text.
+        text_column (`str`, *optional*): by default `text`.
+        label_column (`str`, *optional*): by default `label`.
+        encoding (`str`): of text files.
+        taxonomy (`str`, *optional*): a YAML file of classes; by default the shipped six, or the gold labels.
+        out (`Path`, *optional*): the folder to write; `rarecase run --start` takes it.
+    """
+
+    pool: str | None = None
+    bootstrap: int = 150
+    dev: int = 150
+    test: int = 500
+    certify: int = 0
+    annotator: Literal["file", "gold"] = "file"
+    seed: int = 0
+    id_column: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    encoding: str = "utf-8"
+    taxonomy: str | None = None
+    out: Path | None = None
+
+
+_LEAST = {
+    "budget": 1,
+    "certify": 0,
+    "batch": 1,
+    "clusters": 1,
+    "variations": 0,
+    "seed": 0,
+    "epochs": 1,
+    "concurrency": 1,
+    "seeds": 1,
+    "test_size": 1,
+    # of `start`, where these are sizes; elsewhere they name tables
+    "bootstrap": 1,
+    "dev": 1,
+    "test": 1,
+}
+
+
+def check(config: LoopConfig | StartConfig | TrainConfig) -> None:
+    """
+    Raises:
+        `ConfigError`: where a number is out of range, or a setting needs another that is missing.
+    """
+    for name, least in _LEAST.items():
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value < least:
+            raise ConfigError(f"{flag(name)} {value}: expected at least {least}")
+    if isinstance(config, LearnerConfig) and config.learning_rate is not None and config.learning_rate <= 0:
+        raise ConfigError(f"--learning-rate {config.learning_rate}: expected more than 0")
+    if not isinstance(config, LoopConfig):
+        return
+    if config.temperature < 0:
+        raise ConfigError(f"--temperature {config.temperature}: expected at least 0")
+    wanted = {
+        "openai": ("generator_url", "generator_model"),
+        "local": ("generator_model",),
+        "replay": ("generator_data",),
+    }
+    for name in wanted.get(config.generator, ()):
+        if getattr(config, name) is None:
+            raise ConfigError(
+                f"--generator {config.generator} needs {flag(name)} (or --generator none: no variations)"
+            )
+
+
+def read_yaml(path: Path, kind: type) -> dict[str, Any]:
+    """
+    The settings of a YAML file, by field name.
+
+    Args:
+        path (`Path`): a mapping; keys with `-` or `_`.
+        kind (`type`): the dataclass whose fields are allowed.
+
+    Raises:
+        `ConfigError`: where the file is no mapping, or a key is unknown, with the near name.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no valid YAML"
+        raise ConfigError(f"{path}: {reason}; --config takes a YAML file of settings") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, such as `budget: 100`")
+    known = [field.name for field in fields(kind)]
+    settings = {}
+    for key, value in content.items():
+        name = str(key).replace("-", "_")
+        if name not in known:
+            raise ConfigError(f"{path}: unknown setting {str(key)[:40]!r}{did_you_mean(name, known)}")
+        settings[name] = value
+    return settings
+
+
+def write_yaml(path: Path, config: LoopConfig | StartConfig) -> None:
+    """Writes every setting, so that a run says all it was begun with."""
+    settings = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
+    write_text(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+def require_out(config: LoopConfig | StartConfig | TrainConfig) -> Path:
+    """
+    Raises:
+        `ConfigError`: where `--out` was not said.
+    """
+    if config.out is None:
+        raise ConfigError("--out is missing: the folder to write")
+    return config.out
+
+
+def flag(name: str) -> str:
+    """A setting as its flag on the command line."""
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,172 @@
+"""The report of a run: its rounds as JSON, and as a table for the terminal and for Markdown."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from rarecase.files import read_parquet
+from rarecase.run_folder import facts
+from rarecase.schema import matrix
+from rarecase.taxonomy import Taxonomy
+
+
+def report_of_run(folder: Path) -> dict[str, Any]:
+    """
+    The rounds of a run so far.
+
+    Args:
+        folder (`Path`): a run folder, finished or not.
+
+    Returns:
+        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test) and `rounds`, each with `round`,
+        `chosen` (ids), `labels`, `class_counts`, `class_count_std`, `dev` and `test`; metrics in percent. Round 0 is
+        the start set.
+
+    Example:
+        >>> report_of_run(Path("out"))["rounds"][-1]["test"]["macro_f1"]
+        61.7
+    """
+    names = Taxonomy.load(folder / "taxonomy.yaml").names
+    paths = sorted((folder / "rounds").glob("*/metrics.json"))
+    return {
+        "kind": "run",
+        "classes": list(names),
+        "rarest": rarest(folder, names),
+        "rounds": [json.loads(path.read_text(encoding="utf-8")) for path in paths],
+    }
+
+
+def show(folder: Path, style: str = "text") -> str:
+    """
+    The report of a run or a simulation as text; its picture goes to `report.png` in the folder.
+
+    Args:
+        folder (`Path`): of a run or a simulation, finished or not.
+        style (`str`): `text`, `markdown` or `json`.
+
+    Raises:
+        `RunFolderError`: where the folder is neither.
+
+    Example:
+        >>> print(show(Path("out")))
+    """
+    from rarecase.evaluate import plots
+    from rarecase.experiment.curves import curves
+
+    kind = facts(folder, "run", "grid")["kind"]
+    report = curves(folder) if kind == "grid" else report_of_run(folder)
+    done = report["strategies"] if kind == "grid" else report["rounds"]
+    if done:
+        draw = plots.picture_of_grid if kind == "grid" else plots.picture_of_run
+        draw(report, folder / "report.png")
+    if style == "json":
+        return json.dumps(report, indent=2, ensure_ascii=False)
+    if not done:
+        return "nothing done yet"
+    tables = [rows_of_grid(report), rows_of_differences(report)] if kind == "grid" else [rows_of_run(report)]
+    picture = f"picture: {folder / 'report.png'}"
+    return "\n\n".join([*(table(header, rows, style) for header, rows in tables), picture])
+
+
+def rarest(folder: Path, names: Sequence[str]) -> str:
+    """The class with the fewest rows in the test set that a folder keeps."""
+    labels = matrix(read_parquet(folder / "test.parquet"), "label").astype(np.int64)
+    return names[int(np.bincount(labels, minlength=len(names)).argmin())]
+
+
+def rows_of_run(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """A header, and a row per round: class counts, their standard deviation, macro-F1, F1 of the rarest class."""
+    names, least = report["classes"], report["rarest"]
+    header = ["round", "labels", *names, "std", "dev F1", "test F1", f"F1 {least}"]
+    rows = [
+        [
+            r["round"],
+            r["labels"],
+            *(r["class_counts"][name] for name in names),
+            _one(r["class_count_std"]),
+            _one(r["dev"]["macro_f1"]),
+            _one(r["test"]["macro_f1"]),
+            _one(r["test"]["f1"][least]),
+        ]
+        for r in report["rounds"]
+    ]
+    return header, rows
+
+
+def rows_of_grid(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """A header, and a row per strategy and round, means over the seeds with the interval of macro-F1."""
+    names, least = report["classes"], report["rarest"]
+    header = ["strategy", "round", "labels", *names, "std", "test F1", "interval", f"F1 {least}"]
+    rows = []
+    for strategy, found in report["strategies"].items():
+        for point in found["curve"]:
+            low, high = point["macro_f1_interval"]
+            rows.append(
+                [
+                    strategy if point["round"] == 0 else "",
+                    point["round"],
+                    f"{point['labels']:.0f}",
+                    *(f"{point['class_counts'][name]:.0f}" for name in names),
+                    _one(point["class_count_std"]),
+                    _one(point["macro_f1"]),
+                    f"{low:.1f}-{high:.1f}",
+                    _one(point["f1"][least]),
+                ]
+            )
+    return header, rows
+
+
+def rows_of_differences(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """A header, and a row per strategy at the end: macro-F1, its paired difference to `random`, the rarest class."""
+    least = report["rarest"]
+    header = ["strategy", "labels", "test F1", "interval", "to random", "interval", f"F1 {least}", f"{least} found"]
+    rows = []
+    for strategy, found in report["strategies"].items():
+        final, difference = found["final"], found.get("difference")
+        low, high = final["macro_f1_interval"]
+        rows.append(
+            [
+                strategy,
+                f"{final['labels']:.0f}",
+                _one(final["macro_f1"]),
+                f"{low:.1f} to {high:.1f}",
+                f"{difference['macro_f1']:+.1f}" if difference else "",
+                "{:+.1f} to {:+.1f}".format(*difference["macro_f1_interval"]) if difference else "",
+                _one(final["f1"][least]),
+                _one(found["found"][least]),
+            ]
+        )
+    return header, rows
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], style: str = "text") -> str:
+    """
+    A table as text.
+
+    Args:
+        header (`Sequence[str]`): long class names are broken at their dashes on a terminal.
+        rows (`Sequence`): the cells, formatted already.
+        style (`str`): `text` or `markdown`.
+
+    Example:
+        >>> print(table(["a"], [[1]], "markdown"))
+        |   a |
+        |----:|
+        |   1 |
+    """
+    if style == "markdown":
+        return tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=["right"] * len(header))
+    broken = [h.replace("-", "-\n").replace(" ", "\n") for h in header]
+    columns = zip(broken, *rows, strict=True)
+    rule = ["-" * max(len(line) for cell in column for line in str(cell).split("\n")) for column in columns]
+    # As rows, since tabulate makes each column with a header two characters wider, and a terminal is narrow.
+    rows = [broken, rule, *rows]
+    return tabulate(rows, tablefmt="plain", disable_numparse=True, colalign=["right"] * len(header))
+
+
+def _one(value: float) -> str:
+    return f"{value:.1f}"

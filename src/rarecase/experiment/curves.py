@@ -1,0 +1,121 @@
+"""What a grid found: learning curves, what each strategy found of each class, and differences to `random`."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rarecase.experiment.grid import Cell, read_cells
+from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
+from rarecase.files import read_parquet
+from rarecase.schema import matrix
+from rarecase.taxonomy import Taxonomy
+
+BASELINE = "random"
+
+
+def curves(folder: Path) -> dict[str, Any]:
+    """
+    The report of a grid, every figure the mean over its seeds.
+
+    Args:
+        folder (`Path`): a grid folder; only strategies whose cells are done for every seed are held against each
+            other.
+
+    Returns:
+        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test), `seeds`, and
+        `strategies.NAME.{curve, final, found, difference}`; metrics in percent, intervals as `[low, high]`.
+
+    Example:
+        >>> curves(Path("out"))["strategies"]["cluster"]["final"]["macro_f1"]
+        72.8
+    """
+    cells = read_cells(folder)
+    names = Taxonomy.load(folder / "taxonomy.yaml").names
+    by_strategy: dict[str, list[Cell]] = defaultdict(list)
+    for cell in sorted(cells, key=lambda cell: (cell.strategy != BASELINE, cell.strategy, cell.seed)):
+        by_strategy[cell.strategy].append(cell)
+    common = set.intersection(*({c.seed for c in group} for group in by_strategy.values())) if by_strategy else set()
+    final = {
+        strategy: _resampled(folder, [c for c in group if c.seed in common], cells, -1, names)
+        for strategy, group in by_strategy.items()
+    }
+    return {
+        "kind": "grid",
+        "classes": list(names),
+        "rarest": _rarest(folder, next(iter(cells)), names) if cells else None,
+        "seeds": sorted({cell.seed for cell in cells}),
+        "strategies": {
+            strategy: _strategy(folder, group, cells, names, final, strategy)
+            for strategy, group in by_strategy.items()
+        },
+    }
+
+
+def _strategy(
+    folder: Path,
+    group: Sequence[Cell],
+    cells: dict[Cell, list[dict[str, Any]]],
+    names: Sequence[str],
+    final: dict[str, np.ndarray],
+    strategy: str,
+) -> dict[str, Any]:
+    curve = []
+    for number in range(min(len(cells[cell]) for cell in group)):
+        records = [cells[cell][number] for cell in group]
+        macro_f1, interval = mean_and_interval(_resampled(folder, group, cells, number, names))
+        curve.append(
+            {
+                "round": number,
+                "labels": float(np.mean([r["labels"] for r in records])),
+                "macro_f1": macro_f1,
+                "macro_f1_interval": interval,
+                "accuracy": _mean(records, "test", "accuracy"),
+                "f1": {name: _mean(records, "test", "f1", name) for name in names},
+                "class_counts": {name: _mean(records, "class_counts", name) for name in names},
+                "class_count_std": _mean(records, "class_count_std"),
+            }
+        )
+    last = [cells[cell][-1] for cell in group]
+    answer: dict[str, Any] = {
+        "curve": curve,
+        "final": {key: value for key, value in curve[-1].items() if key != "round"},
+        "found": {name: _mean(last, "found", name) for name in names},
+    }
+    if BASELINE in final and strategy != BASELINE and len(final[strategy]):
+        difference, interval = mean_and_interval(final[strategy] - final[BASELINE])
+        answer["difference"] = {"macro_f1": difference, "macro_f1_interval": interval, "to": BASELINE}
+    return answer
+
+
+def _mean(records: Sequence[dict[str, Any]], *path: str) -> float:
+    values = []
+    for record in records:
+        value: Any = record
+        for key in path:
+            value = value[key]
+        values.append(value)
+    return float(np.mean(values))
+
+
+def _resampled(
+    folder: Path, group: Sequence[Cell], cells: dict[Cell, list[dict[str, Any]]], number: int, names: Sequence[str]
+) -> np.ndarray:
+    return resampled_macro_f1([_predictions(folder, cell, cells[cell][number]["round"]) for cell in group], len(names))
+
+
+def _predictions(folder: Path, cell: Cell, number: int) -> Predictions:
+    """Of the test rows, in the order of their ids, so that cells with one test set have one order."""
+    table = read_parquet(folder / "cells" / cell.name / "rounds" / f"{number:02d}" / "predictions.parquet")
+    tested = np.flatnonzero(np.array(table["split"][:]) == "test")
+    ids = np.array(table["id"][:])[tested]
+    order = np.argsort(ids)
+    labels, guesses = matrix(table, "label")[tested][order], matrix(table, "probs")[tested][order].argmax(axis=1)
+    return Predictions(tuple(ids[order].tolist()), labels.astype(np.int64), guesses)
+
+
+def _rarest(folder: Path, cell: Cell, names: Sequence[str]) -> str:
+    labels = _predictions(folder, cell, 0).labels
+    return names[int(np.bincount(labels, minlength=len(names)).argmin())]

@@ -1,0 +1,97 @@
+"""
+Simulation: the loop with its labels hidden in a gold column, over strategies and seeds.
+
+A grid folder holds the tables, their embeddings and the store of replies once; a cell holds only what it chose,
+learned and predicted. Seed s draws the test set where there is none, the clustering, the strategy's draws and the
+model.
+"""
+
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+from rarecase import run_folder
+from rarecase.config import SimulateConfig, check, read_yaml, require_out, write_yaml
+from rarecase.errors import ConfigError
+from rarecase.experiment.grid import Cell, run_grid
+from rarecase.files import write_folder_beside
+from rarecase.session import find_strategy, needs_embedding, prepare, rounds, stored_sets
+from rarecase.sets import Sets, draw_test, gold_annotator, read_sets, require_a_batch
+
+# A grid grows: more seeds, more strategies. What is done stays.
+MAY_CHANGE = ("strategies", "seeds", "concurrency", "generator_url", "send_to", "out")
+
+
+def simulate(config: SimulateConfig) -> Path:
+    """
+    Runs every strategy with every seed; the same call again goes on where it was.
+
+    Args:
+        config (`SimulateConfig`): the settings; `out` is the grid folder.
+
+    Returns:
+        `Path`: the grid folder; `rarecase.experiment.curves.curves` reads it.
+
+    Raises:
+        `RunFolderError`: where the folder was begun with other settings.
+
+    Example:
+        >>> simulate(SimulateConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test_size=1000,
+        ...                         strategies="random,cluster", seeds=10, out=Path("grid")))
+    """
+    check(config)
+    out = require_out(config)
+    names = [name.strip() for name in config.strategies.split(",") if name.strip()]
+    if not names:
+        raise ConfigError("--strategies is empty: expected names separated by commas, such as random,cluster")
+    found = [find_strategy(name) for name in names]
+    if (out / "run.json").exists():
+        run_folder.facts(out, "grid")
+        run_folder.same_settings(out, _stored_config(out), config, MAY_CHANGE)
+    else:
+        run_folder.refuse_used(out)
+        sets = _read(config)
+        with write_folder_beside(out) as folder:
+            prepare(folder, config, sets, embedded=needs_embedding(config, *found))
+            run_folder.mark(folder, "grid")
+    write_yaml(out / "config.yaml", config)
+    sets = stored_sets(out)
+    assert sets.gold is not None  # noqa: S101 - checked when the grid began
+    annotator = gold_annotator(sets.gold, sets.taxonomy)
+    drawn = functools.lru_cache(maxsize=1)(functools.partial(_drawn, sets, config))
+
+    def run_cell(cell: Cell, place: Path) -> list[dict[str, Any]]:
+        print(f"{cell.strategy}, seed {cell.seed}", file=sys.stderr)
+        own = drawn(cell.seed)
+        done = rounds(place, own, config, cell.strategy, cell.seed, annotator, out / "replies.sqlite")
+        return [round_.record for round_ in done]
+
+    seeds = range(config.seed, config.seed + config.seeds)
+    run_grid(out, [Cell(name, seed) for seed in seeds for name in names], run_cell)
+    return out
+
+
+def _read(config: SimulateConfig) -> Sets:
+    draws = config.test is None and config.start is None
+    if draws and config.test_size is None:
+        raise ConfigError("--test is missing; give a labelled table, or --test-size N to draw it from the pool")
+    sets = read_sets(config, draws_test=draws)
+    if sets.gold is None:
+        raise ConfigError(
+            "a simulation hides the labels of the pool, and this pool has none; name their --label-column"
+        )
+    unlabelled = len(sets.pool) - len(set(sets.gold["id"][:]) & set(sets.pool["id"][:]))
+    if unlabelled:
+        raise ConfigError(f"{unlabelled} posts of the pool have no label; a simulation needs a label for each")
+    require_a_batch(_drawn(sets, config, config.seed), config)
+    return sets
+
+
+def _drawn(sets: Sets, config: SimulateConfig, seed: int) -> Sets:
+    return sets if sets.test is not None else draw_test(sets, config.test_size or 0, seed)
+
+
+def _stored_config(folder: Path) -> SimulateConfig:
+    settings = read_yaml(folder / "config.yaml", SimulateConfig)
+    return SimulateConfig(**{**settings, "out": Path(settings["out"])})

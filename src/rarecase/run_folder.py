@@ -1,0 +1,150 @@
+"""
+The folder of a run: what it was begun with, and a file for each stage of each round.
+
+    run.json  config.yaml  taxonomy.yaml  {pool,bootstrap,dev,test}.parquet  gold.parquet  embeddings.safetensors
+    rounds/NN/{scores,chosen,labels,variations,predictions}.parquet  rounds/NN/metrics.json
+    replies.sqlite  data/ (a release folder)  learner/ (the last)
+
+Resuming means: skip a stage whose file exists. Every file is written beside and renamed, so one that exists is whole.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from rarecase.config import flag
+from rarecase.errors import RunFolderError
+from rarecase.files import read_parquet, write_json, write_parquet
+from rarecase.progress import Progress
+
+FORMAT = 1
+STAGES = ("scores", "chosen", "labels", "variations", "learner")
+
+
+class Stages:
+    """
+    The stages of one run, each made once.
+
+    Args:
+        folder (`Path`): the run folder, or the cell of a grid.
+        rounds (`int`): how many rounds are expected, for the progress line.
+
+    Example:
+        >>> with Stages(Path("out"), 5) as stages:
+        ...     chosen = stages.table(1, "chosen", cluster, scored, 20)
+    """
+
+    def __init__(self, folder: Path, rounds: int) -> None:
+        self.folder = folder
+        self._rounds = rounds
+        self._progress = Progress(rounds * len(STAGES) + 1)
+
+    def __enter__(self) -> "Stages":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.close()
+
+    def table(self, number: int, name: str, make: Callable[..., Dataset], *arguments: Any) -> Dataset:
+        """The table of a stage: read where its file exists, else made by `make(*arguments)` and written."""
+        self.say(number, name)
+        path = self.path(number, f"{name}.parquet")
+        if not path.exists():
+            write_parquet(path, make(*arguments))
+        return read_parquet(path)
+
+    def record(self, number: int, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The JSON of a stage: read where its file exists, else made and written."""
+        path = self.path(number, f"{name}.json")
+        if not path.exists():
+            write_json(path, make())
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def path(self, number: int, name: str) -> Path:
+        """Where a round keeps a file."""
+        return self.folder / "rounds" / f"{number:02d}" / name
+
+    def say(self, number: int, name: str) -> None:
+        """Tells the progress line what begins."""
+        self._progress.step(f"round {number} of {self._rounds}: {name}")
+
+
+def mark(folder: Path, kind: str, **facts: Any) -> None:
+    """
+    Marks a folder as one of ours.
+
+    Args:
+        folder (`Path`): being made.
+        kind (`str`): `run`, `start` or `grid`.
+        facts: what else `run.json` says.
+    """
+    write_json(folder / "run.json", {"kind": kind, "format": FORMAT, **facts})
+
+
+def refuse_used(folder: Path) -> None:
+    """
+    Raises:
+        `RunFolderError`: where the folder holds something, naming `--resume` where that is a run.
+    """
+    if (folder / "run.json").exists():
+        raise RunFolderError(
+            f"{folder} holds a run already; go on with it by --resume {folder}, or name another --out"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunFolderError(f"{folder} exists and is not empty; name another --out")
+
+
+def facts(folder: Path, *kinds: str) -> dict[str, Any]:
+    """
+    What `run.json` says.
+
+    Raises:
+        `RunFolderError`: where the folder is none of these kinds, or of another format.
+    """
+    path = folder / "run.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise RunFolderError(f"{folder} is no folder of a {' or '.join(kinds)}: no readable run.json")
+    if found.get("kind") not in kinds:
+        raise RunFolderError(f"{folder} is the folder of a {found.get('kind')}, expected a {' or '.join(kinds)}")
+    if found.get("format") != FORMAT:
+        raise RunFolderError(
+            f"{path}: format {found.get('format')!r}, this rarecase reads {FORMAT}; "
+            "use the rarecase that wrote it, or begin anew in another --out"
+        )
+    return found
+
+
+def same_settings(folder: Path, begun: Any, asked: Any, may_change: Sequence[str] = ("out",)) -> None:
+    """
+    Args:
+        folder (`Path`): for the message.
+        begun (`dataclass`): the settings it was begun with.
+        asked (`dataclass`): those it is to go on with.
+        may_change (`Sequence[str]`): the settings that have no part in what its files say.
+
+    Raises:
+        `RunFolderError`: naming the first setting that differs.
+    """
+    for name in (field.name for field in fields(begun) if field.name not in may_change):
+        old, new = getattr(begun, name), getattr(asked, name)
+        if old != new:
+            raise RunFolderError(
+                f"{folder} was begun with {flag(name)} {old}, not {new}; leave it as it was, or name another --out"
+            )
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """One hash over the contents of files, to see that a run goes on with the data it began with."""
+    sum_ = hashlib.blake2b(digest_size=16)
+    for path in paths:  # a hash for each, so that no byte can move from one file to the next unseen
+        sum_.update(hashlib.blake2b(path.read_bytes()).digest() if path.exists() else b"absent")
+    return sum_.hexdigest()

@@ -1,0 +1,219 @@
+"""
+The four tables that the loop begins with, read from whatever the user has, and made fit for each other.
+
+The taxonomy is settled here, since it follows from the labels; the pool loses what stands in the other sets; and gold
+labels of the pool are set aside, so that nothing which chooses can see them.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from datasets import ClassLabel, Dataset
+
+from rarecase import randomness, run_folder
+from rarecase.annotate.gold import Gold
+from rarecase.config import DataConfig, LoopConfig, flag
+from rarecase.errors import ConfigError, DataError, did_you_mean
+from rarecase.files import read_parquet
+from rarecase.pool import make_pool
+from rarecase.schema import canonical_order, conform, matrix, rows, with_column
+from rarecase.tables import Columns, drop_duplicates, read_argument
+from rarecase.taxonomy import Taxonomy
+
+LABELED = ("bootstrap", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Sets:
+    """
+    What the loop begins with; every table has the columns of `schema.features`.
+
+    Args:
+        taxonomy (`Taxonomy`): the classes.
+        pool (`Dataset`): U, its labels null.
+        bootstrap, dev (`Dataset`): labelled.
+        test (`Dataset`, *optional*): labelled; None where it has yet to be drawn from the pool.
+        gold (`Dataset`, *optional*): `id` and `label` of the pool, where it had labels.
+    """
+
+    taxonomy: Taxonomy
+    pool: Dataset
+    bootstrap: Dataset
+    dev: Dataset
+    test: Dataset | None = None
+    gold: Dataset | None = None
+
+
+def read_sets(config: DataConfig, *, draws_test: bool = False) -> Sets:
+    """
+    Reads and checks the tables of the settings, and says on stderr what was found.
+
+    Args:
+        config (`DataConfig`): where they are.
+        draws_test (`bool`): the test set is drawn from the pool later, see `draw_test`; the pool then keeps its
+            repeats until it is drawn.
+
+    Raises:
+        `DataError`: naming file, row or value.
+        `ConfigError`: where a table is not given.
+
+    Example:
+        >>> sets = read_sets(RunConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test="test.csv"))
+    """
+    if config.start is not None:
+        return _of_start(config)
+    columns = Columns(id=config.id_column, text=config.text_column, label=config.label_column)
+    wanted = [name for name in LABELED if name != "test" or not draws_test]
+    tables = {
+        name: read_argument(_given(config, name), name, columns=columns, encoding=config.encoding, labeled=True)
+        for name in wanted
+    }
+    posts = _given(config, "pool")
+    if draws_test:
+        pool = read_argument(posts, "pool", columns=columns, encoding=config.encoding)
+    else:
+        pool, counts = make_pool([posts], against=list(tables.values()), columns=columns, encoding=config.encoding)
+        print(f"pool: {counts}", file=sys.stderr)
+    spoken = [label for table in tables.values() for label in table["label"][:]]
+    taxonomy = taxonomy_of(config.taxonomy, spoken)
+    labeled = {n: with_classes(t, taxonomy, f"{flag(n)} {getattr(config, n)}") for n, t in tables.items()}
+    hidden, gold = set_aside(with_classes(pool, taxonomy, f"--pool {config.pool}"))
+    sets = Sets(taxonomy, pool=hidden, gold=gold, **labeled)
+    warn_of_missing_classes(sets)
+    _require_own_ids(sets)
+    return sets
+
+
+def _require_own_ids(sets: Sets) -> None:
+    """
+    Raises:
+        `DataError`: where one id stands for different texts in two of the sets.
+    """
+    text_of: dict[str, tuple[str, str]] = {}
+    for name in ("pool", *LABELED):
+        table = getattr(sets, name)
+        if table is None:
+            continue
+        for row, (id_, text) in enumerate(zip(table["id"][:], table["text"][:], strict=True), 1):
+            other, seen = text_of.setdefault(id_, (name, text))
+            if seen != text:
+                raise DataError(
+                    f"{flag(name)} row {row}: its id stands for another text in {flag(other)}; "
+                    "name a column of ids that are unique over all sets with --id-column, or leave the ids out"
+                )
+
+
+def draw_test(sets: Sets, size: int, seed: int) -> Sets:
+    """
+    Draws the test set from a pool with gold labels; the rest of it is the pool, without what stands in a labelled set.
+
+    Raises:
+        `ConfigError`: where the pool has no labels, or not more rows than `size`.
+    """
+    if sets.gold is None:
+        raise ConfigError("--test is missing, and the pool has no labels to draw a test set with; name their column")
+    if size >= len(sets.pool):
+        raise ConfigError(f"--test-size {size}: expected fewer than the {len(sets.pool)} rows of the pool")
+    order = canonical_order(sets.pool)
+    drawn = randomness.generator(seed, "test").permutation(len(order))
+    test = rows(sets.pool, np.sort(order[drawn[:size]]))
+    label = dict(zip(sets.gold["id"][:], sets.gold["label"][:], strict=True))
+    feature = sets.pool.features["label"]
+    test = with_column(test, "label", pa.array([label[id_] for id_ in test["id"][:]], pa.int64()), feature)
+    rest = rows(sets.pool, np.sort(order[drawn[size:]]))
+    pool, _ = drop_duplicates(rest, against=[sets.bootstrap, sets.dev, test])
+    return dataclasses.replace(sets, pool=pool, test=test)
+
+
+def require_a_batch(sets: Sets, config: LoopConfig) -> None:
+    """
+    Raises:
+        `ConfigError`: where the pool is smaller than one batch, or than the number of clusters.
+    """
+    size = len(sets.pool)
+    if size < config.batch:
+        raise ConfigError(f"the pool has {size} posts, fewer than one batch (--batch {config.batch})")
+    if config.clusters is not None and size < config.clusters:
+        raise ConfigError(f"--clusters {config.clusters}: expected at most the {size} posts of the pool")
+
+
+def with_classes(table: Dataset, taxonomy: Taxonomy, where: str) -> Dataset:
+    """
+    The table with the released columns, its labels (names, from `read_table`) as classes of the taxonomy.
+
+    Raises:
+        `DataError`: naming the table, the row (counted from 1), and the near name.
+    """
+    labels = table["label"][:] if "label" in table.column_names else [None] * len(table)
+    index = {label: taxonomy.index(label) for label in set(labels) if label is not None}
+    unknown = {label for label, place in index.items() if place is None}
+    if unknown:
+        row = next(row for row, label in enumerate(labels) if label in unknown)
+        label = str(labels[row])
+        # A longer value, or one of very many, may be a post in the wrong column.
+        shown = f" {label!r}" if len(label) <= 40 and len(index) < 100 else ""
+        hint = did_you_mean(label, taxonomy.names) if shown else ""
+        raise DataError(
+            f"{where} row {row + 1}: label{shown} is not in the taxonomy{hint} "
+            f"(classes: {', '.join(taxonomy.names)}; others by --taxonomy FILE, another column by --label-column)"
+        )
+    classes = pa.array([index.get(label) for label in labels], pa.int64())
+    return conform(with_column(table, "label", classes, ClassLabel(names=list(taxonomy.names))), taxonomy.names)
+
+
+def warn_of_missing_classes(sets: Sets) -> None:
+    """Says which classes have no example yet in the start set; everything works without."""
+    there = set(np.unique(matrix(sets.bootstrap, "label")).tolist())
+    missing = [name for place, name in enumerate(sets.taxonomy.names) if place not in there]
+    if missing:
+        print(f"warning: no example of {', '.join(missing)} in the start set yet", file=sys.stderr)
+
+
+def set_aside(pool: Dataset) -> tuple[Dataset, Dataset | None]:
+    """A pool without its labels, and the labels as `gold` (`id`, `label`); None where it had none."""
+    classes = pool["label"][:]
+    hidden = with_column(pool, "label", pa.nulls(len(classes), pa.int64()), pool.features["label"])
+    known = [row for row, label in enumerate(classes) if label is not None]
+    return hidden, rows(pool.select_columns(["id", "label"]), known) if known else None
+
+
+def gold_annotator(gold: Dataset, taxonomy: Taxonomy) -> Gold:
+    """The annotator that knows the labels which were set aside."""
+    return Gold(dict(zip(gold["id"][:], gold["label"][:], strict=True)), taxonomy.names)
+
+
+def taxonomy_of(path: str | None, labels: Iterable[str]) -> Taxonomy:
+    """The classes: of a file, else those that the labels give, else, without any label, the shipped six."""
+    if path is not None:
+        return Taxonomy.load(path)
+    found = sorted(set(labels))
+    return Taxonomy.from_labels(found) if found else Taxonomy.default()
+
+
+def _of_start(config: DataConfig) -> Sets:
+    """The folder that `rarecase start` made; its tables are clean already."""
+    folder = Path(config.start or "")
+    run_folder.facts(folder, "start")
+    for name in ("pool", *LABELED):
+        if getattr(config, name) is not None:
+            raise ConfigError(f"--start {folder} stands for all four sets; leave {flag(name)} out")
+    tables = {n: read_parquet(p) for n in ("pool", *LABELED, "gold") if (p := folder / f"{n}.parquet").exists()}
+    missing = [name for name in ("pool", *LABELED) if name not in tables]
+    if missing:
+        raise ConfigError(f"{folder}: no {missing[0]}.parquet yet; go on with rarecase start --resume {folder}")
+    sets = Sets(taxonomy=Taxonomy.load(folder / "taxonomy.yaml"), **tables)
+    warn_of_missing_classes(sets)
+    return sets
+
+
+def _given(config: DataConfig, name: str) -> str:
+    value = getattr(config, name)
+    if value is None:
+        also = ", or --start FOLDER for all four sets" if name != "pool" else ""
+        raise ConfigError(f"{flag(name)} is missing: a file, a folder or a data set of the Hub{also}")
+    return value

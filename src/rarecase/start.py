@@ -1,0 +1,146 @@
+"""
+Random sets to begin with: `rarecase start` draws a start, dev, test and certification set out of a pool of posts, has
+them labelled, and leaves the rest as the pool. So the paper begins (section 4.2), and so does somebody with nothing
+but posts. The certification rows are a random sample that no strategy ever chooses from: what a guard is calibrated on
+later.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+
+from rarecase import randomness, run_folder
+from rarecase.annotate import Annotator
+from rarecase.annotate.file import File
+from rarecase.config import StartConfig, check, flag, read_yaml, require_out, write_yaml
+from rarecase.errors import ConfigError, WaitingForLabels
+from rarecase.files import read_parquet, write_folder_beside, write_parquet
+from rarecase.pool import make_pool
+from rarecase.run_folder import same_settings
+from rarecase.schema import canonical_order, conform, rows, with_column
+from rarecase.sets import gold_annotator, set_aside, taxonomy_of, with_classes
+from rarecase.tables import Columns
+from rarecase.taxonomy import Taxonomy
+
+SETS = ("bootstrap", "dev", "test", "certify")
+
+
+def begin(config: StartConfig) -> Path:
+    """
+    Draws the sets, and writes them down in `drawn.parquet` before anybody is asked.
+
+    Args:
+        config (`StartConfig`): the pool, the sizes, who labels.
+
+    Returns:
+        `Path`: the start folder; `label` goes on with it.
+
+    Raises:
+        `ConfigError`: where the pool is too small for the sets, or has no labels for `--annotator gold`.
+        `DataError`: naming file, row or value.
+
+    Example:
+        >>> folder = begin(StartConfig(pool="posts.csv", bootstrap=100, dev=100, test=300, out=Path("start")))
+    """
+    check(config)
+    out = require_out(config)
+    run_folder.refuse_used(out)
+    if config.pool is None:
+        raise ConfigError("--pool is missing: a file, a folder or a data set of the Hub")
+    columns = Columns(id=config.id_column, text=config.text_column, label=config.label_column)
+    posts, counts = make_pool([config.pool], columns=columns, encoding=config.encoding)
+    print(f"pool: {counts}", file=sys.stderr)
+    if config.annotator == "file":  # people label from scratch, whatever stands there
+        posts = with_column(posts, "label", pa.nulls(len(posts), pa.string()))
+    found = [label for label in posts["label"][:] if label is not None]
+    if config.annotator == "gold" and not found:
+        raise ConfigError(
+            "--annotator gold: the pool has no labels; name their --label-column, or say --annotator file"
+        )
+    taxonomy = taxonomy_of(config.taxonomy, found)
+    pool, gold = set_aside(with_classes(posts, taxonomy, f"--pool {config.pool}"))
+    sizes = {name: getattr(config, name) for name in SETS}
+    if sum(sizes.values()) >= len(pool):
+        wanted = ", ".join(f"{flag(name)} {size}" for name, size in sizes.items())
+        raise ConfigError(f"{wanted}: together {sum(sizes.values())}, expected fewer than the {len(pool)} posts")
+    with write_folder_beside(out) as folder:
+        write_yaml(folder / "config.yaml", config)
+        taxonomy.save(folder / "taxonomy.yaml")
+        write_parquet(folder / "drawn.parquet", _drawn(pool, sizes, config.seed))
+        if gold is not None:
+            write_parquet(folder / "gold.parquet", gold)
+        run_folder.mark(folder, "start")
+    return out
+
+
+def label(folder: Path, config: StartConfig) -> dict[str, int]:
+    """
+    Has the drawn sets labelled and writes them; rows left empty go back to the pool.
+
+    Args:
+        folder (`Path`): made by `begin`.
+        config (`StartConfig`): that of the folder.
+
+    Returns:
+        `dict[str, int]`: the rows of each set.
+
+    Raises:
+        `WaitingForLabels`: where people have to fill in `to_label.csv` first.
+        `RunFolderError`: where the settings are not those of the folder.
+    """
+    run_folder.facts(folder, "start")
+    same_settings(folder, stored(folder), config)
+    if not (folder / "pool.parquet").exists():
+        _write_sets(folder, config)
+    paths = {name: folder / f"{name}.parquet" for name in (*SETS, "pool")}
+    return {name: len(read_parquet(path)) for name, path in paths.items() if path.exists()}
+
+
+def stored(folder: Path) -> StartConfig:
+    """The settings that a start folder was begun with."""
+    settings = read_yaml(folder / "config.yaml", StartConfig)
+    return StartConfig(**{**settings, "out": Path(settings["out"])})
+
+
+def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
+    """The posts with the column `set`; the draw goes by the rows sorted by text."""
+    order = canonical_order(pool)[randomness.generator(seed, "start").permutation(len(pool))]
+    names = np.full(len(pool), "pool", dtype=object)
+    begun = 0
+    for name, size in sizes.items():
+        names[order[begun : begun + size]] = name
+        begun += size
+    return with_column(pool, "set", names.tolist())
+
+
+def _write_sets(folder: Path, config: StartConfig) -> None:
+    taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
+    drawn = read_parquet(folder / "drawn.parquet")
+    belongs = np.array(drawn["set"][:])
+    asked = rows(drawn, np.flatnonzero(belongs != "pool"))
+    annotator: Annotator
+    if config.annotator == "gold":
+        annotator = gold_annotator(read_parquet(folder / "gold.parquet"), taxonomy)
+    else:
+        annotator = File(folder / "to_label.csv", taxonomy, f"rarecase start --resume {folder}", columns=("set",))
+    labeled = annotator.annotate(asked)
+    of_set = np.array(labeled["set"][:])
+    for name in SETS:
+        if getattr(config, name) and name not in of_set:
+            raise WaitingForLabels(
+                f"{folder / 'to_label.csv'}: no row of the set {name} has a label yet; fill in some, "
+                f"then go on with: rarecase start --resume {folder}"
+            )
+    for name in dict.fromkeys(of_set):
+        write_parquet(
+            folder / f"{name}.parquet", conform(rows(labeled, np.flatnonzero(of_set == name)), taxonomy.names)
+        )
+    taken = set(labeled["id"][:])
+    rest = [row for row, id_ in enumerate(drawn["id"][:]) if id_ not in taken]
+    write_parquet(
+        folder / "pool.parquet", conform(rows(drawn, rest), taxonomy.names)
+    )  # last: it says that all is done
+    annotator.stored(labeled)

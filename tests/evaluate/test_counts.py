@@ -1,0 +1,45 @@
+"""Class counts and their standard deviation, as in the paper's Table 3."""
+
+import pytest
+from datasets import ClassLabel, Dataset, Features
+
+from rarecase.errors import DataError
+from rarecase.evaluate.counts import class_count_std, class_counts
+
+NAMES = ["harmful", "odd", "not-harmful"]
+
+
+def labelled(*labels: int | None) -> Dataset:
+    return Dataset.from_dict({"label": list(labels)}, Features({"label": ClassLabel(names=NAMES)}))
+
+
+@pytest.mark.parametrize(
+    ("counts", "std"),
+    [
+        ((96, 180, 84, 84, 12, 144), 57.6),  # random
+        ((115, 121, 87, 94, 30, 153), 41.4),  # cluster
+    ],
+)
+def test_the_standard_deviation_is_that_of_table_3(counts, std):
+    assert round(class_count_std(dict(zip("abcdef", counts, strict=True))), 1) == std
+
+
+def test_one_class_has_no_deviation():
+    assert class_count_std({"a": 7}) == 0
+    assert class_count_std({}) == 0
+
+
+def test_every_class_is_counted_in_order_and_as_a_plain_number():
+    counts = class_counts(labelled(2, 0, 2), NAMES)
+    assert list(counts.items()) == [("harmful", 1), ("odd", 0), ("not-harmful", 2)]
+    assert {type(value) for value in counts.values()} == {int}
+    assert class_counts(labelled(2, 0, 2).select([0]), NAMES)["not-harmful"] == 1
+
+
+def test_no_row_counts_as_none_of_each():
+    assert class_counts(labelled(), NAMES) == dict.fromkeys(NAMES, 0)
+
+
+def test_a_row_without_label_is_named():
+    with pytest.raises(DataError, match="'label' row 1 is empty"):
+        class_counts(labelled(0, None), NAMES)

@@ -1,0 +1,96 @@
+"""The report: its tables on the terminal and in Markdown, and what it reads from a folder."""
+
+import json
+
+import pytest
+from datasets import ClassLabel, Dataset, Features
+from reports import NAMES, RAREST, grid_report, run_report
+
+from rarecase.errors import RunFolderError
+from rarecase.evaluate.report import report_of_run, rows_of_differences, rows_of_grid, rows_of_run, show, table
+from rarecase.files import write_json, write_parquet
+from rarecase.run_folder import mark
+from rarecase.taxonomy import Taxonomy
+
+
+def test_a_run_has_a_row_per_round_with_counts_deviation_and_f1():
+    header, rows = rows_of_run(run_report(2))
+    assert header == ["round", "labels", *NAMES, "std", "dev F1", "test F1", f"F1 {RAREST}"]
+    assert rows[0] == [0, 0, 0, 0, 0, 0, 0, 0, "0.0", "55.0", "55.0", "44.0"]
+    assert rows[2] == [2, 40, 8, 22, 36, 50, 64, 78, "26.1", "59.0", "59.0", "50.0"]
+
+
+def test_a_grid_has_a_row_per_strategy_and_round_with_the_interval():
+    header, rows = rows_of_grid(grid_report(["random", "cluster"], 1))
+    assert header == ["strategy", "round", "labels", *NAMES, "std", "test F1", "interval", f"F1 {RAREST}"]
+    assert [row[:3] for row in rows] == [["random", 0, "0"], ["", 1, "20"], ["cluster", 0, "0"], ["", 1, "20"]]
+    assert rows[3] == ["", 1, "20", "5", "12", "19", "26", "33", "40", "12.5", "62.0", "61.0-63.0", "40.0"]
+
+
+def test_the_differences_to_random_stand_beside_their_interval_with_their_sign():
+    header, rows = rows_of_differences(grid_report(["random", "entropy", "cluster"], 2))
+    assert header[-4:] == ["to random", "interval", f"F1 {RAREST}", f"{RAREST} found"]
+    assert rows[0] == ["random", "40", "62.0", "61.0 to 63.0", "", "", "42.0", "9.8"]
+    assert rows[1] == ["entropy", "40", "63.0", "62.0 to 64.0", "+0.7", "-0.5 to +1.5", "44.0", "12.2"]
+    assert [row[4] for row in rows] == ["", "+0.7", "+1.7"]
+
+
+def test_a_grid_without_random_has_no_difference():
+    _, rows = rows_of_differences(grid_report(["entropy", "cluster"], 1))
+    assert [row[4:6] for row in rows] == [["", ""], ["", ""]]
+
+
+def test_a_table_is_markdown_or_text_that_fits_a_terminal():
+    header, rows = rows_of_run(run_report(5))
+    markdown = table(header, rows, "markdown").splitlines()
+    assert len(markdown) == 8
+    assert [cell.strip() for cell in markdown[0].strip("|").split("|")] == header
+    assert set(markdown[1]) <= set("|-: ")
+    text = table(header, rows).splitlines()
+    assert max(map(len, text)) <= 104  # six classes and six other columns
+    assert text[-1].split()[:2] == ["5", "100"]
+
+
+def test_numbers_are_shown_as_they_were_formatted():
+    assert "10.0" in table(["a"], [["10.0"]])
+    assert "1e3" in table(["a"], [["1e3"]], "markdown")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder, as far as a report reads it."""
+    report, folder = run_report(11), tmp_path / "run"
+    mark(folder, "run")
+    Taxonomy.default().save(folder / "taxonomy.yaml")
+    labels = [i for i, rows in enumerate([16, 18, 19, 18, 3, 26]) for _ in range(rows)]
+    test = Dataset.from_dict({"label": labels}, Features({"label": ClassLabel(names=list(NAMES))}))
+    write_parquet(folder / "test.parquet", test.shuffle(seed=0))
+    for record in report["rounds"]:
+        write_json(folder / "rounds" / f"{record['round']:02d}" / "metrics.json", record)
+    return folder, report
+
+
+def test_the_report_of_a_run_is_its_rounds_in_order_and_the_rarest_class_of_test(run):
+    folder, report = run
+    assert report_of_run(folder) == report
+
+
+def test_show_gives_json_markdown_or_text_and_draws_the_picture(run):
+    folder, report = run
+    assert json.loads(show(folder, "json")) == report
+    assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
+    assert show(folder, "markdown").startswith("|   round |")
+    assert f"picture: {folder / 'report.png'}" in show(folder)
+
+
+def test_a_run_that_has_no_round_yet_says_so(run):
+    folder, _ = run
+    for path in folder.glob("rounds/*/metrics.json"):
+        path.unlink()
+    assert show(folder) == "nothing done yet"
+    assert json.loads(show(folder, "json"))["rounds"] == []
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunFolderError, match="is no folder of a run or grid"):
+        show(tmp_path)

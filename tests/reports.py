@@ -1,0 +1,62 @@
+"""Reports of the right shape, made by hand: of a run, and of a grid."""
+
+from typing import Any
+
+from rarecase.taxonomy import Taxonomy
+
+NAMES = Taxonomy.default().names
+RAREST = "emergency-situation"
+
+
+def run_report(rounds: int) -> dict[str, Any]:
+    def record(number: int) -> dict[str, Any]:
+        measured = {
+            "accuracy": 60.0 + number,
+            "macro_f1": 55.04 + 2 * number,
+            "f1": {name: 40.0 + 3 * number + i for i, name in enumerate(NAMES)},
+        }
+        return {
+            "round": number,
+            "chosen": [f"p{number}-{i}" for i in range(20 if number else 0)],
+            "labels": 20 * number,
+            "class_counts": {name: number * (7 * i + 4) for i, name in enumerate(NAMES)},
+            "class_count_std": 13.06 * number,
+            "found": {name: number * i for i, name in enumerate(NAMES)},
+            "dev": measured,
+            "test": measured,
+        }
+
+    return {"kind": "run", "classes": list(NAMES), "rarest": RAREST, "rounds": [record(n) for n in range(rounds + 1)]}
+
+
+def grid_report(strategies: list[str], rounds: int) -> dict[str, Any]:
+    def found(place: int, strategy: str) -> dict[str, Any]:
+        curve = [
+            {
+                "round": n,
+                "labels": 20.0 * n,
+                "macro_f1": 60 + n + place,
+                "macro_f1_interval": [58.96 + n + place, 61.0 + n + place],
+                "accuracy": 70.0,
+                "f1": {name: 30.0 + 4 * n + 2 * place + i for i, name in enumerate(NAMES)},
+                "class_counts": {name: n * (7.0 * i + 4 + place) for i, name in enumerate(NAMES)},
+                "class_count_std": 12.5 * n,
+            }
+            for n in range(rounds + 1)
+        ]
+        answer: dict[str, Any] = {
+            "curve": curve,
+            "final": {key: value for key, value in curve[-1].items() if key != "round"},
+            "found": {name: 2.44 * (i + place) for i, name in enumerate(NAMES)},
+        }
+        if "random" in strategies and strategy != "random":
+            answer["difference"] = {"macro_f1": place - 0.26, "macro_f1_interval": [-0.5, 1.54], "to": "random"}
+        return answer
+
+    return {
+        "kind": "grid",
+        "classes": list(NAMES),
+        "rarest": RAREST,
+        "seeds": [0, 1, 2],
+        "strategies": {strategy: found(place, strategy) for place, strategy in enumerate(strategies)},
+    }

@@ -1,0 +1,110 @@
+"""The settings: from YAML and back, and what a wrong one is answered."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from rarecase.config import RunConfig, SimulateConfig, StartConfig, check, flag, read_yaml, require_out, write_yaml
+from rarecase.errors import ConfigError
+
+KINDS = [RunConfig, SimulateConfig, StartConfig]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_are_written_and_read_back(tmp_path, kind):
+    config = kind(pool="später.csv", seed=7, out=Path("runs/1"), text_column="yes")
+    write_yaml(tmp_path / "config.yaml", config)
+    settings = read_yaml(tmp_path / "config.yaml", kind)
+    assert list(settings) == [field.name for field in fields(kind)]
+    assert kind(**{**settings, "out": Path(settings["out"])}) == config
+
+
+def test_keys_may_be_written_as_flags(tmp_path):
+    (tmp_path / "run.yaml").write_text("generator-url: http://127.0.0.1/v1\nlearning_rate: 1.0e-4\n")
+    found = read_yaml(tmp_path / "run.yaml", RunConfig)
+    assert found == {"generator_url": "http://127.0.0.1/v1", "learning_rate": 1e-4}
+
+
+def test_an_empty_file_has_no_settings(tmp_path):
+    (tmp_path / "run.yaml").write_text("# nothing yet\n")
+    assert read_yaml(tmp_path / "run.yaml", RunConfig) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (RunConfig, "strateggy: random", r"unknown setting 'strateggy'; did you mean 'strategy'\?"),
+        (RunConfig, "text-colum: x", r"unknown setting 'text-colum'; did you mean 'text_column'\?"),
+        (SimulateConfig, "annotator: gold", r"unknown setting 'annotator'"),
+        (StartConfig, "certfy: 3", r"unknown setting 'certfy'; did you mean 'certify'\?"),
+        (RunConfig, "12: 3", r"unknown setting '12'"),
+        (RunConfig, "- budget", r"expected a mapping of settings"),
+        (RunConfig, "budget: [", r"no valid YAML; --config takes"),
+    ],
+)
+def test_a_bad_settings_file_is_answered_in_one_line_that_names_it(tmp_path, kind, text, message):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"run\.yaml: " + message) as caught:
+        read_yaml(tmp_path / "run.yaml", kind)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_long_line_that_is_no_setting_is_not_repeated(tmp_path):
+    (tmp_path / "run.yaml").write_text(f"{'a post of somebody ' * 6}: 1")
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(tmp_path / "run.yaml", RunConfig)
+    assert str(caught.value).count("a post of somebody") == 2
+
+
+def test_a_missing_settings_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: No such file or directory; --config takes"):
+        read_yaml(tmp_path / "absent.yaml", RunConfig)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"budget": 0}, r"--budget 0: expected at least 1"),
+        ({"batch": -2}, r"--batch -2: expected at least 1"),
+        ({"clusters": 0}, r"--clusters 0: expected at least 1"),
+        ({"variations": -1}, r"--variations -1: expected at least 0"),
+        ({"seed": -1}, r"--seed -1: expected at least 0"),
+        ({"epochs": 0}, r"--epochs 0: expected at least 1"),
+        ({"concurrency": 0}, r"--concurrency 0: expected at least 1"),
+        ({"temperature": -0.1}, r"--temperature -0\.1: expected at least 0"),
+        ({"learning_rate": 0.0}, r"--learning-rate 0\.0: expected more than 0"),
+        ({"generator": "openai"}, r"--generator openai needs --generator-url \(or --generator none"),
+        ({"generator": "openai", "generator_url": "http://a"}, r"needs --generator-model"),
+        ({"generator": "local"}, r"--generator local needs --generator-model"),
+        ({"generator": "replay"}, r"--generator replay needs --generator-data"),
+    ],
+)
+def test_a_setting_out_of_range_names_its_flag(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        check(RunConfig(**{"generator": "none", **setting}))
+
+
+def test_the_settings_of_a_grid_and_of_a_start_are_checked_too():
+    with pytest.raises(ConfigError, match=r"--seeds 0: expected at least 1"):
+        check(SimulateConfig(seeds=0))
+    with pytest.raises(ConfigError, match=r"--test-size 0: expected at least 1"):
+        check(SimulateConfig(test_size=0))
+    for name in ("bootstrap", "dev", "test"):
+        with pytest.raises(ConfigError, match=f"--{name} 0: expected at least 1"):
+            check(StartConfig(**{name: 0}))
+    with pytest.raises(ConfigError, match=r"--certify -1: expected at least 0"):
+        check(StartConfig(certify=-1))
+
+
+def test_the_defaults_and_the_least_values_are_accepted():
+    check(SimulateConfig())
+    check(StartConfig(certify=0, bootstrap=1))
+    check(RunConfig(generator="none", bootstrap="a.csv", budget=1, batch=1, variations=0, temperature=0.0, seed=0))
+
+
+def test_out_is_asked_for_by_its_flag():
+    assert require_out(RunConfig(out=Path("a"))) == Path("a")
+    with pytest.raises(ConfigError, match="--out is missing"):
+        require_out(StartConfig())
+    assert flag("generator_url") == "--generator-url"
