@@ -32,7 +32,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-FAULTS = ("429", "500", "401", "404", "301", "html", "drop", "no-choices", "empty")
+FAULTS = ("429", "500", "401", "404", "301", "html", "drop", "no-choices", "empty", "content_filter")
 
 
 def request_hash(body: dict[str, Any]) -> str:
@@ -109,6 +109,8 @@ class App:
         if fault in ("429", "500"):
             headers = {"Retry-After": self.behaviour.retry_after} if self.behaviour.retry_after else {}
             return JSONResponse({"error": {"message": "busy"}}, int(fault), headers)
+        if fault == "content_filter":
+            return JSONResponse({"error": {"message": f"filtered: {json.dumps(body)}", "code": fault}}, 400)
         if fault in ("401", "404"):  # as unkind as a server can be: the key and the post come back in the message
             message = f"refused {request.headers.get('authorization')} for {json.dumps(body)}"
             return JSONResponse({"error": {"message": message, "code": "refused"}}, int(fault))

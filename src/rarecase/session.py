@@ -259,23 +259,23 @@ def make_generator(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, che
     if config.generator == "replay":
         return Replay(read_argument(config.generator_data or "", "variations", labeled=False))
     store, model = Replies(replies), config.generator_model or ""
+    generator: Local | Endpoint
     if config.generator == "local":
-        if check:
-            local_folder(model)
-        return Local(model, taxonomy, replies=store, seed=config.seed, temperature=config.temperature)
-    endpoint = Endpoint(
-        config.generator_url or "",
-        model,
-        taxonomy,
-        replies=store,
-        seed=config.seed,
-        concurrency=config.concurrency,
-        temperature=config.temperature,
-        send_to=config.send_to,
-    )
+        generator = Local(model, taxonomy, replies=store, seed=config.seed, temperature=config.temperature)
+    else:
+        generator = Endpoint(
+            config.generator_url or "",
+            model,
+            taxonomy,
+            replies=store,
+            seed=config.seed,
+            concurrency=config.concurrency,
+            temperature=config.temperature,
+            send_to=config.send_to,
+        )
     if check:
-        endpoint.check()
-    return endpoint
+        generator.check()
+    return generator
 
 
 def _annotator(folder: Path, sets: Sets, config: RunConfig) -> Annotator:

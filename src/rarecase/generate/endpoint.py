@@ -3,6 +3,7 @@
 import asyncio
 import email.utils
 import ipaddress
+import json
 import math
 import os
 import re
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 BUSY_TRIES = 6  # of one request while the server answers 429 or 5xx: with doubling pauses about a quarter of a minute
 DEAD_TRIES = 3  # of one request where no answer comes: at 2.5 s each to connect, a dead address is known within 10 s
+FILTERED = "content_filter"  # how endpoints call a post that they do not answer
 LONGEST_PAUSE = 120.0  # seconds; a server that asks for more is a case for going on later
 
 
@@ -159,6 +161,8 @@ class Endpoint:
                 return (await client.chat.completions.with_raw_response.create(**request)).text
             except openai.APIStatusError as error:
                 status, wait = error.status_code, _retry_after(error.response.headers.get("retry-after"))
+                if error.code == FILTERED:  # an answer about this post, not a failure of the endpoint
+                    return json.dumps({"choices": [{"message": {"content": None}, "finish_reason": FILTERED}]})
                 if status != 429 and status < 500:
                     raise self._refused(error, request) from None
                 if wait is not None and wait > LONGEST_PAUSE:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Features
 
 from rarecase.errors import DataError, MissingColumnError, did_you_mean
+from rarecase.schema import GENERATED, HUMAN
 from rarecase.tables.formats import Rows
 
 LONGEST = 100_000  # characters of a text
@@ -85,7 +86,11 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
     if id_ is not None:
         _refuse(rows, made["id"].is_null(), f"no {id_!r}; every row needs an id, or none (rename the column)")
     if labeled:
-        _refuse(rows, pa.array(is_empty(made["text"])), "no text; a labelled set needs one in every row")
+        # A variation without text (the published set has one) teaches nothing, but is no mistake of the user's.
+        person = np.ones(len(rows.numbers), dtype=bool)
+        if "origin" in made:
+            person = pc.not_equal(pc.fill_null(made["origin"], HUMAN), GENERATED).to_numpy()
+        _refuse(rows, pa.array(is_empty(made["text"]) & person), "no text; a labelled set needs one in every row")
         _refuse(rows, made["label"].is_null(), "no label; a labelled set needs one in every row")
     return replace(rows, table=pa.table(made), header=tuple(made))
 
@@ -109,7 +114,8 @@ def with_ids(table: pa.Table) -> pa.Table:
     for given, text in zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True):
         count = seen[text] = seen.get(text, -1) + 1
         hashed = f"{text}\0{count}" if count else text
-        ids.append(hashlib.blake2b(hashed.encode(), digest_size=8).hexdigest() if given is None else given)
+        # The prefix keeps spreadsheet programs from reading a hash such as 12e45678 as a number.
+        ids.append("t-" + hashlib.blake2b(hashed.encode(), digest_size=8).hexdigest() if given is None else given)
     return table.set_column(table.column_names.index("id"), "id", pa.array(ids, pa.string()))
 
 

@@ -172,7 +172,8 @@ def _candidates(rows: list[str], columns: list[str], found: np.ndarray) -> Itera
         column_sketches = _sketches([columns[place] for place in column_places[low:high]], q, words)
         for top in range(begin, end, _ROWS):
             places = row_places[top : min(top + _ROWS, end)]
-            sketches, longest = row_sketches[:, top - begin :][:, : len(places)], row_lengths[top + len(places) - 1]
+            sketches = row_sketches[:, top - begin :][:, : len(places)]
+            longest = int(row_lengths[top + len(places) - 1])
             first, last = _reach(column_lengths, row_lengths[top], longest)
             for left in range(first, last, _COLUMNS):
                 right = min(left + _COLUMNS, last)
@@ -180,8 +181,9 @@ def _candidates(rows: list[str], columns: list[str], found: np.ndarray) -> Itera
                 places, sketches = places[wanted], sketches[:, wanted]
                 differences = _differences(sketches, column_sketches[:, left - low : right - low])
                 # The longest pair of the block may differ most; sorted by length, the others hardly less.
-                near = differences <= (2 * q - 1) * _allowed(longest, column_lengths[right - 1])
-                row, column = np.divmod(np.flatnonzero(near), right - left)  # `nonzero` takes as long as all the rest
+                limit = (2 * q - 1) * _allowed(longest, int(column_lengths[right - 1]))
+                # `nonzero` of two dimensions would take as long as all the rest.
+                row, column = np.divmod(np.flatnonzero(differences <= limit), right - left)
                 yield places[row], column_places[left + column]
             bar.update(min(_ROWS, end - top))
     bar.close()
