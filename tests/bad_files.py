@@ -4,7 +4,6 @@ a word that nothing the program prints may hold.
 """
 
 import gzip
-import itertools
 import json
 import shutil
 from pathlib import Path
@@ -28,10 +27,11 @@ Row = tuple[str, str, str]
 
 def tables() -> dict[str, list[Row]]:
     """Rows of `id`, `text` and `label` for each set, no two texts near each other."""
-    every_13th = itertools.islice(itertools.combinations(WORDS, 4), 0, None, 13)
-    texts = (f"{SECRET} {' '.join(words)}" for words in every_13th)
+    draws = np.random.default_rng(0)
     return {
-        name: [(f"{name}-{i}", text, LABELS[i % 4]) for i, text in enumerate(itertools.islice(texts, 0, rows))]
+        name: [
+            (f"{name}-{i}", f"{SECRET} {' '.join(draws.permutation(WORDS)[:4])}", LABELS[i % 4]) for i in range(rows)
+        ]
         for name, rows in ROWS.items()
     }
 

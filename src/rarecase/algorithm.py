@@ -30,7 +30,7 @@ from rarecase import randomness
 from rarecase.acquire.clusters import assign_clusters
 from rarecase.acquire.embed import Encoder, embed
 from rarecase.annotate import Annotator
-from rarecase.errors import ConfigError
+from rarecase.errors import ConfigError, WaitingForLabels
 from rarecase.evaluate.counts import class_count_std, class_counts
 from rarecase.evaluate.metrics import metrics
 from rarecase.generate import Generator, accepted
@@ -136,11 +136,12 @@ def run(
             n = min(batch, budget, len(U))
             chosen = stage("chosen", _choose, strategy, U, n, L, seed, number)  # x*_i ← argmax_j E_ij
             asked = _unlabeled(U, chosen, number, strategy)
-            labels = stage("labels", annotator.annotate, conform(asked, names))  # y*_i ← Annotate O(x*_i)
+            labels = stage("labels", _annotate, annotator, conform(asked, names))  # y*_i ← Annotate O(x*_i)
             annotator.stored(labels)
             varied = stage("variations", generator.generate, labels, variations)  # {(x*_ik, y*_ik)} ← Distil S, T_i
-            human, generated = _with_columns(labels, asked, L), vectorize(accepted(varied))
-            L = concatenate_datasets([L, human, generated])  # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
+            human, generated = _with_columns(labels, asked, L), accepted(varied)
+            # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
+            L = concatenate_datasets([L, human, *([vectorize(generated)] if len(generated) else [])])
             U = _without(U, labels)
             G = cache(partial(learner.fit, L, dev))  # G ← retrain on L
             budget -= len(labels)  # B = B - N
@@ -179,6 +180,14 @@ def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) 
     for column, values in everywhere.items():
         asked = with_column(asked, column, values)
     return asked
+
+
+def _annotate(annotator: Annotator, asked: Dataset) -> Dataset:
+    """A round without a label would choose the same texts again, for ever."""
+    labels = annotator.annotate(asked)
+    if not len(labels):
+        raise WaitingForLabels(f"none of the {len(asked)} chosen texts has a label yet; label some, then go on")
+    return labels
 
 
 def _with_columns(dataset: Dataset, carried: Dataset, like: Dataset | None = None) -> Dataset:

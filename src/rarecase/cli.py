@@ -16,7 +16,8 @@ from cyclopts.config import Dict
 
 from rarecase import __version__
 from rarecase.config import RunConfig, SimulateConfig, StartConfig, TrainConfig, read_yaml
-from rarecase.errors import RarecaseError, WaitingForLabels
+from rarecase.errors import ConfigError, RarecaseError, WaitingForLabels
+from rarecase.run_folder import facts
 
 if TYPE_CHECKING:
     from cyclopts.argument import ArgumentCollection
@@ -35,10 +36,9 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
     said = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume")}
     files = [Path(said["--config"])] if "--config" in said else []
     if "--resume" in said:
+        facts(Path(said["--resume"]), commands[-1])
         files.append(Path(said["--resume"]) / "config.yaml")
     for path in files:
-        if path.name == "config.yaml" and not path.exists() and "--resume" in said:
-            continue  # the command says what is wrong with the folder
         settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
         # Under the command's name: at the root, a setting called like a command (`pool`) would be left out.
         Dict({commands[-1]: settings}, source=str(path))(app, commands, arguments)
@@ -204,6 +204,8 @@ def pool(
     from rarecase.pool import make_pool
     from rarecase.tables import Columns
 
+    if out.suffix != ".parquet":
+        raise ConfigError(f"--out {out}: expected a name that ends in .parquet")
     columns = Columns(id=id_column, text=text_column, label=label_column)
     kinds = [name.strip() for name in wanted.split(",") if name.strip()] if wanted else []
     posts, counts = make_pool(

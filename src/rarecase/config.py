@@ -6,6 +6,7 @@ This module imports nothing heavy: the command line reads it to print its help.
 """
 
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -221,11 +222,11 @@ def check(config: LoopConfig | StartConfig | TrainConfig) -> None:
         value = getattr(config, name, None)
         if isinstance(value, int) and value < least:
             raise ConfigError(f"{flag(name)} {value}: expected at least {least}")
-    if isinstance(config, LearnerConfig) and config.learning_rate is not None and config.learning_rate <= 0:
+    if isinstance(config, LearnerConfig) and config.learning_rate is not None and not 0 < config.learning_rate < inf:
         raise ConfigError(f"--learning-rate {config.learning_rate}: expected more than 0")
     if not isinstance(config, LoopConfig):
         return
-    if config.temperature < 0:
+    if not 0 <= config.temperature < inf:  # also where it is NaN
         raise ConfigError(f"--temperature {config.temperature}: expected at least 0")
     wanted = {
         "openai": ("generator_url", "generator_model"),

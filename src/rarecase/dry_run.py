@@ -6,7 +6,7 @@ from rarecase.acquire.embed import embed, load_encoder
 from rarecase.config import RunConfig, check
 from rarecase.schema import rows
 from rarecase.session import find_strategy, make_learner_of, needs_embedding
-from rarecase.sets import Sets, read_sets
+from rarecase.sets import Sets, read_sets, require_a_batch
 
 TIMED = 200  # texts, or training rows, that are timed: fewer would time the start of the libraries
 
@@ -26,7 +26,9 @@ def dry_run(config: RunConfig) -> str:
         ...                         generator="none", out=Path("out"))))
     """
     check(config)
+    find_strategy(config.strategy)
     sets = read_sets(config)
+    require_a_batch(sets, config)
     labels = min(config.budget, len(sets.pool))
     rounds = -(-labels // config.batch)
     requests = labels * config.variations if config.generator in ("openai", "local") else 0

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rarecase.errors import DiskFullError
+from rarecase.errors import DataError, DiskFullError
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,11 +32,13 @@ def write_beside(path: Path) -> Iterator[Path]:
         >>> with write_beside(Path("metrics.json")) as temporary:
         ...     temporary.write_text("{}")
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
+    with _writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
-        os.replace(temporary, path)
+        with _writable(path):
+            os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if is_disk_full(error):
@@ -62,10 +64,10 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
         ...     model.save_pretrained(temporary)
     """
     folder = folder.resolve()  # "." and ".." have no name to write beside
-    folder.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old"))
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    with _writable(folder):
+        temporary.mkdir(parents=True)
     try:
         yield temporary
         if folder.exists():  # a rename does not replace a folder with files in it
@@ -78,6 +80,17 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
             raise DiskFullError(f"{folder}: no space left on the disk; free some and repeat the command") from error
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """What the system says of a place that cannot be written is the user's to know."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFullError(f"{path}: no space left on the disk; free some and repeat the command") from error
+        raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -129,8 +142,6 @@ def read_parquet(path: Path) -> "Dataset":
     import pyarrow.parquet as pq
     from datasets import Dataset, Features
     from datasets.table import InMemoryTable
-
-    from rarecase.errors import DataError
 
     try:
         table = pq.read_table(path)

@@ -123,7 +123,9 @@ def make_pool(
     _require_one_text_for_an_id(drawn, exact_duplicates(table["text"].to_pylist()))
     pool, dropped = drop_duplicates(from_table(with_ids(table)), against)
     if not len(pool):
-        raise DataError(f"no post is left of the {counts['read']} that were read: all stand in the other sets")
+        raise DataError(
+            f"no post is left of the {counts['read']} that were read: all stand in the other sets; give other posts"
+        )
     return pool, PoolCounts(
         read=counts["read"],
         generated=counts["generated"],

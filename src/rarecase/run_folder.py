@@ -13,14 +13,15 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-from datasets import Dataset
+from typing import TYPE_CHECKING, Any
 
 from rarecase.config import flag
 from rarecase.errors import RunFolderError
 from rarecase.files import read_parquet, write_json, write_parquet
 from rarecase.progress import Progress
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 FORMAT = 1
 STAGES = ("scores", "chosen", "labels", "variations", "learner")
@@ -50,7 +51,7 @@ class Stages:
     def __exit__(self, *_: object) -> None:
         self._progress.close()
 
-    def table(self, number: int, name: str, make: Callable[..., Dataset], *arguments: Any) -> Dataset:
+    def table(self, number: int, name: str, make: "Callable[..., Dataset]", *arguments: Any) -> "Dataset":
         """The table of a stage: read where its file exists, else made by `make(*arguments)` and written."""
         self.say(number, name)
         path = self.path(number, f"{name}.parquet")
@@ -137,8 +138,9 @@ def same_settings(folder: Path, begun: Any, asked: Any, may_change: Sequence[str
     for name in (field.name for field in fields(begun) if field.name not in may_change):
         old, new = getattr(begun, name), getattr(asked, name)
         if old != new:
+            begun_with = f"without {flag(name)}" if old is None else f"with {flag(name)} {old}"
             raise RunFolderError(
-                f"{folder} was begun with {flag(name)} {old}, not {new}; leave it as it was, or name another --out"
+                f"{folder} was begun {begun_with}, not {new}; leave it as it was, or name another --out"
             )
 
 

@@ -9,8 +9,10 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from rarecase import run_folder
@@ -19,8 +21,8 @@ from rarecase.acquire.embed import Encoder, embed, load_encoder
 from rarecase.algorithm import Round, Strategy, name_of, run
 from rarecase.annotate import Annotator
 from rarecase.annotate.file import File
-from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, read_yaml, require_out, write_yaml
-from rarecase.errors import ConfigError, RunFolderError, did_you_mean
+from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, require_out, write_yaml
+from rarecase.errors import ConfigError, MissingColumnError, RunFolderError, did_you_mean
 from rarecase.files import read_parquet, write_beside, write_folder_beside, write_parquet
 from rarecase.generate import Generator, NoVariations
 from rarecase.generate.endpoint import Endpoint
@@ -60,8 +62,8 @@ def begin(config: RunConfig) -> Path:
         raise ConfigError("--annotator gold: the pool has no labels; name their column, or say --annotator file")
     with write_folder_beside(out) as folder:
         prepare(folder, config, sets, embedded=needs_embedding(config, strategy))
-        tables = [folder / f"{name}.parquet" for name in (*TABLES, "gold")]
-        run_folder.mark(folder, "run", strategy=name_of(strategy), data=run_folder.digest(tables))
+        settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
+        run_folder.mark(folder, "run", strategy=name_of(strategy), settings=settings, data=_data(folder))
     return out
 
 
@@ -78,9 +80,12 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
         `WaitingForLabels`: where people have to label first.
     """
     facts = run_folder.facts(folder, "run")
-    run_folder.same_settings(folder, stored_config(folder), config, MAY_CHANGE)
-    if facts["data"] != run_folder.digest(folder / f"{name}.parquet" for name in (*TABLES, "gold")):
-        raise RunFolderError(f"{folder}: its tables are not those the run began with; begin anew in another --out")
+    # Not those of config.yaml, which is for people to read, and perhaps to edit.
+    run_folder.same_settings(folder, replace(config, **facts["settings"]), config, MAY_CHANGE)
+    if facts["data"] != _data(folder):
+        raise RunFolderError(
+            f"{folder}: its tables or its taxonomy.yaml are not those the run began with; begin anew in another --out"
+        )
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
     annotator = _annotator(folder, sets, config)
@@ -148,14 +153,14 @@ def find_strategy(name: str) -> Strategy:
     Example:
         >>> find_strategy("cluster")
     """
-    module_name, colon, function_name = name.partition(":")
-    if not colon:
-        if name not in STRATEGIES:
-            raise ConfigError(
-                f"--strategy {name}: expected one of {', '.join(STRATEGIES)}, or module:function"
-                f"{did_you_mean(name, STRATEGIES)}"
-            )
+    if name in STRATEGIES:
         return getattr(strategies, name)
+    module_name, _, function_name = name.partition(":")
+    if not module_name or not function_name:
+        raise ConfigError(
+            f"--strategy {name}: expected one of {', '.join(STRATEGIES)}, or module:function"
+            f"{did_you_mean(name, STRATEGIES)}"
+        )
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -168,8 +173,9 @@ def find_strategy(name: str) -> Strategy:
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
+        functions = [other for other, value in vars(module).items() if callable(value)]
         raise ConfigError(
-            f"--strategy {name}: no function {function_name!r}{did_you_mean(function_name, dir(module))}"
+            f"--strategy {name}: no such function in {module_name}{did_you_mean(function_name, functions)}"
         )
     return function
 
@@ -182,8 +188,11 @@ def prepare(folder: Path, config: LoopConfig, sets: Sets, embedded: bool) -> Non
         `ModelError`: where a model cannot be loaded.
         `GeneratorError`: where the language model does not answer.
     """
-    local_folder(config.model)
+    for model in (config.encoder, config.model):
+        local_folder(model)
     make_generator(config, sets.taxonomy, folder / "replies.sqlite", check=True)
+    if not shares_encoder(config):
+        _try_model(config, sets)
     write_yaml(folder / "config.yaml", config)
     sets.taxonomy.save(folder / "taxonomy.yaml")
     tables = {name: table for name in TABLES if (table := getattr(sets, name)) is not None}
@@ -198,6 +207,19 @@ def prepare(folder: Path, config: LoopConfig, sets: Sets, embedded: bool) -> Non
             save_file(vectors, temporary)
 
 
+def _try_model(config: LoopConfig, sets: Sets) -> None:
+    """Learns from one text and scores it, so that a model which cannot do that is known before anything is made."""
+    learner = make_learner_of(replace(config, epochs=1), sets.taxonomy.names, config.seed)
+    one = learner.prepare(rows(sets.bootstrap, [0]))
+    learner.fit(one, rows(one, [])).score(one)
+
+
+def _data(folder: Path) -> str:
+    """What a run learns from and asks for, which may not change under way."""
+    names = [*(f"{name}.parquet" for name in (*TABLES, "gold")), "taxonomy.yaml"]
+    return run_folder.digest(folder / name for name in names)
+
+
 def needs_embedding(config: LoopConfig, *chosen: Strategy) -> bool:
     """Whether the encoder's vectors are read at all: by a strategy, or by a learner that has the same encoder."""
     read = {column for strategy in chosen for column in getattr(strategy, "needs", ("embedding",))}
@@ -209,17 +231,15 @@ def shares_encoder(config: LoopConfig) -> bool:
     return config.learner == "frozen" and config.model == config.encoder
 
 
-def stored_config(folder: Path) -> RunConfig:
-    """The settings a run was begun with."""
-    settings = read_yaml(folder / "config.yaml", RunConfig)
-    return RunConfig(**{**settings, "out": settings.get("out") and Path(settings["out"])})
-
-
 def stored_sets(folder: Path) -> Sets:
     """The tables of a run folder or grid, with their embeddings where they were made."""
     tables = {name: read_parquet(path) for name in (*TABLES, "gold") if (path := folder / f"{name}.parquet").exists()}
     vectors = folder / "embeddings.safetensors"
-    for name, values in (load_file(vectors) if vectors.exists() else {}).items():
+    try:
+        stored = load_file(vectors) if vectors.exists() else {}
+    except SafetensorError as error:
+        raise RunFolderError(f"{vectors}: damaged; begin anew in another --out") from error
+    for name, values in stored.items():
         tables[name] = with_column(tables[name], "embedding", values)
     return Sets(taxonomy=Taxonomy.load(folder / "taxonomy.yaml"), **tables)
 
@@ -257,7 +277,11 @@ def make_generator(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, che
     if config.generator == "none" or config.variations == 0:
         return NoVariations()
     if config.generator == "replay":
-        return Replay(read_argument(config.generator_data or "", "variations", labeled=False))
+        given = config.generator_data or ""
+        try:
+            return Replay(read_argument(given, "variations", labeled=False))
+        except MissingColumnError as error:
+            raise MissingColumnError(f"--generator-data {given}: {error}; expected a table of variations") from None
     store, model = Replies(replies), config.generator_model or ""
     generator: Local | Endpoint
     if config.generator == "local":

@@ -7,8 +7,10 @@ labels of the pool are set aside, so that nothing which chooses can see them.
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from rarecase.errors import ConfigError, DataError, did_you_mean
 from rarecase.files import read_parquet
 from rarecase.pool import make_pool
 from rarecase.schema import canonical_order, conform, matrix, rows, with_column
-from rarecase.tables import Columns, drop_duplicates, read_argument
+from rarecase.tables import Columns, drop_duplicates, read_argument, row_of
 from rarecase.taxonomy import Taxonomy
 
 LABELED = ("bootstrap", "dev", "test")
@@ -79,18 +81,26 @@ def read_sets(config: DataConfig, *, draws_test: bool = False) -> Sets:
     else:
         pool, counts = make_pool([posts], against=list(tables.values()), columns=columns, encoding=config.encoding)
         print(f"pool: {counts}", file=sys.stderr)
-    spoken = [label for table in tables.values() for label in table["label"][:]]
-    taxonomy = taxonomy_of(config.taxonomy, spoken)
-    labeled = {n: with_classes(t, taxonomy, f"{flag(n)} {getattr(config, n)}") for n, t in tables.items()}
-    hidden, gold = set_aside(with_classes(pool, taxonomy, f"--pool {config.pool}"))
-    sets = Sets(taxonomy, pool=hidden, gold=gold, **labeled)
+    taxonomy = taxonomy_of(config.taxonomy, *(table["label"][:] for table in tables.values()))
+
+    def where(name: str, column: str, value: str) -> str:
+        given = getattr(config, name)
+        return f"{flag(name)} {row_of(given, name, column, value, columns=columns, encoding=config.encoding)}"
+
+    classed = {n: with_classes(t, taxonomy, partial(where, n, "label")) for n, t in {**tables, "pool": pool}.items()}
+    hidden, gold = set_aside(classed.pop("pool"))
+    sets = Sets(taxonomy, pool=hidden, gold=gold, **classed)
     warn_of_missing_classes(sets)
-    _require_own_ids(sets)
+    _require_own_ids(sets, where)
     return sets
 
 
-def _require_own_ids(sets: Sets) -> None:
+def _require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
     """
+    Args:
+        sets (`Sets`): the tables.
+        where (`Callable`): says where the row of a set's id is.
+
     Raises:
         `DataError`: where one id stands for different texts in two of the sets.
     """
@@ -99,11 +109,11 @@ def _require_own_ids(sets: Sets) -> None:
         table = getattr(sets, name)
         if table is None:
             continue
-        for row, (id_, text) in enumerate(zip(table["id"][:], table["text"][:], strict=True), 1):
+        for id_, text in zip(table["id"][:], table["text"][:], strict=True):
             other, seen = text_of.setdefault(id_, (name, text))
             if seen != text:
                 raise DataError(
-                    f"{flag(name)} row {row}: its id stands for another text in {flag(other)}; "
+                    f"{where(name, 'id', id_)}: its id stands for another text in {flag(other)}; "
                     "name a column of ids that are unique over all sets with --id-column, or leave the ids out"
                 )
 
@@ -136,30 +146,39 @@ def require_a_batch(sets: Sets, config: LoopConfig) -> None:
         `ConfigError`: where the pool is smaller than one batch, or than the number of clusters.
     """
     size = len(sets.pool)
-    if size < config.batch:
-        raise ConfigError(f"the pool has {size} posts, fewer than one batch (--batch {config.batch})")
-    if config.clusters is not None and size < config.clusters:
-        raise ConfigError(f"--clusters {config.clusters}: expected at most the {size} posts of the pool")
+    for name in ("batch", "clusters"):
+        value = getattr(config, name)
+        if value is not None and size < value:
+            raise ConfigError(
+                f"{flag(name)} {value}: expected at most the {size} posts that the pool has left; lower it, or give a "
+                "larger pool"
+            )
 
 
-def with_classes(table: Dataset, taxonomy: Taxonomy, where: str) -> Dataset:
+def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]) -> Dataset:
     """
     The table with the released columns, its labels (names, from `read_table`) as classes of the taxonomy.
 
+    Args:
+        table (`Dataset`): as it was read.
+        taxonomy (`Taxonomy`): the classes.
+        where (`Callable`): says where the first row with a label is, see `rarecase.tables.row_of`.
+
     Raises:
-        `DataError`: naming the table, the row (counted from 1), and the near name.
+        `DataError`: naming the table, the row and the near name.
     """
     labels = table["label"][:] if "label" in table.column_names else [None] * len(table)
     index = {label: taxonomy.index(label) for label in set(labels) if label is not None}
     unknown = {label for label, place in index.items() if place is None}
     if unknown:
-        row = next(row for row, label in enumerate(labels) if label in unknown)
-        label = str(labels[row])
-        # A longer value, or one of very many, may be a post in the wrong column.
-        shown = f" {label!r}" if len(label) <= 40 and len(index) < 100 else ""
+        label = str(next(label for label in labels if label in unknown))
+        # A long value, or one of very many, may be a post in the wrong column; so may one of a column in which
+        # no value is a class and hardly any comes twice.
+        alike = len(unknown) < len(index) or 2 * len(index) <= len(table)
+        shown = f" {label!r}" if len(label) <= 40 and len(index) < 100 and alike else ""
         hint = did_you_mean(label, taxonomy.names) if shown else ""
         raise DataError(
-            f"{where} row {row + 1}: label{shown} is not in the taxonomy{hint} "
+            f"{where(label)}: label{shown} is not in the taxonomy{hint} "
             f"(classes: {', '.join(taxonomy.names)}; others by --taxonomy FILE, another column by --label-column)"
         )
     classes = pa.array([index.get(label) for label in labels], pa.int64())
@@ -187,12 +206,38 @@ def gold_annotator(gold: Dataset, taxonomy: Taxonomy) -> Gold:
     return Gold(dict(zip(gold["id"][:], gold["label"][:], strict=True)), taxonomy.names)
 
 
-def taxonomy_of(path: str | None, labels: Iterable[str]) -> Taxonomy:
-    """The classes: of a file, else those that the labels give, else, without any label, the shipped six."""
+def taxonomy_of(path: str | None, start: Sequence[str], *others: Sequence[str]) -> Taxonomy:
+    """
+    The classes: those of a file; else the shipped six, where the labels of the start set are those or there are none;
+    else all labels found.
+
+    Args:
+        path (`str`, *optional*): a YAML file.
+        start (`Sequence[str]`): the labels of the start set.
+        others (`Sequence[str]`): those of other labelled sets.
+
+    Raises:
+        `DataError`: where what was found is no set of classes, but probably a column of posts.
+    """
     if path is not None:
         return Taxonomy.load(path)
-    found = sorted(set(labels))
-    return Taxonomy.from_labels(found) if found else Taxonomy.default()
+    shipped = Taxonomy.default()
+    strange = {label for label in start if shipped.index(label) is None}
+    # One that is nearly a shipped name, beside others that are, is misspelt: no class, but an error with its row.
+    if not strange or (strange < set(start) and all(_is_nearly(label, shipped.names) for label in strange)):
+        return shipped
+    labels = [label for table in (start, *others) for label in table]
+    classes = set(labels)
+    if len(classes) >= 100 or 2 * len(classes) > len(labels) or max(map(len, classes)) > 40:
+        raise DataError(
+            f"the column of labels holds {len(classes)} different values in {len(labels)} rows, which are no classes; "
+            "name the right one with --label-column, or the classes with --taxonomy FILE"
+        )
+    return Taxonomy.from_labels(classes)
+
+
+def _is_nearly(label: str, names: Sequence[str]) -> bool:
+    return bool(get_close_matches(label.casefold(), names, n=1, cutoff=0.8))
 
 
 def _of_start(config: DataConfig) -> Sets:

@@ -6,6 +6,7 @@ later.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from rarecase.pool import make_pool
 from rarecase.run_folder import same_settings
 from rarecase.schema import canonical_order, conform, rows, with_column
 from rarecase.sets import gold_annotator, set_aside, taxonomy_of, with_classes
-from rarecase.tables import Columns
+from rarecase.tables import Columns, row_of
 from rarecase.taxonomy import Taxonomy
 
 SETS = ("bootstrap", "dev", "test", "certify")
@@ -61,11 +62,14 @@ def begin(config: StartConfig) -> Path:
             "--annotator gold: the pool has no labels; name their --label-column, or say --annotator file"
         )
     taxonomy = taxonomy_of(config.taxonomy, found)
-    pool, gold = set_aside(with_classes(posts, taxonomy, f"--pool {config.pool}"))
+    where = partial(row_of, config.pool, "pool", "label", columns=columns, encoding=config.encoding)
+    pool, gold = set_aside(with_classes(posts, taxonomy, lambda label: f"--pool {where(label)}"))
     sizes = {name: getattr(config, name) for name in SETS}
     if sum(sizes.values()) >= len(pool):
         wanted = ", ".join(f"{flag(name)} {size}" for name, size in sizes.items())
-        raise ConfigError(f"{wanted}: together {sum(sizes.values())}, expected fewer than the {len(pool)} posts")
+        raise ConfigError(
+            f"{wanted}: together {sum(sizes.values())}, expected fewer than the {len(pool)} posts of the pool"
+        )
     with write_folder_beside(out) as folder:
         write_yaml(folder / "config.yaml", config)
         taxonomy.save(folder / "taxonomy.yaml")

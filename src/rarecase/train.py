@@ -1,16 +1,19 @@
 """`rarecase train`: a learner on a released set, outside the loop."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from datasets import concatenate_datasets
 
 from rarecase.config import TrainConfig, check, require_out
-from rarecase.errors import ConfigError
+from rarecase.errors import ConfigError, DataError
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn import make_learner
 from rarecase.schema import matrix
 from rarecase.sets import taxonomy_of, with_classes
-from rarecase.tables import read_argument
+from rarecase.tables import read_argument, row_of
+from rarecase.tables.read import is_release
 
 
 def train(data: str, config: TrainConfig) -> dict[str, Any]:
@@ -41,8 +44,14 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     configs = [name.strip() for name in config.config_name.split(",") if name.strip()]
     if not configs:
         raise ConfigError("--config-name is empty: expected names separated by commas, such as bootstrap,cluster")
-    raw = {name: read_argument(f"{data}:{name}", "train") for name in configs}
-    raw |= {role: read_argument(f"{data}:{configs[0]}", role) for role in ("dev", "test")}
+    if Path(data).exists() and not is_release(Path(data)):
+        raise DataError(
+            f"{data} is no release (a folder with a README.md that lists configs, such as the data/ of a run); give "
+            "one, or a data set of the Hub"
+        )
+    parts = {name: (f"{data}:{name}", "train") for name in configs}
+    parts |= {role: (f"{data}:{configs[0]}", role) for role in ("dev", "test")}
+    raw = {name: read_argument(*part) for name, part in parts.items()}
     taxonomy = taxonomy_of(config.taxonomy, [label for table in raw.values() for label in table["label"][:]])
     learner = make_learner(
         config.learner,
@@ -53,7 +62,10 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
         epochs=config.epochs,
         learning_rate=config.learning_rate,
     )
-    ready = {name: learner.prepare(with_classes(table, taxonomy, f"{data} {name}")) for name, table in raw.items()}
+    ready = {
+        name: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[name], "label")))
+        for name, table in raw.items()
+    }
     rows = concatenate_datasets([ready[name] for name in configs])
     learner.fit(rows, ready["dev"]).save(out)
     measured = {}

@@ -5,6 +5,7 @@ A text's last bits depend on the texts it shares a batch with, so batches follow
 distinct text is encoded once, in sorted order, and the order of the rows changes nothing.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -190,4 +191,4 @@ def _first_not_finite(vectors: np.ndarray) -> int | None:
 def _row(dataset: Dataset, row: int) -> str:
     name = str(dataset[row]["id"]) if "id" in dataset.column_names else ""
     # An id of the user's own can be the post itself.
-    return f"row {row} (id {name!r})" if 0 < len(name) <= 40 else f"row {row}"
+    return f"row {row} (id {name!r})" if re.fullmatch(r"[\w.:/-]{1,40}", name, re.ASCII) else f"row {row}"

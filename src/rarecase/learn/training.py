@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
+from rarecase.errors import ModelError
 from rarecase.learn.batches import LengthGrouped
 from rarecase.models import ClassWeights, Hyperparameters
 
@@ -66,6 +67,9 @@ def train(
 
     Returns:
         `list[Epoch]`: the epochs that were run.
+
+    Raises:
+        `ModelError`: where the loss is not finite.
     """
     accelerator = _accelerator(precision, gradient_accumulation)
     labels = np.array([example["labels"] for example in examples])
@@ -108,6 +112,10 @@ def train(
                     optimizer.zero_grad()
                 total += loss.detach()
                 bar.update()
+            if not math.isfinite(total):
+                raise ModelError(
+                    f"{settings.model}: the training loss is not finite; lower --learning-rate, or give another model"
+                )
             score = dev_macro_f1() if dev_macro_f1 else None
             history.append(Epoch(loss=float(total) / len(loader), dev_macro_f1=score))
             if score is None:

@@ -1,0 +1,82 @@
+"""The sample that ships with rarecase, cut down, for tests that run the loop; its texts are encoded once."""
+
+import csv
+import functools
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+
+import rarecase
+from rarecase import schema
+from rarecase.acquire.embed import embed, load_encoder
+from rarecase.annotate.gold import Gold
+from rarecase.taxonomy import Taxonomy
+
+SAMPLE = Path(rarecase.__file__).parent / "sample"
+NAMES = Taxonomy.default().names
+ROWS = {"pool": 90, "bootstrap": 60, "dev": 30, "test": 60}
+
+
+def write(folder: Path, **rows: int) -> list[str]:
+    """Writes the first rows of each set as CSV, and gives the flags that name them."""
+    flags = []
+    for name, count in {**ROWS, **rows}.items():
+        lines = _lines(name, count)
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, lines[0].keys())
+            writer.writeheader()
+            writer.writerows(lines)
+        flags += [f"--{name}", str(folder / f"{name}.csv")]
+    return flags
+
+
+@functools.cache
+def encoder():
+    """The packaged encoder."""
+    return load_encoder()
+
+
+@functools.cache
+def table(name: str) -> Dataset:
+    """A set with the released columns and `embedding`, labelled."""
+    lines = _lines(name, ROWS[name])
+    columns = {
+        "id": [line["id"] for line in lines],
+        "text": [line["text"] for line in lines],
+        "label": pa.array([NAMES.index(line["label"]) for line in lines], pa.int64()),
+        "origin": [schema.HUMAN] * len(lines),
+    }
+    return embed(schema.conform(Dataset(pa.table(columns)), NAMES), encoder())
+
+
+def tables() -> dict[str, Dataset]:
+    """The four sets as `rarecase.algorithm.run` takes them, the pool without its labels."""
+    hidden = schema.with_column(
+        table("pool"), "label", pa.nulls(ROWS["pool"], pa.int64()), table("pool").features["label"]
+    )
+    return {"pool": hidden, **{name: table(name) for name in ("bootstrap", "dev", "test")}}
+
+
+def gold(pool: Dataset | None = None) -> Gold:
+    """Who knows the labels of the pool."""
+    pool = pool or table("pool")
+    return Gold(dict(zip(pool["id"][:], pool["label"][:], strict=True)), NAMES)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The data files of a folder, by name: everything but the settings, which name the folder, and the picture."""
+    left_out = ("config.yaml", "report.png", "replies.sqlite")
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in left_out)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def _lines(name: str, count: int) -> list[dict[str, str]]:
+    with (SAMPLE / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))[:count]
+
+
+def probs_by_text(dataset: Dataset) -> dict[str, bytes]:
+    """The probabilities of each text, to the last bit."""
+    return dict(zip(dataset["text"][:], map(np.ndarray.tobytes, schema.matrix(dataset, "probs")), strict=True))
