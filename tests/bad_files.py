@@ -19,7 +19,22 @@ from rarecase.models import local_folder
 
 SECRET = "zyxomma"
 LABELS = ("self-harm", "medical-advice", "legal-advice", "not-harmful")
-WORDS = "apple bicycle candle dolphin engine flower garden hammer island jacket kettle lantern mirror needle".split()
+WORDS = [
+    "apple",
+    "bicycle",
+    "candle",
+    "dolphin",
+    "engine",
+    "flower",
+    "garden",
+    "hammer",
+    "island",
+    "jacket",
+    "kettle",
+    "lantern",
+    "mirror",
+    "needle",
+]
 ROWS = {"pool": 40, "start": 12, "dev": 12, "test": 12}
 
 Row = tuple[str, str, str]
@@ -84,6 +99,9 @@ def write_broken_tables(folder: Path, good: dict[str, list[Row]]) -> None:
         (folder / f"{name}.csv").write_text(content)
     (folder / "posts.xlsx").write_text("no spreadsheet")
     (folder / "list.jsonl").write_text(json.dumps([SECRET]) + "\n")
+    (folder / "long-text.jsonl").write_text(
+        json.dumps({"text": SECRET}) + "\n" + json.dumps({"text": SECRET * 150_000})
+    )
     (folder / "cut.jsonl").write_text(json.dumps({"text": SECRET})[:-3] + "\n")
     (folder / "nothing").mkdir()
 
@@ -93,7 +111,7 @@ def write_broken_encodings(folder: Path, plain: bytes, good: dict[str, list[Row]
     latin = plain.replace(b"apple", "Äpfel".encode("latin-1"))
     (folder / "latin.csv").write_bytes(latin)
     (folder / "nul.csv").write_bytes(plain.replace(b"apple", b"ap\0le", 1))
-    (folder / "cut.csv.gz").write_bytes(gzip.compress(plain)[:-20])
+    (folder / "cut.csv.gz").write_bytes(gzip.compress(plain, mtime=0)[:-20])
     (folder / "cut.csv.zst").write_bytes(zstandard.compress(plain)[:-20])
     (folder / "other.csv.gz").write_bytes(plain)
     columns = [list(column) for column in zip(*good["pool"], strict=True)]

@@ -99,7 +99,7 @@ def test_a_setting_that_changed_is_named_by_its_flag_and_some_may_change(tmp_pat
     same_settings(tmp_path, begun, replace(begun, budget=300, out=tmp_path), ("budget", "out"))
     with pytest.raises(RunFolderError, match=r"was begun with --seed 3, not 4; leave it as it was, or name another"):
         same_settings(tmp_path, begun, replace(begun, seed=4))
-    with pytest.raises(RunFolderError, match=r"was begun with --learning-rate None, not 0\.1"):
+    with pytest.raises(RunFolderError, match=r"was begun without --learning-rate, not 0\.1"):
         same_settings(tmp_path, begun, replace(begun, learning_rate=0.1))
 
 

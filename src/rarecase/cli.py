@@ -49,6 +49,7 @@ app = App(
     help="An active learner steers LLM generation towards the texts that are rare and critical.",
     version=__version__,
     config=settings_files,
+    suppress_keyboard_interrupt=False,  # ours says how to go on
     help_format="markdown",
 )
 

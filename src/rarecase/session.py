@@ -8,9 +8,10 @@ beside, which is renamed when all is well. So bad input leaves nothing behind.
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -62,8 +63,7 @@ def begin(config: RunConfig) -> Path:
         raise ConfigError("--annotator gold: the pool has no labels; name their column, or say --annotator file")
     with write_folder_beside(out) as folder:
         prepare(folder, config, sets, embedded=needs_embedding(config, strategy))
-        settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
-        run_folder.mark(folder, "run", strategy=name_of(strategy), settings=settings, data=_data(folder))
+        mark(folder, "run", config, MAY_CHANGE, strategy=name_of(strategy))
     return out
 
 
@@ -79,13 +79,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
         `RunFolderError`: where data, model, strategy or seed are not those the run began with.
         `WaitingForLabels`: where people have to label first.
     """
-    facts = run_folder.facts(folder, "run")
-    # Not those of config.yaml, which is for people to read, and perhaps to edit.
-    run_folder.same_settings(folder, replace(config, **facts["settings"]), config, MAY_CHANGE)
-    if facts["data"] != _data(folder):
-        raise RunFolderError(
-            f"{folder}: its tables or its taxonomy.yaml are not those the run began with; begin anew in another --out"
-        )
+    facts = marked(folder, "run", config, MAY_CHANGE)
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
     annotator = _annotator(folder, sets, config)
@@ -218,6 +212,29 @@ def _data(folder: Path) -> str:
     """What a run learns from and asks for, which may not change under way."""
     names = [*(f"{name}.parquet" for name in (*TABLES, "gold")), "taxonomy.yaml"]
     return run_folder.digest(folder / name for name in names)
+
+
+def mark(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str], **facts: Any) -> None:
+    """Writes down, last of all, what a run or a grid begins with: its settings, and a digest of its tables."""
+    settings = {name: value for name, value in asdict(config).items() if name not in may_change}
+    run_folder.mark(folder, kind, **facts, settings=settings, data=_data(folder))
+
+
+def marked(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str]) -> dict[str, Any]:
+    """
+    What `mark` wrote, where a folder is to go on with the settings and tables it began with.
+
+    Raises:
+        `RunFolderError`: naming the setting that is another, or saying that the tables are.
+    """
+    facts = run_folder.facts(folder, kind)
+    # Not those of config.yaml, which is for people to read, and perhaps to edit.
+    run_folder.same_settings(folder, replace(config, **facts["settings"]), config, may_change)
+    if facts["data"] != _data(folder):
+        raise RunFolderError(
+            f"{folder}: its tables or its taxonomy.yaml are not those it was begun with; begin anew in another --out"
+        )
+    return facts
 
 
 def needs_embedding(config: LoopConfig, *chosen: Strategy) -> bool:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rarecase import run_folder
-from rarecase.config import SimulateConfig, check, read_yaml, require_out, write_yaml
+from rarecase.config import SimulateConfig, check, require_out, write_yaml
 from rarecase.errors import ConfigError
 from rarecase.experiment.grid import Cell, run_grid
 from rarecase.files import write_folder_beside
-from rarecase.session import find_strategy, needs_embedding, prepare, rounds, stored_sets
+from rarecase.session import find_strategy, mark, marked, needs_embedding, prepare, rounds, stored_sets
 from rarecase.sets import Sets, draw_test, gold_annotator, read_sets, require_a_batch
 
 # A grid grows: more seeds, more strategies. What is done stays.
@@ -34,7 +34,7 @@ def simulate(config: SimulateConfig) -> Path:
         `Path`: the grid folder; `rarecase.experiment.curves.curves` reads it.
 
     Raises:
-        `RunFolderError`: where the folder was begun with other settings.
+        `RunFolderError`: where the folder was begun with other settings, or its tables were changed since.
 
     Example:
         >>> simulate(SimulateConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test_size=1000,
@@ -47,14 +47,13 @@ def simulate(config: SimulateConfig) -> Path:
         raise ConfigError("--strategies is empty: expected names separated by commas, such as random,cluster")
     found = [find_strategy(name) for name in names]
     if (out / "run.json").exists():
-        run_folder.facts(out, "grid")
-        run_folder.same_settings(out, _stored_config(out), config, MAY_CHANGE)
+        marked(out, "grid", config, MAY_CHANGE)
     else:
         run_folder.refuse_used(out)
         sets = _read(config)
         with write_folder_beside(out) as folder:
             prepare(folder, config, sets, embedded=needs_embedding(config, *found))
-            run_folder.mark(folder, "grid")
+            mark(folder, "grid", config, MAY_CHANGE)
     write_yaml(out / "config.yaml", config)
     sets = stored_sets(out)
     assert sets.gold is not None  # noqa: S101 - checked when the grid began
@@ -90,8 +89,3 @@ def _read(config: SimulateConfig) -> Sets:
 
 def _drawn(sets: Sets, config: SimulateConfig, seed: int) -> Sets:
     return sets if sets.test is not None else draw_test(sets, config.test_size or 0, seed)
-
-
-def _stored_config(folder: Path) -> SimulateConfig:
-    settings = read_yaml(folder / "config.yaml", SimulateConfig)
-    return SimulateConfig(**{**settings, "out": Path(settings["out"])})

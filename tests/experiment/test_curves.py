@@ -1,0 +1,71 @@
+"""Learning curves are means over seeds, and comparisons are paired."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from grids import make_grid
+
+from rarecase.experiment.curves import curves
+from rarecase.experiment.grid import Cell, read_cells
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory) -> Path:
+    """A grid that has ended; tests leave it as it is."""
+    return make_grid(tmp_path_factory.mktemp("curves"))
+
+
+def copy_cell(grid: Path, strategy: str, seed: int, name: str) -> None:
+    """Gives another strategy what this one did."""
+    target = grid / "cells" / Cell(name, seed).name
+    shutil.copytree(grid / "cells" / Cell(strategy, seed).name, target)
+    content = json.loads((target / "cell.json").read_text())
+    (target / "cell.json").write_text(json.dumps({**content, "strategy": name}))
+
+
+def test_a_strategy_that_did_what_random_did_differs_by_nothing(tmp_path, grid):
+    mine = Path(shutil.copytree(grid, tmp_path / "grid"))
+    for seed in (0, 1):
+        copy_cell(mine, "random", seed, "twin")
+    strategies = curves(mine)["strategies"]
+    difference = strategies["twin"]["difference"]
+    assert (difference["macro_f1"], difference["macro_f1_interval"]) == (0, [0, 0])
+    assert strategies["twin"]["curve"] == strategies["random"]["curve"]
+    assert strategies["cluster"]["difference"]["macro_f1_interval"] != [0, 0]
+
+
+def test_every_figure_is_the_mean_over_the_seeds(grid):
+    cells, found = read_cells(grid), curves(grid)
+    assert found["seeds"] == [0, 1]
+    for strategy in ("random", "cluster"):
+        records = [cells[Cell(strategy, seed)] for seed in (0, 1)]
+        for number, point in enumerate(found["strategies"][strategy]["curve"]):
+            measured = [record[number]["test"] for record in records]
+            assert point["macro_f1"] == pytest.approx(np.mean([m["macro_f1"] for m in measured]))
+            assert point["accuracy"] == pytest.approx(np.mean([m["accuracy"] for m in measured]))
+            for name, mean in point["f1"].items():
+                assert mean == pytest.approx(np.mean([m["f1"][name] for m in measured]))
+        for name, mean in found["strategies"][strategy]["found"].items():
+            assert mean == np.mean([record[-1]["found"][name] for record in records])
+
+
+def test_strategies_are_held_against_each_other_on_the_seeds_that_all_have(tmp_path, grid):
+    mine = Path(shutil.copytree(grid, tmp_path / "grid"))
+    shutil.rmtree(mine / "cells" / "cluster-1")
+    cells, found = read_cells(mine), curves(mine)["strategies"]
+    expected = [cells[Cell(strategy, 0)][-1]["test"]["macro_f1"] for strategy in ("cluster", "random")]
+    assert found["cluster"]["difference"]["macro_f1"] == pytest.approx(expected[0] - expected[1])
+    both = [cells[Cell("random", seed)][-1]["test"]["macro_f1"] for seed in (0, 1)]
+    assert found["random"]["final"]["macro_f1"] == pytest.approx(np.mean(both))
+
+
+def test_a_grid_of_one_strategy_or_without_a_done_cell_has_a_report(tmp_path, grid):
+    mine = Path(shutil.copytree(grid, tmp_path / "grid"))
+    for path in (mine / "cells").glob("random-*"):
+        shutil.rmtree(path)
+    assert "difference" not in curves(mine)["strategies"]["cluster"]
+    shutil.rmtree(mine / "cells")
+    assert curves(mine)["strategies"] == {}

@@ -1,0 +1,220 @@
+"""Algorithm 1: the budget is kept, what people leave out goes back, and what failed a check is not learned from."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import small
+from datasets import Dataset
+from small import NAMES
+
+from rarecase import schema
+from rarecase.acquire import strategies
+from rarecase.algorithm import Round, run
+from rarecase.errors import ConfigError, WaitingForLabels
+from rarecase.files import read_parquet
+from rarecase.generate import NoVariations, accepted, parents, variation_row, variations_table
+from rarecase.learn.frozen import Frozen
+from rarecase.schema import needs, rows
+
+
+class EveryOther:
+    """People who leave every other row empty; tells what they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def annotate(self, dataset: Dataset) -> Dataset:
+        self.asked.append(dataset["id"][:])
+        return small.gold().annotate(rows(dataset, range(0, len(dataset), 2)))
+
+    def stored(self, labels: Dataset) -> None:
+        """Nothing to clear up."""
+
+
+class Nobody(EveryOther):
+    """People who label nothing."""
+
+    def annotate(self, dataset: Dataset) -> Dataset:
+        return rows(super().annotate(dataset), [])
+
+
+class Doubtful:
+    """A generator of two variations a post, each a function of the text; the second fails its check."""
+
+    def generate(self, seeds: Dataset, k: int) -> Dataset:
+        failed = [{"check": "same-label", "passed": False, "value": 0.2}]
+        made = []
+        for post in parents(seeds):
+            made.append(variation_row(post, 1, f"Please: {post['text']}", generator="test"))
+            made.append(variation_row(post, 2, f"Doubtful: {post['text']}", generator="test", checks=failed))
+        return variations_table(seeds, made)
+
+
+def rounds(folder: Path, **settings: Any) -> list[Round]:
+    parts: dict[str, Any] = {
+        **small.tables(),
+        "strategy": strategies.entropy,
+        "learner": Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True),
+        "annotator": small.gold(),
+        "generator": NoVariations(),
+        "encoder": small.encoder(),
+        "budget": 8,
+        "batch": 4,
+    }
+    return list(run(folder, **{**parts, **settings}))
+
+
+def chosen(found: list[Round]) -> list[list[str]]:
+    return [round_.record["chosen"] for round_ in found]
+
+
+def all_chosen(found: list[Round]) -> list[str]:
+    return list(itertools.chain.from_iterable(chosen(found)))
+
+
+@pytest.mark.parametrize("strategy", ["random", "entropy", "coreset", "cluster"])
+def test_the_budget_is_spent_to_the_last_label_also_where_the_last_batch_is_smaller(tmp_path, strategy):
+    found = rounds(tmp_path, strategy=getattr(strategies, strategy), budget=10, batch=4, clusters=2)
+    assert [len(ids) for ids in chosen(found)] == [0, 4, 4, 2]
+    assert [round_.record["labels"] for round_ in found] == [0, 4, 8, 10]
+    everything = all_chosen(found)
+    assert len(set(everything)) == 10
+    assert set(everything) <= set(small.table("pool")["id"][:])
+    assert len(found[-1].train) == small.ROWS["bootstrap"] + 10
+
+
+def test_a_pool_smaller_than_the_budget_is_labelled_whole(tmp_path):
+    pool = rows(small.tables()["pool"], range(7))
+    found = rounds(tmp_path, pool=pool, budget=100, batch=4)
+    assert [len(ids) for ids in chosen(found)] == [0, 4, 3]
+    assert set(all_chosen(found)) == set(pool["id"][:])
+
+
+def test_what_people_leave_empty_goes_back_to_the_pool_and_costs_no_budget(tmp_path):
+    people = EveryOther()
+    found = rounds(tmp_path, annotator=people, budget=8, batch=6)
+    assert [len(ids) for ids in people.asked] == [6, 5, 2, 1]
+    assert [len(ids) for ids in chosen(found)] == [0, 3, 3, 1, 1]
+    assert len(set(all_chosen(found))) == 8
+    skipped = set(people.asked[0]) - set(chosen(found)[1])
+    assert skipped & set(people.asked[1])  # still among the most uncertain
+    for number, asked in enumerate(people.asked):
+        assert not set(asked) & set(all_chosen(found[: number + 1]))  # what is labelled is never asked for again
+
+
+def test_a_round_in_which_nobody_labels_anything_waits_instead_of_asking_for_ever(tmp_path):
+    with pytest.raises(WaitingForLabels, match="none of the 4 chosen texts has a label yet"):
+        rounds(tmp_path, annotator=Nobody())
+    assert len(rounds(tmp_path)) == 3  # the same folder goes on once somebody does
+
+
+def twice(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+    return rows(pool, [0] * n)
+
+
+def too_few(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+    return rows(pool, range(n - 1))
+
+
+def foreign(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+    return rows(labeled, range(n))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "what"),
+    [(twice, r"4 rows \(1 different\)"), (too_few, r"3 rows \(3 different\)"), (foreign, r"4 rows \(4 different\)")],
+)
+def test_a_strategy_that_returns_other_rows_than_asked_for_is_named(tmp_path, strategy, what):
+    with pytest.raises(ConfigError, match=rf"'{strategy.__name__}' returned {what}, expected 4 different rows of the"):
+        rounds(tmp_path, strategy=strategy)
+    assert not list(tmp_path.rglob("chosen.parquet"))
+
+
+def test_a_strategy_sees_the_text_and_what_was_computed_and_nothing_else(tmp_path):
+    seen = {}
+
+    @needs("probs")
+    def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+        seen.update(pool=set(pool.column_names), labeled=set(labeled.column_names))
+        return rows(pool, range(n))
+
+    rounds(tmp_path, pool=small.table("pool"), strategy=curious)  # the gold labels stand in this pool
+    assert seen["pool"] == {"id", "text", "embedding", "features", "probs"}
+    assert seen["labeled"] == {"id", "text", "label", "embedding", "features"}
+
+
+def test_a_class_without_an_example_is_counted_and_found_later(tmp_path):
+    label, start = NAMES.index("self-harm"), small.table("bootstrap")
+    without = rows(start, np.flatnonzero(schema.matrix(start, "label") != label))
+    found = rounds(tmp_path, bootstrap=without, strategy=strategies.random, budget=90, batch=90)
+    assert found[0].record["test"]["f1"]["self-harm"] == 0
+    assert found[0].record["class_counts"]["self-harm"] == 0
+    assert found[-1].record["found"]["self-harm"] > 0
+    assert found[-1].record["test"]["f1"]["self-harm"] > 0
+
+
+def test_variations_that_failed_a_check_are_kept_in_the_file_and_not_learned_from(tmp_path):
+    found = rounds(tmp_path, generator=Doubtful())
+    stored = read_parquet(tmp_path / "rounds/01/variations.parquet")
+    assert [text.split(":")[0] for text in stored["text"][:]] == ["Please", "Doubtful"] * 4
+    assert len(accepted(stored)) == 4
+    learned = found[-1].train["text"][:]
+    assert sum(text.startswith("Please: ") for text in learned) == 8
+    assert not any(text.startswith("Doubtful: ") for text in learned)
+
+
+def test_counts_are_of_acquired_texts_and_their_variations_without_the_start_set(tmp_path):
+    found = rounds(tmp_path, generator=Doubtful())
+    label = dict(zip(small.table("pool")["id"][:], small.table("pool")["label"][:], strict=True))
+    for number, round_ in enumerate(found):
+        ids = all_chosen(found[: number + 1])
+        human = np.bincount([label[id_] for id_ in ids] or [0], minlength=len(NAMES)) * bool(ids)
+        assert list(round_.record["found"]) == list(NAMES)
+        assert list(round_.record["found"].values()) == human.tolist()
+        assert list(round_.record["class_counts"].values()) == (2 * human).tolist()  # one good variation each
+        assert round_.record["class_count_std"] == pytest.approx(np.std(2 * human, ddof=1))
+
+
+def test_a_variation_keeps_the_human_label_and_names_its_parent_and_round(tmp_path):
+    *_, last = rounds(tmp_path, generator=Doubtful())
+    of = {row["id"]: row for row in last.train.select_columns(["id", "text", "label", "round", "strategy"])}
+    children = [row for row in last.train.remove_columns(["embedding", "features"]) if row["origin"] == "generated"]
+    assert len(children) == 8
+    for row in children:
+        parent = of[row["parent_id"]]
+        assert row["text"] == f"Please: {parent['text']}"
+        assert [row[c] for c in ("label", "round", "strategy")] == [parent[c] for c in ("label", "round", "strategy")]
+        assert row["strategy"] == "entropy"
+
+
+def test_the_same_seed_writes_the_same_bytes_and_another_seed_draws_others(tmp_path):
+    for name, seed in {"one": 0, "two": 0, "other": 1}.items():
+        rounds(tmp_path / name, strategy=strategies.random, generator=Doubtful(), seed=seed)
+    one, two, other = (small.files(tmp_path / name) for name in ("one", "two", "other"))
+    assert one == two
+    assert len(one) == 12  # predictions and metrics of three rounds, chosen, labels and variations of two; no scores
+    assert one["rounds/01/chosen.parquet"] != other["rounds/01/chosen.parquet"]
+    assert one["rounds/00/predictions.parquet"] == other["rounds/00/predictions.parquet"]
+
+
+def test_a_stored_stage_is_read_and_never_made_again(tmp_path):
+    whole = rounds(tmp_path, generator=Doubtful())
+
+    class Never:
+        """Neither labels nor writes."""
+
+        def annotate(self, dataset: Dataset) -> Dataset:
+            raise AssertionError("asked again")
+
+        def generate(self, seeds: Dataset, k: int) -> Dataset:
+            raise AssertionError("asked again")
+
+        def stored(self, labels: Dataset) -> None:
+            """Told again, as it may have been killed before."""
+
+    again = rounds(tmp_path, annotator=Never(), generator=Never())
+    assert [round_.record for round_ in again] == [round_.record for round_ in whole]
+    assert again[-1].train.to_dict() == whole[-1].train.to_dict()
