@@ -116,10 +116,12 @@ def test_a_set_on_the_hub_works_wherever_a_path_does(folder, tmp_path):
     made = run(["rarecase", "run", *map(str, sample), "--batch", "10", "--out", str(tmp_path / "run")], tmp_path)
     assert made.returncode == 0, made.stderr
     with hub(tmp_path) as environment:
-        upload = (
-            "from huggingface_hub import HfApi; api = HfApi(); repo = {'repo_id': 'acme/safety', 'repo_type': 'dataset'};"
-            f"api.create_repo(**repo, private=True); api.upload_folder(**repo, folder_path={str(tmp_path / 'run/data')!r})"
-        )
+        upload = f"""if True:
+            from huggingface_hub import HfApi
+
+            repo = {{"repo_id": "acme/safety", "repo_type": "dataset"}}
+            HfApi().create_repo(**repo, private=True)
+            HfApi().upload_folder(**repo, folder_path={str(tmp_path / "run" / "data")!r})"""
         subprocess.run([sys.executable, "-c", upload], env=environment, check=True, capture_output=True)
         done = run(command, folder, environment)
     assert done.returncode == 0, done.stderr

@@ -36,7 +36,7 @@ from rarecase.evaluate.metrics import metrics
 from rarecase.generate import Generator, accepted
 from rarecase.learn import Learner
 from rarecase.run_folder import Stages
-from rarecase.schema import GENERATED, conform, label_names, matrix, rows, to_table, with_column
+from rarecase.schema import GENERATED, HUMAN, conform, label_names, matrix, rows, to_table, with_column
 
 Strategy = Callable[..., Dataset]
 
@@ -176,8 +176,13 @@ def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) 
     """The chosen rows of the pool, in order of choice, as they go to the annotator."""
     place = {id_: row for row, id_ in enumerate(pool["id"][:])}
     asked = rows(pool, [place[id_] for id_ in chosen["id"][:]])
-    everywhere = {"round": pa.array([number] * len(asked), pa.int32()), "strategy": [name_of(strategy)] * len(asked)}
-    for column, values in everywhere.items():
+    known = {
+        "round": pa.array([number] * len(asked), pa.int32()),
+        "strategy": [name_of(strategy)] * len(asked),
+        # A pool is what people wrote (`make_pool` leaves generated rows out); beside variations it has to be said.
+        "origin": [HUMAN] * len(asked),
+    }
+    for column, values in known.items():
         asked = with_column(asked, column, values)
     return asked
 

@@ -8,6 +8,7 @@ an error nobody foresaw keeps its traceback and exits with 1. Nothing heavy is i
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -244,7 +245,7 @@ def report(folder: Path, /, *, format: Format = "text") -> None:
         folder: of a run or a simulation.
         format: `json` for programs, `markdown` for a page.
     """
-    from rarecase.evaluate.report import show
+    from rarecase.show import show
 
     print(show(folder, format))
 
@@ -287,6 +288,7 @@ def fail(message: str) -> int:
 
 def quiet_libraries() -> None:
     """The bars and notices of the libraries would go between our lines, terminal or not; ours say what goes on."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     for name in ("HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_PROGRESS_BARS"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

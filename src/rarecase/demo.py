@@ -44,8 +44,8 @@ def demo(out: Path, seed: int) -> None:
     Example:
         >>> demo(Path("demo"), seed=0)
     """
-    from rarecase.evaluate.report import show
     from rarecase.experiment.simulate import simulate
+    from rarecase.show import show
 
     with language_model() as url:
         grid = simulate(

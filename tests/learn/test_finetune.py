@@ -8,8 +8,8 @@ from rarecase import schema
 from rarecase.errors import ConfigError, DataError, ModelError
 from rarecase.learn import load_learner
 from rarecase.learn.finetune import Finetune
-from rarecase.models import resolve
 from rarecase.learn.training import class_weights
+from rarecase.models import resolve
 
 from .conftest import NAMES, scrambled
 
