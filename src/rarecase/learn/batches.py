@@ -90,8 +90,6 @@ def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     """
     Batches for scoring: sorted by length, each of at most `budget` tokens with its padding (but at least one row).
 
-    A batch that is a quarter full ends where the length changes: most have no padding then, and need no mask.
-
     Args:
         lengths (`np.ndarray`): tokens of each row, shape `(rows,)`.
         budget (`int`): the most tokens of a batch.
@@ -101,13 +99,12 @@ def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
 
     Example:
         >>> [batch.tolist() for batch in token_batches(np.array([5, 2, 2, 9]), budget=10)]
-        [[1, 2, 0], [3]]
+        [[1, 2], [0], [3]]
     """
     order = np.argsort(lengths, kind="stable")
     batches, start = [], 0
     for end in range(1, len(order)):
-        rows, last, coming = end - start, lengths[order[end - 1]], lengths[order[end]]
-        if (rows + 1) * coming > budget or (coming > last and rows * last >= budget / 4):
+        if (end - start + 1) * lengths[order[end]] > budget:  # the longest so far: every row is padded to it
             batches.append(order[start:end])
             start = end
     return [*batches, order[start:]] if len(order) else []

@@ -27,7 +27,7 @@ from rarecase.randomness import integer
 Precision = Literal["fp32", "bf16"] | None
 
 # Tokens of a batch in scoring, with padding: more leaves the processor's cache, fewer leaves a GPU idle.
-_BUDGET = {"cpu": 2048}
+_BUDGET = {"cpu": 1024}
 _BUDGET_ELSEWHERE = 32768
 _LONGEST = 512  # of a foreign classifier that does not say how many tokens it reads
 
@@ -224,6 +224,8 @@ class Finetune:
             return self._network
         if self._scorer is None:
             self._scorer = copy.deepcopy(self._network).to(torch.bfloat16)
+            if self._scorer.device.type == "cpu":  # torch's fused attention takes longer than plain products there
+                self._scorer.set_attn_implementation("eager")
         return self._scorer
 
     def _require_fitted(self) -> None:
