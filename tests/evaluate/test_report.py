@@ -7,9 +7,10 @@ from datasets import ClassLabel, Dataset, Features
 from reports import NAMES, RAREST, grid_report, run_report
 
 from rarecase.errors import RunFolderError
-from rarecase.evaluate.report import report_of_run, rows_of_differences, rows_of_grid, rows_of_run, show, table
+from rarecase.evaluate.report import report_of_run, rows_of_differences, rows_of_grid, rows_of_run, table
 from rarecase.files import write_json, write_parquet
 from rarecase.run_folder import mark
+from rarecase.show import show
 from rarecase.taxonomy import Taxonomy
 
 
