@@ -109,7 +109,14 @@ def test_import_published_prints_json_and_nothing_else(tmp_path):
 
 def test_an_interrupt_exits_with_130_and_says_how_to_go_on(settings, tmp_path):
     flags = [f"--{key}={value}" for key, value in {**settings, "out": tmp_path / "out"}.items()]
-    process = subprocess.Popen([RARECASE, "run", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [RARECASE, "run", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background ignores the signal, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     assert process.stderr.readline().startswith("pool: ")  # it has begun, and goes on for seconds
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
