@@ -11,6 +11,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 
 from rarecase.errors import DataError, DiskFullError
 from rarecase.files import (
+    digest,
     is_disk_full,
     read_parquet,
     write_beside,
@@ -241,3 +242,19 @@ def test_writing_parquet_shows_no_bar_and_leaves_the_setting_of_bars_alone(tmp_p
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_digest_follows_the_contents_and_their_places(tmp_path):
+    a, b = tmp_path / "a", tmp_path / "b"
+
+    def with_contents(first: bytes, second: bytes | None) -> str:
+        a.write_bytes(first)
+        b.unlink(missing_ok=True)
+        if second is not None:
+            b.write_bytes(second)
+        return digest([a, b])
+
+    cases = [(b"xy", b"z"), (b"x", b"yz"), (b"z", b"xy"), (b"xy", b"Z"), (b"xy", b""), (b"xy", None)]
+    found = [with_contents(*case) for case in cases]
+    assert len(set(found)) == len(cases)
+    assert with_contents(*cases[0]) == found[0]

@@ -52,6 +52,14 @@ def test_load_dataset_reads_each_config_with_its_features(tmp_path, configs, loa
     assert isinstance(loaded["train"].features["reading"], ClassLabel)
 
 
+def test_two_releases_of_one_name_are_not_mistaken_for_each_other(tmp_path, load):
+    """With one cache and one clock tick: the same counts, sizes and settings, other labels."""
+    for run, labels in {"one": [0, 2], "two": [2, 0]}.items():
+        rows = schema.conform(Dataset.from_dict({"id": ["a", "b"], "text": ["x", "y"], "label": labels}), NAMES)
+        write_release(tmp_path / run / "data", {"walks": {"train": rows}}, default="walks", title="Walks")
+        assert load(tmp_path / run / "data", "walks")["train"]["label"][:] == labels
+
+
 def test_a_bare_load_dataset_takes_the_default(tmp_path, configs, load):
     write_release(tmp_path / "out", configs, default="random", title="Walks")
     assert len(load(tmp_path / "out")["train"]) == 4

@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from rarecase.config import RunConfig
 from rarecase.errors import RunFolderError
-from rarecase.run_folder import FORMAT, Stages, digest, facts, mark, refuse_used, same_settings
+from rarecase.run_folder import FORMAT, Stages, facts, mark, refuse_used, same_settings
 
 
 def made(*values: int) -> Dataset:
@@ -101,22 +101,6 @@ def test_a_setting_that_changed_is_named_by_its_flag_and_some_may_change(tmp_pat
         same_settings(tmp_path, begun, replace(begun, seed=4))
     with pytest.raises(RunFolderError, match=r"was begun without --learning-rate, not 0\.1"):
         same_settings(tmp_path, begun, replace(begun, learning_rate=0.1))
-
-
-def test_a_digest_follows_the_contents_and_their_places(tmp_path):
-    a, b = tmp_path / "a", tmp_path / "b"
-
-    def with_contents(first: bytes, second: bytes | None) -> str:
-        a.write_bytes(first)
-        b.unlink(missing_ok=True)
-        if second is not None:
-            b.write_bytes(second)
-        return digest([a, b])
-
-    cases = [(b"xy", b"z"), (b"x", b"yz"), (b"z", b"xy"), (b"xy", b"Z"), (b"xy", b""), (b"xy", None)]
-    found = [with_contents(*case) for case in cases]
-    assert len(set(found)) == len(cases)
-    assert with_contents(*cases[0]) == found[0]
 
 
 # --- the progress line -----------------------------------------------------------------------------------------------

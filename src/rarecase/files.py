@@ -6,11 +6,12 @@ A kill can leave `.NAME.tmp` behind and nothing else; the next write of the same
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,3 +152,11 @@ def read_parquet(path: Path) -> "Dataset":
         raise DataError(f"{path}: no readable Parquet file (truncated?); make it again") from error
     features = Features.from_arrow_schema(table.schema)
     return Dataset(InMemoryTable(table.cast(features.arrow_schema)))
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """One hash over the contents of files, to see that a run goes on with the data it began with."""
+    sum_ = hashlib.blake2b(digest_size=16)
+    for path in paths:  # a hash for each, so that no byte can move from one file to the next unseen
+        sum_.update(hashlib.blake2b(path.read_bytes()).digest() if path.exists() else b"absent")
+    return sum_.hexdigest()

@@ -16,7 +16,7 @@ from datasets import Dataset
 
 from rarecase.errors import ConfigError
 from rarecase.evaluate.counts import class_counts
-from rarecase.files import write_folder_beside, write_parquet, write_text
+from rarecase.files import digest, write_folder_beside, write_parquet, write_text
 from rarecase.schema import label_names
 
 Configs = Mapping[str, Mapping[str, Dataset]]
@@ -53,7 +53,7 @@ def write_release(folder: Path | str, configs: Configs, *, default: str, title: 
     with write_folder_beside(folder) as beside:
         for path, dataset in {paths[config, split]: configs[config][split] for config, split in paths}.items():
             write_parquet(beside / path, dataset)
-        write_text(beside / "README.md", _readme(configs, paths, default, title))
+        write_text(beside / "README.md", _readme(configs, paths, _digests(beside, configs, paths), default, title))
 
 
 def _check_names(configs: Configs, default: str) -> None:
@@ -90,10 +90,20 @@ def _paths(configs: Configs) -> dict[tuple[str, str], str]:
     return places
 
 
-def _readme(configs: Configs, paths: Mapping[tuple[str, str], str], default: str, title: str) -> str:
+def _digests(folder: Path, configs: Configs, paths: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """One hash over the files of each config."""
+    return {config: digest(folder / paths[config, split] for split in configs[config]) for config in configs}
+
+
+def _readme(
+    configs: Configs, paths: Mapping[tuple[str, str], str], digests: Mapping[str, str], default: str, title: str
+) -> str:
     entries = [
         {
             "config_name": config,
+            # `load_dataset` caches a local folder by its last name and this head alone (datasets 5.1): without
+            # something of the content, the `data` of one run would be answered with the rows of another's.
+            "description": f"content {digests[config]}",
             "data_files": [{"split": split, "path": paths[config, split]} for split in splits],
             # A bare `load_dataset(folder)` fails where several configs stand and none is the default.
             **({"default": True} if config == default else {}),

@@ -8,9 +8,8 @@ The folder of a run: what it was begun with, and a file for each stage of each r
 Resuming means: skip a stage whose file exists. Every file is written beside and renamed, so one that exists is whole.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,11 +141,3 @@ def same_settings(folder: Path, begun: Any, asked: Any, may_change: Sequence[str
             raise RunFolderError(
                 f"{folder} was begun {begun_with}, not {new}; leave it as it was, or name another --out"
             )
-
-
-def digest(paths: Iterable[Path]) -> str:
-    """One hash over the contents of files, to see that a run goes on with the data it began with."""
-    sum_ = hashlib.blake2b(digest_size=16)
-    for path in paths:  # a hash for each, so that no byte can move from one file to the next unseen
-        sum_.update(hashlib.blake2b(path.read_bytes()).digest() if path.exists() else b"absent")
-    return sum_.hexdigest()

@@ -24,7 +24,7 @@ from rarecase.annotate import Annotator
 from rarecase.annotate.file import File
 from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, require_out, write_yaml
 from rarecase.errors import ConfigError, MissingColumnError, RunFolderError, did_you_mean
-from rarecase.files import read_parquet, write_beside, write_folder_beside, write_parquet
+from rarecase.files import digest, read_parquet, write_beside, write_folder_beside, write_parquet
 from rarecase.generate import Generator, NoVariations
 from rarecase.generate.endpoint import Endpoint
 from rarecase.generate.local import Local
@@ -211,7 +211,7 @@ def _try_model(config: LoopConfig, sets: Sets) -> None:
 def _data(folder: Path) -> str:
     """What a run learns from and asks for, which may not change under way."""
     names = [*(f"{name}.parquet" for name in (*TABLES, "gold")), "taxonomy.yaml"]
-    return run_folder.digest(folder / name for name in names)
+    return digest(folder / name for name in names)
 
 
 def mark(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str], **facts: Any) -> None:

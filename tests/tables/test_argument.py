@@ -61,6 +61,15 @@ def test_a_missing_file_is_answered_with_the_near_name_and_is_not_looked_for_on_
         read_argument(str(tmp_path / "post.csv"), "pool")
 
 
+def test_folders_of_one_name_and_one_card_are_not_mistaken_for_each_other(tmp_path):
+    head = "---\nconfigs:\n- config_name: all\n  data_files: [{split: train, path: train.csv}]\n---\n"
+    for run, text in {"one": "hey", "two": "you"}.items():
+        (tmp_path / run / "data").mkdir(parents=True)
+        (tmp_path / run / "data" / "README.md").write_text(head)
+        (tmp_path / run / "data" / "train.csv").write_text(f"text\n{text}\n")
+        assert read_argument(str(tmp_path / run / "data"), "pool")["text"][:] == [text]
+
+
 def test_without_a_hub_a_name_that_could_be_an_id_says_both():
     # The tests run with HF_HUB_OFFLINE=1.
     with pytest.raises(DataError, match="org/safety: no file or folder of this name, and the Hub does not answer"):

@@ -2,10 +2,11 @@
 A data set of the Hub, or a release in a folder, through `datasets.load_dataset`; what goes wrong said in one line.
 """
 
+import hashlib
 import re
 from pathlib import Path
 
-from datasets import Dataset, get_dataset_config_names, get_dataset_split_names, load_dataset
+from datasets import Dataset, config, get_dataset_config_names, get_dataset_split_names, load_dataset
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from rarecase.errors import DataError, did_you_mean
@@ -15,13 +16,13 @@ from rarecase.tables.lines import COMPRESSED
 _HUB_ID = re.compile(r"([\w.-]{1,96}/)?[\w.-]{1,96}")
 
 
-def load(source: str, config: str | None, split: str) -> Dataset:
+def load(source: str, name: str | None, split: str) -> Dataset:
     """
     One split of a data set.
 
     Args:
         source (`str`): a folder that is a release, or `owner/name` on the Hub.
-        config (`str`, *optional*): may be left out where there is one, or a default.
+        name (`str`, *optional*): of the config; may be left out where there is one, or a default.
         split (`str`): such as `train`.
 
     Raises:
@@ -37,9 +38,9 @@ def load(source: str, config: str | None, split: str) -> Dataset:
             f"{source}: no such file or folder, and no id on the Hub (owner/name){did_you_mean(path.name, siblings)}"
         )
     try:
-        return load_dataset(source, config, split=split)
+        return load_dataset(source, name, split=split, cache_dir=_cache_of(path) if path.exists() else None)
     except ValueError:
-        raise _mistaken(source, config, split) from None
+        raise _mistaken(source, name, split) from None
     except ConnectionError:
         raise DataError(
             f"{source}: no file or folder of this name, and the Hub does not answer (HF_ENDPOINT, HF_HUB_OFFLINE?)"
@@ -54,17 +55,26 @@ def load(source: str, config: str | None, split: str) -> Dataset:
         raise DataError(f"{source}: can not be read ({type(error).__name__}); are its files damaged?") from None
 
 
-def _mistaken(source: str, config: str | None, split: str) -> DataError:
-    """What was wrong, once `load_dataset` has refused config or split."""
+def _cache_of(folder: Path) -> Path:
+    """
+    Where `load_dataset` keeps its copy of a local folder.
+
+    Left alone it goes by the folder's last name and the settings in its README, so that of two runs' `data` with the
+    same configs the second would be answered with the rows of the first (datasets 5.1).
+    """
+    files = [(path, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.resolve().rglob("*"))]
+    return Path(config.HF_DATASETS_CACHE) / "rarecase" / hashlib.sha256(repr(files).encode()).hexdigest()[:16]
+
+
+def _mistaken(source: str, name: str | None, split: str) -> DataError:
+    """What was wrong, once `load_dataset` has refused name or split."""
     configs = get_dataset_config_names(source)
-    if config is None and len(configs) > 1:
+    if name is None and len(configs) > 1:
         return DataError(f"{source}: say which config, as {source}:CONFIG; there are {', '.join(configs)}")
-    if config is not None and config not in configs:
-        return DataError(
-            f"{source}: no config {config!r}; there are {', '.join(configs)}{did_you_mean(config, configs)}"
-        )
-    splits = get_dataset_split_names(source, config)
+    if name is not None and name not in configs:
+        return DataError(f"{source}: no config {name!r}; there are {', '.join(configs)}{did_you_mean(name, configs)}")
+    splits = get_dataset_split_names(source, name)
     if split not in splits:
-        name = f"{source}:{config or configs[0]}"
-        return DataError(f"{name}: no split {split!r}; there are {', '.join(splits)}, such as {name}/{splits[0]}")
-    return DataError(f"{source}: config {config!r}, split {split!r} can not be read; are its files damaged?")
+        place = f"{source}:{name or configs[0]}"
+        return DataError(f"{place}: no split {split!r}; there are {', '.join(splits)}, such as {place}/{splits[0]}")
+    return DataError(f"{source}: config {name!r}, split {split!r} can not be read; are its files damaged?")
