@@ -357,4 +357,4 @@ def test_two_imports_write_the_same_bytes(source, tmp_path):
         import_published(source, tmp_path / name)
     files = [sorted(p for p in (tmp_path / name).rglob("*") if p.is_file()) for name in ("a", "b")]
     assert [p.read_bytes() for p in files[0]] == [p.read_bytes() for p in files[1]]
-    assert len(files[0]) == 8
+    assert len(files[0]) == 9

@@ -1,5 +1,6 @@
 """A release folder: read by `load_dataset` as it stands, whole or not at all, the same rows the same bytes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 
 from rarecase import schema
 from rarecase.errors import ConfigError, MissingColumnError
-from rarecase.release import write_release
+from rarecase.release import UNKNOWN, write_release
+from rarecase.taxonomy import Category, Taxonomy
 
 NAMES = ("harmful", "odd", "not-harmful")
 
@@ -71,6 +73,7 @@ def test_a_split_that_all_configs_share_is_stored_once(tmp_path, configs):
         "README.md",
         "cluster/train.parquet",
         "random/train.parquet",
+        "release.json",
         "test.parquet",
         "validation.parquet",
     ]
@@ -83,6 +86,17 @@ def test_the_readme_counts_rows_and_classes_and_holds_no_text(tmp_path, configs)
     assert "| config | split | rows | harmful | odd | not-harmful |" in readme
     assert "| cluster | train | 7 | 4 | 0 | 3 |" in readme
     assert "walk number" not in readme
+
+
+def test_what_is_known_beside_the_rows_goes_along(tmp_path, configs):
+    known = {"cluster": {"acquired": {"by": "run", "seed": 3}, "defects": ["2 rows repeat an earlier one"]}}
+    taxonomy = Taxonomy(tuple(Category(name, definition=f"what is {name}") for name in NAMES))
+    write_release(tmp_path / "out", configs, default="cluster", title="Walks", taxonomy=taxonomy, known=known)
+    release = json.loads((tmp_path / "out" / "release.json").read_text())
+    assert (release["format"], release["default"], release["title"]) == (1, "cluster", "Walks")
+    assert release["classes"][0] == {"name": "harmful", "definition": "what is harmful", "source": ""}
+    assert release["configs"]["cluster"]["acquired"] == {"by": "run", "seed": 3}
+    assert release["configs"]["random"] == {**UNKNOWN}
 
 
 def test_the_same_rows_give_the_same_bytes_however_the_tables_came_about(tmp_path):
@@ -119,7 +133,7 @@ def test_replace_takes_the_place_of_an_earlier_release_only(tmp_path, configs, l
     write_release(tmp_path / "out", configs, default="cluster", title="Walks", replace=True)
     later = {"cluster": {"train": split("later", 2)}}
     write_release(tmp_path / "out", later, default="cluster", title="Walks", replace=True)
-    assert list(contents(tmp_path / "out")) == ["README.md", "cluster/train.parquet"]
+    assert list(contents(tmp_path / "out")) == ["README.md", "cluster/train.parquet", "release.json"]
     assert load(tmp_path / "out", "cluster")["train"]["id"][:] == ["later-0", "later-1"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "out"]
     (tmp_path / "out" / "notes.txt").write_text("keep me")
@@ -132,7 +146,8 @@ STOPPED = """
 import os, sys
 from pathlib import Path
 from rarecase.files import read_parquet
-from rarecase.release import write_release
+from rarecase.release import UNKNOWN, write_release
+from rarecase.taxonomy import Category, Taxonomy
 
 whole, out, call = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 dev, test = read_parquet(whole / "validation.parquet"), read_parquet(whole / "test.parquet")
@@ -149,8 +164,8 @@ write_release(out, configs, default="cluster", title="Walks", replace=True)
 """
 
 
-# Five files are renamed into place, then the earlier folder away, then the new one in.
-@pytest.mark.parametrize("call", [1, 3, 6, 7])
+# Six files are renamed into place, then the earlier folder away, then the new one in.
+@pytest.mark.parametrize("call", [1, 3, 7, 8])
 def test_a_kill_leaves_one_release_whole_and_the_next_call_clears_up(tmp_path, configs, call):
     earlier = {"cluster": {"train": split("earlier", 3)}}
     write_release(tmp_path / "whole", configs, default="cluster", title="Walks")
@@ -160,7 +175,7 @@ def test_a_kill_leaves_one_release_whole_and_the_next_call_clears_up(tmp_path, c
     stopped = subprocess.run([sys.executable, "-c", STOPPED, *arguments], check=False)
     assert stopped.returncode == 9
     left = {path.name: contents(path) for path in tmp_path.iterdir()}
-    if call == 7:  # between moving the earlier one away and the new one in
+    if call == 8:  # between moving the earlier one away and the new one in
         assert left[".out.tmp"] == left["whole"]
         assert left[".out.old"] == before
     else:

@@ -29,6 +29,7 @@ STRATEGIES = ("random", "topn", "coreset", "cluster")
 SETS = ("bootstrap", "dev", "test")
 ORIGINALS, VARIATIONS = 100, 5
 GENERATOR = "gpt-3.5-turbo"
+SOURCE = "Reddit titles, github.com/sabithsn/active-learning-safety"
 
 # Table 3 of the paper, its classes in the order of the shipped taxonomy.
 TABLE_3 = {
@@ -74,6 +75,22 @@ class Findings:
     def to_json(self) -> dict[str, Any]:
         """The findings as plain dicts and numbers, ready for `json.dumps`."""
         return asdict(self)
+
+    def defects(self, name: str) -> list[str]:
+        """
+        What somebody who takes this config has to know, a sentence each.
+
+        Args:
+            name (`str`): of a config.
+        """
+        told = {
+            "originals carry another label than all of their variations": self.contradictions.get(name, 0),
+            "training rows repeat the text of an earlier one": self.repeats[name],
+            "training rows have a text that stands in test too": self.overlap[name]["rows"],
+            "training rows have no text": self.empty.get(name, 0),
+            "test rows repeat the text of an earlier one": self.repeats["test"],
+        }
+        return [f"{number} {what}" for what, number in told.items() if number]
 
     def __str__(self) -> str:
         """The table for a terminal: each count beside the paper's, then what else was found."""
@@ -135,9 +152,24 @@ def import_published(folder: Path | str, out: Path | str, reading: str = PUBLISH
         name: {"train": split, "validation": sets["dev"], "test": sets["test"]}
         for name, split in {"bootstrap": sets["bootstrap"], **train}.items()
     }
-    title = f"The published 5.4K safety set, labels in the {reading} reading"
-    write_release(out, configs, default="cluster", title=title)
-    return _findings(reading, {**train, **sets}, groups)
+    findings = _findings(reading, {**train, **sets}, groups)
+    write_release(
+        out,
+        configs,
+        default="cluster",
+        title=f"The published 5.4K safety set, labels in the {reading} reading",
+        taxonomy=taxonomy,
+        known={
+            name: {
+                "acquired": {"by": "import-published", "reading": reading},
+                "source": SOURCE,
+                "source_states_no_license": True,
+                "defects": findings.defects(name),
+            }
+            for name in configs
+        },
+    )
+    return findings
 
 
 class _Row(NamedTuple):

@@ -4,25 +4,48 @@ A release: a folder of Parquet files and a README that `datasets.load_dataset` r
     load_dataset("OUT", "cluster")                # or "org/name", once it is on the Hub
 
 The YAML at the head of README.md names the configs and the files of each split; a split that all configs share is
-stored once. The features, `ClassLabel` among them, come from the Parquet schema.
+stored once. The features, `ClassLabel` among them, come from the Parquet schema. Beside it stands release.json: what
+the rows do not say of themselves (how a config was acquired, where its texts come from, what is known to be wrong),
+for the card that is published with them.
 """
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from datasets import Dataset
 
 from rarecase.errors import ConfigError
 from rarecase.evaluate.counts import class_counts
-from rarecase.files import digest, write_folder_beside, write_parquet, write_text
+from rarecase.files import digest, write_folder_beside, write_json, write_parquet, write_text
 from rarecase.schema import label_names
+from rarecase.taxonomy import Category, Taxonomy
 
 Configs = Mapping[str, Mapping[str, Dataset]]
 
+FORMAT = 1
+# What release.json says of a config that nothing is known of.
+UNKNOWN: dict[str, Any] = {
+    "acquired": None,
+    "source": None,
+    "source_states_no_license": False,
+    "defects": [],
+    "rounds": [],
+}
 
-def write_release(folder: Path | str, configs: Configs, *, default: str, title: str, replace: bool = False) -> None:
+
+def write_release(
+    folder: Path | str,
+    configs: Configs,
+    *,
+    default: str,
+    title: str,
+    taxonomy: Taxonomy | None = None,
+    known: Mapping[str, Mapping[str, Any]] | None = None,
+    replace: bool = False,
+) -> None:
     """
     Writes a release folder, whole or not at all: built beside as `.NAME.tmp`, then renamed.
 
@@ -34,6 +57,10 @@ def write_release(folder: Path | str, configs: Configs, *, default: str, title: 
             `schema.features`. A split that is the same `Dataset` object in all configs is written once and shared.
         default (`str`): the config that `load_dataset(folder)` takes.
         title (`str`): the heading of the README.
+        taxonomy (`Taxonomy`, *optional*): the classes, for their definitions; by default the names alone.
+        known (`Mapping[str, Mapping]`, *optional*): of each config, any of `acquired` (who acquired it, and with which
+            settings), `source`, `source_states_no_license`, `defects` (sentences) and `rounds` (of a run). Names and
+            numbers; no text of the data, no path.
         replace (`bool`): take the place of an earlier release. That one is moved to `.NAME.old` and deleted once the
             new one stands, so a kill at any moment leaves one of the two whole, and the next call clears up.
 
@@ -53,6 +80,7 @@ def write_release(folder: Path | str, configs: Configs, *, default: str, title: 
     with write_folder_beside(folder) as beside:
         for path, dataset in {paths[config, split]: configs[config][split] for config, split in paths}.items():
             write_parquet(beside / path, dataset)
+        write_json(beside / "release.json", _facts(configs, default, title, taxonomy, known or {}))
         write_text(beside / "README.md", _readme(configs, paths, _digests(beside, configs, paths), default, title))
 
 
@@ -75,7 +103,8 @@ def _check_place(folder: Path, replace: bool) -> None:
     if not replace and any(folder.iterdir()):
         raise ConfigError(f"{folder}: exists and is not empty; name another folder, or delete this one first")
     files = sorted(path for path in folder.rglob("*") if not path.is_dir())
-    foreign = next((path for path in files if path.name != "README.md" and path.suffix != ".parquet"), None)
+    ours = ("README.md", "release.json")
+    foreign = next((path for path in files if path.name not in ours and path.suffix != ".parquet"), None)
     if foreign:
         raise ConfigError(f"{folder}: holds {foreign.name}, which no release has; move it away first")
 
@@ -88,6 +117,20 @@ def _paths(configs: Configs) -> dict[tuple[str, str], str]:
             shared = len(configs) > 1 and all(other.get(split) is dataset for other in configs.values())
             places[config, split] = f"{split}.parquet" if shared else f"{config}/{split}.parquet"
     return places
+
+
+def _facts(
+    configs: Configs, default: str, title: str, taxonomy: Taxonomy | None, known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    if taxonomy is None:
+        taxonomy = Taxonomy(tuple(Category(name) for name in label_names(next(iter(configs[default].values())))))
+    return {
+        "format": FORMAT,
+        "title": title,
+        "default": default,
+        "classes": [{"name": c.name, "definition": c.definition, "source": c.source} for c in taxonomy.classes],
+        "configs": {name: {**UNKNOWN, **known.get(name, {})} for name in configs},
+    }
 
 
 def _digests(folder: Path, configs: Configs, paths: Mapping[tuple[str, str], str]) -> dict[str, str]:

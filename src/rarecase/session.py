@@ -83,11 +83,12 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
     annotator = _annotator(folder, sets, config)
-    last = None
-    for last in rounds(folder, sets, config, config.strategy, config.seed, annotator):
-        yield last
-    if last is not None:
-        _finish(folder, sets, last, facts["strategy"])
+    done = []
+    for round_ in rounds(folder, sets, config, config.strategy, config.seed, annotator):
+        yield round_
+        done.append(round_)
+    if done:
+        _finish(folder, sets, done, config, facts["strategy"])
 
 
 def rounds(
@@ -326,18 +327,32 @@ def _annotator(folder: Path, sets: Sets, config: RunConfig) -> Annotator:
     return gold_annotator(sets.gold, sets.taxonomy)
 
 
-def _finish(folder: Path, sets: Sets, last: Round, strategy: str) -> None:
+def _finish(folder: Path, sets: Sets, done: Sequence[Round], config: RunConfig, strategy: str) -> None:
     """The release folder and the last learner, once."""
-    acquired = conform(rows(last.train, range(len(sets.bootstrap), len(last.train))), sets.taxonomy.names)
-    splits = {"validation": conform(sets.dev, sets.taxonomy.names), "test": conform(sets.test, sets.taxonomy.names)}
+    last, names = done[-1], sets.taxonomy.names
+    acquired = conform(rows(last.train, range(len(sets.bootstrap), len(last.train))), names)
+    splits = {"validation": conform(sets.dev, names), "test": conform(sets.test, names)}
+    records = [{k: v for k, v in round_.record.items() if k not in ("chosen", "found")} for round_ in done]
     write_release(
         folder / "data",
-        {
-            "bootstrap": {"train": conform(sets.bootstrap, sets.taxonomy.names), **splits},
-            strategy: {"train": acquired, **splits},
-        },
+        {"bootstrap": {"train": conform(sets.bootstrap, names), **splits}, strategy: {"train": acquired, **splits}},
         default=strategy,
         title=f"Acquired by {strategy}",
+        taxonomy=sets.taxonomy,
+        known={
+            "bootstrap": {"acquired": {"by": "start"}},
+            strategy: {"acquired": {"by": "run", **_told(config)}, "rounds": records},
+        },
         replace=True,
     )
     last.learner().save(folder / "learner")
+
+
+def _told(config: RunConfig) -> dict[str, Any]:
+    """The settings that others may know: where a model stood on this machine concerns nobody."""
+    told = ("strategy", "learner", "model", "encoder", "annotator", "generator", "generator_model", "budget", "batch")
+    settings = {name: getattr(config, name) for name in (*told, "clusters", "variations", "seed")}
+    for name in ("model", "encoder", "generator_model"):
+        if settings[name] and Path(settings[name]).exists():
+            settings[name] = Path(settings[name]).name
+    return settings
