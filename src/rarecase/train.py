@@ -1,24 +1,29 @@
 """`rarecase train`: a learner on a released set, outside the loop."""
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from datasets import concatenate_datasets
+from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from rarecase.config import TrainConfig, check, require_out
 from rarecase.errors import ConfigError, DataError
-from rarecase.evaluate.metrics import metrics
-from rarecase.learn import make_learner
+from rarecase.evaluate.metrics import all_metrics
+from rarecase.learn import Learner, make_learner
+from rarecase.learn.record import record_of
 from rarecase.schema import matrix
 from rarecase.sets import taxonomy_of, with_classes
 from rarecase.tables import read_argument, row_of
+from rarecase.tables.hub import load
 from rarecase.tables.read import is_release
+from rarecase.taxonomy import Category, Taxonomy
 
 
 def train(data: str, config: TrainConfig) -> dict[str, Any]:
     """
-    Trains on the `train` splits of some configs, chooses epochs on `validation` and measures on `test`.
+    Trains on the `train` splits of some configs, chooses epochs on `validation` and measures on `test`; what came of
+    it also stands in the model folder, see `rarecase.learn.record`.
 
     Args:
         data (`str`): a release folder or a Hub id.
@@ -26,7 +31,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
             and the model folder to write, which may not hold anything yet.
 
     Returns:
-        `dict`: `train` (rows), `dev` and `test` (metrics in percent).
+        `dict`: `train` (rows), `dev` and `test` (see `rarecase.evaluate.metrics.all_metrics`).
 
     Raises:
         `ConfigError`: where the folder holds something, or no config is named.
@@ -41,7 +46,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     out = require_out(config)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists and is not empty; name another --out")
-    configs = [name.strip() for name in config.config_name.split(",") if name.strip()]
+    configs = list(dict.fromkeys(name.strip() for name in config.config_name.split(",") if name.strip()))
     if not configs:
         raise ConfigError("--config-name is empty: expected names separated by commas, such as bootstrap,cluster")
     if Path(data).exists() and not is_release(Path(data)):
@@ -49,10 +54,11 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
             f"{data} is no release (a folder with a README.md that lists configs, such as the data/ of a run); give "
             "one, or a data set of the Hub"
         )
-    parts = {name: (f"{data}:{name}", "train") for name in configs}
-    parts |= {role: (f"{data}:{configs[0]}", role) for role in ("dev", "test")}
-    raw = {name: read_argument(*part) for name, part in parts.items()}
-    taxonomy = taxonomy_of(config.taxonomy, [label for table in raw.values() for label in table["label"][:]])
+    # Configs and splits may share a name.
+    parts = {("train", name): (f"{data}:{name}", "train") for name in configs}
+    parts |= {(role, configs[0]): (f"{data}:{configs[0]}", role) for role in ("dev", "test")}
+    raw = {key: read_argument(*part) for key, part in parts.items()}
+    taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else _classes(data, configs[0], raw.values())
     learner = make_learner(
         config.learner,
         config.model,
@@ -63,13 +69,26 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
         learning_rate=config.learning_rate,
     )
     ready = {
-        name: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[name], "label")))
-        for name, table in raw.items()
+        key: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[key], "label")))
+        for key, table in raw.items()
     }
-    rows = concatenate_datasets([ready[name] for name in configs])
-    learner.fit(rows, ready["dev"]).save(out)
-    measured = {}
-    for name in ("dev", "test"):
-        probs = matrix(learner.score(ready[name]), "probs")
-        measured[name] = metrics(matrix(ready[name], "label"), probs.argmax(axis=1), taxonomy.names)
+    rows = concatenate_datasets([ready["train", name] for name in configs])
+    dev, test = ready["dev", configs[0]], ready["test", configs[0]]
+    learner.fit(rows, dev)
+    measured = {"dev": _measured(learner, dev), "test": _measured(learner, test)}
+    learner.save(out, record_of(learner, configs=configs, train=rows, test=test, measured=measured))
     return {"train": len(rows), **measured}
+
+
+def _classes(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
+    """The classes of the released labels, in their order, also those without a row; else what labels there are."""
+    label = load(data, config, "train").features.get("label")
+    if isinstance(label, ClassLabel):
+        shipped = Taxonomy.default()
+        return shipped if tuple(label.names) == shipped.names else Taxonomy(tuple(map(Category, label.names)))
+    return taxonomy_of(None, [label for table in tables for label in table["label"][:]])
+
+
+def _measured(learner: Learner, split: Dataset) -> dict[str, Any]:
+    probs = matrix(learner.score(split), "probs")
+    return all_metrics(matrix(split, "label"), probs.argmax(axis=1), learner.names)

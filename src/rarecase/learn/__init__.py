@@ -4,9 +4,9 @@ Learners: what is trained on the labelled texts and scores the pool.
 `frozen` embeds every text once and fits a logistic head; `finetune` trains a whole `transformers` classifier.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rarecase.errors import ConfigError, ModelError, did_you_mean
 from rarecase.models import PACKAGED, local_folder
@@ -53,8 +53,18 @@ class Learner(Protocol):
         """
         ...
 
-    def save(self, folder: Path | str) -> None:
-        """Writes a folder that `load_learner` reads; safetensors only."""
+    def describe(self) -> dict[str, Any]:
+        """How it was made, for its record: `learner`, `model`, `precision`, `seed`, `settings` and `names`."""
+        ...
+
+    def save(self, folder: Path | str, record: Mapping[str, Any] | None = None) -> None:
+        """
+        Writes a folder that `load_learner` reads; safetensors only.
+
+        Args:
+            folder (`Path` or `str`): the folder, which holds nothing or an earlier learner.
+            record (`Mapping`, *optional*): goes into `rarecase.json`, see `rarecase.learn.record`.
+        """
         ...
 
 
@@ -107,7 +117,7 @@ def load_learner(path: str | Path, precision: Literal["fp32", "bf16"] | None = "
     Loads a fitted learner, whichever of the two formats it is in.
 
     Args:
-        path (`str` or `Path`): a folder or a Hub id.
+        path (`str` or `Path`): a folder or a Hub id, also `ORG/NAME@REVISION`.
         precision (`str`, *optional*, defaults to `fp32`): of `finetune`: `fp32`, `bf16`, or None for the device's.
 
     Raises:

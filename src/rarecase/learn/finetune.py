@@ -2,8 +2,8 @@
 
 import copy
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from rarecase.evaluate.metrics import metrics
 from rarecase.learn import training
 from rarecase.learn.batches import token_batches, training_rows
 from rarecase.learn.folders import write_learner_beside
-from rarecase.models import ClassWeights, hyperparameters, loading, local_folder, quiet
+from rarecase.models import ClassWeights, hyperparameters, loading, local_folder, name_of, quiet
 from rarecase.randomness import integer
 
 Precision = Literal["fp32", "bf16"] | None
@@ -164,15 +164,38 @@ class Finetune:
         scored = schema.with_column(dataset, "probs", probs[place])
         return schema.with_column(scored, "features", hidden[place])
 
-    def save(self, folder: Path | str) -> None:
+    def describe(self) -> dict[str, Any]:
+        """How it was made; see `Learner.describe`."""
+        settings = {name: value for name, value in asdict(self.settings).items() if name != "model"}
+        return {
+            "learner": "finetune",
+            "model": name_of(self.model),
+            "precision": self._precision(),
+            "seed": self.seed,
+            "settings": {
+                **settings,
+                "warmup": training.WARMUP,
+                "gradient_accumulation": self.gradient_accumulation,
+                "patience": self.patience,
+                "epochs_run": len(self.history),
+            },
+            "names": list(self.names),
+        }
+
+    def save(self, folder: Path | str, record: Mapping[str, Any] | None = None) -> None:
         """
-        Writes weights (safetensors), configuration and tokenizer as `transformers` does, the whole folder or nothing.
+        Writes weights (safetensors), configuration and tokenizer as `transformers` does, and the record: the whole
+        folder or nothing.
+
+        Args:
+            folder (`Path` or `str`): the folder.
+            record (`Mapping`, *optional*): see `rarecase.learn.record`.
 
         Raises:
             `ModelError`: where the learner has not been fitted, or `folder` holds something else.
         """
         self._require_fitted()
-        with write_learner_beside(Path(folder)) as temporary, quiet():
+        with write_learner_beside(Path(folder), record) as temporary, quiet():
             self._network.save_pretrained(temporary)
             self._tokenizer.save_pretrained(temporary)
 

@@ -1,19 +1,25 @@
 """Model folders that are there whole or not at all, and that replace nothing but an earlier learner."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rarecase.errors import ModelError
-from rarecase.files import write_folder_beside
+from rarecase.files import write_folder_beside, write_json
+from rarecase.learn.record import RECORD
 
 _LEARNER_FILES = ("config.json", "head.safetensors")
 
 
 @contextlib.contextmanager
-def write_learner_beside(folder: Path) -> Iterator[Path]:
+def write_learner_beside(folder: Path, record: Mapping[str, Any] | None = None) -> Iterator[Path]:
     """
     Gives an empty folder beside `folder`, and renames it to `folder` when the block ends without an error.
+
+    Args:
+        folder (`Path`): where the learner is to stand.
+        record (`Mapping`, *optional*): is written beside what the block writes; see `rarecase.learn.record`.
 
     Raises:
         `ModelError`: where `folder` holds something that is no learner.
@@ -27,6 +33,8 @@ def write_learner_beside(folder: Path) -> Iterator[Path]:
         raise ModelError(f"{folder}: holds something else than a learner; give a new folder, or empty this one")
     with write_folder_beside(folder) as temporary:
         yield temporary
+        if record is not None:
+            write_json(temporary / RECORD, record)
 
 
 def _replaceable(folder: Path) -> bool:

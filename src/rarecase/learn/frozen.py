@@ -1,7 +1,7 @@
 """A sentence encoder that stays as it is, and a logistic regression on top: the learner `frozen`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ from datasets import Dataset
 from rarecase import schema
 from rarecase.acquire.embed import Encoder, encode, load_encoder, require_finite
 from rarecase.errors import DataError, ModelError
+from rarecase.files import write_json
 from rarecase.learn.batches import training_rows
 from rarecase.learn.folders import write_learner_beside
+from rarecase.models import name_of
 
 C = 10.0
+CLASS_WEIGHT = "balanced"
 FORMAT = 1  # of head.json
 
 
@@ -95,7 +98,7 @@ class Frozen:
         from sklearn.linear_model import LogisticRegression
 
         # In double precision, and close to the optimum: vectors that differ in the last bit give the same decisions.
-        head = LogisticRegression(C=C, class_weight="balanced", max_iter=5000, tol=1e-6)
+        head = LogisticRegression(C=C, class_weight=CLASS_WEIGHT, max_iter=5000, tol=1e-6)
         head.fit(vectors.astype(np.float64), labels)
         if len(present) == 2:  # the logit of the second against a logit of 0
             self._weight[present[1]] = head.coef_[0]
@@ -132,9 +135,24 @@ class Frozen:
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return schema.with_column(prepared, "probs", odds / odds.sum(axis=1, keepdims=True))
 
-    def save(self, folder: Path | str) -> None:
+    def describe(self) -> dict[str, Any]:
+        """How it was made; see `Learner.describe`."""
+        return {
+            "learner": "frozen",
+            "model": name_of(self.model),
+            "precision": "fp32",
+            "seed": self.seed,
+            "settings": {"C": C, "class_weight": CLASS_WEIGHT},
+            "names": list(self.names),
+        }
+
+    def save(self, folder: Path | str, record: Mapping[str, Any] | None = None) -> None:
         """
-        Writes `encoder/`, `head.safetensors` and `head.json`, the whole folder or none of it.
+        Writes `encoder/`, `head.safetensors`, `head.json` and the record, the whole folder or none of it.
+
+        Args:
+            folder (`Path` or `str`): the folder.
+            record (`Mapping`, *optional*): see `rarecase.learn.record`.
 
         Raises:
             `ModelError`: where the learner has not been fitted, the encoder has no `save`, or `folder` holds something
@@ -148,13 +166,11 @@ class Frozen:
             raise ModelError(
                 f"encoder {type(self.encoder).__name__}: has no save(folder), so the learner cannot be saved"
             )
-        with write_learner_beside(Path(folder)) as temporary:
+        with write_learner_beside(Path(folder), record) as temporary:
             save_encoder(temporary / "encoder")
             save_file({"weight": weight, "bias": bias}, temporary / "head.safetensors")
-            # A Hub id says which encoder it was; where a folder stood on this machine concerns nobody.
-            origin = Path(self.model).name if Path(self.model).is_dir() else self.model
-            head = {"format": FORMAT, "names": self.names, "C": C, "class_weight": "balanced", "encoder": origin}
-            (temporary / "head.json").write_text(json.dumps(head, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            head = {"format": FORMAT, "names": self.names, "C": C, "class_weight": CLASS_WEIGHT}
+            write_json(temporary / "head.json", {**head, "encoder": name_of(self.model)})
 
     @classmethod
     def load(cls, folder: Path | str, *, seed: int = 0) -> "Frozen":

@@ -88,53 +88,82 @@ def train(
     weights = class_weights(labels, classes, settings.class_weights).to(accelerator.device)
 
     history: list[Epoch] = []
-    best, best_weights, since = -1.0, None, 0
+    best = _Best(network, patience)
     bar = tqdm(
         total=settings.epochs * len(loader), desc="fine-tuning", delay=2, disable=None, leave=False, file=sys.stderr
     )
     with bar:
         for epoch in range(settings.epochs):
             batches.epoch = epoch
-            model.train()
-            total = torch.zeros((), device=accelerator.device)
-            for step, batch in enumerate(loader):
-                # Accelerate divides by the full number also where the epoch ends with fewer batches.
-                first = step - step % gradient_accumulation
-                share = gradient_accumulation / min(gradient_accumulation, len(loader) - first)
-                with accelerator.accumulate(model):
-                    target = batch.pop("labels")
-                    loss = F.cross_entropy(model(**batch).logits.float(), target, weight=weights)
-                    accelerator.backward(loss * share)
-                    if accelerator.sync_gradients:
-                        accelerator.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
-                    optimizer.step()
-                    scheduler.step()
-                    optimizer.zero_grad()
-                total += loss.detach()
-                bar.update()
-            if not math.isfinite(total):
+            loss = _epoch(accelerator, model, loader, optimizer, scheduler, weights, bar)
+            if not math.isfinite(loss):
                 raise ModelError(
                     f"{settings.model}: the training loss is not finite; lower --learning-rate, or give another model"
                 )
             score = dev_macro_f1() if dev_macro_f1 else None
-            history.append(Epoch(loss=float(total) / len(loader), dev_macro_f1=score))
-            if score is None:
-                continue
-            if score > best:
-                best, since = score, 0
-                best_weights = {
-                    name: value.detach().to("cpu", copy=True) for name, value in network.state_dict().items()
-                }
-            else:
-                since += 1
-            if since >= patience:
+            history.append(Epoch(loss=loss, dev_macro_f1=score))
+            if score is not None and best.is_past(score):
                 break
     accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # takes the autocast off `network.forward` again
     accelerator.free_memory()
-    if best_weights is not None:
-        network.load_state_dict(best_weights)
+    best.restore()
     network.eval()
     return history
+
+
+def _epoch(
+    accelerator: Accelerator, model: Any, loader: Any, optimizer: Any, scheduler: Any, weights: torch.Tensor, bar: tqdm
+) -> float:
+    """One pass over the batches; the mean of their losses."""
+    model.train()
+    total = torch.zeros((), device=accelerator.device)
+    accumulated = accelerator.gradient_accumulation_steps
+    for step, batch in enumerate(loader):
+        # Accelerate divides by the full number also where the epoch ends with fewer batches.
+        first = step - step % accumulated
+        share = accumulated / min(accumulated, len(loader) - first)
+        with accelerator.accumulate(model):
+            target = batch.pop("labels")
+            loss = F.cross_entropy(model(**batch).logits.float(), target, weight=weights)
+            accelerator.backward(loss * share)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
+        total += loss.detach()
+        bar.update()
+    return float(total) / len(loader)
+
+
+class _Best:
+    """
+    The weights of the best epoch so far.
+
+    Args:
+        network (`torch.nn.Module`): whose weights.
+        patience (`int`): epochs in a row without a better score before it is past.
+    """
+
+    def __init__(self, network: torch.nn.Module, patience: int):
+        self.network, self.patience = network, patience
+        self.score, self.since = -1.0, 0
+        self.weights: dict[str, torch.Tensor] | None = None
+
+    def is_past(self, score: float) -> bool:
+        """Keeps the weights where this score is the best; whether there has been none for too long."""
+        if score > self.score:
+            self.score, self.since = score, 0
+            state = self.network.state_dict()
+            self.weights = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+        else:
+            self.since += 1
+        return self.since >= self.patience
+
+    def restore(self) -> None:
+        """Puts them back; without a score the last ones stay."""
+        if self.weights is not None:
+            self.network.load_state_dict(self.weights)
 
 
 def class_weights(labels: np.ndarray, classes: int, kind: ClassWeights) -> torch.Tensor:

@@ -1,0 +1,18 @@
+"""A release of two configs out of the sample, for tests that train on one."""
+
+from pathlib import Path
+
+import small
+from small import NAMES
+
+from rarecase.release import write_release
+from rarecase.schema import conform, rows
+
+
+def write(folder: Path) -> Path:
+    """Writes the start set (60 posts) as `bootstrap` and ten posts of the pool as `cluster`, with dev and test."""
+    start, pool, dev, test = (conform(small.table(name), NAMES) for name in ("bootstrap", "pool", "dev", "test"))
+    shared = {"validation": dev, "test": test}
+    configs = {"bootstrap": {"train": start, **shared}, "cluster": {"train": rows(pool, range(10)), **shared}}
+    write_release(folder, configs, default="cluster", title="Posts")
+    return folder
