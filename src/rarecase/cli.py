@@ -18,6 +18,7 @@ from cyclopts.config import Dict
 from rarecase import __version__
 from rarecase.config import RunConfig, SimulateConfig, StartConfig, TrainConfig, read_yaml
 from rarecase.errors import ConfigError, RarecaseError, WaitingForLabels
+from rarecase.publish.command import app as publish
 from rarecase.run_folder import facts
 
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
     kind = KINDS.get(commands[-1]) if commands else None
     if kind is None:
         return
-    said = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume")}
+    said = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume", "--out")}
     files = [Path(said["--config"])] if "--config" in said else []
     if "--resume" in said:
         facts(Path(said["--resume"]), commands[-1])
+        if Path(said.get("--out", said["--resume"])).resolve() != Path(said["--resume"]).resolve():
+            raise ConfigError(
+                f"--out {said['--out']} has no effect beside --resume {said['--resume']}; leave one of them out"
+            )
         files.append(Path(said["--resume"]) / "config.yaml")
     for path in files:
         settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
@@ -53,6 +58,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # ours says how to go on
     help_format="markdown",
 )
+app.command(publish)
 
 
 @app.command
@@ -111,6 +117,8 @@ def run(
     """
     from rarecase import session
 
+    if dry_run and resume:
+        raise ConfigError("--dry-run says what a run would ask for before it begins; leave --resume out")
     if dry_run:
         from rarecase.dry_run import dry_run as estimate
 
@@ -263,7 +271,7 @@ def command(arguments: list[str]) -> int:
         >>> command(["report", "out"])
         0
     """
-    quiet_libraries()
+    quiet_libraries(uploading=arguments[:1] == ["publish"])
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except WaitingForLabels as waiting:
@@ -286,10 +294,12 @@ def fail(message: str) -> int:
     return 2
 
 
-def quiet_libraries() -> None:
+def quiet_libraries(uploading: bool) -> None:
     """The bars and notices of the libraries would go between our lines, terminal or not; ours say what goes on."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-    for name in ("HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_PROGRESS_BARS"):
-        os.environ.setdefault(name, "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    if not (uploading and sys.stderr.isatty()):  # the bars of an upload are the Hub's own
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
+        os.environ.setdefault(name, "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -8,7 +8,8 @@ traceback.
 """
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 
 
 class RarecaseError(Exception):
@@ -35,6 +36,10 @@ class ModelError(RarecaseError):
     """A model folder or Hub id holds nothing that can be loaded safely."""
 
 
+class HubError(RarecaseError):
+    """The Hub refuses what was asked, or does not answer."""
+
+
 class GeneratorError(RarecaseError):
     """The language model does not answer, or not as its interface promises."""
 
@@ -50,6 +55,32 @@ class WaitingForLabels(Exception):  # noqa: N818 - not an error: the run is wher
     Args:
         message (`str`): what to do, and how to go on afterwards.
     """
+
+
+def shown_id(id_: str) -> str:
+    """
+    The id for a message, with a space before it; empty where it could be a post: texts may have been taken for ids.
+
+    Example:
+        >>> shown_id("pool-17")
+        " 'pool-17'"
+    """
+    return f" {id_!r}" if re.fullmatch(r"[\w.:/-]{1,40}", id_, re.ASCII) else ""
+
+
+def shown_label(label: str, column: Collection[str]) -> str:
+    """
+    A label that is no class, for a message, with a space before it; empty where it could be a post of another column.
+
+    Args:
+        label (`str`): the value.
+        column (`Collection[str]`): the distinct values that stand there.
+
+    Example:
+        >>> shown_label("self harm", {"self harm", "legal-advice"})
+        " 'self harm'"
+    """
+    return f" {label!r}" if len(label) <= 40 and len(column) < 100 else ""
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:

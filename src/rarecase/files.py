@@ -7,6 +7,7 @@ A kill can leave `.NAME.tmp` behind and nothing else; the next write of the same
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -116,6 +117,18 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_parquet(path: Path, dataset: "Dataset") -> None:
     """Writes a `Dataset` to Parquet, its features in the schema; the same rows give the same bytes."""
+    with write_beside(path) as temporary:
+        _to_parquet(dataset, str(temporary))
+
+
+def parquet_bytes(dataset: "Dataset") -> bytes:
+    """The file that `write_parquet` would write, in memory: for what must not touch a disk."""
+    buffer = io.BytesIO()
+    _to_parquet(dataset, buffer)
+    return buffer.getvalue()
+
+
+def _to_parquet(dataset: "Dataset", target: str | io.BytesIO) -> None:
     from datasets.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     from rarecase.schema import from_table, to_table
@@ -125,8 +138,7 @@ def write_parquet(path: Path, dataset: "Dataset") -> None:
     had_bars = not are_progress_bars_disabled()
     disable_progress_bars()  # they would appear where stderr is no terminal
     try:
-        with write_beside(path) as temporary:
-            plain.to_parquet(str(temporary))
+        plain.to_parquet(target)
     finally:
         if had_bars:
             enable_progress_bars()
@@ -158,5 +170,10 @@ def digest(paths: Iterable[Path]) -> str:
     """One hash over the contents of files, to see that a run goes on with the data it began with."""
     sum_ = hashlib.blake2b(digest_size=16)
     for path in paths:  # a hash for each, so that no byte can move from one file to the next unseen
-        sum_.update(hashlib.blake2b(path.read_bytes()).digest() if path.exists() else b"absent")
+        sum_.update(_hash(path) if path.exists() else b"absent")
     return sum_.hexdigest()
+
+
+def _hash(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, hashlib.blake2b).digest()

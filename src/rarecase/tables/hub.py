@@ -10,10 +10,11 @@ from datasets import Dataset, config, get_dataset_config_names, get_dataset_spli
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from rarecase.errors import DataError, did_you_mean
+from rarecase.models import split_revision
 from rarecase.tables.formats import FORMATS
 from rarecase.tables.lines import COMPRESSED
 
-_HUB_ID = re.compile(r"([\w.-]{1,96}/)?[\w.-]{1,96}")
+_HUB_ID = re.compile(r"([\w.-]{1,96}/)?[\w.-]{1,96}(@[\w./-]+)?")
 
 
 def load(source: str, name: str | None, split: str) -> Dataset:
@@ -21,7 +22,7 @@ def load(source: str, name: str | None, split: str) -> Dataset:
     One split of a data set.
 
     Args:
-        source (`str`): a folder that is a release, or `owner/name` on the Hub.
+        source (`str`): a folder that is a release, or `owner/name` on the Hub, also `owner/name@revision`.
         name (`str`, *optional*): of the config; may be left out where there is one, or a default.
         split (`str`): such as `train`.
 
@@ -37,10 +38,12 @@ def load(source: str, name: str | None, split: str) -> Dataset:
         raise DataError(
             f"{source}: no such file or folder, and no id on the Hub (owner/name){did_you_mean(path.name, siblings)}"
         )
+    place, revision = (source, None) if path.exists() else split_revision(source)
+    cache = _cache_of(path) if path.exists() else None
     try:
-        return load_dataset(source, name, split=split, cache_dir=_cache_of(path) if path.exists() else None)
+        return load_dataset(place, name, split=split, revision=revision, cache_dir=cache)
     except ValueError:
-        raise _mistaken(source, name, split) from None
+        raise _mistaken(source, place, revision, name, split) from None
     except ConnectionError:
         raise DataError(
             f"{source}: no file or folder of this name, and the Hub does not answer (HF_ENDPOINT, HF_HUB_OFFLINE?)"
@@ -66,15 +69,15 @@ def _cache_of(folder: Path) -> Path:
     return Path(config.HF_DATASETS_CACHE) / "rarecase" / hashlib.sha256(repr(files).encode()).hexdigest()[:16]
 
 
-def _mistaken(source: str, name: str | None, split: str) -> DataError:
+def _mistaken(source: str, place: str, revision: str | None, name: str | None, split: str) -> DataError:
     """What was wrong, once `load_dataset` has refused name or split."""
-    configs = get_dataset_config_names(source)
+    configs = get_dataset_config_names(place, revision=revision)
     if name is None and len(configs) > 1:
         return DataError(f"{source}: say which config, as {source}:CONFIG; there are {', '.join(configs)}")
     if name is not None and name not in configs:
         return DataError(f"{source}: no config {name!r}; there are {', '.join(configs)}{did_you_mean(name, configs)}")
-    splits = get_dataset_split_names(source, name)
+    splits = get_dataset_split_names(place, name, revision=revision)
     if split not in splits:
-        place = f"{source}:{name or configs[0]}"
-        return DataError(f"{place}: no split {split!r}; there are {', '.join(splits)}, such as {place}/{splits[0]}")
+        said = f"{source}:{name or configs[0]}"
+        return DataError(f"{said}: no split {split!r}; there are {', '.join(splits)}, such as {said}/{splits[0]}")
     return DataError(f"{source}: config {name!r}, split {split!r} can not be read; are its files damaged?")

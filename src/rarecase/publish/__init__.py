@@ -1,0 +1,1 @@
+"""Data sets, models and demos to the Hub: the only place that writes there."""

@@ -1,0 +1,193 @@
+"""
+A release folder as the files of a dataset repository, merged with what stands there.
+
+The repository's release.json says all that is to be known of it; whoever comes second reads it, adds their configs,
+and writes the whole card anew. A file that another config uses is never overwritten: where two test sets differ, the
+later one goes into the folder of its config.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from huggingface_hub import metadata_load
+
+from rarecase.errors import ConfigError, DataError
+from rarecase.files import parquet_bytes, read_parquet
+from rarecase.publish.catalog import (
+    ABOUT,
+    FACTS,
+    content_digest,
+    described,
+    file_facts,
+    filled,
+    require_rows,
+    stored,
+    without,
+)
+from rarecase.publish.facts import config_facts
+from rarecase.publish.push import Files, Standing
+from rarecase.release import FORMAT, UNKNOWN
+from rarecase.schema import label_names
+from rarecase.tables.read import is_release
+
+
+@dataclass(frozen=True)
+class Release:
+    """
+    A release on this machine.
+
+    Args:
+        folder (`Path`): where it lies.
+        facts (`dict`): its release.json.
+        paths (`dict[str, dict[str, str]]`): the file of each split of each config.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+    paths: dict[str, dict[str, str]]
+
+
+def read_release(folder: Path) -> Release:
+    """
+    The release in a folder, or the one that the run in it made.
+
+    Raises:
+        `DataError`: where there is none, or the run has not come to its end.
+
+    Example:
+        >>> read_release(Path("run")).paths["cluster"]["train"]
+        'cluster/train.parquet'
+    """
+    if (folder / "run.json").is_file():
+        if not (folder / "data").is_dir():
+            raise DataError(f"{folder}: the run has not come to its end; go on with rarecase run --resume {folder}")
+        folder = folder / "data"
+    if not folder.is_dir() or not is_release(folder) or not (folder / FACTS).is_file():
+        raise DataError(
+            f"{folder}: no run and no release (README.md with configs, {FACTS}); give a folder that `rarecase run` or "
+            "`rarecase import-published` wrote"
+        )
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    if facts.get("format") != FORMAT:
+        raise DataError(f"{folder / FACTS}: format {facts.get('format')!r}, this rarecase reads {FORMAT}")
+    configs = (metadata_load(folder / "README.md") or {})["configs"]
+    paths = {c["config_name"]: {file["split"]: file["path"] for file in c["data_files"]} for c in configs}
+    return Release(folder, facts, paths)
+
+
+def require_license(release: Release, accepted: bool) -> None:
+    """
+    Stops where the source of the texts states no licence, and nobody said that they know.
+
+    Raises:
+        `ConfigError`: naming the source and the flag.
+    """
+    silent = {c["source"] for c in release.facts["configs"].values() if c["source_states_no_license"]}
+    if silent and not accepted:
+        raise ConfigError(
+            f"the source states no licence ({', '.join(sorted(silent))}), so nobody was permitted to pass its texts "
+            "on; if you may all the same, repeat with --accept-no-license"
+        )
+
+
+def dataset_files(
+    release: Release, standing: Standing, *, license: str, about: Mapping[str, str | None] | None = None
+) -> Files:
+    """
+    The files of the repository once the release is in it.
+
+    Args:
+        release (`Release`): what is pushed; its configs take the place of those of the same names.
+        standing (`Standing`): what the repository holds now.
+        license (`str`): the id of the licence, as the Hub names it.
+        about (`Mapping`, *optional*): what only the publisher can say, see `catalog.ABOUT`; by default as before.
+
+    Returns:
+        `Files`: data, release.json, card and picture; None for files that no config uses any more.
+
+    Raises:
+        `ConfigError`: where the repository holds something else, or has other classes.
+
+    Example:
+        >>> sorted(dataset_files(release, Standing(place), license="cc-by-4.0"))
+        ['README.md', 'class_counts.png', 'cluster/train.parquet', …]
+    """
+    known = stored(standing)
+    if known["classes"] and [c["name"] for c in known["classes"]] != [c["name"] for c in release.facts["classes"]]:
+        raise ConfigError(
+            f"{standing.place.repo_id} has other classes than {release.folder} "
+            f"({', '.join(c['name'] for c in known['classes'])}); name another --repo"
+        )
+    others = {name: config for name, config in known["configs"].items() if name not in release.paths}
+    configs, data = dict(others), {}
+    for name in release.paths:
+        config, contents = _config(release, name, known["removed"])
+        if not contents:
+            continue
+        configs[name] = config
+        data.update(_placed(configs, others, name, contents))
+        configs[name]["digest"] = content_digest(configs[name]["splits"])
+    require_rows(configs, standing)
+    facts = {
+        "format": FORMAT,
+        "title": known["title"] if others else release.facts["title"],
+        "repo_id": standing.place.repo_id,
+        "license": license,
+        "default": next(n for n in (known["default"], release.facts["default"], *configs) if n in configs),
+        "classes": release.facts["classes"],
+        "about": {**dict.fromkeys(ABOUT), **known["about"], **(about or {})},
+        "configs": dict(sorted(configs.items())),
+        "removed": known["removed"],
+    }
+    return {**data, **described(facts, known, _change(facts, known))}
+
+
+def _config(release: Release, name: str, removed: list[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What is said of one config, and the file of each of its splits, without what was taken down earlier."""
+    tables: dict[str, Dataset] = {}
+    contents: dict[str, bytes] = {}
+    for split, path in release.paths[name].items():
+        table = read_parquet(release.folder / path)
+        tables[split], *_ = without(table, removed)
+        whole = tables[split] is table
+        contents[split] = (release.folder / path).read_bytes() if whole else parquet_bytes(tables[split])
+    tables = filled(tables)
+    contents = {split: contents[split] for split in tables}
+    if not tables:
+        return {}, {}
+    counted = config_facts(tables, label_names(next(iter(tables.values()))))
+    for split, content in contents.items():
+        counted["splits"][split] |= {"path": release.paths[name][split], **file_facts(content)}
+    return {**UNKNOWN, **release.facts["configs"].get(name, {}), **counted}, contents
+
+
+def _placed(
+    configs: Mapping[str, Mapping[str, Any]],
+    others: Mapping[str, Mapping[str, Any]],
+    name: str,
+    contents: Mapping[str, bytes],
+) -> dict[str, bytes]:
+    """Settles the path of each split: that of an equal file which stands already, and never that of another one."""
+    taken = {split["path"]: split["sha256"] for config in others.values() for split in config["splits"].values()}
+    at = {sha: path for path, sha in taken.items()}
+    files = {}
+    for split, content in contents.items():
+        facts = configs[name]["splits"][split]
+        if facts["sha256"] in at:
+            facts["path"] = at[facts["sha256"]]
+        elif facts["path"] in taken:
+            facts["path"] = f"{name}/{split}.parquet"
+        files[facts["path"]] = content
+    return files
+
+
+def _change(facts: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """The line of the changelog: which configs are new, and which are others than before."""
+    new = [name for name in facts["configs"] if name not in known["configs"]]
+    other = [n for n, config in facts["configs"].items() if n in known["configs"] and config != known["configs"][n]]
+    said = [f"{verb} {', '.join(names)}" for verb, names in (("added", new), ("replaced", other)) if names]
+    return "; ".join(said) or "what is said of the data"

@@ -1,0 +1,253 @@
+"""
+One repository filled in one commit, whatever happens in between.
+
+A push reads what stands on the branch, builds what should stand there, and commits the difference with the commit it
+read as parent. Readers see the old state or the new one. Where somebody else was faster (412), or the answer got lost,
+it reads and builds again: so two people can push different things at once, and a push that was killed is repeated.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_download
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.hf_api import RepoFile
+
+from rarecase.errors import ConfigError
+from rarecase.publish.answers import ERRORS, answers, passing, status
+
+Kind = Literal["dataset", "model", "space"]
+# Path in the repo → its bytes, the local file that holds them, or None where it is to go.
+Files = Mapping[str, bytes | Path | None]
+
+ATTEMPTS = 6  # with an error of the Hub or the connection, waiting 1, 2, 4, … seconds
+RACES = 40  # lost to other people's commits, before it must be something else
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """
+    Where something goes, and who may see it there.
+
+    Args:
+        kind (`str`): `dataset`, `model` or `space`.
+        repo_id (`str`): `owner/name`.
+        public (`bool`): a repository that is private is made public once it is filled and tagged.
+        gated (`str`, *optional*): `auto` or `manual`: readers ask for access first. Not for Spaces.
+        revision (`str`, *optional*): the branch, made where there is none; by default `main`.
+        tag (`str`, *optional*): the name that the new state gets.
+        create_pr (`bool`): open a pull request instead of committing to the branch.
+    """
+
+    kind: Kind
+    repo_id: str
+    public: bool = False
+    gated: Literal["auto", "manual"] | None = None
+    revision: str | None = None
+    tag: str | None = None
+    create_pr: bool = False
+
+
+@dataclass(frozen=True)
+class Standing:
+    """
+    What stands on a branch now; nothing, where there is no such repository yet.
+
+    Args:
+        place (`Place`): where.
+        sha (`str`, *optional*): the commit that was read.
+        private (`bool`): whether only members see it.
+        gated (`bool`): whether readers have to ask first.
+        files (`Mapping[str, RepoFile]`): by path.
+    """
+
+    place: Place
+    sha: str | None = None
+    private: bool = True
+    gated: bool = False
+    files: Mapping[str, RepoFile] = field(default_factory=dict)
+
+    def read(self, path: str) -> Path:
+        """The file as it stood at that commit, in the cache."""
+        place = self.place
+        return Path(hf_hub_download(place.repo_id, path, repo_type=place.kind, revision=self.sha))
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """
+    What came of it; `rarecase publish --format json` prints these.
+
+    Args:
+        kind (`str`): `dataset`, `model` or `space`.
+        repo_id (`str`): `owner/name`.
+        revision (`str`): the commit that holds it.
+        url (`str`): for people; of the pull request where one was opened.
+        private (`bool`): whether only members see it.
+        files (`tuple[str, ...]`): what stands in the repository by this push, sorted.
+        changed (`bool`): whether anything had to be uploaded.
+    """
+
+    kind: Kind
+    repo_id: str
+    revision: str
+    url: str
+    private: bool
+    files: tuple[str, ...]
+    changed: bool
+
+
+def push(place: Place, build: Callable[[Standing], Files], message: str) -> Pushed:
+    """
+    Fills a repository: created private, gated, filled in one commit, tagged, and only then made public.
+
+    Args:
+        place (`Place`): where to.
+        build (`Callable`): what should stand there, given what does; called again after a lost race, so it merges.
+        message (`str`): of the commit.
+
+    Raises:
+        `ConfigError`: where the repository is public and `place.public` was not said, or the tag names another state.
+        `HubError`: where the Hub refuses or does not answer, in one line.
+
+    Example:
+        >>> push(Place(kind="model", repo_id="acme/guard"), lambda standing: {"README.md": b"# Guard"}, "A guard")
+    """
+    api = HfApi()
+    with answers(place.repo_id):
+        standing = persistently(lambda: _open(api, place))
+        before = standing.sha
+        files, commit = _commit(api, place, build, message)
+        if place.tag and not place.create_pr:
+            persistently(lambda: _tag(api, place, commit.oid))
+        private = standing.private
+        if place.public and private:
+            persistently(lambda: api.update_repo_settings(place.repo_id, repo_type=place.kind, private=False))
+            private = False
+    return Pushed(
+        kind=place.kind,
+        repo_id=place.repo_id,
+        revision=commit.oid,
+        url=commit.pr_url or url_of(place),
+        private=private,
+        files=tuple(sorted(path for path, content in files.items() if content is not None)),
+        changed=commit.oid != before,
+    )
+
+
+def look(place: Place) -> Standing:
+    """
+    What stands at a place, without changing anything.
+
+    Raises:
+        `HubError`: where the Hub does not answer.
+    """
+    with answers(place.repo_id):
+        return persistently(lambda: _stand(HfApi(), place))
+
+
+def require_public_is_meant(standing: Standing) -> None:
+    """
+    Stops before anything reaches a repository that everybody sees.
+
+    Raises:
+        `ConfigError`: where it is public and `place.public` was not said.
+    """
+    if not standing.private and not standing.place.public:
+        raise ConfigError(
+            f"{standing.place.repo_id} is public already, and what is pushed can be read by anybody; repeat with "
+            "--public if that is meant, or name another --repo"
+        )
+
+
+def url_of(place: Place) -> str:
+    """Where people look at it."""
+    return f"{HfApi().endpoint}/{'' if place.kind == 'model' else place.kind + 's/'}{place.repo_id}"
+
+
+def _open(api: HfApi, place: Place) -> Standing:
+    """The repository as it stands, made where there is none; nothing is made public here."""
+    standing = _stand(api, place)
+    require_public_is_meant(standing)
+    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
+    if standing.sha is None:
+        api.create_repo(**repo, private=True, exist_ok=True, space_sdk="gradio" if place.kind == "space" else None)
+    if place.gated and place.kind != "space":
+        api.update_repo_settings(**repo, gated=place.gated)
+    if place.revision:
+        api.create_branch(**repo, branch=place.revision, exist_ok=True)
+    return standing if standing.sha else _stand(api, place)
+
+
+def _stand(api: HfApi, place: Place) -> Standing:
+    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
+    try:
+        info = api.repo_info(**repo, revision=place.revision)
+    except RevisionNotFoundError:
+        info = api.repo_info(**repo)  # the branch will be made from main
+    except RepositoryNotFoundError:
+        return Standing(place)
+    tree = api.list_repo_tree(**repo, recursive=True, revision=info.sha)
+    files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+    return Standing(place, info.sha, bool(info.private), bool(getattr(info, "gated", False)), files)
+
+
+def _commit(api: HfApi, place: Place, build: Callable[[Standing], Files], message: str) -> tuple[Files, CommitInfo]:
+    races = errors = 0
+    while True:
+        try:
+            standing = _stand(api, place)
+            files = build(standing)
+            commit = api.create_commit(
+                place.repo_id,
+                repo_type=place.kind,
+                operations=[
+                    CommitOperationDelete(path) if content is None else CommitOperationAdd(path, content)
+                    for path, content in sorted(files.items())
+                    if content is not None or path in standing.files
+                ],
+                commit_message=message,
+                revision=place.revision,
+                create_pr=place.create_pr,
+                parent_commit=standing.sha,
+            )
+            return files, commit
+        except ERRORS as error:
+            lost = status(error) == 412
+            races, errors = races + lost, errors + (not lost)
+            if (not lost and not passing(error)) or errors >= ATTEMPTS or races >= RACES:
+                raise
+            _wait(min(races, 4) / 2 if lost else 2.0 ** (errors - 1))
+
+
+def _tag(api: HfApi, place: Place, commit: str) -> None:
+    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
+    tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(**repo).tags}
+    if tags.get(str(place.tag), commit) != commit:
+        raise ConfigError(
+            f"--tag {place.tag}: {place.repo_id} has this tag on another state, and a tag never moves; the data is "
+            f"pushed ({commit[:8]}), give it another --tag"
+        )
+    if place.tag not in tags:
+        api.create_tag(**repo, tag=str(place.tag), revision=commit)
+
+
+def persistently(call: Callable[[], Any]) -> Any:
+    """Repeats a call that changes nothing when it is made twice, until the Hub answers it."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return call()
+        except ERRORS as error:
+            if not passing(error) or attempt == ATTEMPTS - 1:
+                raise
+            _wait(2.0**attempt)
+    raise AssertionError("unreachable")
+
+
+def _wait(seconds: float) -> None:
+    # Two that were refused at the same moment must not come back at the same moment.
+    time.sleep(seconds * np.random.default_rng().uniform(0.5, 1.5))

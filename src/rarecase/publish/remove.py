@@ -1,0 +1,164 @@
+"""Taking rows down: with their variations, in a new commit, and with `purge` out of everything older as well."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from huggingface_hub import HfApi
+
+from rarecase.errors import ConfigError
+from rarecase.files import parquet_bytes, read_parquet
+from rarecase.progress import Progress
+from rarecase.publish.answers import answers
+from rarecase.publish.catalog import (
+    content_digest,
+    described,
+    file_facts,
+    filled,
+    paths,
+    require_rows,
+    row_hash,
+    stored,
+    without,
+)
+from rarecase.publish.facts import config_facts
+from rarecase.publish.push import Files, Place, Pushed, Standing, look, persistently, push
+from rarecase.schema import label_names
+
+
+@dataclass(frozen=True)
+class Removed:
+    """
+    What was taken down.
+
+    Args:
+        pushed (`Pushed`): the state without the rows.
+        rows (`int`): those that were named.
+        variations (`int`): those that went with them.
+        purged (`bool`): whether older revisions are gone, too.
+    """
+
+    pushed: Pushed
+    rows: int
+    variations: int
+    purged: bool
+
+
+def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
+    """
+    Takes rows and their variations out of every config and split of a dataset repository.
+
+    The repository stays as public as it is, and remembers a hash of the ids: no later push brings the rows back.
+
+    Args:
+        repo_id (`str`): `owner/name`.
+        ids (`Iterable[str]`): of the rows.
+        purge (`bool`): also squash the history, drop the tags on older states, and delete the files behind them.
+
+    Raises:
+        `ConfigError`: naming an id that no row has; or, with `purge`, a branch that could still hold the rows.
+        `HubError`: where the Hub refuses or does not answer. The same call again goes on.
+
+    Example:
+        >>> remove("acme/safety", ["cluster-017"], purge=True).variations
+        5
+    """
+    wanted = list(dict.fromkeys(ids))
+    if not wanted:
+        raise ConfigError("--ids is empty: expected ids separated by commas, such as cluster-017,cluster-041")
+    place = Place(kind="dataset", repo_id=repo_id)
+    standing = look(place)
+    if standing.sha is None:
+        raise ConfigError(f"{repo_id}: no such data set on the Hub, or not for this token; check --repo and HF_TOKEN")
+    if purge:
+        _require_one_branch(repo_id)
+    counted = {"rows": 0, "variations": 0}
+
+    def build(standing: Standing) -> Files:
+        files, counted["rows"], counted["variations"] = _files(standing, wanted)
+        return files
+
+    pushed = push(replace(place, public=not standing.private), build, f"Take down {len(wanted)} rows")
+    if purge:
+        _purge(place)
+        pushed = replace(pushed, revision=str(look(place).sha))
+    return Removed(pushed, **counted, purged=purge)
+
+
+def _files(standing: Standing, ids: Collection[str]) -> tuple[Files, int, int]:
+    """The data files that change, with card and release.json; how many rows and variations are gone."""
+    known = stored(standing)
+    gone = {row_hash(id_) for id_ in ids}
+    tables: dict[str, Any] = {}
+    data: dict[str, bytes] = {}
+    seen = set(known["removed"])
+    rows = variations = 0
+    for path in sorted(paths(known["configs"])):
+        table = read_parquet(standing.read(path))
+        seen |= gone & {row_hash(id_) for id_ in table["id"][:]}
+        tables[path], named, varied = without(table, gone)
+        rows, variations = rows + named, variations + varied
+        if tables[path] is not table:
+            data[path] = parquet_bytes(tables[path])
+    unknown = [id_ for id_ in ids if row_hash(id_) not in seen]
+    if unknown:
+        raise ConfigError(
+            f"--ids {unknown[0]}: no row of {standing.place.repo_id} has this id; ids stand in the column `id`"
+        )
+    recounted = {name: _recounted(config, tables, data) for name, config in known["configs"].items()}
+    configs = {name: config for name, config in recounted.items() if config["splits"]}
+    require_rows(configs, standing)
+    facts = {key: value for key, value in known.items() if key not in ("version", "changelog")}
+    facts |= {
+        "configs": configs,
+        "default": known["default"] if known["default"] in configs else next(iter(configs)),
+        "removed": sorted(set(known["removed"]) | gone),
+    }
+    data = {path: content for path, content in data.items() if path in paths(configs)}
+    change = f"took down {rows} row{'s' * (rows != 1)} and {variations} variation{'s' * (variations != 1)}"
+    return {**data, **described(facts, known, change)}, rows, variations
+
+
+def _recounted(config: dict[str, Any], tables: dict[str, Any], data: dict[str, bytes]) -> dict[str, Any]:
+    """What is said of a config, after its files have changed."""
+    if not any(split["path"] in data for split in config["splits"].values()):
+        return config
+    splits = filled({name: tables[split["path"]] for name, split in config["splits"].items()})
+    if not splits:
+        return {**config, "splits": {}}
+    counted = config_facts(splits, label_names(next(iter(splits.values()))))
+    for name, split in counted["splits"].items():
+        before = config["splits"][name]
+        content = data.get(before["path"])
+        split |= {"path": before["path"], **({k: before[k] for k in ("file_bytes", "sha256")})}
+        split |= file_facts(content) if content is not None else {}
+    return {**config, **counted, "digest": content_digest(counted["splits"])}
+
+
+def _require_one_branch(repo_id: str) -> None:
+    with answers(repo_id):
+        refs = persistently(lambda: HfApi().list_repo_refs(repo_id, repo_type="dataset"))
+    other = [ref.name for ref in refs.branches if ref.name != "main"]
+    if other:
+        raise ConfigError(
+            f"--purge: {repo_id} has the branch {other[0]!r}, which may hold the rows; delete it first (`hf repos "
+            "branch delete`)"
+        )
+
+
+def _purge(place: Place) -> None:
+    """Drops the tags, all of which name older states, squashes the history, and deletes the files behind them."""
+    api = HfApi()
+    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
+    with answers(place.repo_id), Progress(3, "step") as progress:
+        progress.step("dropping tags")
+        for ref in persistently(lambda: api.list_repo_refs(**repo)).tags:
+            persistently(partial(api.delete_tag, **repo, tag=ref.name))
+        progress.step("squashing the history")
+        persistently(lambda: api.super_squash_history(**repo, branch="main"))
+        progress.step("deleting files")
+        kept = {file.lfs.sha256 for file in look(place).files.values() if file.lfs}
+        old = [file for file in persistently(lambda: list(api.list_lfs_files(**repo))) if file.file_oid not in kept]
+        if old:
+            persistently(lambda: api.permanently_delete_lfs_files(**repo, lfs_files=old))

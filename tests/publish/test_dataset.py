@@ -1,0 +1,231 @@
+"""A release in a repository: what is added, merged, kept, and never overwritten."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import small
+from datasets import Dataset, load_dataset
+from huggingface_hub import HfApi, hf_hub_download
+from small import NAMES
+
+from rarecase.errors import ConfigError, DataError
+from rarecase.files import read_parquet
+from rarecase.publish.catalog import row_hash
+from rarecase.publish.dataset import read_release, require_license
+from rarecase.publish.kinds import publish_dataset
+from rarecase.publish.push import Place, Pushed
+from rarecase.publish.remove import remove
+from rarecase.release import write_release
+from rarecase.schema import conform, rows
+from rarecase.taxonomy import Taxonomy
+
+PLACE = Place(kind="dataset", repo_id="acme/safety")
+
+
+def split(name: str, *indices: int) -> Dataset:
+    """Rows of the sample; two of them vary the first one."""
+    table = rows(conform(small.table(name), NAMES), indices)
+    varied = [None, *[table["id"][0]] * (len(indices) - 1)] if name == "pool" else [None] * len(indices)
+    columns = {column: table[column][:] for column in table.column_names} | {"parent_id": varied}
+    return conform(Dataset.from_dict(columns, features=table.features), NAMES)
+
+
+def release(folder: Path, *configs: str, test: int = 9, source: str | None = None) -> Path:
+    """A release of these configs, which share validation and test."""
+    shared = {"validation": split("dev", *range(4)), "test": split("test", *range(test))}
+    place = {"bootstrap": 0, "cluster": 3, "coreset": 6, "random": 9, "entropy": 12}
+    tables = {name: {"train": split("pool", *range(place[name], place[name] + 3)), **shared} for name in configs}
+    known = {name: {"source": source, "source_states_no_license": source is not None} for name in configs}
+    write_release(
+        folder, tables, default=configs[-1], title="Posts", taxonomy=Taxonomy.default(), known=known, replace=True
+    )
+    return folder
+
+
+def publish(folder: Path, place: Place = PLACE, **more) -> Pushed:
+    return publish_dataset(folder, place, "cc-by-4.0", **more)
+
+
+def facts(revision: str | None = None) -> dict:
+    path = hf_hub_download("acme/safety", "release.json", repo_type="dataset", revision=revision)
+    return json.loads(Path(path).read_text())
+
+
+def files() -> set[str]:
+    return set(HfApi().list_repo_files("acme/safety", repo_type="dataset")) - {".gitattributes"}
+
+
+def test_every_config_comes_back_row_by_row(fresh_hub, tmp_path):
+    folder = release(tmp_path / "data", "bootstrap", "cluster")
+    pushed = publish(folder)
+    for config in ("bootstrap", "cluster"):
+        for part, path in read_release(folder).paths[config].items():
+            expected = read_parquet(folder / path)
+            loaded = load_dataset("acme/safety", config, split=part, revision=pushed.revision)
+            assert loaded.features == expected.features
+            assert loaded.to_dict() == expected.to_dict()
+            streamed = load_dataset("acme/safety", config, split=part, streaming=True)
+            assert list(streamed) == list(expected)
+    assert len(load_dataset("acme/safety")["train"]) == 3  # the default
+    assert "---" in (tmp_path / "data" / "README.md").read_text()
+
+
+def test_a_second_push_of_the_same_changes_nothing_not_even_the_version(fresh_hub, tmp_path):
+    folder = release(tmp_path / "data", "bootstrap", "cluster")
+    first, again = publish(folder), publish(folder)
+    assert (first.changed, again.changed) == (True, False)
+    assert facts()["version"] == 1
+    assert [entry["change"] for entry in facts()["changelog"]] == ["added bootstrap, cluster"]
+
+
+def test_another_strategy_is_added_beside_what_stands(fresh_hub, tmp_path):
+    publish(release(tmp_path / "one", "bootstrap", "cluster"))
+    publish(release(tmp_path / "two", "bootstrap", "coreset"))
+    found = facts()
+    assert list(found["configs"]) == ["bootstrap", "cluster", "coreset"]
+    assert (found["default"], found["version"], found["changelog"][-1]["change"]) == ("cluster", 2, "added coreset")
+    assert files() == {
+        *("README.md", "release.json", "class_counts.png", "validation.parquet", "test.parquet"),
+        *(f"{name}/train.parquet" for name in found["configs"]),
+    }
+    for config in found["configs"]:
+        assert len(load_dataset("acme/safety", config)["test"]) == 9
+
+
+def test_another_test_set_never_takes_the_place_of_one_that_is_used(fresh_hub, tmp_path):
+    publish(release(tmp_path / "one", "bootstrap", "cluster"))
+    publish(release(tmp_path / "two", "coreset", test=7))
+    publish(release(tmp_path / "three", "bootstrap", "random", test=5))
+    lengths = {name: len(load_dataset("acme/safety", name)["test"]) for name in facts()["configs"]}
+    assert lengths == {"bootstrap": 5, "cluster": 9, "coreset": 7, "random": 5}
+
+
+def test_files_that_no_config_uses_any_more_go(fresh_hub, tmp_path):
+    publish(release(tmp_path / "one", "bootstrap", "cluster"))
+    publish(release(tmp_path / "two", "bootstrap", "cluster", test=5))
+    assert files() == {
+        *("README.md", "release.json", "class_counts.png", "validation.parquet", "test.parquet"),
+        *("bootstrap/train.parquet", "cluster/train.parquet"),
+    }
+    assert facts()["changelog"][-1]["change"] == "replaced bootstrap, cluster"
+
+
+def test_four_people_push_four_strategies_at_once(fresh_hub, tmp_path):
+    folders = [release(tmp_path / name, "bootstrap", name) for name in ("cluster", "coreset", "random", "entropy")]
+    with ThreadPoolExecutor(4) as people:
+        list(people.map(publish, folders))
+    assert list(facts()["configs"]) == ["bootstrap", "cluster", "coreset", "entropy", "random"]
+    assert facts()["version"] == 4
+    for name in facts()["configs"]:
+        assert len(load_dataset("acme/safety", name)["train"]) == 3
+
+
+def test_rows_are_taken_down_with_their_variations_and_stay_down(fresh_hub, tmp_path):
+    folder = release(tmp_path / "data", "bootstrap", "cluster")
+    table = read_parquet(folder / "cluster" / "train.parquet")
+    publish(folder)
+    done = remove("acme/safety", [table["id"][1]])
+    assert (done.rows, done.variations) == (1, 0)
+    assert load_dataset("acme/safety", "cluster")["train"]["id"][:] == [table["id"][0], table["id"][2]]
+    assert facts()["changelog"][-1]["change"] == "took down 1 row and 0 variations"
+    assert facts()["configs"]["cluster"]["splits"]["train"]["rows"] == 2
+    assert facts()["removed"] == [row_hash(table["id"][1])]
+    publish(folder)
+    assert load_dataset("acme/safety", "cluster")["train"]["id"][:] == [table["id"][0], table["id"][2]]
+
+
+def test_a_config_without_any_row_left_goes_as_a_whole(fresh_hub, tmp_path):
+    """`load_dataset` cannot load a split without rows."""
+    folder = release(tmp_path / "data", "bootstrap", "cluster")
+    publish(folder)
+    done = remove("acme/safety", [read_parquet(folder / "cluster" / "train.parquet")["id"][0]])
+    assert (done.rows, done.variations) == (1, 2)
+    for _ in range(2):
+        assert list(facts()["configs"]) == ["bootstrap"]
+        assert len(load_dataset("acme/safety")["train"]) == 3  # the default that is left
+        assert "cluster/train.parquet" not in files()
+        publish(folder)
+    with pytest.raises(ConfigError, match="acme/safety: no row would be left; delete the repository"):
+        remove("acme/safety", [read_parquet(folder / "bootstrap" / "train.parquet")["id"][0]])
+
+
+def test_a_row_that_is_not_there_is_named_and_nothing_changes(fresh_hub, tmp_path):
+    before = publish(release(tmp_path / "data", "bootstrap")).revision
+    with pytest.raises(ConfigError, match=r"--ids nobody: no row of acme/safety has this id"):
+        remove("acme/safety", ["nobody"])
+    assert HfApi().dataset_info("acme/safety").sha == before
+    with pytest.raises(ConfigError, match="no such data set"):
+        remove("acme/other", ["nobody"])
+
+
+def test_a_purge_leaves_no_older_revision_no_tag_and_no_file_behind(fresh_hub, tmp_path):
+    folder = release(tmp_path / "data", "bootstrap", "cluster")
+    old = publish(folder, Place(kind="dataset", repo_id="acme/safety", tag="v1")).revision
+    table = read_parquet(folder / "cluster" / "train.parquet")
+    held = {f.file_oid for f in HfApi().list_lfs_files("acme/safety", repo_type="dataset")}
+    done = remove("acme/safety", [table["id"][1]], purge=True)
+    assert done.purged
+    api = HfApi()
+    assert not api.list_repo_refs("acme/safety", repo_type="dataset").tags
+    assert len(api.list_repo_commits("acme/safety", repo_type="dataset")) == 1
+    left = {file.file_oid for file in api.list_lfs_files("acme/safety", repo_type="dataset")}
+    assert len(held - left) == 2  # the training rows, and the picture that counted them
+    assert not api.revision_exists("acme/safety", old, repo_type="dataset")
+    assert len(load_dataset("acme/safety", "bootstrap", revision=done.pushed.revision)["test"]) == 9
+    assert remove("acme/safety", [table["id"][1]], purge=True).rows == 0  # again, as after a kill
+
+
+def test_a_source_without_a_licence_stops_until_that_is_known(tmp_path):
+    told = read_release(release(tmp_path / "data", "cluster", source="some forum"))
+    with pytest.raises(ConfigError, match=r"states no licence \(some forum\).*--accept-no-license"):
+        require_license(told, accepted=False)
+    require_license(told, accepted=True)
+    require_license(read_release(release(tmp_path / "own", "cluster")), accepted=False)
+
+
+def test_what_is_no_release_and_what_is_another_repository_is_said(fresh_hub, tmp_path):
+    with pytest.raises(DataError, match="no run and no release"):
+        publish(tmp_path)
+    HfApi().create_repo("acme/safety", repo_type="dataset", private=True)
+    HfApi().upload_file(repo_id="acme/safety", repo_type="dataset", path_or_fileobj=b"a,b", path_in_repo="mine.csv")
+    with pytest.raises(ConfigError, match=r"acme/safety: holds mine\.csv, which rarecase did not write"):
+        publish(release(tmp_path / "data", "cluster"))
+
+
+def test_other_classes_are_refused(fresh_hub, tmp_path):
+    publish(release(tmp_path / "data", "cluster"))
+    table = conform(Dataset.from_dict({"id": ["a"], "text": ["x"], "label": [0]}), ("harmful", "not-harmful"))
+    write_release(tmp_path / "other", {"walks": {"train": table}}, default="walks", title="Walks")
+    with pytest.raises(ConfigError, match="acme/safety has other classes than"):
+        publish(tmp_path / "other")
+
+
+def test_the_command_says_what_it_did(hub, tmp_path):
+    hub.reset()
+    folder = release(tmp_path / "data", "bootstrap", "cluster")
+    flags = ["--repo", "acme/safety", "--license", "cc-by-4.0"]
+
+    def rarecase(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("rarecase")), "publish", *arguments]
+        return subprocess.run(command, env=hub.environment, capture_output=True, text=True, check=False)
+
+    planned = rarecase("dataset", str(folder), *flags, "--dry-run")
+    assert "dataset acme/safety, private: " in planned.stdout, planned.stderr
+    assert "cluster/train.parquet" in planned.stdout
+    assert "license: cc-by-4.0" in planned.stdout
+    done = rarecase("dataset", str(folder), *flags, "--format", "json")
+    (pushed,) = json.loads(done.stdout)
+    assert (pushed["kind"], pushed["repo_id"], pushed["private"]) == ("dataset", "acme/safety", True)
+    assert {"revision", "url", "files"} < set(pushed)
+    assert done.stderr == ""
+    shown = rarecase("dataset", str(folder), *flags, "--public")
+    assert shown.returncode == 2
+    assert "--public: anybody will be able to read acme/safety" in shown.stderr
+    table = read_parquet(folder / "cluster" / "train.parquet")
+    gone = rarecase("remove", "--repo", "acme/safety", "--ids", table["id"][0])
+    assert "1 rows and 2 variations taken down" in gone.stdout
+    assert "older revisions of acme/safety still hold the rows" in gone.stderr

@@ -1,0 +1,166 @@
+"""What a config says of itself, against figures counted by hand."""
+
+import json
+
+import pytest
+from datasets import Dataset, DatasetInfo, Features, load_dataset
+
+from rarecase import schema
+from rarecase.errors import DataError, MissingColumnError
+from rarecase.files import parquet_bytes, write_parquet
+from rarecase.publish.facts import config_facts, info
+
+NAMES = ("harmful", "odd", "not-harmful")
+HUMAN = {"origin": "human"}
+VARIED = {"origin": "generated", "generator": "words", "prompt_hash": "ab12"}
+
+
+def table(*rows: dict) -> Dataset:
+    """A split with the released columns, a row for each dictionary; by default the class is `harmful`."""
+    columns = schema.features(NAMES)
+    filled = [{"id": f"p{i}", "text": f"walk {i}", "label": 0, **row} for i, row in enumerate(rows)]
+    return Dataset.from_list([{c: row.get(c) for c in columns} for row in filled], features=columns)
+
+
+def votes(**said: int) -> dict:
+    return {"votes": [{"annotator": who, "label": label, "seconds": None} for who, label in said.items()], **HUMAN}
+
+
+def test_a_split_is_counted():
+    failed = {**VARIED, "checks": [{"check": "not-empty", "passed": False, "value": None}]}
+    kept = {**VARIED, "checks": [{"check": "not-empty", "passed": True, "value": None}]}
+    split = table(HUMAN, {**HUMAN, "label": 2}, {**HUMAN, "label": 2}, kept, failed, VARIED, {"label": 2})
+    (found,) = config_facts({"train": split}, NAMES)["splits"].values()
+    assert found.pop("num_bytes") > 0
+    assert found == {
+        "rows": 7,
+        "class_counts": {"harmful": 4, "odd": 0, "not-harmful": 3},
+        "class_count_std": pytest.approx(2.0817, abs=1e-4),
+        "human": 3,
+        "generated": 3,  # who wrote the last row is not known
+        "not_used": 1,
+    }
+
+
+def test_num_bytes_is_what_datasets_counts_whatever_became_of_the_table_before(tmp_path):
+    rows = [{**votes(A1=i % 3), "label": i % 3, "source": "walks" if i % 2 else None} for i in range(1_000)]
+    split = table(*rows)
+    write_parquet(tmp_path / "train.parquet", split)
+    loaded = load_dataset("parquet", data_files=str(tmp_path / "*.parquet"), cache_dir=str(tmp_path / "cache"))
+    turned = split.select(range(len(split) - 1, -1, -1))
+    for same in (split, loaded["train"], turned.select(range(len(split) - 1, -1, -1))):
+        counted = config_facts({"train": same}, NAMES)["splits"]["train"]["num_bytes"]
+        assert counted == loaded["train"].info.splits["train"].num_bytes
+
+
+def test_annotators_are_those_of_the_column_and_of_the_votes_over_all_splits():
+    train = table(votes(A2=0, A10=0), {**HUMAN, "annotator": "gold"}, VARIED, HUMAN)
+    facts = config_facts({"train": train, "test": table({**votes(A1=1), "annotator": "A1"})}, NAMES)
+    assert facts["annotators"] == {
+        "names": ["A1", "A2", "A10", "gold"],
+        "items": 3,
+        "votes": 3,
+        "kappa": None,
+        "pairs": 1,
+    }
+
+
+def test_nobody_labelled_anything():
+    facts = config_facts({"train": table(HUMAN, VARIED)}, NAMES)
+    assert facts["annotators"] == {"names": [], "items": 0, "votes": 0, "kappa": None, "pairs": 0}
+
+
+def cohen(pairs: list[tuple[int, int]]) -> float:
+    """By the definition: agreement beyond chance, over what chance leaves."""
+    n = len(pairs)
+    observed = sum(a == b for a, b in pairs) / n
+    chance = sum(
+        sum(a == c for a, _ in pairs) / n * sum(b == c for _, b in pairs) / n
+        for c in {c for pair in pairs for c in pair}
+    )
+    return 100 * (observed - chance) / (1 - chance)
+
+
+AGREED = [(0, 0)] * 20 + [(2, 2)] * 15 + [(0, 2)] * 5 + [(2, 0)] * 10
+
+
+def test_kappa_of_two_people():
+    single = [votes(A1=1), votes(A2=2), HUMAN]
+    facts = config_facts({"train": table(*(votes(A1=a, A2=b) for a, b in AGREED), *single)}, NAMES)["annotators"]
+    assert (facts["items"], facts["votes"], facts["pairs"]) == (52, 102, 50)
+    assert facts["kappa"] == pytest.approx(40.0)  # Cohen's own example: 70 % agree, 50 % would by chance
+    assert facts["kappa"] == pytest.approx(cohen(AGREED))
+
+
+def test_the_order_of_votes_says_nothing_and_a_second_vote_takes_the_place_of_the_first():
+    plain = [votes(A1=a, A2=b) for a, b in AGREED]
+    turned = [{**row, "votes": row["votes"][::-1]} for row in plain]
+    again = [{**row, "votes": [{"annotator": "A1", "label": 1, "seconds": 2.0}, *row["votes"]]} for row in plain]
+    kappas = [config_facts({"train": table(*rows)}, NAMES)["annotators"]["kappa"] for rows in (plain, turned, again)]
+    assert kappas == [pytest.approx(40.0)] * 3
+
+
+def test_kappa_of_several_people_is_the_mean_over_pairs_weighted_by_what_they_share():
+    other = [(0, 0), (1, 1), (2, 1), (0, 0), (1, 1), (2, 2)]
+    rows = [votes(A1=a, A2=b) for a, b in AGREED] + [votes(A2=a, A3=b) for a, b in other]
+    facts = config_facts({"train": table(*rows)}, NAMES)["annotators"]
+    assert facts["pairs"] == 56
+    assert facts["kappa"] == pytest.approx((50 * cohen(AGREED) + 6 * cohen(other)) / 56)
+
+
+def test_two_people_who_gave_one_label_only_have_no_kappa():
+    always = [votes(A1=1, A2=1)] * 3
+    assert config_facts({"train": table(*always)}, NAMES)["annotators"]["kappa"] is None
+    mixed = [*always, *(votes(A2=a, A3=b) for a, b in AGREED)]
+    assert config_facts({"train": table(*mixed)}, NAMES)["annotators"]["kappa"] == pytest.approx(40.0)
+
+
+def test_votes_without_a_label_or_a_name_are_no_votes_to_compare():
+    nameless = {"annotator": None, "label": 0, "seconds": None}
+    undecided = {"annotator": "A2", "label": None, "seconds": 1.0}
+    row = {"votes": [*votes(A1=0)["votes"], nameless, undecided]}
+    assert config_facts({"train": table(row)}, NAMES)["annotators"] == {
+        "names": ["A1"],
+        "items": 1,
+        "votes": 1,
+        "kappa": None,
+        "pairs": 0,
+    }
+
+
+def test_generators_with_their_prompt_hashes():
+    other = {"origin": "generated", "generator": "verbs"}
+    train = table(VARIED, {**VARIED, "prompt_hash": "0fff"}, VARIED, other, {"origin": "generated"}, HUMAN)
+    assert config_facts({"train": train, "test": table(VARIED, HUMAN)}, NAMES)["generators"] == [
+        {"generator": "verbs", "rows": 1, "prompt_hashes": []},
+        {"generator": "words", "rows": 4, "prompt_hashes": ["0fff", "ab12"]},
+        {"generator": None, "rows": 1, "prompt_hashes": []},
+    ]
+
+
+def test_the_facts_are_json_and_hold_no_text():
+    split = table(*(votes(A1=a, A2=b) for a, b in AGREED), VARIED)
+    facts = config_facts({"train": split}, NAMES)
+    written = json.dumps(facts, allow_nan=False)
+    assert json.loads(written) == facts
+    assert "walk" not in written
+
+
+def test_a_row_without_a_label_and_a_missing_column_are_errors():
+    with pytest.raises(DataError, match="column 'label' row 1 is empty"):
+        config_facts({"train": table(HUMAN, {"label": None})}, NAMES)
+    with pytest.raises(MissingColumnError, match="column 'votes' is missing"):
+        config_facts({"train": table(HUMAN).remove_columns("votes")}, NAMES)
+
+
+def test_the_info_is_read_back_by_datasets():
+    splits = {"train": table(HUMAN, VARIED), "test": table(HUMAN)}
+    facts = config_facts(splits, NAMES)["splits"]
+    for name, split in splits.items():
+        facts[name]["file_bytes"] = len(parquet_bytes(split))
+    said = info(NAMES, facts)
+    assert Features._from_yaml_list(said["features"]) == schema.features(NAMES)
+    read = DatasetInfo._from_yaml_dict(json.loads(json.dumps(said)))
+    assert {name: split.num_examples for name, split in read.splits.items()} == {"train": 2, "test": 1}
+    assert read.dataset_size == sum(split.num_bytes for split in read.splits.values())
+    assert read.download_size == sum(len(parquet_bytes(split)) for split in splits.values())

@@ -1,0 +1,276 @@
+"""The card of a trained model, compared whole with `model_card.md`, and the files that stand beside it on the Hub."""
+
+import copy
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import releases
+import tiny_models
+from datasets import Dataset
+from huggingface_hub import ModelCard
+from small import NAMES
+from transformers import pipeline
+
+from rarecase.config import TrainConfig
+from rarecase.errors import ModelError
+from rarecase.learn import load_learner
+from rarecase.models import resolve
+from rarecase.publish.model import DatasetRef, Model, model_card, model_files, read_model
+from rarecase.publish.push import Place, push
+from rarecase.schema import matrix
+from rarecase.train import train
+
+GOLDEN = Path(__file__).with_name("model_card.md")
+DATASET = DatasetRef("acme/safety", "cluster", "0123456789abcdef0123456789abcdef01234567")
+PLACEHOLDER = r"\{(\w+:[\w/-]+)\}"
+SETTINGS = {"learner": "finetune", "model": "FacebookAI/roberta-base", "epochs": 3, "learning_rate": 3e-3, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory) -> Path:
+    return releases.write(tmp_path_factory.mktemp("release") / "data")
+
+
+@pytest.fixture(scope="module")
+def guard(hub, release, tmp_path_factory) -> Path:
+    """A fine-tuned model, its base from the Hub."""
+    out = tmp_path_factory.mktemp("models") / "guard"
+    tiny_models.push_all(hub)
+    with hub.in_process():
+        train(str(release), TrainConfig(config_name="bootstrap,cluster", precision="fp32", out=out, **SETTINGS))
+    return out
+
+
+@pytest.fixture(scope="module")
+def frozen(release, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "frozen"
+    train(str(release), TrainConfig(config_name="bootstrap", out=out))
+    return out
+
+
+@pytest.fixture(scope="module")
+def counted(release, guard) -> "Counted":
+    return Counted(release, guard)
+
+
+class Counted(dict[str, str]):
+    """What stands in the place of each `{kind:of/what}`: from the Parquet files, and what a `pipeline` answers."""
+
+    def __init__(self, release: Path, guard: Path):
+        super().__init__({"revision:dataset": DATASET.revision})
+        classify = pipeline("text-classification", str(guard), truncation=True)
+        tables = {path: pq.read_table(release / f"{path}.parquet").to_pylist() for path in PATHS}
+        learned = [row["label"] for path in ("bootstrap/train", "cluster/train") for row in tables[path]]
+        self["rows:train"] = str(len(learned))
+        self |= {f"train:{name}": str(learned.count(place)) for place, name in enumerate(NAMES)}
+        for split in ("validation", "test"):
+            answers = classify([row["text"] for row in tables[split]])
+            pairs = [(NAMES[row["label"]], said["label"]) for row, said in zip(tables[split], answers, strict=True)]
+            self._figures(split, pairs)
+        rows = {name: [said for truth, said in pairs if truth == name] for name in NAMES}
+        rarest = min(NAMES, key=lambda name: len(rows[name]))
+        self |= {"rarest:name": rarest, "rarest:texts": str(len(rows[rarest]))}
+        self["rarest:found"] = str(rows[rarest].count(rarest))
+        for name in NAMES:
+            self[f"rows:{name}"] = str(len(rows[name]))
+            self[f"taken:{name}"] = " | ".join(str(rows[name].count(other)) for other in NAMES)
+
+    def _figures(self, split: str, pairs: list[tuple[str, str]]) -> None:
+        found = {"accuracy": 100 * sum(truth == said for truth, said in pairs) / len(pairs)}
+        for name in NAMES:
+            hits = sum(truth == said == name for truth, said in pairs)
+            truths, answers = (sum(pair[side] == name for pair in pairs) for side in (0, 1))
+            found[f"precision/{name}"] = 100 * hits / answers if answers else 0.0
+            found[f"recall/{name}"] = 100 * hits / truths if truths else 0.0
+            found[f"f1/{name}"] = 200 * hits / (truths + answers) if truths + answers else 0.0
+        for figure in ("precision", "recall", "f1"):
+            found[f"macro_{figure}"] = sum(found[f"{figure}/{name}"] for name in NAMES) / len(NAMES)
+        self.update({f"{split}:{name}": f"{value:.1f}" for name, value in found.items()})
+        if split == "test":
+            self.update({f"exact:{name}": str(round(value, 6)) for name, value in found.items()})
+
+
+PATHS = ("bootstrap/train", "cluster/train", "validation", "test")
+
+
+def expected(counted: Counted) -> str:
+    """The golden card with what was counted in the place of its placeholders."""
+    return re.sub(PLACEHOLDER, lambda found: counted[found[1]], GOLDEN.read_text(encoding="utf-8"))
+
+
+def card_of(folder: Path, **known: Any) -> str:
+    return model_files(folder, repo_id=f"acme/{folder.name}", license="apache-2.0", **known)["README.md"].decode()
+
+
+def test_the_card_is_the_golden_one_with_the_numbers_of_the_data(guard, counted):
+    card, wanted = card_of(guard, dataset=DATASET), expected(counted)
+    assert card.splitlines() == wanted.splitlines()
+    assert card == wanted
+
+
+def test_every_placeholder_has_a_number_and_the_golden_card_has_all_that_is_counted(counted):
+    asked = set(re.findall(PLACEHOLDER, GOLDEN.read_text(encoding="utf-8")))
+    by_class = {f"validation:{figure}/{name}" for figure in ("precision", "recall", "f1") for name in NAMES}
+    assert set(counted) - by_class == asked
+
+
+def numbers(record: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Where in a record numbers stand."""
+    items = record.items() if isinstance(record, dict) else enumerate(record) if isinstance(record, list) else ()
+    for key, value in items:
+        yield from numbers(value, *path, key)
+    if isinstance(record, int | float):
+        yield path
+
+
+def test_a_changed_number_is_another_card(guard, counted):
+    model, wanted = read_model(guard), expected(counted)
+    not_shown = {("format",), *(path for path in numbers(model.record) if path[0] == "dev" and len(path) > 2)}
+    changed = set(numbers(model.record)) - not_shown
+    assert len(changed) > 70
+    for path in changed:
+        record = copy.deepcopy(model.record)
+        place: Any = record
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] += 1
+        assert model_card(replace(model, record=record), "acme/guard", "apache-2.0", DATASET) != wanted, path
+
+
+@pytest.mark.parametrize("path", ["bootstrap/train", "validation", "test"])
+def test_another_label_in_the_data_is_another_card(guard, release, counted, tmp_path, path):
+    other = shutil.copytree(release, tmp_path / "data") / f"{path}.parquet"
+    table = pq.read_table(other)
+    labels = table["label"].to_pylist()
+    labels[0] = (labels[0] + 1) % len(NAMES)
+    place = table.column_names.index("label")
+    pq.write_table(table.set_column(place, table.field(place), [labels]), other)
+    assert card_of(guard, dataset=DATASET) != expected(Counted(tmp_path / "data", guard))
+
+
+def test_the_hub_reads_every_figure_out_of_the_head(guard, frozen):
+    for folder, dataset in ((guard, DATASET), (frozen, None)):
+        record = json.loads((folder / "rarecase.json").read_text())
+        results = ModelCard(card_of(folder, dataset=dataset)).data.eval_results
+        found = {result.metric_name: result.metric_value for result in results}
+        assert len(results) == len(found) == 4 + 3 * len(NAMES)
+        assert found["Accuracy"] == pytest.approx(record["test"]["accuracy"])
+        assert found["Macro F1"] == pytest.approx(record["test"]["macro_f1"])
+        assert found["Recall self-harm"] == pytest.approx(record["test"]["recall"]["self-harm"])
+        assert {(r.dataset_config, r.dataset_split, r.dataset_revision) for r in results} == {
+            (dataset.config, "test", dataset.revision) if dataset else (None, "test", None)
+        }
+
+
+def test_a_model_that_was_not_measured_says_so(guard, tmp_path):
+    shutil.copytree(guard, tmp_path / "guard")
+    (tmp_path / "guard" / "rarecase.json").unlink()
+    files = model_files(tmp_path / "guard", repo_id="acme/guard", license="mit")
+    card = files["README.md"].decode()
+    assert "rarecase.json" not in files
+    assert "\n## Results\n\nNot measured.\n\n" in card
+    assert "\n## Training\n\nHow it was trained is not recorded.\n\n" in card
+    said = {"library_name", "license", "model_name", "pipeline_tag", "tags"}
+    assert set(ModelCard(card).data.to_dict()) == said
+    assert "rarecase train" not in card
+
+
+USAGE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def test_the_usage_of_a_frozen_one_works_without_a_pickle(frozen, fresh_hub):
+    files = model_files(frozen, repo_id="acme/frozen", license="mit")
+    card = files["README.md"].decode()
+    assert ModelCard(card).data.library_name == "rarecase"
+    assert ModelCard(card).data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
+    assert "pipeline(" not in card
+    assert "A stock `pipeline` cannot load it" in card
+    push(Place(kind="model", repo_id="acme/frozen"), lambda _: files, "A guard")
+    code, shown = USAGE.search(card)[1], {}
+    exec(code.replace("dict(zip", "shown = dict(zip"), shown)
+    bicycle = load_learner(frozen).score(Dataset.from_dict({"text": ["How do I repair a flat bicycle tyre?"]}))
+    assert list(shown["shown"]) == list(NAMES)
+    assert np.array_equal(list(shown["shown"].values()), matrix(bicycle, "probs")[0])
+
+
+def test_the_usage_of_a_fine_tuned_one_works(guard, fresh_hub):
+    files = model_files(guard, repo_id="acme/guard", license="mit", dataset=DATASET)
+    push(Place(kind="model", repo_id="acme/guard"), lambda _: files, "A guard")
+    shown: dict[str, Any] = {}
+    code = USAGE.search(files["README.md"].decode())[1]
+    exec(code.replace('guard("How', 'shown = guard("How'), shown)
+    bicycle = load_learner(guard).score(Dataset.from_dict({"text": ["How do I repair a flat bicycle tyre?"]}))
+    answers = {answer["label"]: answer["score"] for answer in shown["shown"]}
+    assert np.allclose([answers[name] for name in NAMES], matrix(bicycle, "probs")[0], atol=1e-6)
+
+
+def test_only_what_belongs_to_a_model_is_published(guard, frozen, release, tmp_path):
+    for folder in (guard, frozen):
+        copied = shutil.copytree(folder, tmp_path / folder.name)
+        whole = {path.relative_to(copied).as_posix() for path in copied.rglob("*") if path.is_file()}
+        for name in ("to_label.csv", "posts.json", "notes.txt", "data.safetensors", "checkpoint-1/model.safetensors"):
+            (copied / name).parent.mkdir(exist_ok=True)
+            (copied / name).write_bytes(b"nothing for others")
+        files = model_files(copied, repo_id="acme/guard", license="mit")
+        assert set(files) == whole | {"README.md"}
+        assert all(content == copied / name for name, content in files.items() if name != "README.md")
+
+
+def test_no_text_of_the_data_and_no_path_is_in_any_file(guard, frozen, release):
+    texts = [row["text"] for path in PATHS for row in pq.read_table(release / f"{path}.parquet").to_pylist()]
+    assert len(texts) > 100
+    for folder in (guard, frozen):
+        for name, content in model_files(folder, repo_id="acme/guard", license="mit", dataset=DATASET).items():
+            written = content if isinstance(content, bytes) else content.read_bytes()
+            for secret in (*texts, str(folder.parent), str(Path.home()), resolve("packaged")):
+                assert secret.encode() not in written, name
+
+
+@pytest.mark.parametrize("name", ["training_args.bin", "encoder/optimizer.pt", "model_head.pkl", "head.joblib"])
+def test_a_pickled_file_is_named_and_nothing_is_published(frozen, tmp_path, name):
+    copied = shutil.copytree(frozen, tmp_path / "frozen")
+    (copied / name).write_bytes(tiny_models.PICKLED)
+    with pytest.raises(ModelError, match=f"{name} is a pickled file.*delete it, or save the model again"):
+        model_files(copied, repo_id="acme/guard", license="mit")
+
+
+def test_what_is_no_model_is_one_line(guard, frozen, tmp_path):
+    def refused(folder: Path) -> str:
+        with pytest.raises(ModelError) as raised:
+            model_files(folder, repo_id="acme/guard", license="mit")
+        assert "\n" not in str(raised.value)
+        return str(raised.value)
+
+    assert "no such folder; give one that `rarecase train`" in refused(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "no weights in it" in refused(tmp_path / "empty")
+    assert "no classifier in it" in refused(Path(resolve("packaged")))
+    foreign = Path(shutil.copytree(guard, tmp_path / "foreign"))
+    shutil.copy(frozen / "rarecase.json", foreign)
+    assert "its rarecase.json is of another model" in refused(foreign)
+    (foreign / "rarecase.json").write_text('{"format": 9}')
+    assert "of another format, this rarecase reads 1" in refused(foreign)
+    (foreign / "rarecase.json").write_text("[")
+    assert "no readable JSON" in refused(foreign)
+    (foreign / "config.json").write_text(json.dumps({"auto_map": {"AutoModel": "theirs.Model"}}))
+    assert "names code of the model's own (auto_map)" in refused(foreign)
+
+
+def test_a_card_takes_any_class_name(guard):
+    model = read_model(guard)
+    names = ("a|b", "*bold*", "<b>", "`code`", "two words", "plain")
+    renamed = json.loads(json.dumps(model.record).replace("self-harm", "a|b").replace("not-harmful", "plain"))
+    for old, new in zip(NAMES[1:5], names[1:5], strict=True):
+        renamed = json.loads(json.dumps(renamed).replace(old, new))
+    card = model_card(Model("finetune", names, None, 50, renamed), "acme/guard", "mit")
+    assert r"| 0 | a\|b |" in card
+    assert r"| 1 | \*bold\* |" in card
+    assert len(ModelCard(card).data.eval_results) == 22
