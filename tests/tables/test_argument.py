@@ -1,19 +1,11 @@
 """`PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`: what is meant, and what is said where it is not there."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import pytest
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, DatasetDict
+from huggingface_hub import CommitOperationAdd, HfApi
 
 from rarecase.errors import DataError
 from rarecase.tables import Argument, parse_argument, read_argument
-
-SERVER = Path(__file__).parents[3] / "shared" / "reference" / "hub_server.py"
 
 
 @pytest.mark.parametrize(
@@ -76,65 +68,38 @@ def test_without_a_hub_a_name_that_could_be_an_id_says_both():
         read_argument("org/safety:cluster", "pool")
 
 
-@pytest.mark.skipif(not SERVER.is_file(), reason=f"needs a Hub to run against: {SERVER}")
-def test_a_data_set_of_the_hub_is_read_and_what_it_lacks_is_answered_with_what_it_has(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"},
-        "HF_ENDPOINT": f"http://127.0.0.1:{port}",
-        "HF_TOKEN": "hf_alice",
-        "HF_HOME": str(tmp_path / "home"),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "NO_PROXY": "127.0.0.1,localhost",
-    }
-    command = [sys.executable, str(SERVER), "--port", str(port), "--root", str(tmp_path / "hub")]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port)
-        client = subprocess.run(
-            [sys.executable, "-c", CLIENT], env=environment, capture_output=True, text=True, timeout=120
-        )
-    finally:
-        server.terminate()
-        server.wait()
-    assert client.returncode == 0, client.stderr
-    assert client.stdout.splitlines() == [
-        "['a', 'b'] ['calm', 'loud']",
-        "alice/safety: say which config, as alice/safety:CONFIG; there are alpha, beta",
-        "alice/safety: no config 'alfa'; there are alpha, beta; did you mean 'alpha'?",
-        "alice/safety:beta: no split 'test'; there are train, such as alice/safety:beta/train",
-        "alice/nothing: no file or folder of this name, and no data set on the Hub that can be read "
+def test_a_data_set_of_the_hub_is_read_and_what_it_lacks_is_answered_with_what_it_has(fresh_hub):
+    rows = Dataset.from_dict({"id": ["a", "b"], "text": ["hush", "hey"], "label": [0, 1]})
+    rows = rows.cast_column("label", ClassLabel(names=["calm", "loud"]))
+    DatasetDict(train=rows, test=rows).push_to_hub("alice/safety", "alpha")
+    DatasetDict(train=rows).push_to_hub("alice/safety", "beta")
+    found = read_argument("alice/safety:alpha", "test")
+    assert (found["id"][:], found["label"][:]) == (["a", "b"], ["calm", "loud"])
+    said = {
+        "alice/safety": "alice/safety: say which config, as alice/safety:CONFIG; there are alpha, beta",
+        "alice/safety:alfa": "alice/safety: no config 'alfa'; there are alpha, beta; did you mean 'alpha'?",
+        "alice/safety:beta": "alice/safety:beta: no split 'test'; there are train, such as alice/safety:beta/train",
+        "alice/nothing": "alice/nothing: no file or folder of this name, and no data set on the Hub that can be read "
         "(a private or gated one needs HF_TOKEN)",
-    ]
+    }
+    for argument, answer in said.items():
+        with pytest.raises(DataError) as error:
+            read_argument(argument, "test")
+        assert str(error.value) == answer
 
 
-CLIENT = """
-from datasets import ClassLabel, Dataset, DatasetDict
-from rarecase.errors import DataError
-from rarecase.tables import read_argument
-
-rows = Dataset.from_dict({"id": ["a", "b"], "text": ["hush", "hey"], "label": [0, 1]})
-rows = rows.cast_column("label", ClassLabel(names=["calm", "loud"]))
-DatasetDict(train=rows, test=rows).push_to_hub("alice/safety", "alpha")
-DatasetDict(train=rows).push_to_hub("alice/safety", "beta")
-found = read_argument("alice/safety:alpha", "test")
-print(found["id"][:], found["label"][:])
-for argument in ("alice/safety", "alice/safety:alfa", "alice/safety:beta", "alice/nothing"):
-    try:
-        read_argument(argument, "test")
-    except DataError as error:
-        print(error)
-"""
-
-
-def wait_for(port: int) -> None:
-    for _ in range(300):
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError("the Hub server did not start")
+def test_a_revision_of_a_data_set_is_what_is_read(fresh_hub):
+    api = HfApi()
+    api.create_repo("acme/walks", repo_type="dataset", private=True)
+    head = "---\nconfigs:\n- config_name: all\n  data_files: [{split: train, path: train.csv}]\n---\n"
+    for tag, text in {"v1": "hey", "v2": "you"}.items():
+        files = {"README.md": head, "train.csv": f"text,label\n{text},a\n"}
+        operations = [CommitOperationAdd(path, content.encode()) for path, content in files.items()]
+        api.create_commit("acme/walks", operations, commit_message=tag, repo_type="dataset")
+        api.create_tag("acme/walks", tag=tag, repo_type="dataset")
+    read = {name: read_argument(name, "bootstrap")["text"][:] for name in ("acme/walks@v1:all", "acme/walks")}
+    assert read == {"acme/walks@v1:all": ["hey"], "acme/walks": ["you"]}
+    with pytest.raises(DataError, match="acme/walks@v3"):
+        read_argument("acme/walks@v3", "bootstrap")
+    with pytest.raises(DataError, match="acme/walks@v1: no config 'none'; there are all"):
+        read_argument("acme/walks@v1:none", "bootstrap")
