@@ -48,6 +48,9 @@ def grid_report(strategies: list[str], rounds: int) -> dict[str, Any]:
             "curve": curve,
             "final": {key: value for key, value in curve[-1].items() if key != "round"},
             "found": {name: 2.44 * (i + place) for i, name in enumerate(NAMES)},
+            "found_interval": {
+                name: [2.44 * (i + place) - 1, 2.44 * (i + place) + 1.1] for i, name in enumerate(NAMES)
+            },
         }
         if "random" in strategies and strategy != "random":
             answer["difference"] = {"macro_f1": place - 0.26, "macro_f1_interval": [-0.5, 1.54], "to": "random"}

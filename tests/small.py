@@ -32,6 +32,18 @@ def write(folder: Path, **rows: int) -> list[str]:
     return flags
 
 
+def without_label(path: Path, row: int) -> str:
+    """Empties the label of one row of a CSV file, and gives its id."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    lines[row]["label"] = ""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, lines[0].keys())
+        writer.writeheader()
+        writer.writerows(lines)
+    return lines[row]["id"]
+
+
 @functools.cache
 def encoder():
     """The packaged encoder."""

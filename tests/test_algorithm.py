@@ -13,6 +13,7 @@ from small import NAMES
 from rarecase import schema
 from rarecase.acquire import strategies
 from rarecase.algorithm import Round, run
+from rarecase.annotate.gold import Gold
 from rarecase.errors import ConfigError, WaitingForLabels
 from rarecase.files import read_parquet
 from rarecase.generate import NoVariations, accepted, parents, variation_row, variations_table
@@ -218,3 +219,26 @@ def test_a_stored_stage_is_read_and_never_made_again(tmp_path):
     again = rounds(tmp_path, annotator=Never(), generator=Never())
     assert [round_.record for round_ in again] == [round_.record for round_ in whole]
     assert again[-1].train.to_dict() == whole[-1].train.to_dict()
+
+
+def test_no_variation_has_the_id_of_a_post(tmp_path):
+    pool = rows(small.tables()["pool"], range(8))
+    ids = ["23", "23-1", "23-1-1", "23-2", "a", "b", "c", "d"]
+    labels = Gold(dict(zip(ids, small.table("pool")["label"][:8], strict=True)), NAMES)
+    pool = schema.with_column(pool, "id", ids)
+    *_, last = rounds(tmp_path, pool=pool, annotator=labels, generator=Doubtful(), budget=8, batch=8)
+    table = last.train.select_columns(["id", "text", "parent_id"])
+    assert len(set(table["id"][:])) == len(table)
+    text = dict(zip(table["id"][:], table["text"][:], strict=True))
+    children = [row for row in table if row["parent_id"]]
+    assert len(children) == 8
+    assert all(row["text"] == f"Please: {text[row['parent_id']]}" for row in children)
+
+
+def test_tables_of_id_text_and_label_are_enough(tmp_path):
+    plain = {name: table.select_columns(["id", "text", "label"]) for name, table in small.tables().items()}
+    plain["pool"] = schema.with_column(plain["pool"], "label", ["whatever"] * len(plain["pool"]))  # is not looked at
+    settings = {"strategy": strategies.cluster, "generator": Doubtful(), "budget": 4}
+    whole, bare = rounds(tmp_path / "whole", **settings), rounds(tmp_path / "bare", **plain, **settings)
+    assert [round_.record for round_ in bare] == [round_.record for round_ in whole]
+    assert small.files(tmp_path / "bare") == small.files(tmp_path / "whole")

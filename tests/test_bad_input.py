@@ -449,6 +449,8 @@ FOLDERS = [
         "start",
         edit("to_label.csv", ",,", ",self harm,"),
     ),
+    Case("resume elsewhere", f"{RESUME} --out {{case}}/b", r"--out .*/b has no effect beside --resume .*/out;", "run"),
+    Case("resume, dry", f"{RESUME} --dry-run", r"--dry-run says what a run would ask for before .*--resume", "run"),
     Case(
         "start: another seed", "start --resume {case}/out --seed 4", r".* begun with --seed 0, not 4; leave", "start"
     ),
@@ -471,7 +473,11 @@ COMMANDS = [
         start(pool="unlabelled.csv"),
         r"--annotator gold: the pool has no labels; name their --label-c",
     ),
-    Case("simulate: no labels", simulate(pool="unlabelled.csv"), r".*this pool has none; name their --label-column"),
+    Case(
+        "simulate: no labels",
+        simulate(pool="unlabelled.csv"),
+        r"simulate: the pool has no labels; name their --label-c",
+    ),
     Case(
         "simulate: large test set",
         simulate(test=None, test_size=100),

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from rarecase.config import RunConfig, SimulateConfig, StartConfig, check, flag, read_yaml, require_out, write_yaml
+from rarecase.config import (
+    RunConfig,
+    SimulateConfig,
+    StartConfig,
+    TrainConfig,
+    check,
+    flag,
+    read_yaml,
+    require_out,
+    write_yaml,
+)
 from rarecase.errors import ConfigError
 
 KINDS = [RunConfig, SimulateConfig, StartConfig]
@@ -101,6 +111,41 @@ def test_the_defaults_and_the_least_values_are_accepted():
     check(SimulateConfig())
     check(StartConfig(certify=0, bootstrap=1))
     check(RunConfig(generator="none", bootstrap="a.csv", budget=1, batch=1, variations=0, temperature=0.0, seed=0))
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (RunConfig(epochs=3, generator="none"), "--epochs has no effect beside --learner frozen"),
+        (TrainConfig(config_name="a", precision="bf16"), "--precision has no effect beside --learner frozen"),
+        (SimulateConfig(learning_rate=5.0), "--learning-rate has no effect beside --learner frozen"),
+        (RunConfig(start="s", pool="p", generator="none"), "--pool has no effect beside --start s"),
+        (RunConfig(start="s", taxonomy="t", generator="none"), "--taxonomy has no effect beside --start s"),
+        (RunConfig(start="s", text_column="t", generator="none"), "--text-column has no effect beside --start s"),
+        (RunConfig(start="s", encoding="latin-1", generator="none"), "--encoding has no effect beside --start s"),
+        (SimulateConfig(start="s", test_size=5), "--test-size has no effect beside --start s"),
+        (SimulateConfig(test="t", test_size=5), "--test-size has no effect beside --test t"),
+    ],
+)
+def test_a_setting_without_effect_beside_another_is_refused(config, says):
+    with pytest.raises(ConfigError, match=f"{says}; leave one of them out"):
+        check(config)
+
+
+def test_a_setting_that_has_an_effect_in_another_place_is_accepted():
+    check(RunConfig(learner="finetune", epochs=3, precision="bf16", learning_rate=1e-4, generator="none"))
+    check(RunConfig(start="s", text_column="title", generator="replay", generator_data="v.csv"))  # of its table
+    check(StartConfig(test=20, taxonomy="t", text_column="title"))
+
+
+def test_the_empty_working_folder_is_no_place_to_write_a_folder_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out in (Path(), tmp_path):
+        with pytest.raises(ConfigError, match="is the working folder; name a new folder in it"):
+            require_out(RunConfig(out=out))
+    assert require_out(RunConfig(out=Path("a"))) == Path("a")
+    (tmp_path / "run.json").write_text("{}")  # a simulation goes on where it stands
+    assert require_out(SimulateConfig(out=Path())) == Path()
 
 
 def test_out_is_asked_for_by_its_flag():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rarecase.errors import did_you_mean
+from rarecase.errors import did_you_mean, shown_id, shown_label
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,10 @@ from rarecase.errors import did_you_mean
 )
 def test_the_nearest_option_is_named_whatever_its_case_and_none_that_is_far(word, options, hint):
     assert did_you_mean(word, options) == hint
+
+
+def test_an_id_or_a_label_that_may_be_a_post_is_not_shown():
+    assert shown_id("pool-17") == " 'pool-17'"
+    assert shown_id("my neighbour hides a tortoise") == shown_id("x" * 41) == ""
+    assert shown_label("self harm", {"self harm", "legal-advice"}) == " 'self harm'"
+    assert shown_label("x" * 41, {"x" * 41}) == shown_label("7", list(map(str, range(100)))) == ""

@@ -231,6 +231,13 @@ def test_swapped_columns_show_no_post(tables, tmp_path):
     assert "garden" not in str(caught.value)
 
 
+def test_the_empty_working_folder_is_no_place_for_a_release(tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="is the working folder; name a new folder in it"):
+        import_published(tables, ".")
+    assert Path.cwd() == tmp_path
+
+
 def test_an_unknown_reading_and_a_full_folder_are_refused(tables, tmp_path):
     folder = write(tmp_path / "in", tables)
     with pytest.raises(ConfigError, match=r"--reading 'consistant' is unknown; did you mean 'consistent'\?"):

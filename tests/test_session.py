@@ -1,6 +1,7 @@
 """A run by the command line: it begins whole, goes on with what it began with, and ends as a release and a learner."""
 
 import csv
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,10 +13,15 @@ from endpoint import Server
 from small import NAMES
 
 from rarecase.cli import command
+from rarecase.config import MAY_CHANGE, RunConfig
+from rarecase.errors import RunFolderError
+from rarecase.evaluate.metrics import all_metrics
 from rarecase.evaluate.report import report_of_run
 from rarecase.files import read_parquet, write_parquet
 from rarecase.learn import load_learner
-from rarecase.schema import rows
+from rarecase.learn.record import digest_of
+from rarecase.schema import matrix, rows
+from rarecase.session import mark, marked
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +75,21 @@ def test_the_report_the_data_and_the_learner_are_of_one_run(ended):
     of_test = predictions.filter(lambda row: row["split"] == "test", load_from_cache_file=False)
     assert scored["id"][:] == of_test["id"][:]
     assert [max(p) for p in scored["probs"][:]] == pytest.approx([max(p) for p in of_test["probs"][:]], abs=1e-5)
+
+
+def test_the_learner_says_how_it_was_made_and_how_well_it_does(ended):
+    record = json.loads((ended / "learner" / "rarecase.json").read_text())
+    test, dev = read_parquet(ended / "test.parquet"), read_parquet(ended / "dev.parquet")
+    learned = [*read_parquet(ended / "bootstrap.parquet"), *read_parquet(ended / "data" / "cluster" / "train.parquet")]
+    counts = {name: sum(row["label"] == place for row in learned) for place, name in enumerate(NAMES)}
+    assert record["data"] == {"configs": ["bootstrap", "cluster"], "train_rows": 84, "class_counts": counts}
+    assert (record["learner"], record["model"], record["seed"]) == ("frozen", "packaged", 0)
+    assert record["test_digest"] == digest_of(test)
+    last = report_of_run(ended)["rounds"][-1]
+    for name, split in {"dev": dev, "test": test}.items():
+        assert last[name].items() <= record[name].items()
+        answers = matrix(load_learner(ended / "learner").score(split), "probs").argmax(axis=1)
+        assert record[name] == all_metrics(split["label"][:], answers, NAMES)
 
 
 def test_a_run_goes_on_with_a_larger_budget_from_where_it_was(begun):
@@ -214,3 +235,91 @@ def test_a_wrong_label_in_the_file_is_named_and_can_be_put_right(tmp_path, sets,
     (out / "to_label.csv").write_text(good, encoding="utf-8")
     assert command(["run", "--resume", str(out)]) == 0
     assert (out / "data" / "random" / "train.parquet").exists()
+
+
+def test_a_budget_below_the_labels_that_were_given_is_refused(begun, capsys):
+    before = small.files(begun)
+    assert command(["run", "--resume", str(begun), "--budget", "7"]) == 2
+    assert f"--budget 7: {begun} has spent 8 labels; expected at least as many" in capsys.readouterr().err
+    assert small.files(begun) == before
+    assert "budget: 8" in (begun / "config.yaml").read_text()
+
+
+def test_a_budget_below_the_labels_that_are_waited_for_is_refused(tmp_path, sets, capsys):
+    out = tmp_path / "out"
+    settings = ["--strategy", "random", "--generator", "none", "--budget", "4", "--batch", "4"]
+    assert command(["run", *sets, *settings, "--out", str(out)]) == 0
+    fill_in(out / "to_label.csv", 4)
+    assert command(["run", "--resume", str(out), "--budget", "3"]) == 2
+    assert "has spent 4 labels" in capsys.readouterr().err
+    assert command(["run", "--resume", str(out)]) == 0
+
+
+def test_gold_labels_are_asked_of_every_post_before_anything_is_written(tmp_path, capsys):
+    sets = small.write(tmp_path)
+    id_ = small.without_label(tmp_path / "pool.csv", 41)
+    run = ["run", *sets, "--annotator", "gold", "--generator", "none", "--out", str(tmp_path / "out")]
+    for more in ([], ["--dry-run"]):
+        assert command([*run, *more]) == 2
+        said = capsys.readouterr().err
+        assert f"--annotator gold: 1 of the 90 posts of the pool have no label, the first has the id {id_!r}; " in said
+        assert "or say --annotator file" in said
+    assert not (tmp_path / "out").exists()
+
+
+def variations_of(posts: Path, path: Path, text: str = "text", encoding: str = "utf-8") -> None:
+    """Two variations of every post, for `replay`."""
+    with posts.open(encoding=encoding, newline="") as file:
+        lines = list(csv.DictReader(file))
+    with path.open("w", encoding=encoding, newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", text, "parent_id"])
+        writer.writerows([f"{p['id']}-{i}", f"Said {i}: {p[text]}", p["id"]] for p in lines for i in (1, 2))
+
+
+def test_variations_to_replay_that_were_edited_since_are_refused(tmp_path, sets, capsys):
+    pool, table, out = Path(sets[sets.index("--pool") + 1]), tmp_path / "variations.csv", tmp_path / "out"
+    variations_of(pool, table)
+    replay = ["--generator", "replay", "--generator-data", str(table), "--variations", "2"]
+    settings = ["--annotator", "gold", "--strategy", "random", "--budget", "4", "--batch", "4"]
+    assert command(["run", *sets, *settings, *replay, "--out", str(out)]) == 0
+    good = table.read_text(encoding="utf-8")
+    table.write_text(good.replace("Said 1", "Said once"), encoding="utf-8")
+    resume = ["run", "--resume", str(out), "--budget", "8"]
+    assert command(resume) == 2
+    assert f"what --generator-data {table} holds is not what it was begun with" in capsys.readouterr().err
+    table.write_text(good, encoding="utf-8")
+    assert command(resume) == 0
+    assert len(read_parquet(out / "data" / "random" / "train.parquet")) == 8 * 3
+
+
+@pytest.mark.parametrize("name", ["model", "encoder"])
+def test_a_model_folder_whose_weights_are_others_is_refused(tmp_path, name):
+    model, folder = tmp_path / "model", tmp_path / "out"
+    model.mkdir()
+    (model / "model.safetensors").write_bytes(b"one")
+    config = RunConfig(**{name: str(model)}, generator="none")
+    mark(folder, "run", config, MAY_CHANGE)
+    assert marked(folder, "run", config, MAY_CHANGE)["kind"] == "run"
+    (model / "model.safetensors").write_bytes(b"two")
+    with pytest.raises(RunFolderError, match=f"what --{name} {model} holds is not what it was begun with"):
+        marked(folder, "run", config, MAY_CHANGE)
+
+
+@pytest.mark.parametrize("text", ["title", "text"], ids=["columns of the pool", "columns of a release"])
+def test_variations_to_replay_have_the_columns_of_the_pool_or_those_of_a_release(tmp_path, text):
+    sets = small.write(tmp_path)
+    table = tmp_path / "variations.csv"
+    if text == "text":
+        variations_of(tmp_path / "pool.csv", table)
+    for name in ("pool", "bootstrap", "dev", "test"):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(path.read_text(encoding="utf-8").replace("text", "title", 1), encoding="utf-16")
+    if text == "title":
+        variations_of(tmp_path / "pool.csv", table, "title", "utf-16")
+    else:
+        table.write_text(table.read_text(encoding="utf-8"), encoding="utf-16")
+    replay = ["--generator", "replay", "--generator-data", str(table), "--variations", "2", "--annotator", "gold"]
+    columns = ["--text-column", "title", "--encoding", "utf-16", "--strategy", "random", "--budget", "2"]
+    assert command(["run", *sets, *replay, *columns, "--batch", "2", "--out", str(tmp_path / "out")]) == 0
+    assert len(read_parquet(tmp_path / "out" / "data" / "random" / "train.parquet")) == 2 * 3

@@ -134,3 +134,14 @@ def test_sets_that_are_too_large_for_the_pool_are_named(tmp_path, capsys):
     assert command(["start", *pool, "--bootstrap", "5", "--dev", "5"]) == 2
     assert "--test 80, --certify 0: together 90, expected fewer than the 90 posts" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+def test_gold_labels_are_asked_of_every_post_before_anything_is_written(tmp_path, capsys):
+    small.write(tmp_path)
+    id_ = small.without_label(tmp_path / "pool.csv", 3)
+    sizes = [part for name, size in SIZES.items() for part in (f"--{name}", str(size))]
+    pool = ["--pool", str(tmp_path / "pool.csv"), "--annotator", "gold", "--out", str(tmp_path / "out")]
+    assert command(["start", *pool, *sizes]) == 2
+    said = capsys.readouterr().err
+    assert f"--annotator gold: 1 of the 90 posts of the pool have no label, the first has the id {id_!r}; " in said
+    assert not (tmp_path / "out").exists()

@@ -16,7 +16,7 @@ of
 - Variations that fail a check are kept in the round's file, marked, and not learned from.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -33,15 +33,14 @@ from rarecase.annotate import Annotator
 from rarecase.errors import ConfigError, WaitingForLabels
 from rarecase.evaluate.counts import class_count_std, class_counts
 from rarecase.evaluate.metrics import metrics
-from rarecase.generate import Generator, accepted
+from rarecase.generate import Generator, accepted, with_own_ids
 from rarecase.learn import Learner
 from rarecase.run_folder import Stages
-from rarecase.schema import GENERATED, HUMAN, conform, label_names, matrix, rows, to_table, with_column
+from rarecase.schema import GENERATED, HELPERS, HUMAN, conform, label_names, matrix, rows, to_table, with_column
 
 Strategy = Callable[..., Dataset]
 
-LEARNERS = {"probs", "features", "mc_probs"}  # the columns that the learner makes anew in every round
-VISIBLE = ("embedding", "cluster", *sorted(LEARNERS))  # what a strategy sees beside id and text
+LEARNERS = {"probs", "features"}  # the columns that the learner makes anew in every round
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ def run(
     Args:
         folder (`Path`): where the stages are kept.
         pool (`Dataset`): U, with `id` and `text`; its labels, if it has any, are not looked at.
-        bootstrap (`Dataset`): L to begin with, labelled.
+        bootstrap (`Dataset`): L to begin with: `id`, `text` and `label`, a `ClassLabel` of the taxonomy, as in dev and
+            test.
         dev (`Dataset`): labelled; chooses epochs, is never learned from.
         test (`Dataset`): labelled; only measured on.
         strategy (`Callable`): `strategy(pool, n, *, labeled, seed) -> Dataset`; see `rarecase.acquire.strategies`.
@@ -114,8 +114,10 @@ def run(
         ...                   generator=NoVariations(), encoder=load_encoder()):
         ...     print(round_.number, round_.record["test"]["macro_f1"])
     """
-    names = label_names(bootstrap)
-    reads = set(getattr(strategy, "needs", ("embedding", "cluster", "probs", "features")))
+    names, reads = label_names(bootstrap), columns_of(strategy)
+    pool = pool.select_columns([column for column in pool.column_names if column != "label"])
+    pool, bootstrap, dev, test = (_released(table, names) for table in (pool, bootstrap, dev, test))
+    taken = {id_ for table in (pool, bootstrap, dev, test) for id_ in table["id"][:]}
 
     def vectorize(dataset: Dataset) -> Dataset:
         return learner.prepare(embed(dataset, encoder) if reads & {"embedding", "cluster"} else dataset)
@@ -138,7 +140,8 @@ def run(
             asked = _unlabeled(U, chosen, number, strategy)
             labels = stage("labels", _annotate, annotator, conform(asked, names))  # y*_i ← Annotate O(x*_i)
             annotator.stored(labels)
-            varied = stage("variations", generator.generate, labels, variations)  # {(x*_ik, y*_ik)} ← Distil S, T_i
+            # {(x*_ik, y*_ik)} ← Distil S, T_i
+            varied = stage("variations", _vary, generator, labels, variations, taken)
             human, generated = _with_columns(labels, asked, L), accepted(varied)
             # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
             L = concatenate_datasets([L, human, *([vectorize(generated)] if len(generated) else [])])
@@ -148,6 +151,15 @@ def run(
             yield _measured(stages, number, G, L, len(bootstrap), dev, test)
 
 
+def _released(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    """The table with the released columns, whatever it lacks of them, and of the others those that spare work."""
+    kept = [column for column in HELPERS if column in dataset.column_names]
+    released = conform(dataset, names)
+    for column in kept:
+        released = with_column(released, column, to_table(dataset)[column].combine_chunks())
+    return released
+
+
 def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> Dataset:
     scored = learner().score(pool)
     return scored.select_columns(["id", *sorted(reads & LEARNERS)])
@@ -155,8 +167,8 @@ def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> D
 
 def _choose(strategy: Strategy, pool: Dataset, n: int, labeled: Dataset, seed: int, number: int) -> Dataset:
     """Text only: a strategy sees no source, label or provenance; its batch is checked before it costs labels."""
-    seen = ["id", "text", *(c for c in VISIBLE if c in pool.column_names)]
-    known = ["id", "text", "label", *(c for c in VISIBLE if c in labeled.column_names)]
+    seen = ["id", "text", *(c for c in HELPERS if c in pool.column_names)]
+    known = ["id", "text", "label", *(c for c in HELPERS if c in labeled.column_names)]
     chosen = strategy(
         pool.select_columns(seen),
         n,
@@ -169,7 +181,7 @@ def _choose(strategy: Strategy, pool: Dataset, n: int, labeled: Dataset, seed: i
             f"strategy {name_of(strategy)!r} returned {len(ids)} rows ({len(set(ids))} different), "
             f"expected {n} different rows of the pool it was given"
         )
-    return chosen.remove_columns([c for c in VISIBLE if c in chosen.column_names and c != "cluster"])
+    return chosen.remove_columns([c for c in HELPERS if c in chosen.column_names and c != "cluster"])
 
 
 def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) -> Dataset:
@@ -193,6 +205,10 @@ def _annotate(annotator: Annotator, asked: Dataset) -> Dataset:
     if not len(labels):
         raise WaitingForLabels(f"none of the {len(asked)} chosen texts has a label yet; label some, then go on")
     return labels
+
+
+def _vary(generator: Generator, labels: Dataset, variations: int, taken: Set[str]) -> Dataset:
+    return with_own_ids(generator.generate(labels, variations), taken)
 
 
 def _with_columns(dataset: Dataset, carried: Dataset, like: Dataset | None = None) -> Dataset:
@@ -249,6 +265,11 @@ def _measured(
         }
 
     return Round(number, train, stages.record(number, "metrics", measure), learner)
+
+
+def columns_of(strategy: Strategy) -> set[str]:
+    """The columns that a strategy reads; all of them where it does not say."""
+    return set(getattr(strategy, "needs", HELPERS))
 
 
 def name_of(strategy: Strategy) -> str:

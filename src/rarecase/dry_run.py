@@ -3,10 +3,11 @@
 import time
 
 from rarecase.acquire.embed import embed, load_encoder
-from rarecase.config import RunConfig, check
+from rarecase.algorithm import Strategy
+from rarecase.config import RunConfig
 from rarecase.schema import rows
-from rarecase.session import find_strategy, make_learner_of, needs_embedding
-from rarecase.sets import Sets, read_sets, require_a_batch
+from rarecase.session import checked, make_learner_of, needs_embedding
+from rarecase.sets import Sets
 
 TIMED = 200  # texts, or training rows, that are timed: fewer would time the start of the libraries
 
@@ -25,30 +26,28 @@ def dry_run(config: RunConfig) -> str:
         >>> print(dry_run(RunConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test="test.csv",
         ...                         generator="none", out=Path("out"))))
     """
-    check(config)
-    find_strategy(config.strategy)
-    sets = read_sets(config)
-    require_a_batch(sets, config)
+    strategy, sets = checked(config)
     labels = min(config.budget, len(sets.pool))
     rounds = -(-labels // config.batch)
     requests = labels * config.variations if config.generator in ("openai", "local") else 0
+    seconds = _seconds(config, strategy, sets, rounds, labels)
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
     return "\n".join(
         [
             f"labels    {labels} by {config.annotator}, in {rounds} rounds of {config.batch}",
             f"requests  {requests}{to}",
-            f"time      about {_spoken(_seconds(config, sets, rounds, labels))} of computing on this machine",
+            f"time      about {_spoken(seconds)} of computing on this machine",
         ]
     )
 
 
-def _seconds(config: RunConfig, sets: Sets, rounds: int, labels: int) -> float:
+def _seconds(config: RunConfig, strategy: Strategy, sets: Sets, rounds: int, labels: int) -> float:
     """Embedding goes by texts; a fit by the rows it is given, scoring by the rows of the pool and the test set."""
     assert sets.bootstrap is not None and sets.dev is not None and sets.test is not None  # noqa: PT018, S101
     total = 0.0
     few, start = (rows(t, range(min(TIMED, len(t)))) for t in (sets.pool, sets.bootstrap))
     everything = len(sets.pool) + len(sets.bootstrap) + len(sets.dev) + len(sets.test)
-    if needs_embedding(config, find_strategy(config.strategy)):
+    if needs_embedding(config, strategy):
         encoder = load_encoder(config.encoder)
         encoder.encode([""])  # loads the model, which is no part of the time per text
         begun = time.perf_counter()

@@ -72,6 +72,7 @@ def make_pool(
     wanted: Sequence[str] = (),
     per_source: int | None = None,
     seed: int = 0,
+    repeats: bool = True,
 ) -> tuple[Dataset, PoolCounts]:
     """
     Reads every source, samples, and drops what comes again.
@@ -89,6 +90,7 @@ def make_pool(
         wanted (`Sequence[str]`): which values of `source` (subreddits) to keep, in any case; by default all.
         per_source (`int`, *optional*): how many posts of each source at most.
         seed (`int`): of the sample.
+        repeats (`bool`): whether to drop duplicates and near-duplicates; what stands in another set goes in any case.
 
     Returns:
         `tuple[Dataset, PoolCounts]`: the columns of `read_table`, the rows in the order in which they came; and what
@@ -121,7 +123,7 @@ def make_pool(
         raise DataError(f"no post is left of the {counts['read']} that were read; is --sources one of theirs?")
     table = concatenate(drawn)
     _require_one_text_for_an_id(drawn, exact_duplicates(table["text"].to_pylist()))
-    pool, dropped = drop_duplicates(from_table(with_ids(table)), against)
+    pool, dropped = drop_duplicates(from_table(with_ids(table)), against, repeats=repeats)
     if not len(pool):
         raise DataError(
             f"no post is left of the {counts['read']} that were read: all stand in the other sets; give other posts"

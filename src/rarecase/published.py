@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 from datasets import Dataset
 
-from rarecase.errors import ConfigError, DataError, did_you_mean
+from rarecase.config import refuse_working_folder
+from rarecase.errors import ConfigError, DataError, did_you_mean, shown_label
 from rarecase.evaluate.counts import class_count_std, class_counts
 from rarecase.release import write_release
 from rarecase.schema import GENERATED, HUMAN, conform, texts
@@ -84,13 +85,13 @@ class Findings:
             name (`str`): of a config.
         """
         told = {
-            "originals carry another label than all of their variations": self.contradictions.get(name, 0),
-            "training rows repeat the text of an earlier one": self.repeats[name],
-            "training rows have a text that stands in test too": self.overlap[name]["rows"],
-            "training rows have no text": self.empty.get(name, 0),
-            "test rows repeat the text of an earlier one": self.repeats["test"],
+            "originals with another label than all of their variations": self.contradictions.get(name, 0),
+            "training rows with the text of an earlier one": self.repeats[name],
+            "training rows with a text that stands in test too": self.overlap[name]["rows"],
+            "training rows without any text": self.empty.get(name, 0),
+            "test rows with the text of an earlier one": self.repeats["test"],
         }
-        return [f"{number} {what}" for what, number in told.items() if number]
+        return [f"{what}: {number}" for what, number in told.items() if number]
 
     def __str__(self) -> str:
         """The table for a terminal: each count beside the paper's, then what else was found."""
@@ -136,7 +137,7 @@ def import_published(folder: Path | str, out: Path | str, reading: str = PUBLISH
 
     Raises:
         `DataError`: naming the file and the row (the header is row 1) that is not as described.
-        `ConfigError`: where the reading is unknown or `out` is not empty.
+        `ConfigError`: where the reading is unknown, or `out` is not empty or the working folder.
 
     Example:
         >>> print(import_published("published", "out"))
@@ -144,6 +145,7 @@ def import_published(folder: Path | str, out: Path | str, reading: str = PUBLISH
     if reading not in READINGS:
         hint = did_you_mean(reading, READINGS)
         raise ConfigError(f"--reading {reading!r} is unknown{hint}; expected one of {', '.join(READINGS)}")
+    refuse_working_folder(Path(out))
     folder, taxonomy = Path(folder), Taxonomy.default()
     sets = {name: _labelled_set(folder / f"{name}_labeled.tsv", name, taxonomy) for name in SETS}
     groups = {name: _read_groups(folder / f"{name}-all.tsv", taxonomy) for name in STRATEGIES}
@@ -223,8 +225,7 @@ def _read(path: Path, text: int, source: int, taxonomy: Taxonomy) -> list[_Row]:
     for row, cells in enumerate(fields[1:], 2):
         label = labels[cells[3]]
         if label is None:
-            # Where columns are swapped the value is a post, which must not reach a terminal.
-            shown = f" {cells[3]!r}" if len(cells[3]) <= 40 and len(categories) < 100 else ""
+            shown = shown_label(cells[3], categories)
             raise DataError(f"{path} row {row}: category{shown} is unknown; expected {_spoken(taxonomy)}")
         rows.append(_Row(cells[0], cells[text], cells[source], label))
     return rows

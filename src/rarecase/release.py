@@ -74,7 +74,7 @@ def write_release(
         >>> load_dataset("out", "cluster")["train"].features["label"].names
     """
     folder = Path(folder).resolve()
-    _check_names(configs, default)
+    check_names(configs, default)
     _check_place(folder, replace)
     paths = _paths(configs)
     with write_folder_beside(folder) as beside:
@@ -84,7 +84,11 @@ def write_release(
         write_text(beside / "README.md", _readme(configs, paths, _digests(beside, configs, paths), default, title))
 
 
-def _check_names(configs: Configs, default: str) -> None:
+def check_names(configs: Configs, default: str) -> None:
+    """
+    Raises:
+        `ConfigError`: where a config or split has a name that `load_dataset` cannot take.
+    """
     for config, splits in configs.items():
         if config == "data" or not re.fullmatch(r"\w[\w.-]*", config):
             raise ConfigError(f"{config!r} cannot name a config; take letters, digits, '_' and '-', and not 'data'")

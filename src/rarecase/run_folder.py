@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 FORMAT = 1
-STAGES = ("scores", "chosen", "labels", "variations", "learner")
+STAGES = ("scores", "chosen", "labels", "variations", "predictions")
 
 
 class Stages:
@@ -72,6 +72,13 @@ class Stages:
     def say(self, number: int, name: str) -> None:
         """Tells the progress line what begins."""
         self._progress.step(f"round {number} of {self._rounds}: {name}")
+
+
+def asked(folder: Path) -> int:
+    """How many labels a run has spent: those that were given, and those that its last round waits for."""
+    rounds = (folder / "rounds").glob("*")
+    last = (next((p for name in ("labels", "chosen") if (p := r / f"{name}.parquet").exists()), None) for r in rounds)
+    return sum(len(read_parquet(path)) for path in last if path is not None)
 
 
 def mark(folder: Path, kind: str, **facts: Any) -> None:

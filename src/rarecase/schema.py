@@ -3,7 +3,7 @@ The columns of every table, and arrays out of a `Dataset`.
 
 Every step takes a `Dataset` and returns one. The released columns are the same in every split, see `features`; on the
 way through the loop a table carries columns of fixed names beside them: `embedding` (the fixed encoder's), `cluster`,
-`probs` and `features` (the learner's), `mc_probs`, `score`. What is unknown is null, never inferred.
+`probs` and `features` (the learner's), `score`. What is unknown is null, never inferred.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +21,14 @@ from rarecase.errors import DataError, MissingColumnError, did_you_mean
 
 HUMAN, GENERATED = "human", "generated"
 
+# The columns that are made on the way, and the call that makes each.
 _MAKES = {
     "embedding": "rarecase.embed(dataset, encoder)",
     "cluster": "rarecase.assign_clusters(dataset, m, seed=...)",
     "probs": "learner.score(dataset)",
     "features": "learner.score(dataset)",
-    "mc_probs": "learner.score(dataset)",
 }
+HELPERS = tuple(_MAKES)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -5,25 +5,24 @@ A run folder appears whole: the tables are read and checked, the texts embedded 
 beside, which is renamed when all is well. So bad input leaves nothing behind.
 """
 
-import importlib
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from rarecase import run_folder
-from rarecase.acquire import strategies
 from rarecase.acquire.embed import Encoder, embed, load_encoder
-from rarecase.algorithm import Round, Strategy, name_of, run
+from rarecase.acquire.find import find_strategy
+from rarecase.algorithm import Round, Strategy, columns_of, name_of, run
 from rarecase.annotate import Annotator
 from rarecase.annotate.file import File
-from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, require_out, write_yaml
-from rarecase.errors import ConfigError, MissingColumnError, RunFolderError, did_you_mean
+from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, flag, require_out, write_yaml
+from rarecase.errors import ConfigError, MissingColumnError, RunFolderError
+from rarecase.evaluate.metrics import all_metrics
 from rarecase.files import digest, read_parquet, write_beside, write_folder_beside, write_parquet
 from rarecase.generate import Generator, NoVariations
 from rarecase.generate.endpoint import Endpoint
@@ -31,14 +30,15 @@ from rarecase.generate.local import Local
 from rarecase.generate.replay import Replay
 from rarecase.generate.replies import Replies
 from rarecase.learn import Learner, make_learner
+from rarecase.learn.record import record_of
 from rarecase.models import local_folder
 from rarecase.release import write_release
 from rarecase.schema import conform, matrix, rows, with_column
-from rarecase.sets import Sets, gold_annotator, read_sets, require_a_batch
-from rarecase.tables import read_argument
+from rarecase.sets import Sets, gold_annotator, read_sets, require_a_batch, require_gold
+from rarecase.tables import Columns, read_argument
 from rarecase.taxonomy import Taxonomy
 
-STRATEGIES = ("random", "entropy", "coreset", "cluster")
+_READ = (".json", ".safetensors", ".txt")  # the files of a model that say what it does
 TABLES = ("pool", "bootstrap", "dev", "test")
 
 
@@ -53,18 +53,29 @@ def begin(config: RunConfig) -> Path:
         >>> folder = begin(RunConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test="test.csv",
         ...                          annotator="file", generator="none", out=Path("out")))
     """
-    check(config)
     out = require_out(config)
     run_folder.refuse_used(out)
-    strategy = find_strategy(config.strategy)
-    sets = read_sets(config)
-    require_a_batch(sets, config)
-    if config.annotator == "gold" and sets.gold is None:
-        raise ConfigError("--annotator gold: the pool has no labels; name their column, or say --annotator file")
+    strategy, sets = checked(config)
     with write_folder_beside(out) as folder:
         prepare(folder, config, sets, embedded=needs_embedding(config, strategy))
         mark(folder, "run", config, MAY_CHANGE, strategy=name_of(strategy))
     return out
+
+
+def checked(config: RunConfig) -> tuple[Strategy, Sets]:
+    """
+    The strategy and the tables of a run that is to begin.
+
+    Raises:
+        `RarecaseError`: naming what is wrong with the settings or the tables, and the way out.
+    """
+    check(config)
+    strategy = find_strategy(config.strategy)
+    sets = read_sets(config)
+    if config.annotator == "gold":
+        require_gold(sets.pool, sets.gold, "--annotator gold", "say --annotator file")
+    require_a_batch(sets, config)
+    return strategy, sets
 
 
 def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
@@ -77,9 +88,13 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
 
     Raises:
         `RunFolderError`: where data, model, strategy or seed are not those the run began with.
+        `ConfigError`: where the budget is less than the labels that were given or asked for already.
         `WaitingForLabels`: where people have to label first.
     """
     facts = marked(folder, "run", config, MAY_CHANGE)
+    asked = run_folder.asked(folder)
+    if config.budget < asked:
+        raise ConfigError(f"--budget {config.budget}: {folder} has spent {asked} labels; expected at least as many")
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
     annotator = _annotator(folder, sets, config)
@@ -134,47 +149,6 @@ def rounds(
     )
 
 
-def find_strategy(name: str) -> Strategy:
-    """
-    One of the four, or a function of the user's own.
-
-    Args:
-        name (`str`): `random`, `entropy`, `coreset`, `cluster`, or `module:function`, the module found from the
-            working folder.
-
-    Raises:
-        `ConfigError`: where there is no such function, with the near name.
-
-    Example:
-        >>> find_strategy("cluster")
-    """
-    if name in STRATEGIES:
-        return getattr(strategies, name)
-    module_name, _, function_name = name.partition(":")
-    if not module_name or not function_name:
-        raise ConfigError(
-            f"--strategy {name}: expected one of {', '.join(STRATEGIES)}, or module:function"
-            f"{did_you_mean(name, STRATEGIES)}"
-        )
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name != module_name.split(".")[0] and error.name != module_name:
-            raise
-        raise ConfigError(
-            f"--strategy {name}: no module {module_name!r} in {os.getcwd()} or the environment"
-        ) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        functions = [other for other, value in vars(module).items() if callable(value)]
-        raise ConfigError(
-            f"--strategy {name}: no such function in {module_name}{did_you_mean(function_name, functions)}"
-        )
-    return function
-
-
 def prepare(folder: Path, config: LoopConfig, sets: Sets, embedded: bool) -> None:
     """
     Writes what a run or a grid begins with: settings, taxonomy, tables, and the embeddings of all their texts.
@@ -215,9 +189,23 @@ def _data(folder: Path) -> str:
     return digest(folder / name for name in names)
 
 
+def _inputs(config: LoopConfig) -> dict[str, str]:
+    """A digest of what stays outside the folder and every round reads again, by the name of its setting."""
+    models = {"model": config.model, "encoder": config.encoder}
+    if config.generator == "local":
+        models["generator_model"] = config.generator_model or ""
+    paths = {name: Path(model) for name, model in models.items() if Path(model).is_dir()}
+    found = {name: digest(sorted(f for f in path.rglob("*") if f.suffix in _READ)) for name, path in paths.items()}
+    if config.generator == "replay" and config.variations:
+        found["generator_data"] = _replay(config).digest
+    return found
+
+
 def mark(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str], **facts: Any) -> None:
-    """Writes down, last of all, what a run or a grid begins with: its settings, and a digest of its tables."""
+    """Writes down, last of all, what a run or a grid begins with: its settings, and digests of what it reads."""
     settings = {name: value for name, value in asdict(config).items() if name not in may_change}
+    if inputs := _inputs(config):
+        facts["inputs"] = inputs
     run_folder.mark(folder, kind, **facts, settings=settings, data=_data(folder))
 
 
@@ -226,7 +214,7 @@ def marked(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str
     What `mark` wrote, where a folder is to go on with the settings and tables it began with.
 
     Raises:
-        `RunFolderError`: naming the setting that is another, or saying that the tables are.
+        `RunFolderError`: naming the setting that is another or stands for other content, or saying that tables are.
     """
     facts = run_folder.facts(folder, kind)
     # Not those of config.yaml, which is for people to read, and perhaps to edit.
@@ -235,12 +223,19 @@ def marked(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str
         raise RunFolderError(
             f"{folder}: its tables or its taxonomy.yaml are not those it was begun with; begin anew in another --out"
         )
+    now = _inputs(config)
+    for name, begun in facts.get("inputs", {}).items():
+        if now.get(name) != begun:
+            raise RunFolderError(
+                f"{folder}: what {flag(name)} {getattr(config, name)} holds is not what it was begun with; put that "
+                "back, or begin anew in another --out"
+            )
     return facts
 
 
 def needs_embedding(config: LoopConfig, *chosen: Strategy) -> bool:
     """Whether the encoder's vectors are read at all: by a strategy, or by a learner that has the same encoder."""
-    read = {column for strategy in chosen for column in getattr(strategy, "needs", ("embedding",))}
+    read = set().union(*map(columns_of, chosen))
     return bool(read & {"embedding", "cluster"}) or shares_encoder(config)
 
 
@@ -295,11 +290,7 @@ def make_generator(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, che
     if config.generator == "none" or config.variations == 0:
         return NoVariations()
     if config.generator == "replay":
-        given = config.generator_data or ""
-        try:
-            return Replay(read_argument(given, "variations", labeled=False))
-        except MissingColumnError as error:
-            raise MissingColumnError(f"--generator-data {given}: {error}; expected a table of variations") from None
+        return _replay(config)
     store, model = Replies(replies), config.generator_model or ""
     generator: Local | Endpoint
     if config.generator == "local":
@@ -318,6 +309,20 @@ def make_generator(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, che
     if check:
         generator.check()
     return generator
+
+
+def _replay(config: LoopConfig) -> Replay:
+    """The table may have the columns of the pool, or be a release, which has its own."""
+    given = config.generator_data or ""
+    named = Columns(id=config.id_column, text=config.text_column)
+    try:
+        try:
+            table = read_argument(given, "variations", columns=named, encoding=config.encoding, labeled=False)
+        except MissingColumnError:
+            table = read_argument(given, "variations", encoding=config.encoding, labeled=False)
+        return Replay(table)
+    except MissingColumnError as error:
+        raise MissingColumnError(f"--generator-data {given}: {error}; expected a table of variations") from None
 
 
 def _annotator(folder: Path, sets: Sets, config: RunConfig) -> Annotator:
@@ -340,12 +345,25 @@ def _finish(folder: Path, sets: Sets, done: Sequence[Round], config: RunConfig, 
         title=f"Acquired by {strategy}",
         taxonomy=sets.taxonomy,
         known={
-            "bootstrap": {"acquired": {"by": "start"}},
+            "bootstrap": {"acquired": {"by": "start" if config.start else "given"}},
             strategy: {"acquired": {"by": "run", **_told(config)}, "rounds": records},
         },
         replace=True,
     )
-    last.learner().save(folder / "learner")
+    learner = last.learner()
+    measured = _measured(folder, last.number, names)
+    record = record_of(
+        learner, configs=["bootstrap", strategy], train=last.train, test=splits["test"], measured=measured
+    )
+    learner.save(folder / "learner", record)
+
+
+def _measured(folder: Path, number: int, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """All figures of a round's learner on dev and test, out of the predictions that the round stored."""
+    predictions = read_parquet(folder / "rounds" / f"{number:02d}" / "predictions.parquet")
+    split = np.array(predictions["split"][:])
+    labels, guesses = matrix(predictions, "label"), matrix(predictions, "probs").argmax(axis=1)
+    return {name: all_metrics(labels[split == name], guesses[split == name], names) for name in ("dev", "test")}
 
 
 def _told(config: RunConfig) -> dict[str, Any]:

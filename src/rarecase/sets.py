@@ -20,11 +20,11 @@ from datasets import ClassLabel, Dataset
 from rarecase import randomness, run_folder
 from rarecase.annotate.gold import Gold
 from rarecase.config import DataConfig, LoopConfig, flag
-from rarecase.errors import ConfigError, DataError, did_you_mean
+from rarecase.errors import ConfigError, DataError, did_you_mean, shown_id, shown_label
 from rarecase.files import read_parquet
 from rarecase.pool import make_pool
-from rarecase.schema import canonical_order, conform, matrix, rows, with_column
-from rarecase.tables import Columns, drop_duplicates, read_argument, row_of
+from rarecase.schema import canonical_order, conform, matrix, rows, to_table, with_column
+from rarecase.tables import Columns, DuplicateCounts, drop_duplicates, read_argument, row_of
 from rarecase.taxonomy import Taxonomy
 
 LABELED = ("bootstrap", "dev", "test")
@@ -75,12 +75,11 @@ def read_sets(config: DataConfig, *, draws_test: bool = False) -> Sets:
         name: read_argument(_given(config, name), name, columns=columns, encoding=config.encoding, labeled=True)
         for name in wanted
     }
-    posts = _given(config, "pool")
-    if draws_test:
-        pool = read_argument(posts, "pool", columns=columns, encoding=config.encoding)
-    else:
-        pool, counts = make_pool([posts], against=list(tables.values()), columns=columns, encoding=config.encoding)
-        print(f"pool: {counts}", file=sys.stderr)
+    posts, others = _given(config, "pool"), list(tables.values())
+    pool, counts = make_pool(
+        [posts], against=others, columns=columns, encoding=config.encoding, repeats=not draws_test
+    )
+    print(f"pool: {counts}", file=sys.stderr)
     taxonomy = taxonomy_of(config.taxonomy, *(table["label"][:] for table in tables.values()))
 
     def where(name: str, column: str, value: str) -> str:
@@ -118,15 +117,18 @@ def _require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
                 )
 
 
-def draw_test(sets: Sets, size: int, seed: int) -> Sets:
+def draw_test(sets: Sets, size: int, seed: int) -> tuple[Sets, DuplicateCounts]:
     """
-    Draws the test set from a pool with gold labels; the rest of it is the pool, without what stands in a labelled set.
+    Draws the test set from a pool with gold labels; the rest of it is the pool, without repeats and what stands in the
+    test set. (What stands in the start set or dev is in neither: `read_sets` has left it out.)
+
+    Returns:
+        `tuple[Sets, DuplicateCounts]`: the sets, and what the rest of the pool lost.
 
     Raises:
-        `ConfigError`: where the pool has no labels, or not more rows than `size`.
+        `ConfigError`: where the pool has not more rows than `size`.
     """
-    if sets.gold is None:
-        raise ConfigError("--test is missing, and the pool has no labels to draw a test set with; name their column")
+    assert sets.gold is not None  # noqa: S101 - `require_gold` comes first
     if size >= len(sets.pool):
         raise ConfigError(f"--test-size {size}: expected fewer than the {len(sets.pool)} rows of the pool")
     order = canonical_order(sets.pool)
@@ -136,8 +138,31 @@ def draw_test(sets: Sets, size: int, seed: int) -> Sets:
     feature = sets.pool.features["label"]
     test = with_column(test, "label", pa.array([label[id_] for id_ in test["id"][:]], pa.int64()), feature)
     rest = rows(sets.pool, np.sort(order[drawn[size:]]))
-    pool, _ = drop_duplicates(rest, against=[sets.bootstrap, sets.dev, test])
-    return dataclasses.replace(sets, pool=pool, test=test)
+    pool, dropped = drop_duplicates(rest, against=[test])
+    return dataclasses.replace(sets, pool=pool, test=test), dropped
+
+
+def require_gold(pool: Dataset, gold: Dataset | None, who: str, otherwise: str) -> None:
+    """
+    Args:
+        pool (`Dataset`): the posts.
+        gold (`Dataset`, *optional*): their labels, from `set_aside`.
+        who (`str`): what asks for them, for the message.
+        otherwise (`str`): what else can be done.
+
+    Raises:
+        `ConfigError`: where not every post has a label.
+    """
+    if gold is None:
+        raise ConfigError(f"{who}: the pool has no labels; name their --label-column, or {otherwise}")
+    known = set(gold["id"][:])
+    without = [id_ for id_ in pool["id"][:] if id_ not in known]
+    if without:
+        first = f", the first has the id{shown}" if (shown := shown_id(without[0])) else ""
+        raise ConfigError(
+            f"{who}: {len(without)} of the {len(pool)} posts of the pool have no label{first}; label them, take them "
+            f"out, or {otherwise}"
+        )
 
 
 def require_a_batch(sets: Sets, config: LoopConfig) -> None:
@@ -172,17 +197,31 @@ def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]
     unknown = {label for label, place in index.items() if place is None}
     if unknown:
         label = str(next(label for label in labels if label in unknown))
-        # A long value, or one of very many, may be a post in the wrong column; so may one of a column in which
-        # no value is a class and hardly any comes twice.
+        # A value of a column in which none is a class and hardly any comes twice may be a post, too.
         alike = len(unknown) < len(index) or 2 * len(index) <= len(table)
-        shown = f" {label!r}" if len(label) <= 40 and len(index) < 100 and alike else ""
+        shown = shown_label(label, index) if alike else ""
         hint = did_you_mean(label, taxonomy.names) if shown else ""
         raise DataError(
             f"{where(label)}: label{shown} is not in the taxonomy{hint} "
             f"(classes: {', '.join(taxonomy.names)}; others by --taxonomy FILE, another column by --label-column)"
         )
     classes = pa.array([index.get(label) for label in labels], pa.int64())
-    return conform(with_column(table, "label", classes, ClassLabel(names=list(taxonomy.names))), taxonomy.names)
+    classed = with_column(table, "label", classes, ClassLabel(names=list(taxonomy.names)))
+    return conform(_renumbered(classed, taxonomy), taxonomy.names)
+
+
+def _renumbered(table: Dataset, taxonomy: Taxonomy) -> Dataset:
+    """With the classes of `reading` and `votes` by number, too; null where one is no class of this taxonomy."""
+    if "reading" in table.column_names:
+        table = with_column(table, "reading", [name and taxonomy.index(name) for name in table["reading"][:]])
+    if "votes" in table.column_names:
+        votes = to_table(table)["votes"].to_pylist()
+        votes = [
+            cast and [{**vote, "label": vote["label"] and taxonomy.index(vote["label"])} for vote in cast]
+            for cast in votes
+        ]
+        table = with_column(table, "votes", votes)
+    return table
 
 
 def warn_of_missing_classes(sets: Sets) -> None:
@@ -244,9 +283,6 @@ def _of_start(config: DataConfig) -> Sets:
     """The folder that `rarecase start` made; its tables are clean already."""
     folder = Path(config.start or "")
     run_folder.facts(folder, "start")
-    for name in ("pool", *LABELED):
-        if getattr(config, name) is not None:
-            raise ConfigError(f"--start {folder} stands for all four sets; leave {flag(name)} out")
     tables = {n: read_parquet(p) for n in ("pool", *LABELED, "gold") if (p := folder / f"{n}.parquet").exists()}
     missing = [name for name in ("pool", *LABELED) if name not in tables]
     if missing:

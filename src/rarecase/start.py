@@ -22,7 +22,7 @@ from rarecase.files import read_parquet, write_folder_beside, write_parquet
 from rarecase.pool import make_pool
 from rarecase.run_folder import same_settings
 from rarecase.schema import canonical_order, conform, rows, with_column
-from rarecase.sets import gold_annotator, set_aside, taxonomy_of, with_classes
+from rarecase.sets import gold_annotator, require_gold, set_aside, taxonomy_of, with_classes
 from rarecase.tables import Columns, row_of
 from rarecase.taxonomy import Taxonomy
 
@@ -57,13 +57,11 @@ def begin(config: StartConfig) -> Path:
     if config.annotator == "file":  # people label from scratch, whatever stands there
         posts = with_column(posts, "label", pa.nulls(len(posts), pa.string()))
     found = [label for label in posts["label"][:] if label is not None]
-    if config.annotator == "gold" and not found:
-        raise ConfigError(
-            "--annotator gold: the pool has no labels; name their --label-column, or say --annotator file"
-        )
     taxonomy = taxonomy_of(config.taxonomy, found)
     where = partial(row_of, config.pool, "pool", "label", columns=columns, encoding=config.encoding)
     pool, gold = set_aside(with_classes(posts, taxonomy, lambda label: f"--pool {where(label)}"))
+    if config.annotator == "gold":
+        require_gold(pool, gold, "--annotator gold", "say --annotator file")
     sizes = {name: getattr(config, name) for name in SETS}
     if sum(sizes.values()) >= len(pool):
         wanted = ", ".join(f"{flag(name)} {size}" for name, size in sizes.items())

@@ -69,3 +69,19 @@ def test_a_grid_of_one_strategy_or_without_a_done_cell_has_a_report(tmp_path, gr
     assert "difference" not in curves(mine)["strategies"]["cluster"]
     shutil.rmtree(mine / "cells")
     assert curves(mine)["strategies"] == {}
+
+
+def test_intervals_stand_beside_what_was_found_and_beside_f1_at_the_end(tmp_path, grid):
+    for found in curves(grid)["strategies"].values():
+        for name, mean in found["found"].items():
+            low, high = found["found_interval"][name]
+            assert low <= mean <= high
+        assert any(low < high for low, high in found["found_interval"].values())
+        for name, mean in found["final"]["f1"].items():
+            low, high = found["final"]["f1_interval"][name]
+            assert low <= mean <= high
+    mine = Path(shutil.copytree(grid, tmp_path / "grid"))
+    for path in (mine / "cells").glob("*-1"):
+        shutil.rmtree(path)
+    alone = curves(mine)["strategies"]["cluster"]
+    assert set(alone["found_interval"].values()) == {None}  # one seed says nothing of others

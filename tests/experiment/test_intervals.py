@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from rarecase.experiment.intervals import RESAMPLES, Predictions, mean_and_interval, resampled_macro_f1
+from rarecase.experiment.intervals import (
+    RESAMPLES,
+    Predictions,
+    interval_over_seeds,
+    mean_and_interval,
+    resampled_macro_f1,
+)
 
 CLASSES = 4
 
@@ -117,3 +123,12 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says():
         low, high = mean_and_interval(resampled_macro_f1([cell(np.random.default_rng(experiment), 300)], CLASSES))[1]
         held += low <= truth <= high
     assert 180 <= held <= 199  # 190 expected
+
+
+def test_an_interval_over_seeds_alone_holds_the_mean_and_narrows_with_more_of_them():
+    few, many = [1.0, 4.0, 2.0], [1.0, 4.0, 2.0] * 10
+    low, high = interval_over_seeds(few)
+    assert 1 <= low < np.mean(few) < high <= 4
+    assert interval_over_seeds(many)[1] - interval_over_seeds(many)[0] < (high - low) / 2
+    assert interval_over_seeds([3, 3]) == [3, 3]
+    assert interval_over_seeds([3]) is None

@@ -1,5 +1,6 @@
 """`rarecase simulate`: strategies and seeds with hidden labels; the same command goes on, and a grid grows."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from small import NAMES
 from rarecase.cli import command
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.files import read_parquet, write_parquet
-from rarecase.schema import rows
+from rarecase.schema import GENERATED, rows
 
 CELLS = [Cell(strategy, seed) for strategy in ("cluster", "random") for seed in (0, 1)]
 
@@ -144,5 +145,46 @@ def test_a_pool_without_labels_or_a_test_set_that_is_all_of_it_is_refused(tmp_pa
     lines = (tmp_path / "pool.csv").read_text(encoding="utf-8").replace("id,text,label", "id,text,topic", 1)
     (tmp_path / "pool.csv").write_text(lines, encoding="utf-8")
     assert command(unlabelled) == 2
-    assert "this pool has none" in capsys.readouterr().err
+    assert "simulate: the pool has no labels; name their --label-column" in capsys.readouterr().err
+    assert not (tmp_path / "grid").exists()
+
+
+def pool_of(folder: Path, *names: str, origin: str = "", said: str = "") -> None:
+    """The posts of these sets as further rows of the pool, under ids of their own."""
+    rows = [row for name in names for row in csv.DictReader((folder / f"{name}.csv").open(encoding="utf-8"))]
+    more = [{**row, "id": f"more-{row['id']}", "text": said + row["text"], "origin": origin} for row in rows]
+    with (folder / "pool.csv").open(encoding="utf-8", newline="") as file:
+        lines = [{**row, "origin": ""} for row in csv.DictReader(file)]
+    with (folder / "pool.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, lines[0].keys())
+        writer.writeheader()
+        writer.writerows([*lines, *more])
+
+
+def test_what_a_model_wrote_is_neither_drawn_nor_chosen(tmp_path, capsys):
+    flags = simulate(tmp_path, "--strategies", "random", "--seeds", "1", "--out", str(tmp_path / "grid"))
+    pool_of(tmp_path, "pool", origin=GENERATED, said="In other words, and rather more of them than before: ")
+    assert command(flags) == 0
+    assert "pool: 180 read, 90 generated, 90 kept" in capsys.readouterr().err
+    people = set(small.table("pool")["id"][:])
+    cell = Cell("random", 0)
+    chosen = [id_ for round_ in read_cells(tmp_path / "grid")[cell] for id_ in round_["chosen"]]
+    assert set(chosen) | set(measured_on(tmp_path / "grid", cell)) <= people
+
+
+def test_what_stands_in_the_start_set_or_dev_is_in_no_test_set_and_is_counted(tmp_path, capsys):
+    flags = simulate(tmp_path, "--strategies", "random", "--seeds", "1", "--out", str(tmp_path / "grid"))
+    pool_of(tmp_path, "bootstrap", "dev", said=" ")
+    assert command(flags) == 0
+    said = capsys.readouterr().err
+    assert "pool: 180 read, 90 elsewhere, 90 kept" in said
+    assert said.count("seed 0: 30 drawn as test set, 60 left; dropped: 0 duplicates, 0 near-duplicates, 0 in") == 1
+    assert set(measured_on(tmp_path / "grid", Cell("random", 0))) <= set(small.table("pool")["id"][:])
+
+
+def test_a_post_of_the_pool_without_a_label_is_named_before_anything_is_written(tmp_path, capsys):
+    flags = simulate(tmp_path, "--out", str(tmp_path / "grid"))
+    small.without_label(tmp_path / "pool.csv", 7)
+    assert command(flags) == 2
+    assert "simulate: 1 of the 90 posts of the pool have no label, the first has the id" in capsys.readouterr().err
     assert not (tmp_path / "grid").exists()

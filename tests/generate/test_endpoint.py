@@ -189,8 +189,10 @@ def test_a_check_before_the_run_finds_what_is_wrong_and_sends_no_post(fault, say
     assert not replies.path.exists()
 
 
-@pytest.mark.parametrize("fault", ["empty", "content_filter"])
-def test_an_empty_or_filtered_reply_is_marked_and_not_accepted_and_not_asked_again(seeds, replies, fault):
+@pytest.mark.parametrize("fault", ["empty", "content_filter", "too_long", "context_length_exceeded"])
+def test_an_empty_reply_and_one_that_a_filter_or_the_context_forbids_is_marked_and_not_accepted_and_not_asked_again(
+    seeds, replies, fault
+):
     with Server(fault=fault, times=1) as server:
         table = endpoint(server.url, replies, concurrency=1).generate(seeds, 2)
         assert len(server.asked) == 8

@@ -4,7 +4,7 @@ import sys
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 
 from rarecase import schema
-from rarecase.generate import NoVariations, accepted
+from rarecase.generate import NoVariations, accepted, with_own_ids
 
 NAMES = ["harmful", "not-harmful"]
 SEEDS = Dataset.from_dict(
@@ -34,3 +34,9 @@ def test_importing_the_generators_loads_no_language_model_library():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_a_variation_whose_id_is_that_of_a_post_gets_a_longer_one():
+    table = schema.conform(Dataset.from_list([{"id": f"23-{i}", "text": str(i)} for i in (1, 2, 3)]), NAMES)
+    assert with_own_ids(table, {"23", "23-1", "23-1v", "23-3"})["id"][:] == ["23-1vv", "23-2", "23-3v"]
+    assert with_own_ids(table, {"23", "23-4"}) is table

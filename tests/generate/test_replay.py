@@ -3,8 +3,10 @@ from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 
 from rarecase import schema
 from rarecase.errors import GeneratorError, MissingColumnError
+from rarecase.files import write_parquet
 from rarecase.generate import accepted
 from rarecase.generate.replay import Replay
+from rarecase.tables import read_argument
 
 NAMES = ["harmful", "not-harmful"]
 
@@ -76,3 +78,20 @@ def test_data_that_holds_no_variations_is_an_error_at_once():
         Replay(RELEASE.select([0, 1]))
     with pytest.raises(MissingColumnError, match="parent_id"):
         Replay(RELEASE.remove_columns("parent_id"))
+
+
+def test_a_check_that_failed_is_read_from_a_file_too(tmp_path):
+    post = seeds(("a", "My knee clicks", 0))
+    made = Replay(RELEASE).generate(post, 3)
+    failed = [[{"check": "same-label", "passed": i != 1, "value": 0.5}] for i in range(3)]
+    made = Dataset.from_list([{**r, "checks": c} for r, c in zip(made.to_list(), failed, strict=True)], made.features)
+    write_parquet(tmp_path / "made.parquet", concatenate_datasets([schema.conform(post, NAMES), made]))
+    again = Replay(read_argument(str(tmp_path / "made.parquet"), "variations", labeled=False)).generate(post, 3)
+    assert accepted(again)["text"][:] == ["01", "03"]
+
+
+def test_the_digest_follows_what_is_handed_out_and_not_the_order_of_the_posts():
+    digest = Replay(RELEASE).digest
+    assert Replay(RELEASE.select([1, 0, *range(5, 9), *range(2, 5)])).digest == digest
+    assert Replay(RELEASE.select([*range(8)])).digest != digest
+    assert Replay(RELEASE.select([0, 1, 3, 2, *range(4, 9)])).digest != digest  # the order of variations counts

@@ -47,6 +47,8 @@ def test_a_post_without_a_label_is_named_by_its_id_and_not_by_its_text():
     with pytest.raises(DataError, match="post 'b' has no label") as raised:
         TEMPLATE.requests(posts(("a", "Knee clicks", 1), ("b", "Fired by text", None)), 1, seed=0)
     assert "Fired" not in str(raised.value)
+    with pytest.raises(DataError, match=r"^post has no label"):  # an id of the user's own can be the post itself
+        TEMPLATE.requests(posts(("Fired by text", "Fired by text", None)), 1, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,8 @@ def test_a_post_without_a_label_is_named_by_its_id_and_not_by_its_text():
 )
 def test_a_reply_becomes_one_line_without_what_stands_around_the_post(reply, text):
     assert variation(reply) == text
+
+
+def test_a_reply_may_be_as_long_as_its_title_but_a_long_post_leaves_room_for_its_prompt():
+    assert TEMPLATE.request("x" * 200, "medical-advice", seed=0)["max_tokens"] == 264
+    assert TEMPLATE.request("x" * 3_500, "medical-advice", seed=0)["max_tokens"] == 512

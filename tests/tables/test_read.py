@@ -13,6 +13,8 @@ import zstandard
 from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
 
 from rarecase.errors import DataError, MissingColumnError
+from rarecase.files import write_parquet
+from rarecase.schema import features, from_table
 from rarecase.tables import Columns, read_table
 
 SECRET = "my neighbour hides a tortoise"  # stands in every bad file; no error may repeat it
@@ -309,3 +311,23 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
 def test_a_missing_column_is_a_missing_column_error(tmp_path):
     with pytest.raises(MissingColumnError):
         read(Dataset.from_dict({"text": ["one"]}))
+
+
+def test_votes_checks_and_reading_are_read_as_a_release_has_them_and_nothing_else_of_their_names(tmp_path):
+    names, failed = ["calm", "loud"], [{"check": "not-empty", "passed": False, "value": None}]
+    votes = [{"annotator": "A1", "label": 1, "seconds": 2.5}, {"annotator": "A2", "label": None, "seconds": None}]
+    first = {"id": "a", "text": TEXTS[0], "label": 0, "votes": votes, "checks": failed, "reading": 1}
+    posts = [first, {"id": "b", "text": TEXTS[1], "label": 1}]
+    released = from_table(pa.Table.from_pylist(posts, schema=features(names).arrow_schema))
+    write_parquet(tmp_path / "train.parquet", released)
+    for source in (tmp_path / "train.parquet", released):
+        found = read_table(source, split="train", labeled=True)
+        assert found["reading"][:] == ["loud", None]
+        assert found["checks"][:] == [failed, None]
+        assert found["votes"][:] == [[{**votes[0], "label": "loud"}, votes[1]], None]
+    strange = Dataset.from_dict({"text": TEXTS[:2], "votes": [12, 7], "checks": [["a"], []], "reading": ["x", "y"]})
+    (tmp_path / "votes.jsonl").write_bytes(as_jsonl(strange))
+    (tmp_path / "votes.parquet").write_bytes(as_parquet(strange))
+    for source in (tmp_path / "votes.jsonl", tmp_path / "votes.parquet", strange):
+        kept = read_table(source, split="train", labeled=False).column_names
+        assert not {"votes", "checks", "reading"} & set(kept)

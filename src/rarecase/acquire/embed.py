@@ -5,7 +5,6 @@ A text's last bits depend on the texts it shares a batch with, so batches follow
 distinct text is encoded once, in sorted order, and the order of the rows changes nothing.
 """
 
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase import schema
-from rarecase.errors import DataError, ModelError
+from rarecase.errors import DataError, ModelError, shown_id
 from rarecase.models import PACKAGED, loading, local_folder, quiet
 
 if TYPE_CHECKING:
@@ -190,5 +189,5 @@ def _first_not_finite(vectors: np.ndarray) -> int | None:
 
 def _row(dataset: Dataset, row: int) -> str:
     name = str(dataset[row]["id"]) if "id" in dataset.column_names else ""
-    # An id of the user's own can be the post itself.
-    return f"row {row} (id {name!r})" if re.fullmatch(r"[\w.:/-]{1,40}", name, re.ASCII) else f"row {row}"
+    shown = shown_id(name)
+    return f"row {row} (id{shown})" if shown else f"row {row}"

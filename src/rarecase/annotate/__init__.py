@@ -5,7 +5,6 @@ An annotator is any object with the two methods of `Annotator`. It may give back
 may raise `WaitingForLabels`: the run then stops, and goes on once people have done their part.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -75,8 +74,3 @@ def labelled(
         pa.array(added[field.name], field.type) if field.name in added else table[field.name] for field in target
     ]
     return schema.from_table(pa.table(columns, schema=target))
-
-
-def shown(id_: str) -> str:
-    """The id for an error message, unless it could be a post: the texts may have been taken for the ids."""
-    return f" {id_!r}" if re.fullmatch(r"[\w.:/-]{1,40}", id_, re.ASCII) else ""

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from datasets import Dataset
 
 from rarecase import schema
-from rarecase.annotate import labelled, shown
-from rarecase.errors import DataError, WaitingForLabels, did_you_mean
+from rarecase.annotate import labelled
+from rarecase.errors import DataError, WaitingForLabels, did_you_mean, shown_id, shown_label
 from rarecase.files import write_beside
 from rarecase.taxonomy import Taxonomy
 
@@ -108,16 +108,16 @@ class File:
         for row, id_, _ in answers:
             if id_ not in expected:
                 raise DataError(
-                    f"{self.path} row {row}: id{shown(id_)} is none of those to label; restore the old one"
+                    f"{self.path} row {row}: id{shown_id(id_)} is none of those to label; restore the old one"
                 )
             if id_ in seen:
-                raise DataError(f"{self.path} row {row}: id{shown(id_)} stands there twice; delete one of the rows")
+                raise DataError(f"{self.path} row {row}: id{shown_id(id_)} stands there twice; delete one of the rows")
             seen.add(id_)
         missing = [id_ for id_ in ids if id_ not in seen]
         if missing:
             raise DataError(
-                f"{self.path}: {len(missing)} of the {len(ids)} rows are missing, the first with id{shown(missing[0])}"
-                "; put them back, with an empty label where you have none"
+                f"{self.path}: {len(missing)} of the {len(ids)} rows are missing, the first with "
+                f"id{shown_id(missing[0])}; put them back, with an empty label where you have none"
             )
 
     def _labels(self, answers: Sequence["_Answer"]) -> dict[str, int]:
@@ -131,9 +131,8 @@ class File:
             exact = self.taxonomy.index(label)  # first, for classes that differ in case only
             index = spoken.get(label.casefold()) if exact is None else exact
             if index is None:
-                # A longer value, or one of very many, may be a post in the wrong column.
-                hint = did_you_mean(label, spoken)
-                value = f" {label!r}" if len(label) <= 40 and len(distinct) < 100 else ""
+                value = shown_label(label, distinct)
+                hint = did_you_mean(label, spoken) if value else ""
                 classes = f"(classes: {', '.join(self.taxonomy.names)})"
                 raise DataError(f"{self.path} row {row}: label{value} is not in the taxonomy{hint} {classes}")
             found[id_] = index

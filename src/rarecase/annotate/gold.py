@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from datasets import Dataset
 
-from rarecase.annotate import labelled, shown
-from rarecase.errors import DataError
+from rarecase.annotate import labelled
+from rarecase.errors import DataError, shown_id
 
 
 class Gold:
@@ -39,7 +39,7 @@ class Gold:
         for row, id_ in enumerate(ids, 1):
             if id_ not in self.labels:
                 raise DataError(
-                    f"id{shown(id_)}, row {row} of those to label, has no gold label; give it one in the pool, or "
+                    f"id{shown_id(id_)}, row {row} of those to label, has no gold label; give it one in the pool, or "
                     "have people label it with --annotator file"
                 )
         labels = [self.labels[id_] for id_ in ids]

@@ -30,7 +30,7 @@ def report_of_run(folder: Path) -> dict[str, Any]:
         61.7
     """
     names = Taxonomy.load(folder / "taxonomy.yaml").names
-    paths = sorted((folder / "rounds").glob("*/metrics.json"))
+    paths = sorted((folder / "rounds").glob("*/metrics.json"), key=lambda path: int(path.parent.name))
     return {
         "kind": "run",
         "classes": list(names),
@@ -88,9 +88,12 @@ def rows_of_grid(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 
 def rows_of_differences(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """A header, and a row per strategy at the end: macro-F1, its paired difference to `random`, the rarest class."""
+    """
+    A header, and a row per strategy at the end: macro-F1, its paired difference to `random`, the rarest class.
+    """
     least = report["rarest"]
-    header = ["strategy", "labels", "test F1", "interval", "to random", "interval", f"F1 {least}", f"{least} found"]
+    header = ["strategy", "labels", "test F1", "interval", "to random", "interval"]
+    header += [f"F1 {least}", f"{least} found", "interval"]
     rows = []
     for strategy, found in report["strategies"].items():
         final, difference = found["final"], found.get("difference")
@@ -105,6 +108,7 @@ def rows_of_differences(report: dict[str, Any]) -> tuple[list[str], list[list[An
                 "{:+.1f} to {:+.1f}".format(*difference["macro_f1_interval"]) if difference else "",
                 _one(final["f1"][least]),
                 _one(found["found"][least]),
+                "{:.1f} to {:.1f}".format(*spread) if (spread := found["found_interval"][least]) else "",
             ]
         )
     return header, rows

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from rarecase.experiment.grid import Cell, read_cells
-from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
+from rarecase.experiment.intervals import (
+    Predictions,
+    interval_over_seeds,
+    mean_and_interval,
+    resampled_f1,
+    resampled_macro_f1,
+)
 from rarecase.files import read_parquet
 from rarecase.schema import matrix
 from rarecase.taxonomy import Taxonomy
@@ -26,7 +32,8 @@ def curves(folder: Path) -> dict[str, Any]:
 
     Returns:
         `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test), `seeds`, and
-        `strategies.NAME.{curve, final, found, difference}`; metrics in percent, intervals as `[low, high]`.
+        `strategies.NAME.{curve, final, found, found_interval, difference}`; metrics in percent, intervals as
+        `[low, high]`. Those of `found` are over seeds, and None where there is one.
 
     Example:
         >>> curves(Path("out"))["strategies"]["cluster"]["final"]["macro_f1"]
@@ -79,10 +86,15 @@ def _strategy(
             }
         )
     last = [cells[cell][-1] for cell in group]
+    f1 = 100 * resampled_f1(_predictions_of(folder, group, cells, -1), len(names))
     answer: dict[str, Any] = {
         "curve": curve,
-        "final": {key: value for key, value in curve[-1].items() if key != "round"},
+        "final": {
+            **{key: value for key, value in curve[-1].items() if key != "round"},
+            "f1_interval": {name: mean_and_interval(f1[:, :, place])[1] for place, name in enumerate(names)},
+        },
         "found": {name: _mean(last, "found", name) for name in names},
+        "found_interval": {name: interval_over_seeds([r["found"][name] for r in last]) for name in names},
     }
     if BASELINE in final and strategy != BASELINE and len(final[strategy]):
         difference, interval = mean_and_interval(final[strategy] - final[BASELINE])
@@ -103,7 +115,13 @@ def _mean(records: Sequence[dict[str, Any]], *path: str) -> float:
 def _resampled(
     folder: Path, group: Sequence[Cell], cells: dict[Cell, list[dict[str, Any]]], number: int, names: Sequence[str]
 ) -> np.ndarray:
-    return resampled_macro_f1([_predictions(folder, cell, cells[cell][number]["round"]) for cell in group], len(names))
+    return resampled_macro_f1(_predictions_of(folder, group, cells, number), len(names))
+
+
+def _predictions_of(
+    folder: Path, group: Sequence[Cell], cells: dict[Cell, list[dict[str, Any]]], number: int
+) -> list[Predictions]:
+    return [_predictions(folder, cell, cells[cell][number]["round"]) for cell in group]
 
 
 def _predictions(folder: Path, cell: Cell, number: int) -> Predictions:

@@ -35,9 +35,9 @@ class Predictions:
     guesses: np.ndarray
 
 
-def resampled_macro_f1(cells: Sequence[Predictions], classes: int, *, seed: int = 0) -> np.ndarray:
+def resampled_f1(cells: Sequence[Predictions], classes: int, *, seed: int = 0) -> np.ndarray:
     """
-    Macro-F1 of one cell per seed, with the test rows as they are and resampled.
+    F1 of every class of one cell per seed, with the test rows as they are and resampled.
 
     Args:
         cells (`Sequence[Predictions]`): one per seed; the same seeds in the same order give the same resamples, which
@@ -46,21 +46,32 @@ def resampled_macro_f1(cells: Sequence[Predictions], classes: int, *, seed: int 
         seed (`int`): decides the resamples.
 
     Returns:
-        `np.ndarray`: percent, float64, shape `(seeds, 1 + RESAMPLES)`; column 0 is the test set as it is.
+        `np.ndarray`: from 0 to 1, float64, shape `(seeds, 1 + RESAMPLES, classes)`; place 0 of the second axis is the
+        test set as it is.
+
+    Example:
+        >>> resampled_f1([Predictions(("a", "b"), np.array([0, 1]), np.array([0, 1]))], 2)[0, 0]
+        array([1., 1.])
+    """
+    shared = len({cell.ids for cell in cells}) == 1
+    result = np.empty((len(cells), 1 + RESAMPLES, classes))
+    for place, cell in enumerate(cells):
+        weights = _row_weights(seed, 0 if shared else place, len(cell.labels))
+        true, guessed = np.eye(classes)[cell.labels], np.eye(classes)[cell.guesses]
+        hits, support, predicted = weights @ (true * guessed), weights @ true, weights @ guessed
+        result[place] = 2 * hits / np.maximum(support + predicted, 1)
+    return result
+
+
+def resampled_macro_f1(cells: Sequence[Predictions], classes: int, *, seed: int = 0) -> np.ndarray:
+    """
+    The mean of `resampled_f1` over the classes, in percent: shape `(seeds, 1 + RESAMPLES)`.
 
     Example:
         >>> resampled_macro_f1([Predictions(("a", "b"), np.array([0, 1]), np.array([0, 1]))], 2)[0, 0]
         100.0
     """
-    shared = len({cell.ids for cell in cells}) == 1
-    result = np.empty((len(cells), 1 + RESAMPLES))
-    for place, cell in enumerate(cells):
-        weights = _row_weights(seed, 0 if shared else place, len(cell.labels))
-        true, guessed = np.eye(classes)[cell.labels], np.eye(classes)[cell.guesses]
-        hits, support, predicted = weights @ (true * guessed), weights @ true, weights @ guessed
-        f1 = 2 * hits / np.maximum(support + predicted, 1)
-        result[place] = 100 * f1.mean(axis=1)
-    return result
+    return 100 * resampled_f1(cells, classes, seed=seed).mean(axis=2)
 
 
 @lru_cache(maxsize=64)
@@ -72,6 +83,26 @@ def _row_weights(seed: int, place: int, rows: int) -> np.ndarray:
     for resample, picks in enumerate(drawn, 1):
         weights[resample] = np.bincount(picks, minlength=rows)
     return weights
+
+
+def interval_over_seeds(values: Sequence[float], *, seed: int = 0) -> list[float] | None:
+    """
+    The interval of the mean of something that hangs on no test row: over resampled seeds alone.
+
+    Args:
+        values (`Sequence[float]`): one per seed.
+        seed (`int`): decides the resamples, those of `mean_and_interval`.
+
+    Returns:
+        `[low, high]`, 95 %; None for a single seed, which says nothing of others.
+
+    Example:
+        >>> interval_over_seeds([3, 3, 3])
+        [3.0, 3.0]
+    """
+    if len(values) < 2:
+        return None
+    return mean_and_interval(np.repeat(np.array(values, float)[:, None], 1 + RESAMPLES, axis=1), seed=seed)[1]
 
 
 def mean_and_interval(values: np.ndarray, *, seed: int = 0) -> tuple[float, list[float]]:

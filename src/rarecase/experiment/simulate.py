@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from rarecase import run_folder
+from rarecase.acquire.find import find_strategy
 from rarecase.config import SimulateConfig, check, require_out, write_yaml
 from rarecase.errors import ConfigError
 from rarecase.experiment.grid import Cell, run_grid
 from rarecase.files import write_folder_beside
-from rarecase.session import find_strategy, mark, marked, needs_embedding, prepare, rounds, stored_sets
-from rarecase.sets import Sets, draw_test, gold_annotator, read_sets, require_a_batch
+from rarecase.session import mark, marked, needs_embedding, prepare, rounds, stored_sets
+from rarecase.sets import Sets, draw_test, gold_annotator, read_sets, require_a_batch, require_gold
 
 # A grid grows: more seeds, more strategies. What is done stays.
 MAY_CHANGE = ("strategies", "seeds", "concurrency", "generator_url", "send_to", "out")
@@ -76,16 +77,14 @@ def _read(config: SimulateConfig) -> Sets:
     if draws and config.test_size is None:
         raise ConfigError("--test is missing; give a labelled table, or --test-size N to draw it from the pool")
     sets = read_sets(config, draws_test=draws)
-    if sets.gold is None:
-        raise ConfigError(
-            "a simulation hides the labels of the pool, and this pool has none; name their --label-column"
-        )
-    unlabelled = len(sets.pool) - len(set(sets.gold["id"][:]) & set(sets.pool["id"][:]))
-    if unlabelled:
-        raise ConfigError(f"{unlabelled} posts of the pool have no label; a simulation needs a label for each")
-    require_a_batch(_drawn(sets, config, config.seed), config)
+    require_gold(sets.pool, sets.gold, "simulate", "have people label with rarecase run")
+    require_a_batch(draw_test(sets, config.test_size or 0, config.seed)[0] if draws else sets, config)
     return sets
 
 
 def _drawn(sets: Sets, config: SimulateConfig, seed: int) -> Sets:
-    return sets if sets.test is not None else draw_test(sets, config.test_size or 0, seed)
+    if sets.test is not None:
+        return sets
+    drawn, dropped = draw_test(sets, config.test_size or 0, seed)
+    print(f"seed {seed}: {config.test_size} drawn as test set, {len(drawn.pool)} left; {dropped}", file=sys.stderr)
+    return drawn

@@ -6,7 +6,7 @@ A generator takes labelled posts and gives a table of variations that carry thei
 `replay.Replay` (variations that exist already) and `NoVariations`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,6 +95,32 @@ def variation_row(parent: Mapping[str, Any], i: int, text: str, **provenance: An
         "checks": checks,
         **provenance,
     }
+
+
+def with_own_ids(variations: Dataset, taken: Set[str]) -> Dataset:
+    """
+    The variations, the id of one that stands for a post already made longer: `23-1` may be the first variation of
+    `23`, and a post as well.
+
+    Args:
+        variations (`Dataset`): from `Generator.generate`.
+        taken (`Set[str]`): the ids of all posts.
+
+    Example:
+        >>> with_own_ids(variations, {"23", "23-1"})["id"][:]
+        ['23-1v', '23-2']
+    """
+    ids = variations["id"][:]
+    if not taken & set(ids):
+        return variations
+    # Every id that `variation_row` makes ends in a digit, so none of those to come is hit either.
+    return schema.with_column(variations, "id", [_free(id_, taken) for id_ in ids])
+
+
+def _free(id_: str, taken: Set[str]) -> str:
+    while id_ in taken:
+        id_ += "v"
+    return id_
 
 
 def variations_table(seeds: Dataset, rows: list[dict[str, Any]]) -> Dataset:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BUSY_TRIES = 6  # of one request while the server answers 429 or 5xx: with doubling pauses about a quarter of a minute
 DEAD_TRIES = 3  # of one request where no answer comes: at 2.5 s each to connect, a dead address is known within 10 s
 FILTERED = "content_filter"  # how endpoints call a post that they do not answer
+_TOO_LONG = re.compile(r"context_length|maximum context|context (?:length|size|window)|exceed_context", re.IGNORECASE)
 LONGEST_PAUSE = 120.0  # seconds; a server that asks for more is a case for going on later
 
 
@@ -161,8 +162,8 @@ class Endpoint:
                 return (await client.chat.completions.with_raw_response.create(**request)).text
             except openai.APIStatusError as error:
                 status, wait = error.status_code, _retry_after(error.response.headers.get("retry-after"))
-                if error.code == FILTERED:  # an answer about this post, not a failure of the endpoint
-                    return json.dumps({"choices": [{"message": {"content": None}, "finish_reason": FILTERED}]})
+                if reason := _declines(error):  # an answer about this post, not a failure of the endpoint
+                    return json.dumps({"choices": [{"message": {"content": None}, "finish_reason": reason}]})
                 if status != 429 and status < 500:
                     raise self._refused(error, request) from None
                 if wait is not None and wait > LONGEST_PAUSE:
@@ -230,6 +231,15 @@ class _Pause:
         """Returns when the pause is over, also one that was made longer in the meantime."""
         while (left := self._until - time.monotonic()) > 0:
             await asyncio.sleep(left)
+
+
+def _declines(error: "openai.APIStatusError") -> str | None:
+    """Why the endpoint does not answer this one post, as a `finish_reason`: filtered, or too long for the model."""
+    if error.code == FILTERED:
+        return FILTERED
+    # vLLM and llama.cpp say it in other words than OpenAI's code.
+    too_long = error.status_code == 400 and _TOO_LONG.search(f"{error.code} {error.type} {error.message}")
+    return "length" if too_long else None
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -1,5 +1,7 @@
 """Variations that exist already, such as the published ones: no model is asked."""
 
+import hashlib
+import json
 from collections import defaultdict
 from typing import Any
 
@@ -20,6 +22,9 @@ class Replay:
     Args:
         dataset (`Dataset`): variations (`parent_id` set, or `origin` `generated`) and, where they are known, the posts
             that they vary; `id`, `text` and `parent_id`.
+
+    Attributes:
+        digest (`str`): a hash over all that it can hand out, whatever the order of the posts.
 
     Raises:
         `MissingColumnError`: where a column is missing.
@@ -44,6 +49,8 @@ class Replay:
                 self._by_text[text_of[row["parent_id"]].strip()].append(row)
             elif row["parent_id"] is not None:
                 self._by_id[row["parent_id"]].append(row)
+        content = json.dumps([self._by_text, self._by_id], sort_keys=True)
+        self.digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
         if not self._by_text and not self._by_id:
             raise GeneratorError(
                 "the data to replay holds no variations (no row has a `parent_id`); give a table of variations with "

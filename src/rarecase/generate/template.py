@@ -16,7 +16,7 @@ from typing import Any
 from datasets import Dataset
 
 from rarecase import randomness, schema
-from rarecase.errors import DataError
+from rarecase.errors import DataError, shown_id
 from rarecase.generate import parents, variation_row, variations_table
 from rarecase.generate.replies import Replies
 from rarecase.taxonomy import Taxonomy
@@ -25,6 +25,7 @@ TASK = (
     "You say posts in different words. The last post is of the class {label}{definition}; in your words it is still "
     "of that class. Answer with one post and nothing else."
 )
+LONGEST_REPLY = 512  # tokens: a variation is one paragraph
 QUESTION = "Say this post in different words: "
 # Mild and of no class, so that they show the task and lean towards none of the labels.
 EXAMPLES = (
@@ -76,9 +77,9 @@ class Template:
             "messages": _messages(text, category.name, definition),
             "temperature": self.temperature,
             "seed": seed,
-            # A token is hardly ever less than a character, so no variation as long as its post is cut short; a small
-            # model that has begun to repeat itself is.
-            "max_tokens": 64 + len(text),
+            # A token is hardly ever less than a character, so no variation as long as its title is cut short; a small
+            # model that has begun to repeat itself is. A long post leaves room for its prompt.
+            "max_tokens": min(64 + len(text), LONGEST_REPLY),
         }
 
     def requests(self, seeds: Dataset, k: int, seed: int) -> list[dict[str, Any]]:
@@ -97,7 +98,8 @@ class Template:
         requests = []
         for post in parents(seeds):
             if post["label"] is None:
-                raise DataError(f"post {post['id']!r} has no label, and a variation keeps its post's; label it first")
+                post_ = f"post{shown_id(post['id'])}"
+                raise DataError(f"{post_} has no label, and a variation keeps its post's; label it first")
             for i in range(1, k + 1):
                 number = randomness.integer(seed, "variation", post["id"], i)
                 requests.append(self.request(post["text"], names[post["label"]], number))

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Features
 
 from rarecase.errors import DataError, MissingColumnError, did_you_mean
-from rarecase.schema import GENERATED, HUMAN
+from rarecase.schema import GENERATED, HUMAN, features
 from rarecase.tables.formats import Rows
 
 LONGEST = 100_000  # characters of a text
@@ -48,6 +49,7 @@ class Columns:
 
 
 DEFAULT = Columns()
+NESTED = ("votes", "checks", "reading")  # of a release; read where they have its type, for `votes` may be anything
 
 
 def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool) -> Rows:
@@ -62,7 +64,7 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
 
     Returns:
         `Rows`: `id` (null where the data has no ids), `text`, `label` and `source`, all strings; then what is there of
-        the provenance, and `embedding`.
+        the provenance (`votes` and `reading` with the names of classes), and `embedding`.
 
     Raises:
         `MissingColumnError`: with the near name and the flag.
@@ -81,6 +83,7 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
     for name in _PROVENANCE:
         if name in rows.header:
             made[name] = _integers(rows, name) if name == "round" else _names(rows, name)
+    made |= _nested(rows)
     if "embedding" in rows.table.column_names and pa.types.is_nested(rows.table["embedding"].type):
         made["embedding"] = rows.table["embedding"]
     if id_ is not None:
@@ -190,6 +193,38 @@ def _integers(rows: Rows, name: str) -> pa.ChunkedArray:
         return _names(rows, name).cast(pa.int32())
     except pa.ArrowException:
         raise DataError(f"{rows.name}: column {name!r} holds other things than integers; rename it") from None
+
+
+def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """Those of `NESTED` that have the type they have in a release, and a value in some row."""
+    found, released = Features.from_arrow_schema(rows.table.schema), features([])
+    kept: dict[str, pa.ChunkedArray | pa.Array] = {}
+    for name in NESTED:
+        if name not in found or rows.table[name].null_count == len(rows.table):
+            continue
+        if name == "reading" and isinstance(found[name], ClassLabel):
+            kept[name] = _names(rows, name)
+        elif name != "reading" and _fields(found[name]) == _fields(released[name]):
+            kept[name] = rows.table[name]
+    if "votes" in kept:
+        named = found["votes"].feature["label"].int2str
+        votes = [
+            cast and [{**vote, "label": None if vote["label"] is None else named(vote["label"])} for vote in cast]
+            for cast in kept["votes"].to_pylist()
+        ]
+        text = pa.string()
+        kept["votes"] = pa.array(
+            votes, pa.list_(pa.struct({"annotator": text, "label": text, "seconds": pa.float32()}))
+        )
+    return kept
+
+
+def _fields(feature: Any) -> dict[str, tuple[type, str]] | None:
+    """The types of a list of structures, by name; a class is a class, whatever the classes are called."""
+    fields = getattr(feature, "feature", None)
+    if not isinstance(fields, dict):
+        return None
+    return {name: (type(field), getattr(field, "dtype", "")) for name, field in fields.items()}
 
 
 def _refuse(rows: Rows, wrong: pa.ChunkedArray | pa.Array, reason: str) -> None:

@@ -104,13 +104,16 @@ def near_duplicates(texts: Sequence[str], against: Sequence[str] = ()) -> np.nda
     return found | _stands_in(texts, against)
 
 
-def drop_duplicates(pool: Dataset, against: Sequence[Dataset] = ()) -> tuple[Dataset, DuplicateCounts]:
+def drop_duplicates(
+    pool: Dataset, against: Sequence[Dataset] = (), *, repeats: bool = True
+) -> tuple[Dataset, DuplicateCounts]:
     """
     Drops the rows of a pool that come again, word for word or nearly, and those that stand in another set.
 
     Args:
         pool (`Dataset`): column `text`; the first of several stays, and the order.
         against (`Sequence[Dataset]`): the labelled sets, column `text`.
+        repeats (`bool`): whether to drop what comes again within the pool, too.
 
     Returns:
         `tuple[Dataset, DuplicateCounts]`: the rows that stay, and what was dropped.
@@ -120,8 +123,9 @@ def drop_duplicates(pool: Dataset, against: Sequence[Dataset] = ()) -> tuple[Dat
     """
     texts = schema.texts(pool)
     others = [text for table in against for text in schema.texts(table)]
-    exact = exact_duplicates(texts)
-    near = near_duplicates(texts) & ~exact
+    none = np.zeros(len(texts), dtype=bool)
+    exact = exact_duplicates(texts) if repeats else none
+    near = near_duplicates(texts) & ~exact if repeats else none
     elsewhere = _stands_in(texts, others) & ~(exact | near)
     counts = DuplicateCounts(*(int(dropped.sum()) for dropped in (exact, near, elsewhere)))
     return schema.rows(pool, np.flatnonzero(~(exact | near | elsewhere))), counts

@@ -14,7 +14,7 @@ from huggingface_hub import metadata_load
 
 from rarecase.errors import DataError
 from rarecase.schema import from_table, to_table
-from rarecase.tables.columns import DEFAULT, Columns, conformed, is_empty, require_unique_ids, with_ids
+from rarecase.tables.columns import DEFAULT, NESTED, Columns, conformed, is_empty, require_unique_ids, with_ids
 from rarecase.tables.formats import Rows, format_of, read_file
 from rarecase.tables.hub import load
 from rarecase.tables.reddit import is_dump, read_dump
@@ -51,7 +51,7 @@ def read_table(
     Returns:
         `Dataset`: `id`, `text`, `label` (names of classes) and `source` (the column `source` or `subreddit`, else the
         name of the file), all strings; and of `origin`, `parent_id`, `round`, `strategy`, `annotator`, `generator`,
-        `prompt_hash` and `embedding` those that are there.
+        `prompt_hash` and `embedding` those that are there, and of a release `votes`, `checks` and `reading`.
 
     Raises:
         `DataError`: naming the file, the row and the way out.
@@ -147,14 +147,16 @@ def is_release(path: Path) -> bool:
 def _of_file(path: Path, columns: Columns, encoding: str, labeled: bool) -> Rows:
     if is_dump(path):
         return conformed(read_dump(path), Columns(), source=None, labeled=labeled)
-    rows = read_file(path, columns.wanted, encoding)
+    typed = NESTED if format_of(path) == ".parquet" else ()
+    rows = read_file(path, {*columns.wanted, *typed}, encoding)
     return conformed(rows, columns, source=path.name, labeled=labeled)
 
 
 def _of_dataset(dataset: Dataset, name: str, columns: Columns, labeled: bool) -> Rows:
     if not len(dataset):
         raise DataError(f"{name}: no rows; expected at least one")
-    kept = dataset.select_columns([column for column in dataset.column_names if column in columns.wanted])
+    wanted = {*columns.wanted, *NESTED}
+    kept = dataset.select_columns([column for column in dataset.column_names if column in wanted])
     rows = Rows(to_table(kept), name, np.arange(len(dataset)), tuple(dataset.column_names))
     return conformed(rows, columns, source=None, labeled=labeled)
 

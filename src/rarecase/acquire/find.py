@@ -1,0 +1,73 @@
+"""A strategy by the name that the command line gives it: one of the four, or a function of the user's own."""
+
+import importlib
+import os
+import sys
+
+from rarecase.acquire import strategies
+from rarecase.algorithm import Strategy, name_of
+from rarecase.errors import ConfigError, did_you_mean
+from rarecase.release import check_names
+from rarecase.schema import HELPERS
+
+STRATEGIES = ("random", "entropy", "coreset", "cluster")
+
+
+def find_strategy(name: str) -> Strategy:
+    """
+    One of the four, or a function of the user's own.
+
+    Args:
+        name (`str`): `random`, `entropy`, `coreset`, `cluster`, or `module:function`, the module found from the
+            working folder.
+
+    Raises:
+        `ConfigError`: where there is no such function, with the near name; or where its own name cannot name a config
+            of the release, or it needs a column that nobody makes.
+
+    Example:
+        >>> find_strategy("cluster")
+    """
+    if name in STRATEGIES:
+        return getattr(strategies, name)
+    module_name, _, function_name = name.partition(":")
+    if not module_name or not function_name:
+        raise ConfigError(
+            f"--strategy {name}: expected one of {', '.join(STRATEGIES)}, or module:function"
+            f"{did_you_mean(name, STRATEGIES)}"
+        )
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.split(".")[0] and error.name != module_name:
+            raise
+        raise ConfigError(
+            f"--strategy {name}: no module {module_name!r} in {os.getcwd()} or the environment"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        functions = [other for other, value in vars(module).items() if callable(value)]
+        raise ConfigError(
+            f"--strategy {name}: no such function in {module_name}{did_you_mean(function_name, functions)}"
+        )
+    _require_usable(name, function)
+    return function
+
+
+def _require_usable(name: str, function: Strategy) -> None:
+    """What it acquires becomes a config of its name, beside `bootstrap`: known before a label is spent on it."""
+    config = name_of(function)
+    if config == "bootstrap":
+        raise ConfigError(f"--strategy {name}: 'bootstrap' names the start set already; rename the function")
+    try:
+        check_names({config: {}}, config)
+    except ConfigError as error:
+        raise ConfigError(f"--strategy {name}: {error}; give the function another name") from None
+    unknown = next((column for column in getattr(function, "needs", ()) if column not in HELPERS), None)
+    if unknown is not None:
+        raise ConfigError(
+            f"--strategy {name}: needs the column {unknown!r}, which nothing makes; expected any of "
+            f"{', '.join(HELPERS)}{did_you_mean(unknown, HELPERS)}"
+        )
