@@ -1,18 +1,16 @@
 """Every command and program of README.md and CONTRIBUTING.md, run in order and in one folder, as a newcomer would."""
 
-import contextlib
 import csv
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from endpoint import Server
@@ -22,7 +20,7 @@ from rarecase.config import RunConfig, read_yaml
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "src" / "rarecase" / "sample"
 PUBLISHED = Path(os.environ.get("RARECASE_PUBLISHED", ROOT / ".." / "shared" / "published")).resolve()
-HUB = ROOT / ".." / "shared" / "reference" / "hub_server.py"
+README = ROOT / "README.md"
 BIN = Path(sys.executable).parent
 # What takes long is cut, and nothing else is changed: fewer seeds and labels, one epoch.
 CUT = {"--seeds 10": "--seeds 1 --budget 20", "--seeds 3": "--seeds 1 --budget 20 --epochs 1"}
@@ -69,20 +67,31 @@ def endpoint() -> Iterator[str]:
         yield server.url
 
 
-def test_a_newcomer_can_do_every_journey(folder, labels, endpoint):
-    """All commands but those of the published set and the Hub, which the tests below run."""
-    for command in COMMANDS:
-        if "safety" in command or "published" in command:
-            continue
-        done = run(command.replace("http://127.0.0.1:8000/v1", endpoint), folder)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-        fill_in(folder, labels)
+def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, hub):
+    """All commands but those of the published set, which a test below runs, and all programs, in order."""
+    hub.reset()
+    for kind, block in re.findall(r"```(bash|python)\n(.*?)```", README.read_text(encoding="utf-8"), re.S):
+        commands = [[sys.executable, "-c", block]] if kind == "python" else block.splitlines()
+        for command in commands:
+            if isinstance(command, str) and (
+                not command.startswith("rarecase") or re.search("safety:|published", command)
+            ):
+                continue
+            if isinstance(command, str):
+                command = command.replace("http://127.0.0.1:8000/v1", endpoint)
+                command = re.sub("cluster-017,cluster-041", lambda _: ids(folder), command)
+            done = run(command, folder, hub.environment)
+            assert done.returncode == 0, f"{command}\n{done.stderr}"
+            assert "Traceback" not in done.stderr
+            fill_in(folder, labels)
     assert (folder / "run" / "data" / "README.md").exists()
     assert (folder / "run" / "report.png").stat().st_size > 10_000
-    for program in blocks("README.md", "python"):
-        done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    assert (folder / "hub-guard" / "head.safetensors").exists()
+
+
+def ids(folder: Path) -> str:
+    """Two rows that the README's run acquired."""
+    return ",".join(pq.read_table(folder / "run" / "data" / "cluster" / "train.parquet")["id"].to_pylist()[:2])
 
 
 def test_the_settings_file_is_one(folder):
@@ -106,26 +115,6 @@ def test_the_published_protocol(folder):
         done = run(command, folder)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     assert "difference" in run("rarecase report frozen --format json", folder).stdout
-
-
-@pytest.mark.skipif(not HUB.exists(), reason="the test Hub server is not here (../shared/reference/hub_server.py)")
-def test_a_set_on_the_hub_works_wherever_a_path_does(folder, tmp_path):
-    (command,) = [c for c in COMMANDS if "acme/safety" in c]
-    sample = ["--pool", SAMPLE / "pool.csv", "--bootstrap", SAMPLE / "bootstrap.csv", "--dev", SAMPLE / "dev.csv"]
-    sample += ["--test", SAMPLE / "test.csv", "--annotator", "gold", "--generator", "none", "--budget", "10"]
-    made = run(["rarecase", "run", *map(str, sample), "--batch", "10", "--out", str(tmp_path / "run")], tmp_path)
-    assert made.returncode == 0, made.stderr
-    with hub(tmp_path) as environment:
-        upload = f"""if True:
-            from huggingface_hub import HfApi
-
-            repo = {{"repo_id": "acme/safety", "repo_type": "dataset"}}
-            HfApi().create_repo(**repo, private=True)
-            HfApi().upload_folder(**repo, folder_path={str(tmp_path / "run" / "data")!r})"""
-        subprocess.run([sys.executable, "-c", upload], env=environment, check=True, capture_output=True)
-        done = run(command, folder, environment)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "hub-guard" / "head.safetensors").exists()
 
 
 def test_the_strategy_of_contributing_runs_as_it_stands(folder):
@@ -162,37 +151,3 @@ def fill_in(place: Path, labels: dict[str, str]) -> None:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         write(path, [{**row, "label": labels[row["text"]]} for row in rows])
-
-
-@contextlib.contextmanager
-def hub(place: Path) -> Iterator[dict[str, str]]:
-    """The test Hub server; gives the environment of its clients."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, str(HUB), "--port", str(port), "--root", str(place / "hub")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for(port)
-            environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
-            yield environment | {
-                "HF_ENDPOINT": address,
-                "HF_TOKEN": "hf_alice",
-                "HF_HOME": str(place / "hf"),
-                "HF_HUB_DISABLE_XET": "1",
-                "HF_HUB_DISABLE_TELEMETRY": "1",
-                "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-                "NO_PROXY": "127.0.0.1,localhost",
-            }
-        finally:
-            server.kill()
-
-
-def wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on port {port}")
