@@ -32,7 +32,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-FAULTS = ("429", "500", "401", "404", "301", "html", "drop", "no-choices", "empty", "content_filter")
+# Answers about one post, in the words of OpenAI and of vLLM.
+REFUSALS = ("content_filter", "context_length_exceeded", "too_long")
+FAULTS = ("429", "500", "401", "404", "301", "html", "drop", "no-choices", "empty", *REFUSALS)
 
 
 def request_hash(body: dict[str, Any]) -> str:
@@ -109,8 +111,11 @@ class App:
         if fault in ("429", "500"):
             headers = {"Retry-After": self.behaviour.retry_after} if self.behaviour.retry_after else {}
             return JSONResponse({"error": {"message": "busy"}}, int(fault), headers)
-        if fault == "content_filter":
-            return JSONResponse({"error": {"message": f"filtered: {json.dumps(body)}", "code": fault}}, 400)
+        if fault == "too_long":
+            message = "This model's maximum context length is 4096 tokens. However, you requested 4300 tokens"
+            return JSONResponse({"error": {"message": message, "type": "BadRequestError", "code": 400}}, 400)
+        if fault in REFUSALS:
+            return JSONResponse({"error": {"message": f"refused: {json.dumps(body)}", "code": fault}}, 400)
         if fault in ("401", "404"):  # as unkind as a server can be: the key and the post come back in the message
             message = f"refused {request.headers.get('authorization')} for {json.dumps(body)}"
             return JSONResponse({"error": {"message": message, "code": "refused"}}, int(fault))

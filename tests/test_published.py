@@ -185,8 +185,8 @@ def replace_cell(file: str, row: int, column: int, value: str):
         (lambda tables: tables["topn-all"][0].pop(), r"topn-all\.tsv row 2: 3 columns, expected 4"),
         (replace_cell("topn-all", 9, 1, f"{POST}\n{POST}"), r"topn-all\.tsv row 11: 2 columns, expected 4"),
         (
-            replace_cell("cluster-all", 2, 3, "advise"),
-            r"cluster-all\.tsv row 4: category 'advise' is unknown; expected self-",
+            replace_cell("cluster-all", 2, 3, "legal-advise"),
+            r"cluster-all\.tsv row 4: category 'legal-advise' is unknown; expected self-",
         ),
         (replace_cell("cluster-all", 2, 3, POST), r"cluster-all\.tsv row 4: category is unknown"),
         (lambda tables: tables["random-all"].pop(), r"random-all\.tsv: 599 rows below the header, expected 600"),

@@ -68,8 +68,8 @@ def test_the_default_can_be_copied_and_extended(tmp_path):
     ("text", "message"),
     [
         ("classes: [{name: a, defintion: x}]", r"class 'a' has an unknown key 'defintion'; did you mean 'definition'"),
-        ("classes: [{name: a}, {name: b, aliases: [a]}]", r"'a' names two classes"),
-        ("classes: [{name: a}, {name: a}]", r"'a' names two classes"),
+        ("classes: [{name: a}, {name: b, aliases: [a]}]", r"a name 'a' stands for two classes"),
+        ("classes: [{name: a}, {name: a}]", r"a name 'a' stands for two classes"),
         ("classes: [{name: a}, {definition: x}]", r"class 2 has no `name`"),
         ("classes: [{name: 3}]", r"class 1 has no `name`"),
         ("classes: {a: x}", r"expected a list `classes`"),

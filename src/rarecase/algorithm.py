@@ -36,7 +36,18 @@ from rarecase.evaluate.metrics import metrics
 from rarecase.generate import Generator, accepted, with_own_ids
 from rarecase.learn import Learner
 from rarecase.run_folder import Stages
-from rarecase.schema import GENERATED, HELPERS, HUMAN, conform, label_names, matrix, rows, to_table, with_column
+from rarecase.schema import (
+    GENERATED,
+    HELPERS,
+    HUMAN,
+    conform,
+    label_names,
+    matrix,
+    public_id,
+    rows,
+    to_table,
+    with_column,
+)
 
 Strategy = Callable[..., Dataset]
 
@@ -256,7 +267,7 @@ def _measured(
         counts = class_counts(acquired, names)
         return {
             "round": number,
-            "chosen": [i for i, r in zip(human["id"][:], human["round"][:], strict=True) if r == number],
+            "chosen": [public_id(i) for i, r in zip(human["id"][:], human["round"][:], strict=True) if r == number],
             "labels": len(human),
             "class_counts": counts,
             "class_count_std": class_count_std(counts),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from rarecase.errors import ConfigError, did_you_mean
+from rarecase.errors import ConfigError, did_you_mean, shown_id
 from rarecase.files import write_text
 
 # What may change when a run goes on: none of these has a part in what the stored files say.
@@ -283,7 +283,7 @@ def read_yaml(path: Path, kind: type) -> dict[str, Any]:
     for key, value in content.items():
         name = str(key).replace("-", "_")
         if name not in known:
-            raise ConfigError(f"{path}: unknown setting {str(key)[:40]!r}{did_you_mean(name, known)}")
+            raise ConfigError(f"{path}: unknown setting{shown_id(str(key))}{did_you_mean(name, known)}")
         settings[name] = value
     return settings
 

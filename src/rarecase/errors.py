@@ -65,7 +65,12 @@ def shown_id(id_: str) -> str:
         >>> shown_id("pool-17")
         " 'pool-17'"
     """
-    return f" {id_!r}" if re.fullmatch(r"[\w.:/-]{1,40}", id_, re.ASCII) else ""
+    return f" {id_!r}" if is_plain(id_) else ""
+
+
+def is_plain(id_: str) -> bool:
+    """Whether an id is of letters, digits and a few signs, at most 40 of them: so that it is hardly a post."""
+    return bool(re.fullmatch(r"[\w.:/-]{1,40}", id_, re.ASCII))
 
 
 def shown_label(label: str, column: Collection[str]) -> str:

@@ -225,8 +225,9 @@ def _read(path: Path, text: int, source: int, taxonomy: Taxonomy) -> list[_Row]:
     for row, cells in enumerate(fields[1:], 2):
         label = labels[cells[3]]
         if label is None:
-            shown = shown_label(cells[3], categories)
-            raise DataError(f"{path} row {row}: category{shown} is unknown; expected {_spoken(taxonomy)}")
+            # Where columns are swapped the value is a post.
+            shown = shown_label(cells[3], categories) if did_you_mean(cells[3], _words(taxonomy)) else ""
+            raise DataError(f"{path} row {row}: category{shown} is unknown; expected {', '.join(_words(taxonomy))}")
         rows.append(_Row(cells[0], cells[text], cells[source], label))
     return rows
 
@@ -321,8 +322,8 @@ def _findings(reading: str, sets: Mapping[str, Dataset], groups: Mapping[str, _G
     )
 
 
-def _spoken(taxonomy: Taxonomy) -> str:
-    return ", ".join(word for category in taxonomy.classes for word in (category.name, *category.aliases))
+def _words(taxonomy: Taxonomy) -> list[str]:
+    return [word for category in taxonomy.classes for word in (category.name, *category.aliases)]
 
 
 def _listed(numbers: Mapping[str, int]) -> str:

@@ -6,6 +6,7 @@ way through the loop a table carries columns of fixed names beside them: `embedd
 `probs` and `features` (the learner's), `score`. What is unknown is null, never inferred.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from datasets.features.features import generate_from_arrow_type
 from datasets.fingerprint import generate_random_fingerprint
 from datasets.table import InMemoryTable
 
-from rarecase.errors import DataError, MissingColumnError, did_you_mean
+from rarecase.errors import DataError, MissingColumnError, did_you_mean, is_plain
 
 HUMAN, GENERATED = "human", "generated"
 
@@ -183,6 +184,22 @@ def with_column(
 def rows(dataset: Dataset, indices: np.ndarray | Sequence[int]) -> Dataset:
     """The rows at `indices`, in that order, as a table of its own (no indices mapping, no cache file)."""
     return from_table(to_table(dataset).take(pa.array(np.asarray(indices, dtype=np.int64))))
+
+
+def public_id(id_: str) -> str:
+    """
+    The id for a place that others see: its hash where it could be a post, since texts may have been taken for ids.
+
+    Example:
+        >>> public_id("pool-17")
+        'pool-17'
+    """
+    return id_ if is_plain(id_) else hash_of(id_)
+
+
+def hash_of(id_: str) -> str:
+    """A hash by which an id is recognised, and from which it cannot be read."""
+    return hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
 
 
 def texts(dataset: Dataset) -> list[str]:

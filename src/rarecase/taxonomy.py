@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from rarecase.errors import ConfigError, did_you_mean
+from rarecase.errors import ConfigError, did_you_mean, shown_id
 from rarecase.files import write_text
 
 DEFAULT = Path(__file__).with_name("taxonomy.yaml")
@@ -101,7 +101,7 @@ class Taxonomy:
         spoken = [word for c in taxonomy.classes for word in (c.name, *c.aliases)]
         twice = next((word for word in spoken if spoken.count(word) > 1), None)
         if twice:
-            raise ConfigError(f"{path}: {twice!r} names two classes; names and aliases must differ")
+            raise ConfigError(f"{path}: a name{shown_id(twice)} stands for two classes; names and aliases must differ")
         return taxonomy
 
     def save(self, path: Path) -> None:

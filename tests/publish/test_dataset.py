@@ -14,13 +14,12 @@ from small import NAMES
 
 from rarecase.errors import ConfigError, DataError
 from rarecase.files import read_parquet
-from rarecase.publish.catalog import row_hash
 from rarecase.publish.dataset import read_release, require_license
 from rarecase.publish.kinds import publish_dataset
 from rarecase.publish.push import Place, Pushed
 from rarecase.publish.remove import remove
 from rarecase.release import write_release
-from rarecase.schema import conform, rows
+from rarecase.schema import conform, hash_of, rows, with_column
 from rarecase.taxonomy import Taxonomy
 
 PLACE = Place(kind="dataset", repo_id="acme/safety")
@@ -133,7 +132,7 @@ def test_rows_are_taken_down_with_their_variations_and_stay_down(fresh_hub, tmp_
     assert load_dataset("acme/safety", "cluster")["train"]["id"][:] == [table["id"][0], table["id"][2]]
     assert facts()["changelog"][-1]["change"] == "took down 1 row and 0 variations"
     assert facts()["configs"]["cluster"]["splits"]["train"]["rows"] == 2
-    assert facts()["removed"] == [row_hash(table["id"][1])]
+    assert facts()["removed"] == [hash_of(table["id"][1])]
     publish(folder)
     assert load_dataset("acme/safety", "cluster")["train"]["id"][:] == [table["id"][0], table["id"][2]]
 
@@ -155,7 +154,7 @@ def test_a_config_without_any_row_left_goes_as_a_whole(fresh_hub, tmp_path):
 
 def test_a_row_that_is_not_there_is_named_and_nothing_changes(fresh_hub, tmp_path):
     before = publish(release(tmp_path / "data", "bootstrap")).revision
-    with pytest.raises(ConfigError, match=r"--ids nobody: no row of acme/safety has this id"):
+    with pytest.raises(ConfigError, match=r"--ids 'nobody': no row of acme/safety has this id"):
         remove("acme/safety", ["nobody"])
     assert HfApi().dataset_info("acme/safety").sha == before
     with pytest.raises(ConfigError, match="no such data set"):
@@ -177,6 +176,19 @@ def test_a_purge_leaves_no_older_revision_no_tag_and_no_file_behind(fresh_hub, t
     assert not api.revision_exists("acme/safety", old, repo_type="dataset")
     assert len(load_dataset("acme/safety", "bootstrap", revision=done.pushed.revision)["test"]) == 9
     assert remove("acme/safety", [table["id"][1]], purge=True).rows == 0  # again, as after a kill
+
+
+def test_annotators_leave_as_a1_and_a2(fresh_hub, tmp_path):
+    table = split("pool", 0, 1, 2)
+    vote = [{"annotator": name, "label": 0, "seconds": 2.0} for name in ("maria", "A1")]
+    table = with_column(table, "annotator", ["maria", "gold", None])
+    table = with_column(table, "votes", [vote, None, None], table.features["votes"])
+    write_release(tmp_path / "data", {"cluster": {"train": table}}, default="cluster", title="Posts")
+    publish(tmp_path / "data")
+    pushed = load_dataset("acme/safety")["train"]
+    assert pushed["annotator"][:] == ["A2", "gold", None]
+    assert [vote["annotator"] for vote in pushed["votes"][0]] == ["A2", "A1"]
+    assert "maria" not in json.dumps(facts())
 
 
 def test_a_source_without_a_licence_stops_until_that_is_known(tmp_path):

@@ -131,8 +131,8 @@ class File:
             exact = self.taxonomy.index(label)  # first, for classes that differ in case only
             index = spoken.get(label.casefold()) if exact is None else exact
             if index is None:
-                value = shown_label(label, distinct)
-                hint = did_you_mean(label, spoken) if value else ""
+                hint = did_you_mean(label, spoken)
+                value = shown_label(label, distinct) if hint else ""  # a cell of a spreadsheet may hold anything
                 classes = f"(classes: {', '.join(self.taxonomy.names)})"
                 raise DataError(f"{self.path} row {row}: label{value} is not in the taxonomy{hint} {classes}")
             found[id_] = index

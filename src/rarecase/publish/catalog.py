@@ -17,7 +17,7 @@ from rarecase.errors import ConfigError
 from rarecase.publish.cards import class_counts_picture, dataset_card
 from rarecase.publish.push import Files, Standing
 from rarecase.release import FORMAT
-from rarecase.schema import rows
+from rarecase.schema import hash_of, rows
 
 FACTS, CARD, PICTURE = "release.json", "README.md", "class_counts.png"
 # What only whoever publishes can say; null is shown as "not stated".
@@ -97,26 +97,21 @@ def content_digest(splits: Mapping[str, Mapping[str, Any]]) -> str:
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:32]
 
 
-def row_hash(id_: str) -> str:
-    """How a row that was taken down is remembered."""
-    return hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
-
-
 def without(table: Dataset, removed: Collection[str]) -> tuple[Dataset, int, int]:
     """
     The table without some rows and their variations.
 
     Args:
         table (`Dataset`): with `id` and `parent_id`.
-        removed (`Collection[str]`): the rows, as `row_hash` of their ids.
+        removed (`Collection[str]`): the rows, as `hash_of` of their ids.
 
     Returns:
         `tuple[Dataset, int, int]`: what is left (the same object where all is), how many of the rows were there, and
         how many variations went with them.
     """
     ids, parents = table["id"][:], table["parent_id"][:]
-    named = [row_hash(id_) in removed for id_ in ids]
-    varied = [p is not None and row_hash(p) in removed and not n for p, n in zip(parents, named, strict=True)]
+    named = [hash_of(id_) in removed for id_ in ids]
+    varied = [p is not None and hash_of(p) in removed and not n for p, n in zip(parents, named, strict=True)]
     kept = [row for row in range(len(table)) if not named[row] and not varied[row]]
     return table if len(kept) == len(table) else rows(table, kept), sum(named), sum(varied)
 

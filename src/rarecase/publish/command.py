@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from cyclopts import App, Parameter
 
-from rarecase.errors import ConfigError, did_you_mean
+from rarecase.errors import ConfigError, did_you_mean, shown_id
 
 if TYPE_CHECKING:
     from rarecase.publish.kinds import Send
@@ -214,7 +214,7 @@ def _said(data: Data) -> dict[str, Any]:
     unknown = next((str(key) for key in about if key not in ABOUT), None)
     if unknown:
         raise ConfigError(
-            f"--about {data.about}: key {unknown!r} is unknown{did_you_mean(unknown, ABOUT)}; expected any of "
+            f"--about {data.about}: key{shown_id(unknown)} is unknown{did_you_mean(unknown, ABOUT)}; expected any of "
             f"{', '.join(ABOUT)}"
         )
     return {"accept_no_license": data.accept_no_license, "about": about}

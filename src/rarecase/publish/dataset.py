@@ -6,7 +6,9 @@ and writes the whole card anew. A file that another config uses is never overwri
 later one goes into the folder of its config.
 """
 
+import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 from datasets import Dataset
 from huggingface_hub import metadata_load
 
+from rarecase import run_folder
 from rarecase.errors import ConfigError, DataError
 from rarecase.files import parquet_bytes, read_parquet
 from rarecase.publish.catalog import (
@@ -31,7 +34,7 @@ from rarecase.publish.catalog import (
 from rarecase.publish.facts import config_facts
 from rarecase.publish.push import Files, Standing
 from rarecase.release import FORMAT, UNKNOWN
-from rarecase.schema import label_names
+from rarecase.schema import label_names, with_column
 from rarecase.tables.read import is_release
 
 
@@ -57,12 +60,14 @@ def read_release(folder: Path) -> Release:
 
     Raises:
         `DataError`: where there is none, or the run has not come to its end.
+        `RunFolderError`: where the folder is that of something else than a run.
 
     Example:
         >>> read_release(Path("run")).paths["cluster"]["train"]
         'cluster/train.parquet'
     """
     if (folder / "run.json").is_file():
+        run_folder.facts(folder, "run")
         if not (folder / "data").is_dir():
             raise DataError(f"{folder}: the run has not come to its end; go on with rarecase run --resume {folder}")
         folder = folder / "data"
@@ -150,10 +155,11 @@ def _config(release: Release, name: str, removed: list[str]) -> tuple[dict[str, 
     """What is said of one config, and the file of each of its splits, without what was taken down earlier."""
     tables: dict[str, Dataset] = {}
     contents: dict[str, bytes] = {}
+    aliases = _aliases(release)
     for split, path in release.paths[name].items():
-        table = read_parquet(release.folder / path)
+        table = _anonymous(read_parquet(release.folder / path), aliases)
         tables[split], *_ = without(table, removed)
-        whole = tables[split] is table
+        whole = tables[split] is table and not aliases
         contents[split] = (release.folder / path).read_bytes() if whole else parquet_bytes(tables[split])
     tables = filled(tables)
     contents = {split: contents[split] for split in tables}
@@ -163,6 +169,30 @@ def _config(release: Release, name: str, removed: list[str]) -> tuple[dict[str, 
     for split, content in contents.items():
         counted["splits"][split] |= {"path": release.paths[name][split], **file_facts(content)}
     return {**UNKNOWN, **release.facts["configs"].get(name, {}), **counted}, contents
+
+
+def _aliases(release: Release) -> dict[str, str]:
+    """Annotators leave the project as A1, A2, …: what those are called who have a name yet."""
+    files = {path for paths in release.paths.values() for path in paths.values()}
+    names: set[str] = set()
+    for path in files:
+        table = read_parquet(release.folder / path)
+        names |= {name for name in table["annotator"][:] if name}
+        names |= {vote["annotator"] for votes in table["votes"][:] for vote in votes or [] if vote["annotator"]}
+    known = {name for name in names if name == "gold" or re.fullmatch(r"A\d+", name)}
+    free = (alias for number in itertools.count(1) if (alias := f"A{number}") not in known)
+    return dict(zip(sorted(names - known), free, strict=False))
+
+
+def _anonymous(table: Dataset, aliases: Mapping[str, str]) -> Dataset:
+    if not aliases:
+        return table
+    votes = [
+        cast and [{**vote, "annotator": aliases.get(vote["annotator"], vote["annotator"])} for vote in cast]
+        for cast in table["votes"][:]
+    ]
+    table = with_column(table, "votes", votes, table.features["votes"])
+    return with_column(table, "annotator", [aliases.get(name, name) for name in table["annotator"][:]])
 
 
 def _placed(

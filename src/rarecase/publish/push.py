@@ -6,14 +6,15 @@ read as parent. Readers see the old state or the new one. Where somebody else wa
 it reads and builds again: so two people can push different things at once, and a push that was killed is repeated.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_download
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi, constants, hf_hub_download
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
@@ -118,7 +119,7 @@ def push(place: Place, build: Callable[[Standing], Files], message: str) -> Push
         >>> push(Place(kind="model", repo_id="acme/guard"), lambda standing: {"README.md": b"# Guard"}, "A guard")
     """
     api = HfApi()
-    with answers(place.repo_id):
+    with answers(place.repo_id), _discreet():
         standing = persistently(lambda: _open(api, place))
         before = standing.sha
         files, commit = _commit(api, place, build, message)
@@ -234,6 +235,16 @@ def _tag(api: HfApi, place: Place, commit: str) -> None:
         )
     if place.tag not in tags:
         api.create_tag(**repo, tag=str(place.tag), revision=commit)
+
+
+@contextlib.contextmanager
+def _discreet() -> Iterator[None]:
+    """Under HF_DEBUG the client logs its requests, and with them the first bytes of each data file."""
+    before, constants.HF_DEBUG = constants.HF_DEBUG, False
+    try:
+        yield
+    finally:
+        constants.HF_DEBUG = before
 
 
 def persistently(call: Callable[[], Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
-from rarecase.errors import ConfigError
+from rarecase.errors import ConfigError, shown_id
 from rarecase.files import parquet_bytes, read_parquet
 from rarecase.progress import Progress
 from rarecase.publish.answers import answers
@@ -18,13 +18,12 @@ from rarecase.publish.catalog import (
     filled,
     paths,
     require_rows,
-    row_hash,
     stored,
     without,
 )
 from rarecase.publish.facts import config_facts
 from rarecase.publish.push import Files, Place, Pushed, Standing, look, persistently, push
-from rarecase.schema import label_names
+from rarecase.schema import hash_of, label_names
 
 
 @dataclass(frozen=True)
@@ -89,22 +88,22 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
 def _files(standing: Standing, ids: Collection[str]) -> tuple[Files, int, int]:
     """The data files that change, with card and release.json; how many rows and variations are gone."""
     known = stored(standing)
-    gone = {row_hash(id_) for id_ in ids}
+    gone = {hash_of(id_) for id_ in ids}
     tables: dict[str, Any] = {}
     data: dict[str, bytes] = {}
     seen = set(known["removed"])
     rows = variations = 0
     for path in sorted(paths(known["configs"])):
         table = read_parquet(standing.read(path))
-        seen |= gone & {row_hash(id_) for id_ in table["id"][:]}
+        seen |= gone & {hash_of(id_) for id_ in table["id"][:]}
         tables[path], named, varied = without(table, gone)
         rows, variations = rows + named, variations + varied
         if tables[path] is not table:
             data[path] = parquet_bytes(tables[path])
-    unknown = [id_ for id_ in ids if row_hash(id_) not in seen]
+    unknown = [id_ for id_ in ids if hash_of(id_) not in seen]
     if unknown:
         raise ConfigError(
-            f"--ids {unknown[0]}: no row of {standing.place.repo_id} has this id; ids stand in the column `id`"
+            f"--ids{shown_id(unknown[0])}: no row of {standing.place.repo_id} has this id; take one of the column `id`"
         )
     recounted = {name: _recounted(config, tables, data) for name, config in known["configs"].items()}
     configs = {name: config for name, config in recounted.items() if config["splits"]}

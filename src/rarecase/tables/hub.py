@@ -2,8 +2,11 @@
 A data set of the Hub, or a release in a folder, through `datasets.load_dataset`; what goes wrong said in one line.
 """
 
+import contextlib
 import hashlib
+import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from datasets import Dataset, config, get_dataset_config_names, get_dataset_split_names, load_dataset
@@ -41,7 +44,8 @@ def load(source: str, name: str | None, split: str) -> Dataset:
     place, revision = (source, None) if path.exists() else split_revision(source)
     cache = _cache_of(path) if path.exists() else None
     try:
-        return load_dataset(place, name, split=split, revision=revision, cache_dir=cache)
+        with unlogged():
+            return load_dataset(place, name, split=split, revision=revision, cache_dir=cache)
     except ValueError:
         raise _mistaken(source, place, revision, name, split) from None
     except ConnectionError:
@@ -56,6 +60,18 @@ def load(source: str, name: str | None, split: str) -> Dataset:
     except (DatasetsError, OSError) as error:
         # Its words could hold a row of the data.
         raise DataError(f"{source}: can not be read ({type(error).__name__}); are its files damaged?") from None
+
+
+@contextlib.contextmanager
+def unlogged() -> Iterator[None]:
+    """Keeps `datasets` from logging: it logs a value that is not of its column's type, which may be a post."""
+    logger = logging.getLogger("datasets")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _cache_of(folder: Path) -> Path:

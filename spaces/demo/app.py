@@ -1,0 +1,13 @@
+"""
+The demo of a data set and a model: `python app.py`.
+
+Which ones stands in demo.json beside this file, or in RARECASE_DATASET and RARECASE_MODEL: a folder, `ORG/NAME` or
+`ORG/NAME@REVISION`. Private ones are read with the secret HF_TOKEN.
+"""
+
+from pathlib import Path
+
+from rarecase.app.demo import launch
+
+if __name__ == "__main__":
+    launch(Path(__file__).parent)

@@ -1,0 +1,1 @@
+"""The pages: what stands in `spaces/` only starts them."""
