@@ -14,8 +14,9 @@ install: .venv/installed
 demo: install
 	$(BIN)/rarecase demo --out demo
 
+# Two files of tests at once, each with one thread: torch's threads would only wait for each other.
 test: install lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .
@@ -24,7 +25,7 @@ lint: install
 
 # One run, killed at 20 moments and resumed; prints the stage of each kill.
 kill: install
-	$(BIN)/python -m pytest tests/test_resume.py -m slow -s
+	$(BIN)/python -m pytest tests/test_resume.py tests/publish/test_killed.py -m slow -s
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
