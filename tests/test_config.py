@@ -64,7 +64,7 @@ def test_a_long_line_that_is_no_setting_is_not_repeated(tmp_path):
     (tmp_path / "run.yaml").write_text(f"{'a post of somebody ' * 6}: 1")
     with pytest.raises(ConfigError) as caught:
         read_yaml(tmp_path / "run.yaml", RunConfig)
-    assert str(caught.value).count("a post of somebody") == 2
+    assert str(caught.value) == f"{tmp_path / 'run.yaml'}: unknown setting"
 
 
 def test_a_missing_settings_file_is_named(tmp_path):

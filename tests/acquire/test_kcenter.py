@@ -74,7 +74,8 @@ def test_rows_that_stand_several_times_are_picked_once_before_any_repeat(labelle
     vectors, centres = distinct[place], random_vectors(5) if labelled else None
     picks, distances = k_center(vectors, 90, centres)
     expected, far = textbook(vectors, 90, centres)
-    assert picks[:60].tolist() == expected[:60]
+    # Which of equal rows is a matter of the last bit: a product may round otherwise at the end of a block.
+    assert place[picks[:60]].tolist() == place[expected[:60]].tolist()
     assert len(set(place[picks[:60]])) == 60
     assert len(set(picks)) == 90
     assert distances == pytest.approx(far, abs=5e-3)  # of a repeat: 0, up to what float32 loses in squaring

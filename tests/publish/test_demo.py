@@ -161,7 +161,7 @@ def test_no_text_of_the_data_is_in_the_space():
 
 
 def test_the_card_names_what_the_space_needs_and_shows():
-    files = space_files(space.run(), **space.NAMED, license="mit")
+    files = space_files(space.run(), **space.NAMED)
     head, card = files["README.md"].decode().removeprefix("---\n").split("\n---\n", 1)
     facts = yaml.safe_load(head)
     assert facts.pop("sdk_version").startswith("6.")
@@ -170,7 +170,7 @@ def test_the_card_names_what_the_space_needs_and_shows():
         "title": "acme/safety",
         "sdk": "gradio",
         "app_file": "app.py",
-        "license": "mit",
+        "license": "apache-2.0",
         "models": ["acme/safety-guard"],
         "datasets": ["acme/safety"],
         "tags": ["rarecase", "active-learning", "content-moderation", "not-for-all-audiences"],
@@ -188,10 +188,10 @@ def test_who_publishes_need_not_have_gradio(monkeypatch):
     assert f"sdk_version: {demo.GRADIO}" in space_files(space.run(), **space.NAMED)["README.md"].decode()
 
 
-def test_a_space_without_a_model_or_licence_names_none():
+def test_a_space_without_a_model_names_none():
     files = space_files(space.run(), **{**space.NAMED, "model": None})
     head = yaml.safe_load(files["README.md"].decode().removeprefix("---\n").split("\n---\n", 1)[0])
-    assert not {"models", "license"} & head.keys()
+    assert "models" not in head
     assert json.loads(files["demo.json"])["model"] is None
 
 

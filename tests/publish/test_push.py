@@ -112,6 +112,28 @@ def test_a_commit_that_fails_is_repeated(fresh_hub, request_, status):
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_commit_whose_connection_is_reset_is_there_once(fresh_hub, drop):
+    fresh_hub.fault("/commit/main", drop=drop)
+    push(GUARD, lambda _: FILES, "A guard")
+    assert contents() == FILES
+    assert len(commits()) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize(
+    "request_",
+    ["/api/repos/create", "/preupload/", "info/lfs/objects/batch", "PUT /_lfs", "/tree/", "PUT .*/settings", "/tag/"],
+)
+def test_any_other_connection_may_be_reset_too(fresh_hub, request_, drop):
+    fresh_hub.fault(request_, drop=drop)
+    push(Place(kind="model", repo_id="acme/guard", gated="auto", tag="v1", public=True), lambda _: FILES, "A guard")
+    assert contents(revision="v1") == FILES
+    assert not HfApi().model_info("acme/guard").private
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     "request_",
     ["/api/repos/create", "/preupload/", "info/lfs/objects/batch", "PUT /_lfs", "/tree/", "PUT .*/settings"],

@@ -38,7 +38,7 @@ def assign_clusters(pool: Dataset, m: int, *, seed: int = 0) -> Dataset:
     if not 1 <= m <= len(pool):
         raise ConfigError(f"clusters = {m}: expected from 1 to the {len(pool)} rows of the pool (--clusters)")
     order = canonical_order(pool)
-    vectors = vectors[order]
+    vectors = vectors.take(order, axis=0)  # several times as fast as indexing
     try:
         fitted = MiniBatchKMeans(m, random_state=randomness.integer(seed, "clusters")).fit(vectors)
     except ValueError as error:

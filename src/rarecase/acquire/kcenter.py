@@ -56,7 +56,8 @@ def k_center(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> 
     distance[picks[:begun]] = -1.0  # below every distance: never the farthest again
 
     def bring_up_to_date(rows: np.ndarray, step: int) -> None:
-        fresh = _squared_distances(vectors[rows], norms[rows], vectors[picks[known[rows].min() : step]])
+        # `take` is several times as fast as indexing.
+        fresh = _squared_distances(vectors.take(rows, axis=0), norms[rows], vectors[picks[known[rows].min() : step]])
         distance[rows] = np.minimum(distance[rows], fresh)
         known[rows] = step
 

@@ -97,7 +97,7 @@ def coreset(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
     _check(pool, n)
     order = canonical_order(pool)
     centres = matrix(labeled, "embedding")[canonical_order(labeled)] if labeled is not None and len(labeled) else None
-    picks, distance = k_center(matrix(pool, "embedding")[order], n, centres)
+    picks, distance = k_center(matrix(pool, "embedding").take(order, axis=0), n, centres)
     return with_column(rows(pool, order[picks]), "score", distance)
 
 

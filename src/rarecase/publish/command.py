@@ -150,13 +150,14 @@ def remove(*, repo: str, ids: str, purge: bool = False, format: Literal["text", 
         purge: also squash the history, drop old tags, and delete the files behind them.
         format: `json` for programs.
     """
+    from rarecase.publish.remove import counted
     from rarecase.publish.remove import remove as take_down
 
     done = take_down(repo, [id_.strip() for id_ in ids.split(",") if id_.strip()], purge=purge)
     if format == "json":
         print(json.dumps(asdict(done), indent=2))
     else:
-        print(f"{repo}: {done.rows} rows and {done.variations} variations taken down, at {done.pushed.revision[:8]}")
+        print(f"{repo}: {counted(done.rows, done.variations)} taken down, at {done.pushed.revision[:8]}")
     if not purge:
         print(f"older revisions of {repo} still hold the rows; repeat with --purge to drop them", file=sys.stderr)
 

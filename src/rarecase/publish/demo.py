@@ -45,9 +45,7 @@ START = "bootstrap"
 NOT_SHIPPED = {"sample", "dataset_card", "model_cards", "spaces", "__pycache__"}
 
 
-def space_files(
-    folder: Path, *, repo_id: str, dataset: str, model: str | None, title: str, license: str | None = None
-) -> Files:
+def space_files(folder: Path, *, repo_id: str, dataset: str, model: str | None, title: str) -> Files:
     """
     Everything that stands in the Space.
 
@@ -57,7 +55,6 @@ def space_files(
         dataset (`str`): what it shows, `owner/name@revision`.
         model (`str`, *optional*): what answers in it, `owner/name@revision`.
         title (`str`): what the Space is called.
-        license (`str`, *optional*): its id, as the Hub names it.
 
     Returns:
         `Files`: path in the repository → its bytes, or the local file that holds them.
@@ -77,7 +74,7 @@ def space_files(
         sdk_version=_gradio(),
         python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
         app_file="app.py",
-        license=license,
+        license="apache-2.0",  # that of the code: no text of the data is in it
         models=[split_revision(model)[0]] if model else None,
         datasets=[split_revision(dataset)[0]],
         tags=["rarecase", "active-learning", "content-moderation", "not-for-all-audiences"],

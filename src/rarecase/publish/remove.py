@@ -72,17 +72,26 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
         raise ConfigError(f"{repo_id}: no such data set on the Hub, or not for this token; check --repo and HF_TOKEN")
     if purge:
         _require_one_branch(repo_id)
-    counted = {"rows": 0, "variations": 0}
+    gone = {"rows": 0, "variations": 0}
 
     def build(standing: Standing) -> Files:
-        files, counted["rows"], counted["variations"] = _files(standing, wanted)
+        files, gone["rows"], gone["variations"] = _files(standing, wanted)
         return files
 
-    pushed = push(replace(place, public=not standing.private), build, f"Take down {len(wanted)} rows")
+    pushed = push(replace(place, public=not standing.private), build, f"Take down {_several(len(wanted), 'row')}")
     if purge:
         _purge(place)
         pushed = replace(pushed, revision=str(look(place).sha))
-    return Removed(pushed, **counted, purged=purge)
+    return Removed(pushed, **gone, purged=purge)
+
+
+def counted(rows: int, variations: int) -> str:
+    """How much went, in words: `1 row and 5 variations`."""
+    return f"{_several(rows, 'row')} and {_several(variations, 'variation')}"
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _files(standing: Standing, ids: Collection[str]) -> tuple[Files, int, int]:
@@ -115,8 +124,7 @@ def _files(standing: Standing, ids: Collection[str]) -> tuple[Files, int, int]:
         "removed": sorted(set(known["removed"]) | gone),
     }
     data = {path: content for path, content in data.items() if path in paths(configs)}
-    change = f"took down {rows} row{'s' * (rows != 1)} and {variations} variation{'s' * (variations != 1)}"
-    return {**data, **described(facts, known, change)}, rows, variations
+    return {**data, **described(facts, known, f"took down {counted(rows, variations)}")}, rows, variations
 
 
 def _recounted(config: dict[str, Any], tables: dict[str, Any], data: dict[str, bytes]) -> dict[str, Any]:
@@ -126,13 +134,13 @@ def _recounted(config: dict[str, Any], tables: dict[str, Any], data: dict[str, b
     splits = filled({name: tables[split["path"]] for name, split in config["splits"].items()})
     if not splits:
         return {**config, "splits": {}}
-    counted = config_facts(splits, label_names(next(iter(splits.values()))))
-    for name, split in counted["splits"].items():
+    facts = config_facts(splits, label_names(next(iter(splits.values()))))
+    for name, split in facts["splits"].items():
         before = config["splits"][name]
         content = data.get(before["path"])
         split |= {"path": before["path"], **({k: before[k] for k in ("file_bytes", "sha256")})}
         split |= file_facts(content) if content is not None else {}
-    return {**config, **counted, "digest": content_digest(counted["splits"])}
+    return {**config, **facts, "digest": content_digest(facts["splits"])}
 
 
 def _require_one_branch(repo_id: str) -> None:
