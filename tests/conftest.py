@@ -1,9 +1,14 @@
 """The environment of all tests, and what several of them share. The libraries read these variables at import."""
 
 import atexit
+import importlib.util
 import os
 import shutil
+import subprocess
 import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hub import client, serving
@@ -39,3 +44,50 @@ def fresh_hub(hub):
     with hub.in_process():
         yield hub
     assert not hub.crashes, hub.crashes
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[str]:
+    """The address of a PostgreSQL of the tests' own; one that needs it says what to install, and skips outside CI."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[-3]))
+    control = str(found[-1]) if found else shutil.which("pg_ctl")
+    if not os.environ.get("CI"):
+        if not importlib.util.find_spec("psycopg"):
+            pytest.skip("needs psycopg: pip install 'psycopg[binary]'")
+        if not control:
+            pytest.skip("needs PostgreSQL: apt-get install postgresql")
+    assert control is not None, "PostgreSQL is not installed"
+    folder = tempfile.mkdtemp(prefix="rarecase-postgres-")  # pytest's own folders let nobody else in
+    root = os.geteuid() == 0
+    if root:
+        shutil.chown(folder, "postgres")
+    with bound() as free:
+        port = free.getsockname()[1]
+
+    def run(command: str) -> None:
+        """As somebody for whom PostgreSQL runs; for root it does not."""
+        shell = ["su", "postgres", "-s", "/bin/sh", "-c", command] if root else ["sh", "-c", command]
+        subprocess.run(shell, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    run(f"{Path(control).with_name('initdb')} -D {folder}/data -A trust -U postgres")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    run(f"{control} -D {folder}/data -l {folder}/log -o '{options}' -w start")
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}"
+    finally:
+        run(f"{control} -D {folder}/data -m immediate -w stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_cluster) -> Callable[[], str]:
+    """Makes empty databases in it, and gives their addresses."""
+    import psycopg
+
+    def database() -> str:
+        name = f"test_{uuid.uuid4().hex}"
+        with psycopg.connect(f"{postgres_cluster}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"{postgres_cluster}/{name}"
+
+    return database

@@ -8,5 +8,5 @@ from pathlib import Path
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 groups = [project["dependencies"], *project["optional-dependencies"].values()]
 for requirement in itertools.chain(*groups):
-    if (found := re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement)) and found[1] != "torch":
+    if (found := re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", requirement)) and found[1] != "torch":
         print(f"{found[1]}=={found[2]}")

@@ -149,7 +149,7 @@ def run(
             n = min(batch, budget, len(U))
             chosen = stage("chosen", _choose, strategy, U, n, L, seed, number)  # x*_i ← argmax_j E_ij
             asked = _unlabeled(U, chosen, number, strategy)
-            labels = stage("labels", _annotate, annotator, conform(asked, names))  # y*_i ← Annotate O(x*_i)
+            labels = stage("labels", _annotate, annotator, asked, G, names)  # y*_i ← Annotate O(x*_i)
             annotator.stored(labels)
             # {(x*_ik, y*_ik)} ← Distil S, T_i
             varied = stage("variations", _vary, generator, labels, variations, taken)
@@ -210,12 +210,16 @@ def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) 
     return asked
 
 
-def _annotate(annotator: Annotator, asked: Dataset) -> Dataset:
+def _annotate(annotator: Annotator, asked: Dataset, learner: Callable[[], Learner], names: Sequence[str]) -> Dataset:
     """A round without a label would choose the same texts again, for ever."""
-    labels = annotator.annotate(asked)
+    shown = conform(asked, names)
+    if getattr(annotator, "suggests", False):
+        guesses = matrix(learner().score(asked), "probs").argmax(axis=1)
+        shown = with_column(shown, "suggestion", [names[guess] for guess in guesses])
+    labels = annotator.annotate(shown)
     if not len(labels):
         raise WaitingForLabels(f"none of the {len(asked)} chosen texts has a label yet; label some, then go on")
-    return labels
+    return labels.remove_columns([name for name in ("suggestion",) if name in labels.column_names])
 
 
 def _vary(generator: Generator, labels: Dataset, variations: int, taken: Set[str]) -> Dataset:

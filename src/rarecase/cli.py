@@ -18,6 +18,7 @@ from cyclopts.config import Dict
 from rarecase import __version__
 from rarecase.config import RunConfig, SimulateConfig, StartConfig, TrainConfig, read_yaml
 from rarecase.errors import ConfigError, RarecaseError, WaitingForLabels
+from rarecase.label.command import app as label
 from rarecase.publish.command import app as publish
 from rarecase.run_folder import facts
 
@@ -58,6 +59,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # ours says how to go on
     help_format="markdown",
 )
+app.command(label)
 app.command(publish)
 
 
@@ -146,7 +148,7 @@ def start(
 
     Args:
         config: a YAML file of settings; a flag wins over it.
-        resume: go on with this folder, once `to_label.csv` is filled in.
+        resume: go on with this folder, once people have labelled.
     """
     from rarecase import start as sets
 
@@ -297,6 +299,7 @@ def fail(message: str) -> int:
 def quiet_libraries(uploading: bool) -> None:
     """The bars and notices of the libraries would go between our lines, terminal or not; ours say what goes on."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")  # the map of a demo: meant
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     if not (uploading and sys.stderr.isatty()):  # the bars of an upload are the Hub's own
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

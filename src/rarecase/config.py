@@ -5,6 +5,7 @@ file.
 This module imports nothing heavy: the command line reads it to print its help.
 """
 
+import re
 from dataclasses import asdict, dataclass, fields
 from math import inf
 from pathlib import Path
@@ -16,7 +17,7 @@ from rarecase.errors import ConfigError, did_you_mean, shown_id
 from rarecase.files import write_text
 
 # What may change when a run goes on: none of these has a part in what the stored files say.
-MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "out")
+MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +120,15 @@ class RunConfig(LoopConfig):
 
     Args:
         strategy (`str`): `random`, `entropy`, `coreset`, `cluster`, or a function of your own as `module:function`.
-        annotator (`str`): `file` (people fill in `to_label.csv`) or `gold` (labels that are in the pool already).
+        annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
+            `gold` (labels that are in the pool already).
+        store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
+            `hf://datasets/OWNER/NAME`; by default `labels.sqlite` in the output folder.
     """
 
     strategy: str = "cluster"
-    annotator: Literal["file", "gold"] = "file"
+    annotator: Literal["file", "people", "gold"] = "file"
+    store: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +175,10 @@ class StartConfig:
         dev (`int`): posts drawn to choose epochs on.
         test (`int`): posts drawn to measure on.
         certify (`int`): posts drawn to calibrate a guard on.
-        annotator (`str`): `file` (people fill in `to_label.csv`) or `gold` (labels that are in the pool already).
+        annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
+            `gold` (labels that are in the pool already).
+        store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
+            `hf://datasets/OWNER/NAME`; by default `labels.sqlite` in the output folder.
         seed (`int`): decides the draw.
         id_column (`str`, *optional*): by default `id`; without one, ids come from a hash of the text.
         text_column (`str`, *optional*): by default `text`.
@@ -185,7 +193,8 @@ class StartConfig:
     dev: int = 150
     test: int = 500
     certify: int = 0
-    annotator: Literal["file", "gold"] = "file"
+    annotator: Literal["file", "people", "gold"] = "file"
+    store: str | None = None
     seed: int = 0
     id_column: str | None = None
     text_column: str | None = None
@@ -212,6 +221,8 @@ _WITHOUT_EFFECT: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
     ("learner", "frozen", ("precision", "epochs", "learning_rate")),
     ("start", None, ("pool", "bootstrap", "dev", "test", "test_size", "label_column", "taxonomy")),
     ("test", None, ("test_size",)),
+    ("annotator", "file", ("store",)),
+    ("annotator", "gold", ("store",)),
 )
 _OF_TABLES = ("id_column", "text_column", "encoding")  # of --start, too, unless they are those of --generator-data
 
@@ -229,6 +240,11 @@ def check(config: LoopConfig | StartConfig | TrainConfig) -> None:
     if isinstance(config, LearnerConfig) and config.learning_rate is not None and not 0 < config.learning_rate < inf:
         raise ConfigError(f"--learning-rate {config.learning_rate}: expected more than 0")
     _refuse_without_effect(config)
+    if re.search(r"://[^@/]*:[^@]*@|[?&]password=", getattr(config, "store", None) or ""):
+        raise ConfigError(
+            "--store: the password in the address would be written down in config.yaml; leave it out, and give it as "
+            "PGPASSWORD or in ~/.pgpass"
+        )
     if not isinstance(config, LoopConfig):
         return
     if not 0 <= config.temperature < inf:  # also where it is NaN
@@ -249,7 +265,7 @@ def _refuse_without_effect(config: LoopConfig | StartConfig | TrainConfig) -> No
     default = {field.name: field.default for field in fields(config)}
     for name, wanted, others in _WITHOUT_EFFECT:
         value = getattr(config, name, None)
-        if value is None or isinstance(config, StartConfig) or (wanted is not None and value != wanted):
+        if value is None or (wanted is not None and value != wanted):
             continue
         if name == "start" and getattr(config, "generator", None) != "replay":
             others += _OF_TABLES

@@ -6,6 +6,7 @@ beside, which is renamed when all is well. So bad input leaves nothing behind.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rarecase.acquire.find import find_strategy
 from rarecase.algorithm import Round, Strategy, columns_of, name_of, run
 from rarecase.annotate import Annotator
 from rarecase.annotate.file import File
+from rarecase.annotate.people import people
 from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, flag, require_out, write_yaml
 from rarecase.errors import ConfigError, MissingColumnError, RunFolderError
 from rarecase.evaluate.metrics import all_metrics
@@ -29,6 +31,7 @@ from rarecase.generate.endpoint import Endpoint
 from rarecase.generate.local import Local
 from rarecase.generate.replay import Replay
 from rarecase.generate.replies import Replies
+from rarecase.label import opened
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.record import record_of
 from rarecase.models import local_folder
@@ -36,6 +39,7 @@ from rarecase.release import write_release
 from rarecase.schema import conform, matrix, rows, with_column
 from rarecase.sets import Sets, gold_annotator, read_sets, require_a_batch, require_gold
 from rarecase.tables import Columns, read_argument
+from rarecase.tables.origin import origin, together
 from rarecase.taxonomy import Taxonomy
 
 _READ = (".json", ".safetensors", ".txt")  # the files of a model that say what it does
@@ -56,9 +60,11 @@ def begin(config: RunConfig) -> Path:
     out = require_out(config)
     run_folder.refuse_used(out)
     strategy, sets = checked(config)
+    if config.store is not None:
+        opened(config.store).close()
     with write_folder_beside(out) as folder:
         prepare(folder, config, sets, embedded=needs_embedding(config, strategy))
-        mark(folder, "run", config, MAY_CHANGE, strategy=name_of(strategy))
+        mark(folder, "run", config, MAY_CHANGE, strategy=name_of(strategy), origins=_origins(config))
     return out
 
 
@@ -91,19 +97,20 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
         `ConfigError`: where the budget is less than the labels that were given or asked for already.
         `WaitingForLabels`: where people have to label first.
     """
+    check(config)
     facts = marked(folder, "run", config, MAY_CHANGE)
     asked = run_folder.asked(folder)
     if config.budget < asked:
         raise ConfigError(f"--budget {config.budget}: {folder} has spent {asked} labels; expected at least as many")
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
-    annotator = _annotator(folder, sets, config)
     done = []
-    for round_ in rounds(folder, sets, config, config.strategy, config.seed, annotator):
-        yield round_
-        done.append(round_)
+    with _annotator(folder, sets, config) as annotator:
+        for round_ in rounds(folder, sets, config, config.strategy, config.seed, annotator):
+            yield round_
+            done.append(round_)
     if done:
-        _finish(folder, sets, done, config, facts["strategy"])
+        _finish(folder, sets, done, config, facts)
 
 
 def rounds(
@@ -325,19 +332,35 @@ def _replay(config: LoopConfig) -> Replay:
         raise MissingColumnError(f"--generator-data {given}: {error}; expected a table of variations") from None
 
 
-def _annotator(folder: Path, sets: Sets, config: RunConfig) -> Annotator:
-    if config.annotator == "file":
-        return File(folder / "to_label.csv", sets.taxonomy, f"rarecase run --resume {folder}")
-    assert sets.gold is not None  # noqa: S101 - checked when the run began
-    return gold_annotator(sets.gold, sets.taxonomy)
+@contextmanager
+def _annotator(folder: Path, sets: Sets, config: RunConfig) -> Iterator[Annotator]:
+    if config.annotator == "people":
+        with people(folder, config.store, sets.taxonomy, digest([folder / "run.json"])) as annotator:
+            yield annotator
+    elif config.annotator == "file":
+        yield File(folder / "to_label.csv", sets.taxonomy, f"rarecase run --resume {folder}")
+    else:
+        assert sets.gold is not None  # noqa: S101 - checked when the run began
+        yield gold_annotator(sets.gold, sets.taxonomy)
 
 
-def _finish(folder: Path, sets: Sets, done: Sequence[Round], config: RunConfig, strategy: str) -> None:
+def _origins(config: RunConfig) -> dict[str, Any]:
+    """Of each table, what is known of where its texts come from: it goes along to what is published."""
+    if config.start is not None:
+        return dict(run_folder.facts(Path(config.start), "start").get("origins", {}))
+    return {name: origin(given) for name in TABLES if (given := getattr(config, name))}
+
+
+def _finish(folder: Path, sets: Sets, done: Sequence[Round], config: RunConfig, facts: dict[str, Any]) -> None:
     """The release folder and the last learner, once."""
-    last, names = done[-1], sets.taxonomy.names
+    last, names, strategy = done[-1], sets.taxonomy.names, facts["strategy"]
     acquired = conform(rows(last.train, range(len(sets.bootstrap), len(last.train))), names)
     splits = {"validation": conform(sets.dev, names), "test": conform(sets.test, names)}
     records = [{k: v for k, v in round_.record.items() if k not in ("chosen", "found")} for round_ in done]
+
+    def come(train: str) -> dict[str, Any]:
+        return together(facts.get("origins", {}).get(name, {}) for name in (train, "dev", "test"))
+
     write_release(
         folder / "data",
         {"bootstrap": {"train": conform(sets.bootstrap, names), **splits}, strategy: {"train": acquired, **splits}},
@@ -345,8 +368,8 @@ def _finish(folder: Path, sets: Sets, done: Sequence[Round], config: RunConfig, 
         title=f"Acquired by {strategy}",
         taxonomy=sets.taxonomy,
         known={
-            "bootstrap": {"acquired": {"by": "start" if config.start else "given"}},
-            strategy: {"acquired": {"by": "run", **_told(config)}, "rounds": records},
+            "bootstrap": {"acquired": {"by": "start" if config.start else "given"}, **come("bootstrap")},
+            strategy: {"acquired": {"by": "run", **_told(config)}, "rounds": records, **come("pool")},
         },
         replace=True,
     )

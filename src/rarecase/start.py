@@ -6,6 +6,8 @@ later.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +18,17 @@ from datasets import Dataset
 from rarecase import randomness, run_folder
 from rarecase.annotate import Annotator
 from rarecase.annotate.file import File
+from rarecase.annotate.people import people
 from rarecase.config import StartConfig, check, flag, read_yaml, require_out, write_yaml
-from rarecase.errors import ConfigError, WaitingForLabels
-from rarecase.files import read_parquet, write_folder_beside, write_parquet
+from rarecase.errors import ConfigError, DataError, WaitingForLabels
+from rarecase.files import digest, read_parquet, write_folder_beside, write_parquet
+from rarecase.label import opened
 from rarecase.pool import make_pool
 from rarecase.run_folder import same_settings
 from rarecase.schema import canonical_order, conform, rows, with_column
 from rarecase.sets import gold_annotator, require_gold, set_aside, taxonomy_of, with_classes
 from rarecase.tables import Columns, row_of
+from rarecase.tables.origin import origin
 from rarecase.taxonomy import Taxonomy
 
 SETS = ("bootstrap", "dev", "test", "certify")
@@ -54,7 +59,7 @@ def begin(config: StartConfig) -> Path:
     columns = Columns(id=config.id_column, text=config.text_column, label=config.label_column)
     posts, counts = make_pool([config.pool], columns=columns, encoding=config.encoding)
     print(f"pool: {counts}", file=sys.stderr)
-    if config.annotator == "file":  # people label from scratch, whatever stands there
+    if config.annotator != "gold":  # people label from scratch, whatever stands there
         posts = with_column(posts, "label", pa.nulls(len(posts), pa.string()))
     found = [label for label in posts["label"][:] if label is not None]
     taxonomy = taxonomy_of(config.taxonomy, found)
@@ -68,13 +73,15 @@ def begin(config: StartConfig) -> Path:
         raise ConfigError(
             f"{wanted}: together {sum(sizes.values())}, expected fewer than the {len(pool)} posts of the pool"
         )
+    if config.store is not None:
+        opened(config.store).close()
     with write_folder_beside(out) as folder:
         write_yaml(folder / "config.yaml", config)
         taxonomy.save(folder / "taxonomy.yaml")
         write_parquet(folder / "drawn.parquet", _drawn(pool, sizes, config.seed))
         if gold is not None:
             write_parquet(folder / "gold.parquet", gold)
-        run_folder.mark(folder, "start")
+        run_folder.mark(folder, "start", origins=dict.fromkeys(("pool", *SETS), origin(config.pool)))
     return out
 
 
@@ -91,12 +98,15 @@ def label(folder: Path, config: StartConfig) -> dict[str, int]:
 
     Raises:
         `WaitingForLabels`: where people have to fill in `to_label.csv` first.
+        `DataError`: where people have left out all texts of a set.
         `RunFolderError`: where the settings are not those of the folder.
     """
     run_folder.facts(folder, "start")
-    same_settings(folder, stored(folder), config)
+    same_settings(folder, stored(folder), config, ("store", "out"))
     if not (folder / "pool.parquet").exists():
-        _write_sets(folder, config)
+        taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
+        with _annotator(folder, config, taxonomy) as annotator:
+            _write_sets(folder, config, taxonomy, annotator)
     paths = {name: folder / f"{name}.parquet" for name in (*SETS, "pool")}
     return {name: len(read_parquet(path)) for name, path in paths.items() if path.exists()}
 
@@ -118,20 +128,27 @@ def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
     return with_column(pool, "set", names.tolist())
 
 
-def _write_sets(folder: Path, config: StartConfig) -> None:
-    taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
+@contextmanager
+def _annotator(folder: Path, config: StartConfig, taxonomy: Taxonomy) -> Iterator[Annotator]:
+    if config.annotator == "people":
+        asked = digest(folder / name for name in ("drawn.parquet", "taxonomy.yaml"))
+        with people(folder, config.store, taxonomy, f"start {asked}") as annotator:
+            yield annotator
+    elif config.annotator == "file":
+        yield File(folder / "to_label.csv", taxonomy, f"rarecase start --resume {folder}", columns=("set",))
+    else:
+        yield gold_annotator(read_parquet(folder / "gold.parquet"), taxonomy)
+
+
+def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator: Annotator) -> None:
     drawn = read_parquet(folder / "drawn.parquet")
     belongs = np.array(drawn["set"][:])
-    asked = rows(drawn, np.flatnonzero(belongs != "pool"))
-    annotator: Annotator
-    if config.annotator == "gold":
-        annotator = gold_annotator(read_parquet(folder / "gold.parquet"), taxonomy)
-    else:
-        annotator = File(folder / "to_label.csv", taxonomy, f"rarecase start --resume {folder}", columns=("set",))
-    labeled = annotator.annotate(asked)
+    labeled = annotator.annotate(rows(drawn, np.flatnonzero(belongs != "pool")))
     of_set = np.array(labeled["set"][:])
     for name in SETS:
         if getattr(config, name) and name not in of_set:
+            if config.annotator == "people":
+                raise DataError(f"{folder}: all texts of the set {name} were left out; begin anew in another --out")
             raise WaitingForLabels(
                 f"{folder / 'to_label.csv'}: no row of the set {name} has a label yet; fill in some, "
                 f"then go on with: rarecase start --resume {folder}"

@@ -1,8 +1,10 @@
 """
-Who labels the chosen texts: a gold column (`gold.Gold`), or people with a spreadsheet (`file.File`).
+Who labels the chosen texts: a gold column (`gold.Gold`), people with a spreadsheet (`file.File`), or people on the
+labeling page (`people.People`).
 
 An annotator is any object with the two methods of `Annotator`. It may give back fewer rows than it was given, and it
-may raise `WaitingForLabels`: the run then stops, and goes on once people have done their part.
+may raise `WaitingForLabels`: the run then stops, and goes on once people have done their part. One whose attribute
+`suggests` is true is given the learner's guess of each text as the column `suggestion`, which nothing else sees.
 """
 
 from collections.abc import Sequence
@@ -47,7 +49,7 @@ def labelled(
     labels: Sequence[int],
     names: Sequence[str],
     *,
-    annotator: str,
+    annotator: str | Sequence[str],
     votes: Sequence[list[dict[str, Any]] | None],
 ) -> Dataset:
     """
@@ -57,7 +59,7 @@ def labelled(
         dataset (`Dataset`): the rows that have been labelled.
         labels (`Sequence[int]`): their classes, shape `(rows,)`.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
-        annotator (`str`): who labelled them.
+        annotator (`str | Sequence[str]`): who labelled them, or each of them.
         votes (`Sequence[list[dict] | None]`): per row each person's `annotator`, `label` and `seconds`, or None.
 
     Returns:
@@ -66,7 +68,8 @@ def labelled(
     Example:
         >>> labelled(chosen, [0, 1], ["harmful", "not-harmful"], annotator="gold", votes=[None, None])
     """
-    added = {"label": labels, "annotator": [annotator] * len(dataset), "votes": votes}
+    by = [annotator] * len(dataset) if isinstance(annotator, str) else annotator
+    added = {"label": labels, "annotator": by, "votes": votes}
     released = schema.features(names)
     features = Features({**dataset.features, **{column: released[column] for column in added}})
     target, table = features.arrow_schema, schema.to_table(dataset)

@@ -1,0 +1,24 @@
+"""Labels by people: an append-only log of what happened, who gets which text, agreement, and what was decided."""
+
+from typing import TYPE_CHECKING
+
+from rarecase.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rarecase.label.store import Store
+
+
+def opened(address: str) -> "Store":
+    """
+    The label store at an address, see `rarecase.label.store.open_store`.
+
+    Raises:
+        `ConfigError`: where nothing can be opened there, or what it takes is not installed.
+    """
+    try:
+        from rarecase.label.store import open_store
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--store {address}: needs {error.name}, which is not installed; pip install 'rarecase[app]'"
+        ) from None
+    return open_store(address)

@@ -1,0 +1,60 @@
+"""Agreement, against the libraries' own figures and the published examples of the measures."""
+
+import krippendorff
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+
+from rarecase.label.agreement import agreement
+
+NAMES = ["a", "b", "c"]
+TWO = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), min_size=1, max_size=30)
+
+
+@settings(deadline=None, max_examples=60)
+@given(pairs=TWO)
+def test_two_people_have_the_kappa_and_alpha_of_the_libraries(pairs):
+    found = agreement([{"ann": one, "bob": other} for one, other in pairs], NAMES)
+    ann, bob = zip(*pairs, strict=True)
+    assert found.items == len(pairs)
+    if len({*ann, *bob}) < 2:
+        assert (found.kappa, found.alpha) == (None, None)
+        return
+    assert found.kappa == pytest.approx(cohen_kappa_score(ann, bob))
+    table = [[NAMES.index(label) for label in said] for said in (ann, bob)]
+    assert found.alpha == pytest.approx(krippendorff.alpha(table, level_of_measurement="nominal"))
+    for name in NAMES:
+        either = sum(name in pair for pair in pairs)
+        both = sum(pair == (name, name) for pair in pairs)
+        assert found.per_class[name] == (pytest.approx(2 * both / (either + both)) if either else None)
+        for other in NAMES:
+            assert found.confusion[name][other] == sum(sorted(pair) == sorted((name, other)) for pair in pairs)
+
+
+def test_of_more_than_two_people_kappa_is_the_mean_over_pairs():
+    votes = [{"ann": "a", "bob": "a"}, {"ann": "b", "bob": "b"}, {"bob": "a", "eve": "b"}, {"bob": "b", "eve": "a"}]
+    votes += [{"bob": "a", "eve": "a"}, {"bob": "b", "eve": "b"}, {"fay": "c"}]
+    found = agreement(votes, NAMES)
+    assert found.kappa == pytest.approx(np.average([1.0, 0.0], weights=[2, 4]))
+    assert found.items == 6
+
+
+def test_krippendorffs_own_example():
+    """Krippendorff (2011), Computing Krippendorff's alpha-reliability, section C: nominal, four observers, 0.743."""
+    said = {
+        "A": "1 2 3 3 2 1 4 1 2 - - -",
+        "B": "1 2 3 3 2 2 4 1 2 5 - 3",
+        "C": "- 3 3 3 2 3 4 2 2 5 1 -",
+        "D": "1 2 3 3 2 4 4 1 2 5 1 -",
+    }
+    units = zip(*(row.split() for row in said.values()), strict=True)
+    votes = [{name: value for name, value in zip(said, unit, strict=True) if value != "-"} for unit in units]
+    assert agreement(votes, list("12345")).alpha == pytest.approx(0.743, abs=5e-4)
+
+
+def test_nothing_in_common_is_no_agreement_and_no_error():
+    for votes in ([], [{}], [{"ann": "a"}], [{"ann": "a"}, {"bob": "b"}]):
+        found = agreement(votes, NAMES)
+        assert (found.items, found.kappa, set(found.per_class.values())) == (0, None, {None})

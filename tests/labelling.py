@@ -1,0 +1,32 @@
+"""What tests of labels by people share: texts to label, and people who label them."""
+
+from rarecase.label.desk import Answer, Desk
+
+NAMES = ["harmful", "harmless", "unclear"]
+
+
+class Clock:
+    """The time of day, as a test says."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def put(desk: Desk, count: int, batch: str = "b", use: str = "work", **row: str) -> None:
+    """Puts so many texts into a desk."""
+    desk.add(batch, NAMES, [{"row": f"p{i}", "text": f"text {i}", **row} for i in range(count)], use=use)
+
+
+def items_of(answer: Answer) -> list[str]:
+    """The items that a page would hold."""
+    return [entry["item"] for entry in answer.queue]
+
+
+def vote_next(desk: Desk, person: str, label: str, seconds: float = 0.0) -> Answer:
+    """Labels what is on the person's screen."""
+    answer = desk.vote(person, desk.queue(person).queue[0]["item"], label, seconds=seconds)
+    assert answer.accepted, answer.reason
+    return answer
