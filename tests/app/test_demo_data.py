@@ -131,6 +131,31 @@ def test_a_hub_that_refuses_and_what_is_no_data_set_of_ours(fresh_hub, tmp_path)
         load_data("acme/safety")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"version": "1.2.0", "assets": []}',
+        '{"format": 1}',
+        '{"format": 9, "configs": {}}',
+        '{"format": 1, "title": "Posts", "default": "cluster", "configs": ["cluster"]}',
+        '{"format": 1, "title": "Posts", "default": "other", "configs": {"cluster": {"rounds": []}}}',
+        '{"format": 1, "title": "Posts", "default": "cluster", "configs": {"cluster": {}}}',
+        "[1]",
+        "no JSON",
+    ],
+)
+def test_a_release_json_of_something_else_does_not_stop_the_page(alone, monkeypatch, said):
+    folder = release(alone / "foreign")
+    (folder / "release.json").write_text(said)
+    monkeypatch.setenv("RARECASE_DATASET", str(folder))
+    assert told(alone).count("The data set foreign cannot be read") == 2  # in Results and in Variations
+
+
+def test_a_class_without_variations_is_said_so():
+    """Next, pressed before the browser knows the classes of a config just chosen."""
+    assert demo._cards([], 0) == '<p role="status">There are no variations of this class.</p>'
+
+
 def test_a_damaged_file_is_told_without_its_rows(tmp_path):
     folder = release(tmp_path / "data")
     (folder / "cluster" / "train.parquet").write_bytes(b"PAR1 a post of somebody PAR1")

@@ -1,0 +1,231 @@
+// The labeling page. An answer is kept in the browser until the server has it, by ids and no text, and sent again where
+// no reply came: its id makes a repeat one answer. The server says whose a text is; the page shows the first that is not
+// answered yet.
+const SOON = 5000, IDLE = 15000;  // ms between two looks at how things stand: with nothing to do, and with something
+const REST = 30 * 60000, PAUSE = 5 * 60000;  // ms of labeling until a break is suggested; what counts as one
+const box = (() => { try { return window.localStorage; } catch { return {}; } })();  // none in some frames
+
+let me = null, about = {}, queue = [], progress = {}, ofHub = 0;
+let current = null, shownAt = 0, covered = false, buttons = '';
+let sending = false, again = false, failures = 0, timer = 0, count = 0;
+const texts = new Map();  // by item: those of the queue
+const unkept = [];        // acts that hold text or no item: in memory until the server has them
+
+const prefix = () => `rarecase:${me}:`;
+const keys = () => me === null ? [] : Object.keys(box).filter(key => key.startsWith(prefix())).sort();
+const read = keys => keys.flatMap(key => box[key] ? [JSON.parse(box[key])] : []);  // another tab may be done with one
+
+const act = (kind, more = {}) => {
+  box[`${prefix()}${Date.now()}-${String(count++).padStart(6, '0')}`] = JSON.stringify({kind, event: uuid(), ...more});
+  tire();
+  show();
+  send();
+};
+
+const send = async () => {
+  if (sending) { again = true; return; }
+  sending = true; again = false;
+  clearTimeout(timer);
+  const stored = keys().slice(0, 20), extra = unkept.slice();
+  const sent = [...read(stored), ...extra];
+  const reply = await ask(server.say, {me, acts: sent, have: [...texts.keys()]});
+  sending = false;
+  if (!reply) return fail();
+  failures = 0;
+  unkept.splice(0, extra.length);
+  // Where somebody else has signed in meanwhile, nothing was done: what was kept stays for whose it is.
+  if (me === null || reply.me === me) stored.forEach(key => delete box[key]);
+  take(reply, sent);
+  if (again || keys().length || unkept.length) send();
+  else timer = setTimeout(send, queue.length ? IDLE : SOON);
+};
+
+const fail = async () => {
+  timer = setTimeout(send, Math.min(1000 * 2 ** failures++, 10000));
+  stand();
+  const signedOut = await isSignedOut();
+  tell(signedOut ? 'You are signed out. ' : 'The server does not answer. Your answers are kept here and sent again.', true);
+  if (signedOut) $('told').append(make('a', {href: '', textContent: 'Sign in again: nothing is lost.'}));
+};
+
+const take = (reply, sent) => {
+  ({me, about, progress, unflushed: ofHub} = reply);
+  const undone = sent.some(({kind}) => kind === 'undo');
+  if (reply.agreement) agree(reply.agreement);
+  for (const row of reply.queue) if (row.text !== null) texts.set(row.item, row.text);
+  queue = reply.queue.filter(({item}) => texts.has(item));
+  const held = new Set(queue.map(({item}) => item));
+  for (const item of texts.keys()) if (!held.has(item)) texts.delete(item);
+  if (undone) current = null;  // what was taken back comes first
+  reply.told.forEach((answer, place) => say(answer, sent[place]));
+  $('me').textContent = me;
+  $('to-settle').hidden = !reply.settles;
+  meanings(reply.declined);
+  show();
+};
+
+const say = (answer, {kind, label}) => {
+  if (!answer.accepted) return tell(`Not counted: ${answer.reason}.`, true);
+  const model = answer.suggestion ? ` The model said ${answer.suggestion}.` : '';
+  const said = {vote: `You said ${label}.${model}`, skip: 'Put to the end.', flag: 'Flagged for an adjudicator.',
+    comment: 'The comment is with the adjudicator.', undo: 'Taken back.', decline: 'Noted.'};
+  tell(said[kind]);
+};
+
+const show = () => {
+  const waiting = read(keys()), answered = new Set(waiting.filter(({kind}) => kind !== 'undo').map(({item}) => item));
+  const undoing = waiting.some(({kind}) => kind === 'undo');
+  const open = undoing ? [] : queue.filter(({item}) => !answered.has(item));
+  const next = open.find(({item}) => item === current?.item) ?? open[0] ?? null;
+  if (!next || next.item !== current?.item) put(next);
+  current = next;
+  if (!next) write(undoing || queue.length || me === null ? '…' : nothing());
+  const wanted = JSON.stringify([next?.names ?? JSON.parse(buttons || '[[]]')[0], about]);
+  if (wanted !== buttons) classButtons(JSON.parse(buttons = wanted)[0], about, vote);
+  stand();
+};
+
+const put = next => {
+  const post = $('post');
+  delete post.dataset.item;
+  shownAt = performance.now();
+  cover(Boolean(next) && $('blur').checked);
+  if (!next) return;
+  post.dataset.item = next.item;
+  write(texts.get(next.item));
+  post.scrollTop = 0;
+};
+
+const write = text => {  // only what is new, or a screen reader would say it again
+  if ($('post').textContent !== text) $('post').textContent = text;
+};
+
+const cover = wanted => {
+  covered = wanted;
+  $('post').classList.toggle('covered', covered);
+  $('post').ariaHidden = covered;
+  $('look').hidden = !covered;
+};
+
+const nothing = () => ({
+  unqualified: 'The qualification round is over, and too many of your answers were others than expected. Whoever runs this page can tell you more.',
+  others: 'Nothing for you at the moment: the rest is with others or with an adjudicator. This page goes on by itself.',
+  nothing: 'Everything is labelled. Thank you. This page goes on by itself when more comes.',
+})[progress.open_for] ?? '…';
+
+const stand = () => {
+  const here = keys().length + unkept.length;
+  const {done = 0, left = 0, decided = 0, total = 0} = progress;
+  $('progress').textContent = `${done} labelled by you, ${left} left for you. ${decided} of ${total} decided.`;
+  $('bar').max = total || 1;
+  $('bar').value = decided;
+  $('unflushed').textContent = here + ofHub;
+};
+
+const meanings = declined => {
+  const names = Object.keys(about);
+  if ($('meanings').dataset.names === JSON.stringify(about)) return;
+  $('meanings').dataset.names = JSON.stringify(about);
+  $('meanings').querySelector('dl').replaceChildren(...names.flatMap(name => [
+    make('dt', {textContent: name, dir: 'auto'}),
+    make('dd', {dir: 'auto'}, about[name].definition ?? '', ' ', ...(about[name].example ? [make('q', {textContent: about[name].example})] : [])),
+  ]));
+  $('declined').replaceChildren(...names.map(name => make('label', {},
+    make('input', {type: 'checkbox', value: name, checked: declined.includes(name), onchange: decline}),
+    make('span', {textContent: name, dir: 'auto'}))));
+};
+
+const decline = () => {
+  const classes = Array.from($('declined').querySelectorAll(':checked'), ({value}) => value);
+  unkept.push({kind: 'decline', event: uuid(), classes});
+  send();
+};
+
+const refuse = why => { tell(why, true); return true; };
+
+const withText = go => {
+  if (!current) return refuse('Not counted: there is no text here yet.');
+  if (covered) return refuse('Not counted: look at the text first (Enter).');
+  go(current.item);
+  return true;
+};
+
+const vote = label => withText(item =>
+  act('vote', {item, label, seconds: Math.round((performance.now() - shownAt) / 10) / 100}));
+
+const choose = number => {
+  const label = current?.names[number - 1];
+  if (current && label === undefined) return refuse(`Not counted: there is no class ${number}.`);
+  return vote(label);
+};
+
+const undo = () => {
+  if (me === null) return refuse('Not counted: the page is not ready yet.');
+  act('undo');
+  return true;
+};
+const skip = () => withText(item => act('skip', {item}));
+const flag = () => withText(item => act('flag', {item}));
+const look = () => { if (covered) { cover(false); return true; } };
+
+let commentOn = null;  // the text that the comment is about
+const comment = () => withText(item => {
+  commentOn = item;
+  $('commenting').hidden = false;
+  $('comment').ariaExpanded = 'true';
+  $('said').focus();
+});
+
+const uncomment = () => {
+  $('commenting').hidden = true;
+  $('comment').ariaExpanded = 'false';
+  $('comment').focus();
+};
+
+// Suggests a break after so long without one; what it goes by outlasts a refresh.
+const tire = () => {
+  const now = Date.now(), {rarecaseBegun, rarecaseLast} = box;
+  if (now - (rarecaseLast ?? 0) > PAUSE) box.rarecaseBegun = now;
+  box.rarecaseLast = now;
+  if (now - box.rarecaseBegun >= REST) $('break').hidden = false;
+};
+
+const KEYS = {Backspace: undo, Enter: look, s: skip, f: flag, c: comment};
+onKeys(key => typeof key === 'number' ? choose(key) : KEYS[key]?.());
+
+for (const [id, go] of Object.entries({undo, skip, flag, comment, look})) {
+  $(id).addEventListener('click', event => {
+    if (event.detail > 1) return tell('A double click counts once.', true);
+    if (event.detail) $(id).blur();
+    go();
+  });
+}
+$('close').addEventListener('click', uncomment);
+$('said').addEventListener('keydown', event => { if (event.key === 'Escape') uncomment(); });
+$('commenting').addEventListener('submit', event => {
+  event.preventDefault();
+  const text = $('said').value.trim();
+  if (text) unkept.push({kind: 'comment', event: uuid(), item: commentOn, text});
+  $('said').value = '';
+  uncomment();
+  send();
+});
+
+$('warning').hidden = box.rarecaseWarned === 'yes';
+$('warned').addEventListener('click', () => { box.rarecaseWarned = 'yes'; $('warning').hidden = true; });
+$('on').addEventListener('click', () => { box.rarecaseBegun = Date.now(); $('break').hidden = true; });
+$('blur').checked = box.rarecaseBlur === 'yes';
+$('blur').addEventListener('change', () => {
+  box.rarecaseBlur = $('blur').checked ? 'yes' : 'no';
+  cover(Boolean(current) && $('blur').checked);
+});
+
+window.addEventListener('storage', ({key, newValue}) => {  // of another tab: what is answered there is answered here
+  if (me === null || !key?.startsWith(prefix())) return;
+  show();
+  if (newValue === null) send();
+});
+window.addEventListener('online', send);
+document.addEventListener('visibilitychange', () => { if (!document.hidden) send(); });
+window.addEventListener('beforeunload', event => { if (unkept.length) event.preventDefault(); });
+send();

@@ -1,0 +1,102 @@
+// The adjudicator's page: one disagreement at a time, decided once the server has answered.
+const EVERY = 5000;  // ms between two looks at how things stand
+
+let dispute = null, busy = false, timer = 0, buttons = '';
+let verdict = null, deciding = false;  // the last one, until it is answered
+const later = [];
+
+const settle = async () => {
+  if (busy) return;
+  busy = true;
+  clearTimeout(timer);
+  const sent = deciding ? verdict : null;
+  const reply = await ask(server.settle, {...sent, later, now: dispute ? [dispute.item] : []});
+  busy = false;
+  timer = setTimeout(settle, EVERY);
+  if (!reply) return fail();
+  if (sent) {
+    const {accepted, reason} = reply.told;
+    tell(accepted ? `Settled: ${sent.label ?? 'left out'}.` : `Not counted: ${reason}.`, !accepted);
+    verdict = null;
+    deciding = false;
+  }
+  show(reply);
+  if (deciding && !sent) settle();
+};
+
+const fail = async () => {
+  const said = await isSignedOut() ? 'You are signed out: reload this page to sign in again.' : 'The server does not answer.';
+  tell(deciding ? `Not settled yet. ${said} Press again.` : said, true);
+  deciding = false;
+};
+
+// The id stays that of the verdict until it is answered: pressed again, it counts once.
+const decide = label => {
+  if (deciding) tell('Not counted: the last answer is still on its way.', true);
+  else if (!dispute) tell('Not counted: there is nothing to settle.', true);
+  else {
+    const {item} = dispute;
+    if (verdict?.item !== item || verdict.label !== label) verdict = {item, label, event: uuid()};
+    deciding = true;
+    settle();
+  }
+  return true;
+};
+
+const skip = () => {
+  if (dispute) later.push(dispute.item);
+  settle();
+  return true;
+};
+
+const show = reply => {
+  const post = $('post');
+  if (reply.dispute?.item !== dispute?.item || !reply.dispute) {
+    post.textContent = reply.dispute?.text ?? 'Nothing to settle. What people disagree on shows up here by itself.';
+    post.scrollTop = 0;
+  }
+  dispute = reply.dispute;
+  if (dispute) post.dataset.item = dispute.item;
+  else delete post.dataset.item;
+  $('said').hidden = !dispute;
+  $('votes').replaceChildren(...(dispute?.votes.length ? ['They said:'] : []), ...(dispute?.votes ?? []).map(name => make('span', {className: 'vote', textContent: name, dir: 'auto'})));
+  $('flagged').hidden = !dispute?.flagged;
+  $('comments').replaceChildren(...(dispute?.comments ?? []).map(text => make('li', {textContent: text, dir: 'auto'})));
+  const wanted = JSON.stringify([dispute?.names ?? [], reply.about]);
+  if (wanted !== buttons) classButtons(JSON.parse(buttons = wanted)[0], reply.about, decide);
+  for (const id of ['leave-out', 'skip']) $(id).disabled = !dispute;
+  $('me').textContent = reply.me;
+  $('progress').textContent = `${reply.left} to settle`;
+  $('unflushed').textContent = reply.unflushed;
+  $('shared').textContent = reply.agreement.items;
+  agree(reply.agreement);
+  table(reply.agreement);
+};
+
+const table = ({per_class: perClass, confusion}) => {
+  const names = Object.keys(confusion), head = name => make('th', {scope: 'col', textContent: name, dir: 'auto'});
+  $('confusion').replaceChildren(...(names.length ? [
+    make('thead', {}, make('tr', {}, head('class'), head('agreement'), ...names.map(head))),
+    make('tbody', {}, ...names.map(name => make('tr', {},
+      make('th', {scope: 'row', textContent: name, dir: 'auto'}),
+      make('td', {textContent: perClass[name] === null ? '–' : perClass[name].toFixed(2)}),
+      ...names.map(other => make('td', {textContent: confusion[name][other] || '·', className: name === other ? 'same' : ''}))))),
+  ] : []));
+};
+
+const choose = number => {
+  const name = dispute?.names[number - 1];
+  if (dispute && name === undefined) { tell(`Not counted: there is no class ${number}.`, true); return true; }
+  return decide(name);
+};
+
+onKeys(key => typeof key === 'number' ? choose(key) : {x: () => decide(null), s: skip}[key]?.());
+for (const [id, go] of Object.entries({'leave-out': () => decide(null), skip})) {
+  $(id).addEventListener('click', event => {
+    if (event.detail > 1) return tell('A double click counts once.', true);
+    if (event.detail) $(id).blur();
+    go();
+  });
+}
+document.addEventListener('visibilitychange', () => { if (!document.hidden) settle(); });
+settle();
