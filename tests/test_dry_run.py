@@ -18,7 +18,7 @@ def test_it_says_labels_requests_and_time_and_writes_and_sends_nothing(tmp_path,
         assert command(["run", *flags, *model, "--out", str(tmp_path / "out"), "--dry-run"]) == 0
         assert server.asked == []
         said = capsys.readouterr().out.splitlines()
-        assert said[0].split() == f"labels {labels} by file, in {rounds} rounds of 5".split()
+        assert said[0].split() == f"labels {labels} by file, in {rounds} rounds of at most 5".split()
         assert said[1].split() == ["requests", str(labels * 3), "to", server.url]
     assert re.fullmatch(r"time +about \d+ (s|min) of computing on this machine", said[2])
     assert sorted(tmp_path.rglob("*")) == before

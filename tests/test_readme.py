@@ -102,6 +102,7 @@ def test_the_settings_file_is_one(folder):
 
 @pytest.mark.published
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(
     not PUBLISHED.exists(), reason="the published set is not here; set RARECASE_PUBLISHED to its folder"
 )

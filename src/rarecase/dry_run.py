@@ -1,12 +1,14 @@
 """What a run would ask for, before it begins: labels, requests, time."""
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rarecase.acquire.embed import embed, load_encoder
 from rarecase.algorithm import Strategy
 from rarecase.config import RunConfig
 from rarecase.schema import rows
-from rarecase.session import checked, make_learner_of, needs_embedding
+from rarecase.session import checked, make_generator, make_learner_of, needs_embedding
 from rarecase.sets import Sets
 
 TIMED = 200  # texts, or training rows, that are timed: fewer would time the start of the libraries
@@ -27,6 +29,8 @@ def dry_run(config: RunConfig) -> str:
         ...                         generator="none", out=Path("out"))))
     """
     strategy, sets = checked(config)
+    with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
+        make_generator(config, sets.taxonomy, Path(folder) / "replies.sqlite")
     labels = min(config.budget, len(sets.pool))
     rounds = -(-labels // config.batch)
     requests = labels * config.variations if config.generator in ("openai", "local") else 0
@@ -34,7 +38,7 @@ def dry_run(config: RunConfig) -> str:
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
     return "\n".join(
         [
-            f"labels    {labels} by {config.annotator}, in {rounds} rounds of {config.batch}",
+            f"labels    {labels} by {config.annotator}, in {rounds} rounds of at most {config.batch}",
             f"requests  {requests}{to}",
             f"time      about {_spoken(seconds)} of computing on this machine",
         ]

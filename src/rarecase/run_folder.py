@@ -118,6 +118,8 @@ def facts(folder: Path, *kinds: str) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = None
+    if not folder.exists():
+        raise RunFolderError(f"{folder}: no such folder; a {' or '.join(kinds)} that has none yet is begun with --out")
     if not isinstance(found, dict):
         raise RunFolderError(f"{folder} is no folder of a {' or '.join(kinds)}: no readable run.json")
     if found.get("kind") not in kinds:

@@ -21,9 +21,10 @@ from rarecase import randomness, run_folder
 from rarecase.annotate.gold import Gold
 from rarecase.config import DataConfig, LoopConfig, flag
 from rarecase.errors import ConfigError, DataError, did_you_mean, shown_id, shown_label
+from rarecase.evaluate.counts import class_counts
 from rarecase.files import read_parquet
 from rarecase.pool import make_pool
-from rarecase.schema import canonical_order, conform, matrix, rows, to_table, with_column
+from rarecase.schema import canonical_order, conform, rows, to_table, with_column
 from rarecase.tables import Columns, DuplicateCounts, drop_duplicates, read_argument, row_of
 from rarecase.taxonomy import Taxonomy
 
@@ -225,11 +226,15 @@ def _renumbered(table: Dataset, taxonomy: Taxonomy) -> Dataset:
 
 
 def warn_of_missing_classes(sets: Sets) -> None:
-    """Says which classes have no example yet in the start set; everything works without."""
-    there = set(np.unique(matrix(sets.bootstrap, "label")).tolist())
-    missing = [name for place, name in enumerate(sets.taxonomy.names) if place not in there]
-    if missing:
-        print(f"warning: no example of {', '.join(missing)} in the start set yet", file=sys.stderr)
+    """Says which classes have no example yet; everything works without, but what has none in test counts as missed."""
+    asked = {
+        "in the start set yet": sets.bootstrap,
+        "in the test set: its F1 is 0, and macro-F1 counts it": sets.test,
+    }
+    for where, table in asked.items():
+        counts = class_counts(table, sets.taxonomy.names) if table is not None else {}
+        if missing := [name for name, count in counts.items() if not count]:
+            print(f"warning: no example of {', '.join(missing)} {where}", file=sys.stderr)
 
 
 def set_aside(pool: Dataset) -> tuple[Dataset, Dataset | None]:

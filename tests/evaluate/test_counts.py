@@ -4,7 +4,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features
 
 from rarecase.errors import DataError
-from rarecase.evaluate.counts import class_count_std, class_counts
+from rarecase.evaluate.counts import class_count_std, class_counts, rarest
 
 NAMES = ["harmful", "odd", "not-harmful"]
 
@@ -43,3 +43,8 @@ def test_no_row_counts_as_none_of_each():
 def test_a_row_without_label_is_named():
     with pytest.raises(DataError, match="'label' row 1 is empty"):
         class_counts(labelled(0, None), NAMES)
+
+
+def test_the_rarest_class_is_one_of_which_something_can_be_measured():
+    assert rarest({"none": 0, "few": 2, "many": 9}) == "few"
+    assert rarest({"none": 0, "nothing": 0}) == "none"

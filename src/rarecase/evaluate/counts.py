@@ -1,6 +1,6 @@
 """How many texts of each class there are, and how unevenly: the figures of the paper's Table 3."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from datasets import Dataset
@@ -33,3 +33,14 @@ def class_count_std(counts: dict[str, int]) -> float:
         57.6
     """
     return float(np.std(list(counts.values()), ddof=1)) if len(counts) > 1 else 0.0
+
+
+def rarest(counts: Mapping[str, int]) -> str:
+    """
+    The class with the fewest rows, of those that have any: of the others nothing can be measured.
+
+    Example:
+        >>> rarest({"self-harm": 0, "emergency-situation": 3, "not-harmful": 26})
+        'emergency-situation'
+    """
+    return min((name for name in counts if counts[name]), key=lambda name: counts[name], default=next(iter(counts)))

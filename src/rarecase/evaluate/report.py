@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tabulate import tabulate
 
+from rarecase.evaluate.counts import class_counts, rarest
 from rarecase.files import read_parquet
-from rarecase.schema import matrix
 from rarecase.taxonomy import Taxonomy
 
 
@@ -21,9 +20,9 @@ def report_of_run(folder: Path) -> dict[str, Any]:
         folder (`Path`): a run folder, finished or not.
 
     Returns:
-        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test) and `rounds`, each with `round`,
-        `chosen` (ids), `labels`, `class_counts`, `class_count_std`, `dev` and `test`; metrics in percent. Round 0 is
-        the start set.
+        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test, at least one) and `rounds`, each
+        with `round`, `chosen` (ids), `labels`, `class_counts`, `class_count_std`, `dev` and `test`; metrics in
+        percent. Round 0 is the start set.
 
     Example:
         >>> report_of_run(Path("out"))["rounds"][-1]["test"]["macro_f1"]
@@ -34,15 +33,9 @@ def report_of_run(folder: Path) -> dict[str, Any]:
     return {
         "kind": "run",
         "classes": list(names),
-        "rarest": rarest(folder, names),
+        "rarest": rarest(class_counts(read_parquet(folder / "test.parquet"), names)),
         "rounds": [json.loads(path.read_text(encoding="utf-8")) for path in paths],
     }
-
-
-def rarest(folder: Path, names: Sequence[str]) -> str:
-    """The class with the fewest rows in the test set that a folder keeps."""
-    labels = matrix(read_parquet(folder / "test.parquet"), "label").astype(np.int64)
-    return names[int(np.bincount(labels, minlength=len(names)).argmin())]
 
 
 def rows_of_run(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rarecase.evaluate.counts import rarest
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import (
     Predictions,
@@ -31,7 +32,7 @@ def curves(folder: Path) -> dict[str, Any]:
             other.
 
     Returns:
-        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test), `seeds`, and
+        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test, at least one), `seeds`, and
         `strategies.NAME.{curve, final, found, found_interval, difference}`; metrics in percent, intervals as
         `[low, high]`. Those of `found` are over seeds, and None where there is one.
 
@@ -136,4 +137,4 @@ def _predictions(folder: Path, cell: Cell, number: int) -> Predictions:
 
 def _rarest(folder: Path, cell: Cell, names: Sequence[str]) -> str:
     labels = _predictions(folder, cell, 0).labels
-    return names[int(np.bincount(labels, minlength=len(names)).argmin())]
+    return rarest(dict(zip(names, np.bincount(labels, minlength=len(names)).tolist(), strict=True)))
