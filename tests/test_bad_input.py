@@ -665,7 +665,7 @@ def test_an_unforeseen_error_exits_with_1_and_keeps_its_traceback(inputs, tmp_pa
         ({"taxonomy": "more-classes.yaml"}, "warning: no example of other in the test set: its F1 is 0"),
         ({"pool": "nan.parquet", "strategy": "coreset"}, ""),  # embeddings are the encoder's, whatever a file brings
     ],
-    ids=["another encoding", "a class without example", "a class nowhere", "nor in test", "a column of the user's own"],
+    ids=["another encoding", "a class without example", "a class nowhere", "nor in test", "an own column"],
 )
 def test_what_is_no_mistake_works(inputs, tmp_path, settings, warning):
     done = rarecase(run(**settings, budget=20, out=tmp_path / "out"), inputs)

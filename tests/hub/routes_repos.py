@@ -39,7 +39,7 @@ async def create(request: Request) -> Response:
     body = await request.json()
     kind, repo_id = body.get("type") or "model", _full_id(request, body)
     writer(request, repo_id.split("/")[0])
-    repo = Repo(kind, repo_id, _private(body), body.get("sdk"))
+    repo = Repo(kind, repo_id, _private(body), body.get("sdk"), protected=_protected(body, kind))
     url = f"{base(request)}/{repo.path}"
     if (kind, repo_id) in state(request).repos:  # it stays as it is, its visibility too, whatever was asked for
         raise RefusedError(409, f"You already created this {kind} repo", body={"url": url})
@@ -82,7 +82,7 @@ async def settings(request: Request) -> Response:
     if body.get("gated", False) not in (False, "auto", "manual"):
         raise RefusedError(400, '"gated" must be one of [auto, manual, false]')
     if "visibility" in body or "private" in body:
-        repo.private = _private(body)
+        repo.private, repo.protected = _private(body), _protected(body, repo.kind)
     repo.gated = body.get("gated", repo.gated)
     return JSONResponse({"private": repo.private, "gated": repo.gated})
 
@@ -189,6 +189,12 @@ def _sibling(path: str, commit: Commit, blobs: bool) -> dict[str, Any]:
 
 def _private(body: dict[str, Any]) -> bool:
     return body.get("visibility", "private" if body.get("private") else "public") != "public"
+
+
+def _protected(body: dict[str, Any], kind: str) -> bool:
+    if body.get("visibility") == "protected" and kind != "space":
+        raise RefusedError(400, "Only Spaces can be protected")
+    return body.get("visibility") == "protected"
 
 
 def _full_id(request: Request, body: dict[str, Any]) -> str:

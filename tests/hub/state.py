@@ -103,13 +103,17 @@ class Discussion:
 
 @dataclass
 class Repo:
-    """A repository. `lfs` maps the hash of each large file it ever got to where it was first pushed."""
+    """
+    A repository. `lfs` maps the hash of each large file it ever got to where it was first pushed; of a Space that is
+    `protected`, anybody would reach the page, while its files are private.
+    """
 
     kind: str
     id: str
     private: bool
     sdk: str | None = None
     gated: str | bool = False
+    protected: bool = False
     created: str = field(default_factory=lambda: now())
     admitted: set[str] = field(default_factory=set)
     refs: dict[str, str] = field(default_factory=dict)

@@ -48,6 +48,29 @@ def test_they_are_for_members_alone_and_of_spaces_alone(alice, bob, space, refus
         alice.get_space_variables("acme/none")
 
 
+def test_a_protected_space_keeps_its_files_private(alice, bob, space, fresh_hub):
+    alice.create_repo("acme/open", repo_type="space", space_sdk="gradio", visibility="protected")
+    alice.update_repo_settings(space, repo_type="space", visibility="protected")
+    for name in ("acme/open", space):
+        assert fresh_hub.app.state.repos["space", name].protected
+        assert alice.space_info(name).private
+        assert not bob.repo_exists(name, repo_type="space")
+    alice.update_repo_settings(space, repo_type="space", visibility="private")
+    assert not fresh_hub.app.state.repos["space", space].protected
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_nothing_but_a_space_is_protected(alice, put, fresh_hub, method):
+    put("acme/x", {"a.txt": b"a"})
+    path = {"POST": "/api/repos/create", "PUT": "/api/datasets/acme/x/settings"}[method]
+    body = {"name": "y", "organization": "acme", "type": "dataset", "visibility": "protected"}
+    answer = get_session().request(
+        method, f"{fresh_hub.url}{path}", json=body, headers={"Authorization": "Bearer hf_alice"}
+    )
+    assert answer.status_code == 400
+    assert "Only Spaces" in answer.text
+
+
 def test_a_space_says_whether_it_could_run(alice, space, put):
     assert alice.get_space_runtime(space).stage == "NO_APP_FILE"
     put(space, {"README.md": PAGE, "app.py": b"print()"}, "space")

@@ -1,197 +1,54 @@
-"""The card of a real release, compared whole with `dataset_card.md`, whose numbers are counted anew from the data."""
+"""The card of a data set as it is pushed, compared whole with `dataset_card.md`, its numbers counted from the data."""
 
 import copy
-import csv
 import hashlib
-import io
 import json
 import re
-import shutil
 import statistics
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib.figure
+import carded
 import pyarrow.parquet as pq
 import pytest
-import yaml
-from datasets import Dataset, load_dataset
-from matplotlib.image import imread
-from small import NAMES, SAMPLE
+from carded import REMOVED, RUN, Configs, Rows, head_of, rows
+from datasets import load_dataset
+from small import NAMES
 
 from rarecase import schema
-from rarecase.files import read_parquet
 from rarecase.publish.cards import class_counts_picture, code, dataset_card, listed, plain, table
-from rarecase.publish.facts import config_facts
-from rarecase.release import write_release
-from rarecase.taxonomy import Taxonomy
 
 GOLDEN = Path(__file__).with_name("dataset_card.md")
-Rows = list[dict[str, Any]]
-Configs = dict[str, dict[str, Rows]]
-
-RUN = {
-    "by": "run",
-    "strategy": "cluster",
-    "learner": "frozen",
-    "model": "packaged",
-    "encoder": "packaged",
-    "annotator": "file",
-    "generator": "openai",
-    "generator_model": "words-7b",
-    "budget": 20,
-    "batch": 10,
-    "clusters": None,
-    "variations": 2,
-    "seed": 7,
-}
-ABOUT = {
-    "annotators_trained": "an hour with the definitions",
-    "annotators_paid": None,
-    "source_terms": "CC BY 4.0",
-    "llm_terms": None,
-    "contact": "data@example.org",
-}
-CHANGES = [
-    {"version": 1, "date": "2026-11-24", "change": "added bootstrap, cluster"},
-    {"version": 2, "date": "2026-12-01", "change": "added random"},
-]
-
-REMOVED = ["5d41402abc4b2a76b9719d911017c592"]
-
-
-def sample(name: str, start: int, count: int, **known: Any) -> Rows:
-    """Rows of the sample that ships, people's."""
-    with (SAMPLE / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))[start : start + count]
-    return [{**row, "label": NAMES.index(row["label"]), "origin": "human", **known} for row in rows]
-
-
-def voted(rows: Rows) -> Rows:
-    """Two people label each row but the last; of every four they disagree on one."""
-    for i, row in enumerate(rows):
-        said = {"A1": row["label"], "A2": (row["label"] + (i % 4 == 3)) % len(NAMES)}
-        people = list(said)[: 1 if row is rows[-1] else 2]
-        row |= {"annotator": "A1", "round": 1 + i // 10}
-        row["votes"] = [{"annotator": who, "label": said[who], "seconds": 1.5 * i} for who in people]
-    return rows
-
-
-def varied(rows: Rows) -> Iterator[dict[str, Any]]:
-    """Two variations each, the prompt of the second round another one; every seventh failed its check."""
-    for i, row in enumerate(rows):
-        yield row
-        for k in (1, 2):
-            yield {
-                "id": f"{row['id']}-{k}",
-                "text": f"In other words, {k}: {row['text']}",
-                "label": row["label"],
-                "origin": "generated",
-                "parent_id": row["id"],
-                "round": row["round"],
-                "strategy": row["strategy"],
-                "generator": "words-7b",
-                "prompt_hash": "4f1a90c2bd" if row["round"] == 1 else "b00c11d2e3",
-                "checks": [{"check": "not-empty", "passed": bool((2 * i + k) % 7), "value": None}],
-            }
-
-
-def rows() -> Configs:
-    """What is released: the start set, and what two strategies acquired."""
-    others = {"validation": sample("dev", 0, 30), "test": sample("test", 0, 60)}
-    people = voted(sample("pool", 0, 20, strategy="cluster"))
-    known = sample("pool", 20, 15, strategy="random", annotator="gold", round=1)
-    train = {"bootstrap": sample("bootstrap", 0, 60), "cluster": list(varied(people)), "random": known}
-    return {name: {"train": split, **others} for name, split in train.items()}
-
-
-def write(folder: Path, configs: Configs) -> Path:
-    """The release folder."""
-    columns = schema.features(NAMES)
-    made: dict[int, Dataset] = {}
-
-    def table_of(split: Rows) -> Dataset:  # one object for rows that configs share
-        filled = [{c: row.get(c) for c in columns} for row in split]
-        return made.setdefault(id(split), Dataset.from_list(filled, features=columns))
-
-    write_release(
-        folder,
-        {name: {split: table_of(found) for split, found in splits.items()} for name, splits in configs.items()},
-        default="cluster",
-        title="Acquired by cluster",
-        taxonomy=Taxonomy.default(),
-        known={
-            "bootstrap": {"acquired": {"by": "start"}, "source": "forum posts written for rarecase"},
-            "cluster": {
-                "acquired": RUN,
-                "source": "forum posts written for rarecase",
-                "defects": ["labels are one writer's"],
-                "rounds": [round_(configs["cluster"]["train"], number) for number in range(3)],
-            },
-            "random": {
-                "acquired": {**RUN, "strategy": "random", "annotator": "gold", "generator": "none", "batch": 15},
-                "source": "forum posts written for rarecase",
-                "defects": ["labels are one writer's", "the budget was not spent"],
-            },
-        },
-    )
-    return folder
-
-
-def round_(train: Rows, number: int) -> dict[str, Any]:
-    """What a run measured after a round."""
-    until = [row for row in train if row["round"] <= number]
-    counts = {name: sum(NAMES[row["label"]] == name for row in until) for name in NAMES}
-    measured = {"accuracy": 60.0, "macro_f1": 55.04 + number, "f1": dict.fromkeys(NAMES, 50.0)}
-    return {
-        "round": number,
-        "labels": sum(row["origin"] == "human" for row in until),
-        "class_counts": counts,
-        "class_count_std": statistics.stdev(counts.values()),
-        "dev": measured,
-        "test": {**measured, "macro_f1": 51.96 + number},
-    }
-
-
-def head_of(readme: str) -> dict[str, Any]:
-    """The front matter."""
-    return yaml.safe_load(readme.split("---\n")[1])
-
-
-def facts_of(folder: Path) -> dict[str, Any]:
-    """The release.json that the repository of a release would hold."""
-    facts = json.loads((folder / "release.json").read_text())
-    for config in head_of((folder / "README.md").read_text())["configs"]:
-        paths = {file["split"]: file["path"] for file in config["data_files"]}
-        found = config_facts({split: read_parquet(folder / path) for split, path in paths.items()}, NAMES)
-        for split, path in paths.items():
-            found["splits"][split] |= {"path": path, "file_bytes": (folder / path).stat().st_size}
-        facts["configs"][config["config_name"]] |= {**found, "digest": config["description"].removeprefix("content ")}
-    facts |= {"license": "cc-by-4.0", "version": 2, "repo_id": "acme/safety", "about": ABOUT, "changelog": CHANGES}
-    return {**facts, "removed": REMOVED}
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory) -> Path:
-    return write(tmp_path_factory.mktemp("cards") / "out", rows())
+def pushed(hub, tmp_path_factory) -> tuple[Path, list[str]]:
+    """The folder with all that stands on the Hub, and the days on which it came there."""
+    hub.reset()
+    with hub.in_process():
+        return carded.publish(tmp_path_factory.mktemp("cards"), rows())
 
 
 @pytest.fixture(scope="module")
-def facts(release) -> dict[str, Any]:
-    return facts_of(release)
+def released(pushed) -> Path:
+    return pushed[0]
 
 
 @pytest.fixture(scope="module")
-def counted(release) -> "Counted":
-    return Counted(release)
+def facts(released) -> dict[str, Any]:
+    return json.loads((released / "release.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def counted(pushed) -> "Counted":
+    return Counted(*pushed)
 
 
 class Counted(dict[str, str]):
     """What stands in the place of each `{kind:of/what}`, from the Parquet files and nothing else."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, days: list[str]):
         super().__init__()
         paths = {p.relative_to(folder).with_suffix("").as_posix(): p for p in folder.rglob("*.parquet")}
         tables = {name: pq.read_table(path).to_pylist() for name, path in paths.items()}
@@ -202,13 +59,13 @@ class Counted(dict[str, str]):
             self._config(config, [row for name in used.values() for row in tables[name]])
             self[f"download:{config}"] = str(sum(paths[name].stat().st_size for name in used.values()))
             self[f"size:{config}"] = str(sum(int(self[f"bytes:{name}"]) for name in used.values()))
-            self[f"digest:{config}"] = digest([paths[name] for name in used.values()])
+            self[f"digest:{config}"] = digest({split: paths[name] for split, name in used.items()})
         measured = json.loads((folder / "release.json").read_text())["configs"]["cluster"]["rounds"]
         for number in range(3):
             self._round(number, tables["cluster/train"])
             self |= {f"{name}:{number}": f"{measured[number][name]['macro_f1']:.1f}" for name in ("dev", "test")}
-        self |= {f"date:{change['version']}": change["date"] for change in CHANGES}
-        self["removed:all"] = str(len(REMOVED))
+        self |= {f"date:{version}": day for version, day in enumerate(days, 1)}
+        self["removed:all"] = str(len(days) - 1)
         self["rows:all"] = str(sum(map(len, tables.values())))
         self["failed:all"] = str(sum(int(self[f"failed:{name}"]) for name in tables))
 
@@ -246,10 +103,10 @@ class Counted(dict[str, str]):
         self[f"round:{number}"] = " | ".join(map(str, [number, labels, *counts, f"{statistics.stdev(counts):.1f}"]))
 
 
-def digest(paths: list[Path]) -> str:
-    """As `rarecase.files.digest` is defined: a hash of the hashes of the files."""
-    hashes = b"".join(hashlib.blake2b(path.read_bytes()).digest() for path in paths)
-    return hashlib.blake2b(hashes, digest_size=16).hexdigest()
+def digest(paths: dict[str, Path]) -> str:
+    """As `catalog.content_digest` is defined: a hash of the hashes of the files, by split."""
+    hashes = [f"{split} {hashlib.sha256(path.read_bytes()).hexdigest()}" for split, path in sorted(paths.items())]
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:32]
 
 
 def cohen(pairs: list[tuple[int, int]]) -> float:
@@ -265,8 +122,8 @@ def expected(counted: Counted) -> str:
     return re.sub(r"\{(\w+:[\w/]+)\}", lambda found: counted[found[1]], GOLDEN.read_text(encoding="utf-8"))
 
 
-def test_the_card_is_the_golden_one_with_the_numbers_of_the_data(facts, counted):
-    card, wanted = dataset_card(facts), expected(counted)
+def test_the_card_is_the_golden_one_with_the_numbers_of_the_data(released, counted):
+    card, wanted = (released / "README.md").read_text(encoding="utf-8"), expected(counted)
     assert card.splitlines() == wanted.splitlines()
     assert card == wanted
 
@@ -294,18 +151,19 @@ CHANGES_OF_A_ROW: dict[str, tuple[Callable[[Configs], Any], set[str]]] = {
 
 
 @pytest.mark.parametrize(("change", "kinds"), CHANGES_OF_A_ROW.values(), ids=CHANGES_OF_A_ROW)
-def test_another_row_is_another_card(tmp_path, facts, counted, change, kinds):
+def test_another_row_is_another_card(fresh_hub, tmp_path, released, counted, change, kinds):
     """The numbers of other data do not fit this card, whatever number it is, and the card of other data follows it."""
     changed = rows()
     change(changed)
-    after = Counted(write(tmp_path / "out", changed))
+    other, days = carded.publish(tmp_path, changed)
+    after = Counted(other, days)
     assert kinds <= {key for key in counted if counted[key] != after[key]}
-    card, other, wanted = (
+    card, follows, wanted = (
         text.split("\n---\n")[1]
-        for text in (dataset_card(facts), dataset_card(facts_of(tmp_path / "out")), expected(after))
+        for text in (*((folder / "README.md").read_text() for folder in (released, other)), expected(after))
     )
     assert card != wanted, "and not by a hash at its head alone"
-    assert other == wanted
+    assert follows == wanted
 
 
 def test_every_placeholder_has_a_number_and_the_golden_card_has_all_that_is_counted(counted):
@@ -319,33 +177,30 @@ def test_every_placeholder_has_a_number_and_the_golden_card_has_all_that_is_coun
     }
 
 
-def test_the_card_is_a_function_of_release_json(facts):
-    read_again = json.loads(json.dumps(facts))
-    assert dataset_card(read_again) == dataset_card(facts) == dataset_card(copy.deepcopy(facts))
+def test_the_card_is_a_function_of_release_json(released, facts):
+    assert dataset_card(facts) == (released / "README.md").read_text() == dataset_card(copy.deepcopy(facts))
 
 
-def test_no_text_of_the_data_and_no_path_is_in_the_card(release, facts):
+def test_no_text_of_the_data_and_no_path_is_in_the_card(released, facts):
     card = dataset_card(facts)
-    texts = [row["text"] for path in release.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    texts = [row["text"] for path in released.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
     assert len(texts) == 225
     assert not [text for text in texts if text in card]
-    assert str(release.parent) not in card
+    assert str(released.parent) not in card
     assert str(Path.home()) not in card
 
 
-def test_datasets_loads_every_config_by_the_head_of_the_card(tmp_path, release, facts):
-    shutil.copytree(release, tmp_path / "safety")
-    (tmp_path / "safety" / "README.md").write_text(dataset_card(facts), encoding="utf-8")
-
+def test_datasets_loads_every_config_by_the_head_of_the_card(tmp_path, released, facts):
     def load(*name: str, **how: Any) -> Any:
-        return load_dataset(str(tmp_path / "safety"), *name, cache_dir=str(tmp_path / "cache"), **how)
+        return load_dataset(str(released), *name, cache_dir=str(tmp_path / "cache"), **how)
 
     for name, splits in rows().items():
         loaded, streamed = load(name), load(name, streaming=True)
         assert list(loaded) == ["train", "validation", "test"]
         for split, found in splits.items():
             assert loaded[split].features == streamed[split].features == schema.features(NAMES)
-            wanted = [{column: row.get(column) for column in schema.features(NAMES)} for row in found]
+            left = [row for row in found if row["id"] != REMOVED]
+            wanted = [{column: row.get(column) for column in schema.features(NAMES)} for row in left]
             assert loaded[split].to_list() == list(streamed[split]) == wanted
             stored = facts["configs"][name]["splits"][split]
             assert loaded[split].info.splits[split].num_bytes == stored["num_bytes"]
@@ -400,7 +255,9 @@ def test_what_is_not_known_is_said_so(facts):
     assert section(card, "Known defects") == "None are known."
     assert section(card, "Removed rows") == "None so far."
     assert "- Source of the texts (`bootstrap`): not stated." in card
-    assert card.count("not stated") == 8
+    assert card.count("not stated") == 10
+    assert "- `validation` (`bootstrap`): 30 texts; how they were chosen is not stated." in card
+    assert "\nlanguage:" not in card
     assert "language model wrote" not in card
     assert "\n## Rounds\n" not in card
     assert "share the file" not in card
@@ -450,6 +307,32 @@ def test_how_a_config_was_acquired(facts, name, acquired, says):
     assert line == f"- `{name}`: {says}"
 
 
+@pytest.mark.parametrize(
+    ("makers", "says"),
+    [
+        (("start", "run"), "texts drawn at random from the pool, as the start set was, before any was chosen"),
+        (("given", "run"), "texts that whoever made the data set brought along; how they were chosen is not stated"),
+        (("given", "start"), "texts drawn at random from the pool, as the start set was, before any was chosen"),
+        (("import-published",), "texts, as in the files that Hassan, Sicilia and Alikhani (2024) published"),
+        (("run",), "texts; how they were chosen is not stated"),
+    ],
+)
+def test_how_the_splits_came_about_that_were_set_aside(facts, makers, says):
+    by = {"run": RUN, "import-published": {"by": "import-published", "reading": "published"}}
+    configs = {
+        name: {**facts["configs"][name], "acquired": by.get(maker, {"by": maker})}
+        for name, maker in zip(("cluster", "random"), makers, strict=False)
+    }
+    told = section(dataset_card({**facts, "configs": configs}), "How each split was acquired")
+    of = "all" if len(makers) > 1 else "`cluster`"
+    assert f"\n- `validation` ({of}): 30 {says}.\n- `test` ({of}): 60 {says}.\n" in told
+    assert "`validation` is not untouched all the same: a fine-tuned learner keeps the epoch" in told
+    for config in configs.values():
+        config["splits"] = {name: split for name, split in config["splits"].items() if name != "validation"}
+    told = section(dataset_card({**facts, "configs": configs}), "How each split was acquired")
+    assert told.endswith(f"\n- `test` ({of}): 60 {says}.")
+
+
 def test_names_and_sentences_are_not_taken_for_markup(facts):
     classes = [{"name": name, "definition": "a | b\n<b>c</b>", "source": ""} for name in NAMES]
     about = {**facts["about"], "annotators_paid": "yes, see [here](x)\n# and there"}
@@ -472,81 +355,6 @@ def test_a_table():
         "| z | 2.2 |",
         "|  | – |",
     ]
-
-
-LONG = (
-    "coordination-of-violent-extremism-and-recruitment",
-    "encouragement-of-disordered-eating-and-self-starvation",
-    "a $^$ is no formula",
-    "x",
-)
-
-
-def drawn(configs: int, names: tuple[str, ...] = NAMES, times: int = 1) -> dict[str, Any]:
-    """Facts with nothing in them but what is drawn."""
-    return {
-        "classes": [{"name": name} for name in names],
-        "configs": {
-            f"{'strategy_of_my_own_' * (times > 1)}{i}": {
-                "splits": {
-                    "train": {"class_counts": {name: (37 * i + 91 * k) % 400 * times for k, name in enumerate(names)}}
-                }
-            }
-            for i in range(configs)
-        },
-    }
-
-
-PICTURES = {
-    "one config": drawn(1),
-    "two configs": drawn(2),
-    "eight configs": drawn(8),
-    "more configs than colours": drawn(11),
-    "one config, long names": drawn(1, LONG, 1_000),
-    "eight configs, long names": drawn(8, LONG, 1_000),
-    "no text of one class": {
-        "classes": [{"name": "x"}],
-        **{k: v for k, v in drawn(1, ("x",)).items() if k != "classes"},
-    },
-}
-
-
-@pytest.mark.parametrize("facts", PICTURES.values(), ids=PICTURES)
-def test_the_picture_shows_every_count_and_hides_nothing(monkeypatch, facts):
-    figures: list[matplotlib.figure.Figure] = []
-    save = matplotlib.figure.Figure.savefig
-    monkeypatch.setattr(
-        matplotlib.figure.Figure, "savefig", lambda self, *a, **k: (figures.append(self), save(self, *a, **k))
-    )
-    png = class_counts_picture(facts)
-    height, width = imread(io.BytesIO(png)).shape[:2]
-    assert width == 1_200
-    assert 200 < height < 3_000
-    (axes,) = figures[0].axes
-    counts = [c["splits"]["train"]["class_counts"] for c in facts["configs"].values()]
-    names = [c["name"] for c in facts["classes"]]
-    assert [bar.get_width() for bar in axes.patches] == [found[name] for found in counts for name in names]
-    assert [text.get_text() for text in axes.texts] == [f"{found[name]:,}" for found in counts for name in names]
-    assert axes.get_position().width > 0.6, "names leave room for the bars"
-    whole, (legend,) = figures[0].bbox, figures[0].legends
-    ticks = [[t.get_window_extent() for t in side.get_ticklabels()] for side in (axes.xaxis, axes.yaxis)]
-    labels = [*(text.get_window_extent() for text in axes.texts), *ticks[1], legend.get_window_extent()]
-    assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 and box.y1 <= whole.y1 for box in labels)
-    assert all(a.x1 < b.x0 for a, b in pairwise(ticks[0])), "numbers of the axis"
-    assert all(a.y0 > b.y1 for a, b in pairwise(ticks[1])), "names of the classes"
-    places = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: -box.y0)
-    assert all(a.y0 > b.y1 - 1 for a, b in pairwise(places)), "numbers of the bars"
-    assert legend.get_window_extent().y0 >= axes.get_window_extent().y1
-    assert [text.get_text() for text in legend.get_texts()] == list(facts["configs"])
-
-
-def test_the_picture_is_a_function_of_the_counts(facts):
-    png = class_counts_picture(facts)
-    assert png == class_counts_picture(json.loads(json.dumps(facts)))
-    assert b"Matplotlib" not in png, "a version of a library would be a new picture"
-    other = copy.deepcopy(facts)
-    other["configs"]["cluster"]["splits"]["train"]["class_counts"]["self-harm"] += 1
-    assert png != class_counts_picture(other)
 
 
 def test_a_config_without_train_shows_its_first_split(facts):

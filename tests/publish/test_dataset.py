@@ -14,9 +14,10 @@ from small import NAMES
 
 from rarecase.errors import ConfigError, DataError
 from rarecase.files import read_parquet
+from rarecase.publish import push as pushing
 from rarecase.publish.dataset import read_release, require_license
 from rarecase.publish.kinds import publish_dataset
-from rarecase.publish.push import Place, Pushed
+from rarecase.publish.push import Place, Pushed, push
 from rarecase.publish.remove import remove
 from rarecase.release import write_release
 from rarecase.schema import conform, hash_of, rows, with_column
@@ -70,7 +71,6 @@ def test_every_config_comes_back_row_by_row(fresh_hub, tmp_path):
             streamed = load_dataset("acme/safety", config, split=part, streaming=True)
             assert list(streamed) == list(expected)
     assert len(load_dataset("acme/safety")["train"]) == 3  # the default
-    assert "---" in (tmp_path / "data" / "README.md").read_text()
 
 
 def test_a_second_push_of_the_same_changes_nothing_not_even_the_version(fresh_hub, tmp_path):
@@ -93,6 +93,18 @@ def test_another_strategy_is_added_beside_what_stands(fresh_hub, tmp_path):
     }
     for config in found["configs"]:
         assert len(load_dataset("acme/safety", config)["test"]) == 9
+
+
+def test_a_strategy_that_somebody_acquired_by_before_is_named_when_it_is_replaced(fresh_hub, tmp_path, recwarn):
+    publish(release(tmp_path / "one", "bootstrap", "cluster"))
+    publish(release(tmp_path / "one", "bootstrap", "cluster"))
+    assert not [str(w.message) for w in recwarn if "replaced" in str(w.message)]
+    table = {"train": split("pool", 20, 21), "test": split("test", *range(9))}
+    write_release(tmp_path / "two", {"cluster": table}, default="cluster", title="Posts", taxonomy=Taxonomy.default())
+    with pytest.warns(
+        UserWarning, match=r"cluster stands there with other texts .* \(rows: 3\), which are replaced \(rows: 2\)"
+    ):
+        publish(tmp_path / "two")
 
 
 def test_another_test_set_never_takes_the_place_of_one_that_is_used(fresh_hub, tmp_path):
@@ -161,6 +173,51 @@ def test_a_row_that_is_not_there_is_named_and_nothing_changes(fresh_hub, tmp_pat
         remove("acme/other", ["nobody"])
 
 
+def test_a_removal_whose_answer_is_lost_is_counted_all_the_same(fresh_hub, tmp_path, monkeypatch):
+    folder = release(tmp_path / "data", "bootstrap", "cluster")
+    publish(folder)
+    monkeypatch.setattr(pushing, "_wait", lambda seconds: None)
+    fresh_hub.fault("/commit/", drop="after")
+    done = remove("acme/safety", [read_parquet(folder / "bootstrap" / "train.parquet")["id"][1]])
+    assert (done.rows, done.variations, facts()["version"]) == (1, 0, 2)
+
+
+def test_the_demo_that_still_shows_the_rows_is_named(fresh_hub, tmp_path):
+    folder = release(tmp_path / "data", "bootstrap")
+    publish(folder)
+    first, second = read_parquet(folder / "bootstrap" / "train.parquet")["id"][1:]
+    assert remove("acme/safety", [first]).demo is None
+    space = Place(kind="space", repo_id="acme/safety-demo")
+    push(space, lambda _: {"app.py": b"", "demo.json": b"{}"}, "Add the demo")
+    assert remove("acme/safety", [second]).demo == "acme/safety-demo"
+
+
+def test_a_purge_deletes_no_file_that_somebody_adds_meanwhile(fresh_hub, tmp_path, monkeypatch):
+    folder = release(tmp_path / "data", "bootstrap")
+    publish(folder)
+    listed = HfApi.list_lfs_files
+
+    def slowly(*args, **how):
+        publish(release(tmp_path / "other", "cluster"))
+        return listed(*args, **how)
+
+    monkeypatch.setattr(HfApi, "list_lfs_files", slowly)
+    remove("acme/safety", [read_parquet(folder / "bootstrap" / "train.parquet")["id"][1]], purge=True)
+    assert len(load_dataset("acme/safety", "cluster", download_mode="force_redownload")["train"]) == 3
+
+
+def test_a_purge_waits_for_pull_requests_that_could_hold_the_rows(fresh_hub, tmp_path):
+    folder = release(tmp_path / "data", "bootstrap", "cluster")
+    before = publish(folder).revision
+    publish(release(tmp_path / "other", "random"), Place(kind="dataset", repo_id="acme/safety", create_pr=True))
+    wanted = [read_parquet(folder / "cluster" / "train.parquet")["id"][1]]
+    with pytest.raises(ConfigError, match=r"--purge: acme/safety has the open pull request 1, .*/discussions/1\)"):
+        remove("acme/safety", wanted, purge=True)
+    assert HfApi().dataset_info("acme/safety").sha == before
+    HfApi().change_discussion_status("acme/safety", 1, "closed", repo_type="dataset")
+    assert remove("acme/safety", wanted, purge=True).rows == 1
+
+
 def test_a_purge_leaves_no_older_revision_no_tag_and_no_file_behind(fresh_hub, tmp_path):
     folder = release(tmp_path / "data", "bootstrap", "cluster")
     old = publish(folder, Place(kind="dataset", repo_id="acme/safety", tag="v1")).revision
@@ -208,6 +265,37 @@ def test_what_is_no_release_and_what_is_another_repository_is_said(fresh_hub, tm
         publish(release(tmp_path / "data", "cluster"))
 
 
+def test_nobody_relicenses_what_others_published(fresh_hub, tmp_path):
+    publish(release(tmp_path / "one", "bootstrap", "cluster"))
+    two = release(tmp_path / "two", "bootstrap", "random")
+    with pytest.raises(ConfigError, match=r"--license mit: cluster of acme/safety came under cc-by-4\.0, "):
+        publish_dataset(two, PLACE, "mit")
+    assert facts()["license"] == "cc-by-4.0"
+    publish_dataset(release(tmp_path / "all", "bootstrap", "cluster"), PLACE, "mit")  # nothing of others is left
+    assert facts()["license"] == "mit"
+
+
+def test_one_test_set_in_two_files_is_stored_and_counted_once(fresh_hub, tmp_path):
+    """Each config has it as a table of its own, so the release has it twice."""
+    tables = {
+        name: {"train": split("pool", place), "test": split("test", *range(9))}
+        for place, name in enumerate(("cluster", "random"))
+    }
+    write_release(tmp_path / "data", tables, default="cluster", title="Posts", taxonomy=Taxonomy.default())
+    publish(tmp_path / "data")
+    assert {path for path in files() if path.endswith("parquet")} == {
+        *("cluster/train.parquet", "random/train.parquet", "cluster/test.parquet"),
+    }
+    card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
+    assert "\n11 texts, each with one of" in card
+    # What random uses stays when cluster gets another one.
+    publish(release(tmp_path / "other", "cluster", test=5))
+    assert {name: len(load_dataset("acme/safety", name)["test"]) for name in ("cluster", "random")} == {
+        "cluster": 5,
+        "random": 9,
+    }
+
+
 def test_other_classes_are_refused(fresh_hub, tmp_path):
     publish(release(tmp_path / "data", "cluster"))
     table = conform(Dataset.from_dict({"id": ["a"], "text": ["x"], "label": [0]}), ("harmful", "not-harmful"))
@@ -239,5 +327,5 @@ def test_the_command_says_what_it_did(hub, tmp_path):
     assert "--public: anybody will be able to read acme/safety" in shown.stderr
     table = read_parquet(folder / "cluster" / "train.parquet")
     gone = rarecase("remove", "--repo", "acme/safety", "--ids", table["id"][0])
-    assert "1 rows and 2 variations taken down" in gone.stdout
+    assert "1 row and 2 variations taken down" in gone.stdout
     assert "older revisions of acme/safety still hold the rows" in gone.stderr

@@ -20,7 +20,7 @@ from rarecase.files import parquet_bytes, read_parquet, write_json
 from rarecase.publish import demo
 from rarecase.publish.demo import map_table, project, space_files
 from rarecase.release import write_release
-from rarecase.schema import GENERATED, conform, matrix, rows, texts, with_column
+from rarecase.schema import GENERATED, conform, hash_of, matrix, rows, texts, with_column
 
 HOME = Path(rarecase.__file__).parent
 
@@ -143,8 +143,34 @@ def test_the_package_goes_along_without_what_the_page_has_no_use_for():
     others = {name for name in files if not name.startswith("rarecase/")}
     assert others == {"README.md", "app.py", "requirements.txt", "demo.json", "map.parquet"}
     modules = {f"rarecase/{path.relative_to(HOME).as_posix()}" for path in HOME.rglob("*.py")}
-    assert files.keys() - others == modules | {"rarecase/taxonomy.yaml", "rarecase/app/demo.css"}
+    pages = {f"rarecase/app/labeling/{name}" for name in ("label.html", "label.js", "settle.html", "style.css")}
+    assert files.keys() > modules | {"rarecase/taxonomy.yaml", "rarecase/app/demo.css"} | pages
     assert all(files[name].is_file() for name in files.keys() - others if isinstance(files[name], Path))
+
+
+def test_what_lies_in_the_package_and_is_none_of_it_stays_here(tmp_path, monkeypatch):
+    kept = {"__init__.py", "py.typed", "taxonomy.yaml", "app/page.html", "app/page.js", "app/page.css"}
+    other = {"posts.csv", "posts.parquet", "notes.txt", ".env", "app/page.js.orig", "sample/pool.py"}
+    for name in kept | other:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(rarecase, "__file__", str(tmp_path / "__init__.py"))
+    assert set(demo.package()) == {f"rarecase/{name}" for name in kept}
+
+
+def test_what_was_taken_down_is_in_no_map(tmp_path):
+    folder = release(tmp_path / "data")
+    posts = small.table("pool")["id"]
+    whole, of_run = map_table(folder), map_table(space.run())
+    left = map_table(folder, {hash_of(posts[25])})  # both strategies chose it
+    assert len(left) == len(whole) - 2
+    assert posts[25] not in left["id"][:]
+    chosen = read_parquet(space.run() / "rounds" / "01" / "labels.parquet")["id"][0]
+    bootstrap = small.table("bootstrap")["id"][0]
+    rest = next(id_ for id_ in posts if id_ not in of_run["id"][:])
+    left = map_table(space.run(), {hash_of(id_) for id_ in (chosen, bootstrap, rest)})
+    assert len(left) == len(of_run) - 3
+    assert {chosen, bootstrap}.isdisjoint(left["id"])
 
 
 def test_no_text_of_the_data_is_in_the_space():

@@ -94,7 +94,10 @@ def test_a_push_killed_at_twenty_moments(fresh_hub, folder):
     lasted = time.perf_counter() - begun
     whole = standing()
     moments = np.random.default_rng(0).uniform(0, lasted, KILLS)
+    states = []
     for moment in sorted(moments):
         state = killed(fresh_hub, folder, moment)
+        states.append(state)
         print(f"killed after {moment:.2f} of {lasted:.2f} s: {state}; the next push ended it")
         assert standing() == whole
+    assert {"empty", "whole"} & set(states), f"no kill came once there was a repository: {states}"

@@ -9,7 +9,7 @@ from huggingface_hub import HfApi, hf_hub_download
 
 from rarecase.errors import ConfigError, HubError
 from rarecase.publish import push as pushing
-from rarecase.publish.push import Place, Standing, look, push
+from rarecase.publish.push import Place, Standing, base, look, push
 
 GUARD = Place(kind="model", repo_id="acme/guard")
 FILES = {"README.md": b"---\nlicense: mit\n---\n# Guard\n", "model.safetensors": b"w" * 5000, "config.json": b"{}"}
@@ -97,8 +97,86 @@ def test_a_tag_never_moves(fresh_hub):
     place = Place(kind="model", repo_id="acme/guard", tag="v1")
     push(place, lambda _: FILES, "A guard")
     push(place, lambda _: FILES, "The same again")
-    with pytest.raises(ConfigError, match=r"--tag v1: acme/guard has this tag on another state"):
+    with pytest.raises(ConfigError, match=r"--tag v1: acme/guard has this tag on another state .*; nothing was comm"):
         push(place, lambda _: {"new.json": b"[]"}, "More")
+    assert contents() == FILES
+    push(GUARD, lambda _: {"new.json": b"[]"}, "More, without a tag")
+    with pytest.raises(ConfigError, match=r"--tag v1: acme/guard has this tag on another state"):
+        push(place, lambda _: {"new.json": b"[]"}, "Nothing to commit, but the tag is elsewhere")
+
+
+def test_a_tag_that_somebody_sets_in_between_is_told(fresh_hub, monkeypatch):
+    push(GUARD, lambda _: FILES, "A guard")
+    commit = HfApi.create_commit
+
+    def slowly(*args, **how):
+        HfApi().create_tag("acme/guard", tag="v1")
+        return commit(*args, **how)
+
+    monkeypatch.setattr(HfApi, "create_commit", slowly)
+    with pytest.raises(ConfigError, match=r"--tag v1: .* the data is pushed \(\w{8}\), give it another --tag"):
+        push(Place(kind="model", repo_id="acme/guard", tag="v1"), lambda _: {"new.json": b"[]"}, "More")
+
+
+def test_a_pull_request_takes_no_tag_and_makes_nothing_public(fresh_hub):
+    with pytest.raises(ConfigError, match=r"--tag v1: a pull request gets no tag"):
+        Place(kind="model", repo_id="acme/guard", tag="v1", create_pr=True)
+    push(GUARD, lambda _: FILES, "A guard")
+    shown = Place(kind="model", repo_id="acme/guard", public=True, create_pr=True)
+    with pytest.raises(ConfigError, match="acme/guard is private, and a pull request makes nothing public"):
+        push(shown, lambda _: {"new.json": b"[]"}, "Please")
+    assert HfApi().model_info("acme/guard").private
+    assert not list(HfApi().get_repo_discussions("acme/guard"))
+    HfApi().update_repo_settings("acme/guard", private=False)
+    assert push(shown, lambda _: {"new.json": b"[]"}, "Please").url.endswith("/discussions/1")
+
+
+def test_a_space_is_never_gated():
+    with pytest.raises(ConfigError, match=r"--gated auto: there are no gated Spaces"):
+        Place(kind="space", repo_id="acme/guard", gated="auto")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("base", [None, "next"])
+def test_a_pull_request_whose_answer_is_lost_is_opened_once(fresh_hub, base):
+    push(Place(kind="model", repo_id="acme/guard", revision=base), lambda _: FILES, "A guard")
+    change = {"README.md": b"# Another\n", "model.safetensors": b"v" * 5000, "config.json": None}
+    place = Place(kind="model", repo_id="acme/guard", revision=base, create_pr=True)
+    fresh_hub.fault("/commit/", drop="after")
+    lost, again = (push(place, lambda _: change, "Please") for _ in range(2))
+    assert (lost.url, lost.revision) == (again.url, again.revision)
+    assert lost.url.endswith("/acme/guard/discussions/1")
+    assert contents(revision="refs/pr/1") == {"README.md": change["README.md"], "model.safetensors": b"v" * 5000}
+    other = push(place, lambda _: {**change, "README.md": b"# A third\n"}, "Please")
+    assert other.url.endswith("/discussions/2")
+    HfApi().change_discussion_status("acme/guard", 1, "closed")
+    assert push(place, lambda _: change, "Please").url.endswith("/discussions/3")
+
+
+def test_a_request_of_somebody_else_or_for_another_branch_is_another_one(fresh_hub, monkeypatch):
+    push(Place(kind="model", repo_id="acme/guard", revision="next"), lambda _: FILES, "A guard")
+    change = {"new.json": b"[]"}
+    urls = [
+        push(
+            Place(kind="model", repo_id="acme/guard", revision=branch, create_pr=True), lambda _: change, "Please"
+        ).url
+        for branch in ("main", "next")
+    ]
+    HfApi().update_repo_settings("acme/guard", private=False)
+    monkeypatch.setenv("HF_TOKEN", "hf_bob")
+    public = Place(kind="model", repo_id="acme/guard", public=True, create_pr=True)
+    urls.append(push(public, lambda _: change, "Please").url)
+    assert [url[-1] for url in urls] == ["1", "2", "3"]
+
+
+def test_a_revision_that_is_not_there_is_not_main(fresh_hub):
+    push(GUARD, lambda _: FILES, "A guard")
+    place = Place(kind="model", repo_id="acme/guard", revision="v7")
+    with pytest.raises(ConfigError, match="acme/guard@v7: no such branch, tag or commit"):
+        look(place)
+    assert base(place).sha == look(GUARD).sha, "from which the branch would be made"
+    push(place, lambda _: {"new.json": b"[]"}, "Seven")
+    assert "new.json" in look(place).files
 
 
 @pytest.mark.usefixtures("impatient")
@@ -189,16 +267,19 @@ def test_four_at_once_all_succeed_and_a_reader_only_sees_whole_states(fresh_hub)
 
         return add
 
-    states, done = set(), threading.Event()
+    states, seen_once, done = [], threading.Event(), threading.Event()
 
     def watch():
         while not done.is_set():
             seen = contents(revision=HfApi().model_info("acme/guard").sha)
-            states.add((seen["a.txt"], seen["b.txt"]))
+            states.append((seen["a.txt"], seen["b.txt"]))
+            seen_once.set()
 
     threads = [threading.Thread(target=push, args=(GUARD, build(name), name)) for name in "ABCD"]
     reader = threading.Thread(target=watch)
-    for thread in (reader, *threads):
+    reader.start()
+    assert seen_once.wait(30), "the reader is at it before anybody writes"
+    for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
@@ -206,4 +287,5 @@ def test_four_at_once_all_succeed_and_a_reader_only_sees_whole_states(fresh_hub)
     reader.join()
     assert sorted(contents()["a.txt"].split()) == [b"A", b"B", b"C", b"D"]
     assert len(commits()) == 6
+    assert len(states) > 1
     assert all(a == b for a, b in states)

@@ -294,6 +294,8 @@ def _classes(groups: Sequence[Group], data: Data) -> list[tuple[str, str]]:
 
 
 def _cards(groups: Sequence[Group], place: int) -> str:
+    if not groups:  # a class of the config before: the browser is yet to hear of the new choices
+        return '<p role="status">There are no variations of this class.</p>'
     original, variations = groups[place]
     how = [f"chosen by {original['strategy']}" if original["strategy"] else ""]
     how += [f"in round {original['round']}" if original["round"] is not None else ""]

@@ -23,6 +23,7 @@ from rarecase.errors import DataError
 from rarecase.evaluate.counts import class_counts
 from rarecase.learn import Learner, load_learner
 from rarecase.models import split_revision
+from rarecase.release import FORMAT
 from rarecase.schema import GENERATED, label_names, to_table
 from rarecase.tables.hub import unlogged
 
@@ -101,16 +102,18 @@ def load_data(source: str) -> Data:
     path = Path(source) / "release.json" if local else _download(name, revision)
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise ValueError("a release.json of something else, or of a later rarecase")
         with unlogged():
             configs = {config: load_dataset(name, config, revision=revision) for config in facts["configs"]}
-    except (DatasetsError, HTTPError, OSError, ValueError, KeyError, TypeError) as error:
+        rounds = {config: found["rounds"] for config, found in facts["configs"].items() if found["rounds"]}
+        names = label_names(next(iter(configs[facts["default"]].values())))
+        return Data(facts["title"], tuple(names), configs, rounds)
+    except (DatasetsError, HTTPError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         # Its words could hold a row of the data.
         raise DataError(
             f"The data set {shown(source)} cannot be read ({type(error).__name__}): is it one that rarecase wrote?"
         ) from None
-    rounds = {config: found["rounds"] for config, found in facts["configs"].items() if found["rounds"]}
-    splits = next(iter(configs[facts["default"]].values()))
-    return Data(facts["title"], tuple(label_names(splits)), configs, rounds)
 
 
 def load_model(source: str) -> Learner:

@@ -20,7 +20,6 @@ MARKS = COLOURS[:6]
 SHAPES = ("circle", "square", "diamond", "triangle-up", "x", "star", "triangle-down")
 ROUNDS = ["#0072B2", "#CC79A7", "#E69F00"]  # early to late, and ever lighter
 EDGE, REST, GRID = "rgba(90,90,90,0.9)", "rgba(128,134,142,0.38)", "rgba(128,128,128,0.25)"
-MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": "rgb(128,128,128)"}
 UNKNOWN = "not stated"
 LONGEST = 24  # characters of a name
 

@@ -28,11 +28,21 @@ STRATEGIES = {
     "coreset": "takes the texts farthest from all that are labelled",
     "cluster": "takes the texts that the learner is least sure about from every region of the pool",
 }
-ANNOTATORS = {"file": "by people", "gold": "by looking up labels that existed before"}
+ANNOTATORS = {
+    "file": "by people",
+    "people": "by people on a labeling page",
+    "gold": "by looking up labels that existed before",
+}
 LEARNERS = {"frozen": "a logistic regression on a frozen encoder", "finetune": "a fine-tuned transformer"}
 READINGS = {
     "published": "every label is the one in the files",
     "consistent": "an original whose variations all carry one other label takes theirs",
+}
+# How a split came about that was set aside, by who made the config; what is known best comes first.
+SET_ASIDE = {
+    "start": "texts drawn at random from the pool, as the start set was, before any was chosen",
+    "import-published": "texts, as in the files that Hassan, Sicilia and Alikhani (2024) published",
+    "given": f"texts that whoever made the data set brought along; how they were chosen is {NOT_STATED}",
 }
 # A file of the repository: the configs that use it, its split, and what is said of it.
 Table = tuple[list[str], str, Mapping[str, Any]]
@@ -62,7 +72,7 @@ def dataset_card(facts: Mapping[str, Any]) -> str:
         names=names,
         rows=rows,
         train=train,
-        others=[split for split in configs[facts["default"]]["splits"] if split != train],
+        set_aside=_set_aside(configs, tables),
         not_used=sum(split["not_used"] for _, _, split in tables),
         compared=sum(config["annotators"]["pairs"] for config in configs.values()),
         unlicensed=any(config["source_states_no_license"] for config in configs.values()),
@@ -198,10 +208,10 @@ def listed(words: Iterable[str]) -> str:
 
 
 def _front_matter(facts: Mapping[str, Any], names: Sequence[str], rows: int) -> DatasetCardData:
-    configs = facts["configs"]
+    configs, language = facts["configs"], facts["about"].get("language") or ""
     return DatasetCardData(
         pretty_name=facts["title"],
-        language=["en"],
+        language=[one.strip() for one in language.split(",") if one.strip()] or None,
         license=facts["license"],
         task_categories=["text-classification"],
         size_categories=[_size(rows)],
@@ -274,6 +284,18 @@ def _acquired(name: str, config: Mapping[str, Any]) -> str:
         reading = f"in the reading `{how['reading']}`: {READINGS[how['reading']]}."
         return f"{chosen} From the files that Hassan, Sicilia and Alikhani (2024) published, {reading}"
     return " ".join((_chosen(how["strategy"]), _labelled(how, train), _varied(how), _learned(how)))
+
+
+def _set_aside(configs: Mapping[str, Any], tables: Sequence[Table]) -> list[tuple[str, str, str]]:
+    """Of each file that is not learned from: its split, the configs that use it, and how it came about."""
+    told = []
+    for users, split, found in tables:
+        if split != _learned_from(configs[users[0]]):
+            makers = {(configs[name]["acquired"] or {}).get("by") for name in users}
+            known = next((how for by, how in SET_ASIDE.items() if by in makers), None)
+            how = known or f"texts; how they were chosen is {NOT_STATED}"
+            told.append((split, _of(configs, users), f"{number(found['rows'])} {how}"))
+    return told
 
 
 def _chosen(strategy: str) -> str:

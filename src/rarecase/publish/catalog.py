@@ -15,13 +15,13 @@ from datasets import Dataset
 
 from rarecase.errors import ConfigError
 from rarecase.publish.cards import class_counts_picture, dataset_card
-from rarecase.publish.push import Files, Standing
+from rarecase.publish.push import Files, Standing, refuse_foreign
 from rarecase.release import FORMAT
 from rarecase.schema import hash_of, rows
 
 FACTS, CARD, PICTURE = "release.json", "README.md", "class_counts.png"
-# What only whoever publishes can say; null is shown as "not stated".
-ABOUT = ("annotators_trained", "annotators_paid", "source_terms", "llm_terms", "contact")
+# What only whoever publishes can say; null is shown as "not stated". `language` is a code such as `en`, or several.
+ABOUT = ("language", "annotators_trained", "annotators_paid", "source_terms", "llm_terms", "contact")
 EMPTY: dict[str, Any] = {
     "title": None,
     "default": None,
@@ -47,9 +47,7 @@ def stored(standing: Standing) -> dict[str, Any]:
     """
     repo_id = standing.place.repo_id
     if FACTS not in standing.files:
-        foreign = sorted(set(standing.files) - {".gitattributes", CARD})
-        if foreign:
-            raise ConfigError(f"{repo_id}: holds {foreign[0]}, which rarecase did not write; name another --repo")
+        refuse_foreign(standing)
         return EMPTY
     facts: dict[str, Any] = json.loads(standing.read(FACTS).read_text(encoding="utf-8"))
     if facts.get("format") != FORMAT:

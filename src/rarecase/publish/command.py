@@ -55,8 +55,8 @@ class Data:
 
     Args:
         accept_no_license: the source of the texts states no licence, and you know that.
-        about: a YAML file with what only you can say: `annotators_trained`, `annotators_paid`, `source_terms`,
-            `llm_terms`, `contact`.
+        about: a YAML file with what only you can say: `language` (of the texts, such as `en`), `annotators_trained`,
+            `annotators_paid`, `source_terms`, `llm_terms`, `contact`.
     """
 
     accept_no_license: bool = False
@@ -88,12 +88,12 @@ def publish_model(folder: Path, /, to: ToFlags, *, dataset: str | None = None) -
 
     Args:
         folder: of a model, or a run (its last learner).
-        dataset: the data set on the Hub that it was trained on, `OWNER/NAME[@REVISION]`, for its `model-index`.
+        dataset: the data set on the Hub that it was measured on, `OWNER/NAME[@REVISION]`, for its `model-index`.
     """
     from rarecase.publish import kinds
 
     place, send = _begin(to, "model")
-    on = kinds.dataset_on_hub(dataset) if dataset else None
+    on = kinds.dataset_on_hub(dataset, folder) if dataset else None
     _end(to, [kinds.publish_model(folder, place, _license(to), dataset=on, send=send)], send)
 
 
@@ -111,10 +111,74 @@ def publish_demo(folder: Path, /, to: ToFlags, *, dataset: str | None = None, mo
 
     if dataset is None and not to.repo.endswith("-demo"):
         raise ConfigError("--dataset is missing: expected OWNER/NAME of the data set that the Space shows")
+    if to.license:
+        raise ConfigError(f"--license {to.license}: a demo is code, and comes under the licence of that; leave it out")
 
     place, send = _begin(to, "space")
     shown = kinds.dataset_on_hub(dataset or to.repo.removesuffix("-demo"))
-    _end(to, [kinds.publish_demo(folder, place, dataset=shown, model=model, send=send)], send)
+    answering = kinds.model_on_hub(model) if model else None
+    _end(to, [kinds.publish_demo(folder, place, dataset=shown, model=answering, send=send)], send)
+
+
+@app.command(name="labeling")
+def publish_labeling(
+    folder: Path,
+    /,
+    *,
+    repo: str,
+    roles: Path,
+    space_token_env: str,
+    visibility: Literal["private", "protected"] | None = None,
+    votes: int | None = None,
+    lease: float | None = None,
+    consensus: Literal["adjudication", "majority", "model"] | None = None,
+    calibrate_every: int | None = None,
+    qualify: Path | None = None,
+    dry_run: bool = False,
+    format: Literal["text", "json"] = "text",
+) -> None:
+    """
+    Publish a Space where people label, and the private data set OWNER/NAME-labels that their votes go to.
+
+    What is said of labeling stays until something else is said, also where the Space is published again.
+
+    Args:
+        folder: of a run or a start, for its classes.
+        repo: `OWNER/NAME` of the Space on the Hub.
+        roles: a YAML file with the lists `owners`, `adjudicators` and `annotators`, names on the Hub.
+        space_token_env: the environment variable that holds the Space's own token, a fine-grained one.
+        visibility: `private`, for members of the organisation, or `protected`: anybody reaches the page, and those
+            whom the roles name get in. A new Space is private, and one that is there stays as it is.
+        votes: annotators for each text, 2 where nothing is said.
+        lease: seconds that a text is kept for whoever was given it, 600 where nothing is said.
+        consensus: who decides where votes differ: `adjudication` (a person, where nothing is said), `majority` (a tie
+            goes to a person) or `model` (of how good each annotator is).
+        calibrate_every: after so many votes of a person, a text of `--qualify` instead; every second of them is for
+            that.
+        qualify: texts with known labels, which everybody labels first; 70 of 100 have to be right. They go into the
+            data set, which keeps them.
+        dry_run: only show every file and the whole card.
+        format: `json` for programs.
+    """
+    from rarecase.label.flags import require_sense
+    from rarecase.publish import labeling
+
+    require_sense(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
+    told = {"votes": votes, "lease": lease, "consensus": consensus, "calibrate_every": calibrate_every}
+    to = To(repo=repo, dry_run=dry_run, format=format)
+    place, send = _begin(to, "space")
+    token = labeling.space_token(space_token_env)
+    done = labeling.publish_labeling(
+        folder,
+        place,
+        roles=roles,
+        token=token,
+        visibility=visibility,
+        settings={name: value for name, value in told.items() if value is not None},
+        qualify=qualify,
+        send=send,
+    )
+    _end(to, done, send, f"let a run ask there: --annotator people --store hf://datasets/{done[0].repo_id}")
 
 
 @app.command(name="all")
@@ -140,26 +204,39 @@ def publish_all(
 
 
 @app.command
-def remove(*, repo: str, ids: str, purge: bool = False, format: Literal["text", "json"] = "text") -> None:
+def remove(
+    *,
+    repo: str,
+    ids: str = "",
+    whole_ids: Annotated[list[str] | None, Parameter(name="--id")] = None,
+    purge: bool = False,
+    format: Literal["text", "json"] = "text",
+) -> None:
     """
     Take rows of a data set down, with their variations, in a new commit.
 
     Args:
         repo: `OWNER/NAME` on the Hub.
         ids: of the rows, separated by commas.
+        whole_ids: one id, which may have commas in it; once for each row.
         purge: also squash the history, drop old tags, and delete the files behind them.
         format: `json` for programs.
     """
     from rarecase.publish.remove import counted
     from rarecase.publish.remove import remove as take_down
 
-    done = take_down(repo, [id_.strip() for id_ in ids.split(",") if id_.strip()], purge=purge)
+    listed = [id_.strip() for id_ in ids.split(",") if id_.strip()]
+    done = take_down(repo, [*listed, *(whole_ids or [])], purge=purge)
     if format == "json":
         print(json.dumps(asdict(done), indent=2))
     else:
         print(f"{repo}: {counted(done.rows, done.variations)} taken down, at {done.pushed.revision[:8]}")
-    if not purge:
+    if purge:
+        print(f"the history of {repo} is squashed, and its tags are dropped", file=sys.stderr)
+    else:
         print(f"older revisions of {repo} still hold the rows; repeat with --purge to drop them", file=sys.stderr)
+    if done.demo:
+        print(f"{done.demo} shows an older revision; publish it again (rarecase publish demo)", file=sys.stderr)
 
 
 def _begin(to: To, kind: "Kind") -> "tuple[Place, Send]":
@@ -221,7 +298,12 @@ def _said(data: Data) -> dict[str, Any]:
     return {"accept_no_license": data.accept_no_license, "about": about}
 
 
-def _end(to: To, done: "list[Pushed]", send: "Send") -> None:
+def _end(
+    to: To,
+    done: "list[Pushed]",
+    send: "Send",
+    after_space: str = "give the Space a token that reads its private data, as the secret HF_TOKEN",
+) -> None:
     from rarecase.publish.plan import Plan
 
     if isinstance(send, Plan):
@@ -234,4 +316,4 @@ def _end(to: To, done: "list[Pushed]", send: "Send") -> None:
             seen = "private" if pushed.private else "public"
             print(f"{pushed.kind:8} {pushed.url}  {seen}, {what}, at {pushed.revision[:8]}")
         if any(pushed.kind == "space" and pushed.private for pushed in done):
-            print("next: give the Space a token that reads its private data, as the secret HF_TOKEN", file=sys.stderr)
+            print(f"next: {after_space}", file=sys.stderr)

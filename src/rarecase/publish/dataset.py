@@ -9,6 +9,7 @@ later one goes into the folder of its config.
 import itertools
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,8 @@ def dataset_files(
         `Files`: data, release.json, card and picture; None for files that no config uses any more.
 
     Raises:
-        `ConfigError`: where the repository holds something else, or has other classes.
+        `ConfigError`: where the repository holds something else, has other classes, or configs of others stand there
+            under another licence.
 
     Example:
         >>> sorted(dataset_files(release, Standing(place), license="cc-by-4.0"))
@@ -128,15 +130,23 @@ def dataset_files(
             f"({', '.join(c['name'] for c in known['classes'])}); name another --repo"
         )
     others = {name: config for name, config in known["configs"].items() if name not in release.paths}
+    if others and known["license"] != license:
+        raise ConfigError(
+            f"--license {license}: {', '.join(others)} of {standing.place.repo_id} came under {known['license']}, and "
+            f"one repository has one licence; repeat with --license {known['license']}, or name another --repo"
+        )
+    taken = {split["path"]: split["sha256"] for config in others.values() for split in config["splits"].values()}
     configs, data = dict(others), {}
     for name in release.paths:
         config, contents = _config(release, name, known["removed"])
         if not contents:
             continue
-        configs[name] = config
-        data.update(_placed(configs, others, name, contents))
-        configs[name]["digest"] = content_digest(configs[name]["splits"])
+        for split, content in contents.items():
+            path = config["splits"][split]["path"] = _placed(taken, config["splits"][split], f"{name}/{split}")
+            data[path] = content
+        configs[name] = {**config, "digest": content_digest(config["splits"])}
     require_rows(configs, standing)
+    _warn_of_replaced(standing, known["configs"], configs)
     facts = {
         "format": FORMAT,
         "title": known["title"] if others else release.facts["title"],
@@ -149,6 +159,18 @@ def dataset_files(
         "removed": known["removed"],
     }
     return {**data, **described(facts, known, _change(facts, known))}
+
+
+def _warn_of_replaced(standing: Standing, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """What two people acquire by one strategy has one name: whoever comes second should know what goes."""
+    for name in before.keys() & after.keys():
+        old, new = (config["splits"].get("train", {"sha256": "", "rows": 0}) for config in (before[name], after[name]))
+        if old["sha256"] != new["sha256"]:
+            warnings.warn(
+                f"{standing.place.repo_id}: {name} stands there with other texts to learn from (rows: {old['rows']}), "
+                f"which are replaced (rows: {new['rows']})",
+                stacklevel=2,
+            )
 
 
 def _config(release: Release, name: str, removed: list[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -195,24 +217,21 @@ def _anonymous(table: Dataset, aliases: Mapping[str, str]) -> Dataset:
     return with_column(table, "annotator", [aliases.get(name, name) for name in table["annotator"][:]])
 
 
-def _placed(
-    configs: Mapping[str, Mapping[str, Any]],
-    others: Mapping[str, Mapping[str, Any]],
-    name: str,
-    contents: Mapping[str, bytes],
-) -> dict[str, bytes]:
-    """Settles the path of each split: that of an equal file which stands already, and never that of another one."""
-    taken = {split["path"]: split["sha256"] for config in others.values() for split in config["splits"].values()}
-    at = {sha: path for path, sha in taken.items()}
-    files = {}
-    for split, content in contents.items():
-        facts = configs[name]["splits"][split]
-        if facts["sha256"] in at:
-            facts["path"] = at[facts["sha256"]]
-        elif facts["path"] in taken:
-            facts["path"] = f"{name}/{split}.parquet"
-        files[facts["path"]] = content
-    return files
+def _placed(taken: dict[str, str], facts: Mapping[str, Any], own: str) -> str:
+    """
+    The path of a split's file: that of an equal one which has its place already, and never that of another one.
+
+    Args:
+        taken (`dict[str, str]`): the hash of each file that has a place; the new one is added.
+        facts (`Mapping`): `path` in the release, and `sha256`.
+        own (`str`): config and split, for where that path is taken.
+    """
+    sha256 = facts["sha256"]
+    equal = [path for path, there in taken.items() if there == sha256]
+    free = (facts["path"], f"{own}.parquet", f"{own}-{sha256[:8]}.parquet")
+    path: str = equal[0] if equal else next(path for path in free if path not in taken)
+    taken[path] = sha256
+    return path
 
 
 def _change(facts: Mapping[str, Any], known: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ set, and its map has places, classes and strategies.
 
 import json
 import sys
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from huggingface_hub import SpaceCardData
 import rarecase
 from rarecase import randomness, run_folder
 from rarecase.acquire.embed import distinct, encode, load_encoder
+from rarecase.app.demo_data import MAP, SETTINGS
 from rarecase.files import parquet_bytes, read_parquet
 from rarecase.models import split_revision
 from rarecase.publish.cards import render
+from rarecase.publish.catalog import without
 from rarecase.publish.dataset import read_release
 from rarecase.publish.push import Files
 from rarecase.schema import (
@@ -43,9 +46,12 @@ GRADIO = "6.31.0"  # what the page was last looked at with; for who publishes wi
 REST = 2_000  # texts that nobody chose: more of them would only make the page slow
 START = "bootstrap"
 NOT_SHIPPED = {"sample", "dataset_card", "model_cards", "spaces", "__pycache__"}
+SHIPPED = {".py", ".yaml", ".css", ".js", ".html"}  # and py.typed: whatever else lies there is not the package's
 
 
-def space_files(folder: Path, *, repo_id: str, dataset: str, model: str | None, title: str) -> Files:
+def space_files(
+    folder: Path, *, repo_id: str, dataset: str, model: str | None, title: str, removed: Collection[str] = ()
+) -> Files:
     """
     Everything that stands in the Space.
 
@@ -55,6 +61,7 @@ def space_files(folder: Path, *, repo_id: str, dataset: str, model: str | None, 
         dataset (`str`): what it shows, `owner/name@revision`.
         model (`str`, *optional*): what answers in it, `owner/name@revision`.
         title (`str`): what the Space is called.
+        removed (`Collection[str]`): what was taken down from the data set, as `hash_of` of the ids.
 
     Returns:
         `Files`: path in the repository → its bytes, or the local file that holds them.
@@ -71,7 +78,7 @@ def space_files(folder: Path, *, repo_id: str, dataset: str, model: str | None, 
     front_matter = SpaceCardData(
         title=title,
         sdk="gradio",
-        sdk_version=_gradio(),
+        sdk_version=gradio_version(),
         python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
         app_file="app.py",
         license="apache-2.0",  # that of the code: no text of the data is in it
@@ -84,13 +91,13 @@ def space_files(folder: Path, *, repo_id: str, dataset: str, model: str | None, 
         "README.md": card.encode(),
         "app.py": template / "app.py",
         "requirements.txt": template / "requirements.txt",
-        "demo.json": (json.dumps(named, indent=2) + "\n").encode(),
-        "map.parquet": parquet_bytes(map_table(folder)),
-        **_package(),
+        SETTINGS: (json.dumps(named, indent=2) + "\n").encode(),
+        MAP: parquet_bytes(map_table(folder, removed)),
+        **package(),
     }
 
 
-def map_table(folder: Path) -> Dataset:
+def map_table(folder: Path, removed: Collection[str] = ()) -> Dataset:
     """
     The pool in two dimensions, by t-SNE: texts that mean similar things lie close together.
 
@@ -100,6 +107,7 @@ def map_table(folder: Path) -> Dataset:
 
     Args:
         folder (`Path`): of a run or a release.
+        removed (`Collection[str]`): rows that are left out, as `hash_of` of their ids.
 
     Returns:
         `Dataset`: `x`, `y` (float32), and, null where they are unknown, `id`, `label`, `strategy` (none of the rest;
@@ -114,7 +122,8 @@ def map_table(folder: Path) -> Dataset:
         >>> map_table(Path("run")).column_names
         ['x', 'y', 'id', 'label', 'strategy', 'round']
     """
-    chosen, rest = _of_run(folder) if (folder / "run.json").is_file() else _of_release(folder)
+    of = _of_run if (folder / "run.json").is_file() else _of_release
+    chosen, rest = of(folder, removed)
     chosen, rest = _once(chosen, "text", "strategy"), _some(_without(_once(rest, "text"), set(texts(chosen))))
     points = concatenate_datasets([chosen, rest])
     points = rows(points, np.lexsort([[s or "" for s in points["strategy"][:]], texts(points)]))
@@ -157,30 +166,30 @@ def project(vectors: np.ndarray) -> np.ndarray:
 _FACTS = {"id": pa.string(), "label": pa.string(), "strategy": pa.string(), "round": pa.int32()}
 
 
-def _of_run(folder: Path) -> tuple[Dataset, Dataset]:
+def _of_run(folder: Path, removed: Collection[str]) -> tuple[Dataset, Dataset]:
     """What was chosen or began the run, and the rest of its pool, whose ids are published nowhere else."""
     run_folder.facts(folder, "run")
     sets = stored_sets(folder)
     labelled = [read_parquet(path) for path in sorted(folder.glob("rounds/*/labels.parquet"))]
     place = {id_: row for row, id_ in enumerate(sets.pool["id"][:])}
     taken = [place[id_] for table in labelled for id_ in table["id"][:]]
-    chosen = [_points(sets.bootstrap, START)]
+    chosen = [_points(without(sets.bootstrap, removed)[0], START)]
     if labelled:
         labels = concatenate_datasets(labelled)
         if "embedding" in sets.pool.column_names:
             labels = with_column(labels, "embedding", matrix(sets.pool, "embedding")[taken])
-        chosen.append(_points(labels))
+        chosen.append(_points(without(labels, removed)[0]))
     rest = rows(sets.pool, np.delete(np.arange(len(sets.pool)), taken))
-    return concatenate_datasets(chosen), _points(rest, ids=False)
+    return concatenate_datasets(chosen), _points(without(rest, removed)[0], ids=False)
 
 
-def _of_release(folder: Path) -> tuple[Dataset, Dataset]:
+def _of_release(folder: Path, removed: Collection[str]) -> tuple[Dataset, Dataset]:
     """The texts of people that were acquired, and those of the other splits."""
     release = read_release(folder)
     chosen, rest = [], []
     for config, paths in release.paths.items():
         for split, path in paths.items():
-            table = read_parquet(release.folder / path)
+            table, *_ = without(read_parquet(release.folder / path), removed)
             human = rows(table, [row for row, origin in enumerate(table["origin"][:]) if origin != GENERATED])
             if split == "train":
                 chosen.append(_points(human, config))
@@ -226,15 +235,17 @@ def _some(rest: Dataset) -> Dataset:
     return rows(rest, canonical_order(rest)[drawn])
 
 
-def _package() -> dict[str, Path]:
+def package() -> dict[str, Path]:
     """The package as it is installed, without the sample, whose texts have no part in this."""
     home = Path(rarecase.__file__).parent
     inside = (path for path in sorted(home.rglob("*")) if path.is_file())
-    kept = (path for path in inside if not NOT_SHIPPED & set(path.relative_to(home).parts))
+    kept = (path for path in inside if path.suffix in SHIPPED or path.name == "py.typed")
+    kept = (path for path in kept if not NOT_SHIPPED & set(path.relative_to(home).parts))
     return {f"rarecase/{path.relative_to(home).as_posix()}": path for path in kept}
 
 
-def _gradio() -> str:
+def gradio_version() -> str:
+    """The one that a Space is to run with."""
     try:
         return version("gradio")
     except PackageNotFoundError:

@@ -8,15 +8,21 @@ model, and both stand in the Space, which is never more public than the data it 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from huggingface_hub import metadata_load
+
+from rarecase.app.demo_data import SETTINGS
 from rarecase.errors import ConfigError, ModelError
 from rarecase.files import read_parquet
-from rarecase.learn.record import digest_of, read_record
+from rarecase.learn.record import RECORD, digest_of, read_record
+from rarecase.models import split_revision
+from rarecase.publish.answers import answers
 from rarecase.publish.catalog import stored
 from rarecase.publish.dataset import Release, dataset_files, read_release, require_license
 from rarecase.publish.demo import space_files
-from rarecase.publish.model import DatasetRef, model_files
-from rarecase.publish.push import Files, Place, Pushed, Standing, look, push
+from rarecase.publish.model import TAGS, DatasetRef, belongs, model_files, own_files
+from rarecase.publish.push import Files, Kind, Place, Pushed, Standing, look, persistently, push, refuse_foreign
 
 Build = Callable[[Standing], Files]
 # `push`, or what a dry run does instead.
@@ -73,18 +79,34 @@ def publish_model(
 
     Raises:
         `ModelError`: where the folder holds no model, or pickled weights.
-        `ConfigError`: where the repository's visibility is not as it must be.
+        `ConfigError`: where the repository holds something else, or its visibility is not as it must be.
         `HubError`: where the Hub refuses or does not answer.
 
     Example:
         >>> publish_model(Path("guard"), Place(kind="model", repo_id="acme/guard"), "apache-2.0").private
         True
     """
-    folder = folder / "learner" if (folder / "run.json").is_file() else folder
-    name = folder.resolve().name
+    folder = _learner(folder)
     files = model_files(folder, repo_id=place.repo_id, license=license, dataset=dataset)
-    # Weights of an earlier push beside the new ones could be loaded in their place.
-    return send(place, lambda standing: _without_old(standing, files, ".safetensors", ".index.json"), f"Add {name}")
+
+    def build(standing: Standing) -> Files:
+        if RECORD not in standing.files and TAGS[0] not in _tags(standing):
+            refuse_foreign(standing)
+        # What an earlier push left: other weights, or the head of another kind of model, could be loaded instead.
+        return {**dict.fromkeys(path for path in standing.files if belongs(path)), **files}
+
+    return send(place, build, f"Add {folder.resolve().name}")
+
+
+def _learner(folder: Path) -> Path:
+    """The model folder: the one given, or that of a run."""
+    return folder / "learner" if (folder / "run.json").is_file() else folder
+
+
+def _tags(standing: Standing) -> list[str]:
+    """Those of the card that stands there."""
+    head = metadata_load(standing.read("README.md")) if "README.md" in standing.files else None
+    return (head or {}).get("tags") or []
 
 
 def publish_demo(
@@ -109,7 +131,9 @@ def publish_demo(
         >>> publish_demo(Path("run"), place, dataset=DatasetRef("acme/safety", "cluster", sha)).url
         'https://huggingface.co/spaces/acme/safety-demo'
     """
-    if place.public and (shut := _shut(dataset.repo_id)):
+    shut = _shut(Place(kind="dataset", repo_id=dataset.repo_id))
+    _require_not_shown(place, dataset.repo_id, shut)
+    if place.public and shut:
         raise ConfigError(
             f"{place.repo_id}: --public, but its data {dataset.repo_id} is {shut}, and a Space is never more public "
             "than the data it shows; leave --public out"
@@ -119,13 +143,30 @@ def publish_demo(
 
 def _demo(folder: Path, place: Place, dataset: DatasetRef, model: str | None, send: Send) -> Pushed:
     source = f"{dataset.repo_id}@{dataset.revision}"
-    files = space_files(folder, repo_id=place.repo_id, dataset=source, model=model, title=dataset.repo_id)
-    return send(place, lambda standing: _without_old(standing, files, ".py"), "Add the demo")
+    standing = look(Place(kind="dataset", repo_id=dataset.repo_id, revision=dataset.revision))
+    removed = _stored(standing)["removed"]
+    files = space_files(
+        folder, repo_id=place.repo_id, dataset=source, model=model, title=dataset.repo_id, removed=removed
+    )
+
+    def build(standing: Standing) -> Files:
+        if SETTINGS not in standing.files:
+            refuse_foreign(standing)
+        return {**dict.fromkeys(path for path in standing.files if path.startswith("rarecase/")), **files}
+
+    return send(place, build, "Add the demo")
 
 
-def _without_old(standing: Standing, files: Files, *endings: str) -> Files:
-    """The files, and None for those of these kinds that an earlier push left."""
-    return {**dict.fromkeys(path for path in standing.files if path.endswith(endings)), **files}
+def _require_not_shown(space: Place, data: str, shut: str) -> None:
+    """
+    Raises:
+        `ConfigError`: where the Space stands open to everybody, and its data does not, or will not.
+    """
+    if shut and not look(space).private:
+        raise ConfigError(
+            f"{space.repo_id} is public, but its data {data} is {shut}, and a Space is never more public than what it "
+            f"shows; make it private first (`hf repos settings {space.repo_id} --type space --private`)"
+        )
 
 
 def publish_all(
@@ -143,8 +184,8 @@ def publish_all(
 
     Args:
         folder (`Path`): of a run, or a release.
-        place (`Place`): of the data set; the others get its visibility, branch and tag. The Space of a gated data set
-            stays private: it would show the rows to anybody.
+        place (`Place`): of the data set; the others get its visibility, branch and tag. The Space of a data set that
+            not everybody may read stays private: it would show the rows to anybody.
         license (`str`): its id, as the Hub names it.
         models (`Sequence[Path]`): model folders; the first one answers in the Space.
         accept_no_license (`bool`): the source of the texts states no licence, and that is known.
@@ -152,8 +193,10 @@ def publish_all(
         send (`Callable`): `push`, or what is done instead.
 
     Raises:
-        `ConfigError`: where two models have folders of one name; and as the others.
-        `ModelError`: where a model was measured on another test set.
+        `ConfigError`: where two models have folders of one name; where the Space is public already and the data is
+            not; and as the others.
+        `ModelError`: where a folder holds no model, or one that was measured on another test set. Nothing is published
+            then.
 
     Example:
         >>> [pushed.repo_id for pushed in publish_all(Path("run"), place, "cc-by-4.0", models=[Path("guard")])]
@@ -165,65 +208,115 @@ def publish_all(
             f"--model {', --model '.join(map(str, models))}: expected folders of different names other than 'demo', "
             "since each becomes a repository"
         )
+    if place.create_pr and place.public:
+        raise ConfigError("--public with --create-pr: some of these may be private; publish them one by one")
     release = read_release(folder)
-    measured_on = {path: _measured_on(path, release) for path in models}
+    for path in models:
+        own_files(_learner(path))  # what cannot be published is known before anything is
+    measured_on = [
+        _measured_on(path, str(release.folder), release.facts["default"], _tests(release)) for path in models
+    ]
+    space = replace(place, kind="space", repo_id=f"{place.repo_id}-demo", gated=None)
+    _require_not_shown(space, place.repo_id, _shut(place))
     data = publish_dataset(folder, place, license, accept_no_license=accept_no_license, about=about, send=send)
-    dataset = DatasetRef(place.repo_id, release.facts["default"], data.revision)
     done = [data]
-    for path, name in zip(models, names, strict=True):
+    for path, name, config in zip(models, names, measured_on, strict=True):
         there = replace(place, kind="model", repo_id=f"{place.repo_id}-{name}")
-        on = replace(dataset, config=measured_on[path])
+        on = DatasetRef(place.repo_id, config, data.revision)
         done.append(publish_model(path, there, license, dataset=on, send=send))
     answering = f"{done[1].repo_id}@{done[1].revision}" if models else None
-    there = replace(place, kind="space", repo_id=f"{place.repo_id}-demo", gated=None)
-    there = replace(there, public=place.public and not place.gated)
-    return [*done, _demo(folder, there, dataset, answering, send)]
+    space = replace(space, public=place.public and not _shut(place))
+    shown = DatasetRef(place.repo_id, release.facts["default"], data.revision)
+    return [*done, _demo(folder, space, shown, answering, send)]
 
 
-def _measured_on(folder: Path, release: Release) -> str:
+def _tests(release: Release) -> dict[str, Path]:
+    """The test set of each config that has one."""
+    return {name: release.folder / paths["test"] for name, paths in release.paths.items() if "test" in paths}
+
+
+def _measured_on(folder: Path, where: str, default: str, tests: Mapping[str, Path]) -> str:
     """
     The config on whose test set a model was measured: its figures are published as that data set's.
 
     Raises:
         `ModelError`: where it is another test set's.
     """
-    record = read_record(folder)
-    default: str = release.facts["default"]
+    record = read_record(_learner(folder))
     if record is None:
-        return default
-    for config in (*record["data"]["configs"], default):
-        test = release.paths.get(config, {}).get("test")
-        if test and digest_of(read_parquet(release.folder / test)) == record["test_digest"]:
+        return default  # there are no figures
+    for config in dict.fromkeys((*record["data"]["configs"], default, *tests)):
+        if config in tests and digest_of(read_parquet(tests[config])) == record["test_digest"]:
             return config
     raise ModelError(
-        f"{folder}: was measured on another test set than that of {release.folder}; train it on this data set, or "
-        "publish it alone"
+        f"{folder}: was measured on another test set than that of {where}; train it on this data set, or publish it "
+        "without naming one"
     )
 
 
-def dataset_on_hub(repo_id: str, config: str | None = None) -> DatasetRef:
+def dataset_on_hub(name: str, model: Path | None = None) -> DatasetRef:
     """
     A data set as it stands on the Hub.
 
     Args:
-        repo_id (`str`): `owner/name`, or `owner/name@revision`.
-        config (`str`, *optional*): by default the repository's own default.
+        name (`str`): `owner/name`, or `owner/name@revision`.
+        model (`Path`, *optional*): of a model or a run; the config is then the one that it was measured on, otherwise
+            the default.
 
     Raises:
-        `ConfigError`: where there is none.
+        `ConfigError`: where there is no such data set or revision, or it is none of ours.
+        `ModelError`: where the model was measured on none of its test sets.
 
     Example:
         >>> dataset_on_hub("acme/safety").revision
         '9f0c…'
     """
-    name, _, revision = repo_id.partition("@")
-    standing = look(Place(kind="dataset", repo_id=name, revision=revision or None))
+    standing = _on_hub("dataset", name)
+    known, repo_id = _stored(standing), standing.place.repo_id
+    config = known["default"] or "default"
+    if model is not None:
+        tests = {
+            name: found["splits"]["test"]["path"]
+            for name, found in known["configs"].items()
+            if "test" in found["splits"]
+        }
+        with answers(repo_id):
+            read = persistently(lambda: {name: standing.read(path) for name, path in tests.items()})
+        config = _measured_on(model, name, config, read)
+    return DatasetRef(repo_id, config, str(standing.sha))
+
+
+def model_on_hub(name: str) -> str:
+    """
+    A model as it stands on the Hub, `owner/name@commit`.
+
+    Raises:
+        `ConfigError`: where there is no such model or revision.
+
+    Example:
+        >>> model_on_hub("acme/guard")
+        'acme/guard@9f0c…'
+    """
+    standing = _on_hub("model", name)
+    return f"{standing.place.repo_id}@{standing.sha}"
+
+
+def _on_hub(kind: Kind, name: str) -> Standing:
+    repo_id, revision = split_revision(name)
+    standing = look(Place(kind=kind, repo_id=repo_id, revision=revision))
     if standing.sha is None:
-        raise ConfigError(f"--dataset {repo_id}: not on the Hub, or not for this token; publish it first")
-    return DatasetRef(name, config or stored(standing)["default"] or "default", standing.sha)
+        raise ConfigError(f"--{kind} {name}: not on the Hub, or not for this token; publish it first")
+    return standing
 
 
-def _shut(repo_id: str) -> str:
-    """Why not anybody can read a data set; empty where anybody can."""
-    standing = look(Place(kind="dataset", repo_id=repo_id))
-    return "private" if standing.private else "gated" if standing.gated else ""
+def _stored(standing: Standing) -> dict[str, Any]:
+    with answers(standing.place.repo_id):
+        known: dict[str, Any] = persistently(lambda: stored(standing))
+        return known
+
+
+def _shut(place: Place) -> str:
+    """Why not anybody can read a data set once it is pushed there; empty where anybody can."""
+    standing = look(Place(kind="dataset", repo_id=place.repo_id))
+    private = standing.private and not place.public
+    return "private" if private else "gated" if place.gated or standing.gated else ""

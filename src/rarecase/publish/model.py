@@ -98,6 +98,17 @@ def model_files(folder: Path, *, repo_id: str, license: str, dataset: DatasetRef
         >>> sorted(files)[:3]
         ['README.md', 'config.json', 'model.safetensors']
     """
+    model, files = own_files(folder)
+    return {**files, "README.md": model_card(model, repo_id, license, dataset).encode()}
+
+
+def own_files(folder: Path) -> tuple[Model, Files]:
+    """
+    What a model folder says of itself, and the files of it that are published.
+
+    Raises:
+        `ModelError`: as `model_files`.
+    """
     model = read_model(folder)
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     pickled = [name for name in found if Path(name).suffix in PICKLED]
@@ -106,9 +117,13 @@ def model_files(folder: Path, *, repo_id: str, license: str, dataset: DatasetRef
             f"{folder}: {pickled[0]} is a pickled file, which can run code when loaded, and is never published; "
             "delete it, or save the model again"
         )
-    belongs = _BELONGS[model.kind]
-    files = {name: path for name, path in found.items() if name == RECORD or belongs.fullmatch(name)}
-    return {**files, "README.md": model_card(model, repo_id, license, dataset).encode()}
+    pattern = _BELONGS[model.kind]
+    return model, {name: path for name, path in found.items() if name == RECORD or pattern.fullmatch(name)}
+
+
+def belongs(path: str) -> bool:
+    """Whether a file of a repository is one that a model of either kind has."""
+    return path == RECORD or any(pattern.fullmatch(path) for pattern in _BELONGS.values())
 
 
 def read_model(folder: Path) -> Model:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rarecase.publish.push import Files, Place, Pushed, Standing, look, require_public_is_meant, url_of
+from rarecase.publish.push import Files, Place, Pushed, Standing, base, require_public_is_meant, url_of
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Plan:
 
     def __call__(self, place: Place, build: Callable[[Standing], Files], message: str) -> Pushed:
         """Takes note of what would stand there; its `revision` is that of now, or `main`."""
-        standing = look(place)
+        standing = base(place)
         require_public_is_meant(standing)
         files = dict(sorted(build(standing).items()))
         card = files["README.md"]

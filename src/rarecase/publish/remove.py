@@ -7,6 +7,7 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
+from rarecase.app.demo_data import SETTINGS
 from rarecase.errors import ConfigError, shown_id
 from rarecase.files import parquet_bytes, read_parquet
 from rarecase.progress import Progress
@@ -36,12 +37,15 @@ class Removed:
         rows (`int`): those that were named.
         variations (`int`): those that went with them.
         purged (`bool`): whether older revisions are gone, too.
+        demo (`str`, *optional*): the demo Space of the data set, which shows an older revision until it is published
+            again.
     """
 
     pushed: Pushed
     rows: int
     variations: int
     purged: bool
+    demo: str | None
 
 
 def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
@@ -56,7 +60,8 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
         purge (`bool`): also squash the history, drop the tags on older states, and delete the files behind them.
 
     Raises:
-        `ConfigError`: naming an id that no row has; or, with `purge`, a branch that could still hold the rows.
+        `ConfigError`: naming an id that no row has; or, with `purge`, a branch or an open pull request that could
+            still hold the rows.
         `HubError`: where the Hub refuses or does not answer. The same call again goes on.
 
     Example:
@@ -71,18 +76,20 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
     if standing.sha is None:
         raise ConfigError(f"{repo_id}: no such data set on the Hub, or not for this token; check --repo and HF_TOKEN")
     if purge:
-        _require_one_branch(repo_id)
+        _require_one_branch(place)
     gone = {"rows": 0, "variations": 0}
 
     def build(standing: Standing) -> Files:
-        files, gone["rows"], gone["variations"] = _files(standing, wanted)
+        files, rows, variations = _files(standing, wanted)
+        # Where the answer to a commit was lost, it is built once more, and the rows are gone already.
+        gone.update(rows=max(rows, gone["rows"]), variations=max(variations, gone["variations"]))
         return files
 
     pushed = push(replace(place, public=not standing.private), build, f"Take down {_several(len(wanted), 'row')}")
     if purge:
         _purge(place)
         pushed = replace(pushed, revision=str(look(place).sha))
-    return Removed(pushed, **gone, purged=purge)
+    return Removed(pushed, **gone, purged=purge, demo=_demo_of(repo_id))
 
 
 def counted(rows: int, variations: int) -> str:
@@ -143,14 +150,29 @@ def _recounted(config: dict[str, Any], tables: dict[str, Any], data: dict[str, b
     return {**config, **facts, "digest": content_digest(facts["splits"])}
 
 
-def _require_one_branch(repo_id: str) -> None:
-    with answers(repo_id):
-        refs = persistently(lambda: HfApi().list_repo_refs(repo_id, repo_type="dataset"))
+def _demo_of(repo_id: str) -> str | None:
+    """The Space that `publish all` made beside the data set, if there is one."""
+    standing = look(Place(kind="space", repo_id=f"{repo_id}-demo"))
+    return standing.place.repo_id if SETTINGS in standing.files else None
+
+
+def _require_one_branch(place: Place) -> None:
+    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
+    with answers(place.repo_id):
+        refs = persistently(lambda: HfApi().list_repo_refs(**repo))
+        asked = persistently(lambda: list(HfApi().get_repo_discussions(**repo, discussion_type="pull_request")))
     other = [ref.name for ref in refs.branches if ref.name != "main"]
     if other:
         raise ConfigError(
-            f"--purge: {repo_id} has the branch {other[0]!r}, which may hold the rows; delete it first (`hf repos "
-            "branch delete`)"
+            f"--purge: {place.repo_id} has the branch {other[0]!r}, which may hold the rows; delete it first (`hf "
+            "repos branch delete`)"
+        )
+    # Those that were merged or closed lose the files behind them like every older state.
+    still = [request for request in asked if request.status in ("open", "draft")]
+    if still:
+        raise ConfigError(
+            f"--purge: {place.repo_id} has the open pull request {still[0].num}, which may hold the rows; merge or "
+            f"close it first ({still[0].url})"
         )
 
 
@@ -165,7 +187,9 @@ def _purge(place: Place) -> None:
         progress.step("squashing the history")
         persistently(lambda: api.super_squash_history(**repo, branch="main"))
         progress.step("deleting files")
+        # In this order: what somebody uploads from here on is not listed, and what they commit until then is kept.
+        listed = persistently(lambda: list(api.list_lfs_files(**repo)))
         kept = {file.lfs.sha256 for file in look(place).files.values() if file.lfs}
-        old = [file for file in persistently(lambda: list(api.list_lfs_files(**repo))) if file.file_oid not in kept]
+        old = [file for file in listed if file.file_oid not in kept]
         if old:
             persistently(lambda: api.permanently_delete_lfs_files(**repo, lfs_files=old))

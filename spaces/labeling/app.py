@@ -1,0 +1,13 @@
+"""
+The labeling page: `python app.py`.
+
+Where the texts come from and the labels go stands in labeling.json beside this file. Who may do what stands in the
+secret RARECASE_ROLES, and the secret HF_TOKEN holds a token that reads and writes the data set of the labels.
+"""
+
+from pathlib import Path
+
+from rarecase.app.labeling import launch
+
+if __name__ == "__main__":
+    launch(Path(__file__).parent)

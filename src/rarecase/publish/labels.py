@@ -1,0 +1,92 @@
+"""A label store's files to and from its private data set repository; `rarecase.label.hub` says what stands in them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rarecase.errors import ConfigError
+from rarecase.publish.answers import answers
+from rarecase.publish.push import Files, Place, Standing, look, persistently, push
+
+if TYPE_CHECKING:
+    from rarecase.label.hub import Ledger
+
+CARD = """---
+viewer: false
+tags: [rarecase, not-for-all-audiences]
+---
+
+# Labels by people
+
+> **Content warning.** The texts that were given out to be labelled stand in here, and some are hard to read.
+
+What a labeling page of the software rarecase is given, and what it brings back: texts under `queue/`, and under
+`events/` who said what of them. Keep this repository private: it holds texts, and the names of who labelled them.
+
+Files are added and never rewritten. Do not edit them; the page and the run read them as they are.
+"""
+
+
+def exchange(repo_id: str, ledger: "Ledger") -> None:
+    """
+    Brings what is new in a log to the Hub, then fetches what others brought there.
+
+    Args:
+        repo_id (`str`): `owner/name` of the data set repository; it is made, private, where there is none.
+        ledger (`Ledger`): of the log.
+
+    Raises:
+        `ConfigError`: where anybody can read the repository; nothing is sent then.
+        `HubError`: where the Hub refuses or does not answer, after a few attempts.
+        `DataError`: where a file there is not what rarecase wrote; what is new here has been sent all the same.
+
+    Example:
+        >>> exchange("acme/safety-labels", Ledger(desk))
+    """
+    standing = look(Place(kind="dataset", repo_id=repo_id))
+    require_private(standing)
+    new = ledger.outgoing()
+    if new or standing.sha is None:
+        push(standing.place, _additions(new), _message(new))
+        ledger.flushed(new)
+    unread = ledger.unread(standing.files)
+    if unread:
+        ledger.read(dict(zip(unread, _contents(standing, unread), strict=True)))
+
+
+def require_private(standing: Standing) -> None:
+    """
+    Stops before a text or a name reaches a repository that everybody sees.
+
+    Raises:
+        `ConfigError`: where it is public.
+    """
+    if not standing.private:
+        raise ConfigError(
+            f"{standing.place.repo_id} is public, and labeling is about texts and names; make it private, or name "
+            "another one"
+        )
+
+
+def _additions(new: dict[str, bytes]) -> Callable[[Standing], Files]:
+    """What is not there yet: a file that stands there is never written again, whatever got lost in between."""
+
+    def build(standing: Standing) -> Files:
+        card = {} if "README.md" in standing.files else {"README.md": CARD.encode()}
+        return {**card, **{path: content for path, content in new.items() if path not in standing.files}}
+
+    return build
+
+
+def _message(new: dict[str, bytes]) -> str:
+    return f"Add {', '.join(sorted({path.split('/')[0] for path in new})) or 'the card'}"
+
+
+def _contents(standing: Standing, paths: list[str]) -> list[bytes]:
+    def content(path: str) -> bytes:
+        found: Path = persistently(lambda: standing.read(path))
+        return found.read_bytes()
+
+    with answers(standing.place.repo_id), ThreadPoolExecutor(8) as pool:  # after a restart it is hundreds of files
+        return list(pool.map(content, paths))
