@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import zstandard
 from endpoint import Server
 
 from rarecase.config import RunConfig, read_yaml
+from rarecase.label.store import open_store
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "src" / "rarecase" / "sample"
@@ -70,6 +72,7 @@ def endpoint() -> Iterator[str]:
 def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, hub):
     """All commands but those of the published set, which a test below runs, and all programs, in order."""
     hub.reset()
+    waiting: list[subprocess.Popen[str]] = []
     for kind, block in re.findall(r"```(bash|python)\n(.*?)```", README.read_text(encoding="utf-8"), re.S):
         commands = [[sys.executable, "-c", block]] if kind == "python" else block.splitlines()
         for command in commands:
@@ -80,6 +83,14 @@ def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, hub):
             if isinstance(command, str):
                 command = command.replace("http://127.0.0.1:8000/v1", endpoint)
                 command = re.sub("cluster-017,cluster-041", lambda _: ids(folder), command)
+            if isinstance(command, str) and re.search("label serve|--annotator people", command):
+                waiting.append(begun(command, folder))
+                while waiting[0].poll() is None and not (folder / "labelled" / "labels.sqlite").exists():
+                    time.sleep(0.1)
+                continue
+            if waiting:
+                people_label(folder, labels, *waiting)
+                waiting.clear()
             done = run(command, folder, hub.environment)
             assert done.returncode == 0, f"{command}\n{done.stderr}"
             assert "Traceback" not in done.stderr
@@ -87,6 +98,36 @@ def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, hub):
     assert (folder / "run" / "data" / "README.md").exists()
     assert (folder / "run" / "report.png").stat().st_size > 10_000
     assert (folder / "hub-guard" / "head.safetensors").exists()
+
+
+def begun(command: str, folder: Path) -> subprocess.Popen[str]:
+    """A command that waits for people, or serves them a page."""
+    words = [str(BIN / "rarecase"), *command.split()[1:]]
+    words += ["--port", "0"] if "serve" in words else []
+    return subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
+
+
+def people_label(
+    folder: Path, labels: dict[str, str], asks: subprocess.Popen[str], page: subprocess.Popen[str]
+) -> None:
+    """Two people say the same of every text, and what waited for them goes on. (Browsers: tests/app/.)"""
+    desk = open_store(str(folder / "labelled")).desk
+    try:
+        for person in ("ann", "bob"):
+            while asks.poll() is None and (given := desk.queue(person)).progress["total"] < 100:
+                time.sleep(0.1)
+            while queue := desk.queue(person).queue:
+                for item in queue:
+                    assert desk.vote(person, item["item"], labels[item["text"]]).accepted
+        _, said = asks.communicate(timeout=60)
+        assert asks.returncode == 0, said
+        assert "rarecase label serve --store" in said
+        assert given.progress["total"] == 100
+    finally:
+        desk.log.close()
+        page.terminate()
+        asks.kill()
+        assert "Traceback" not in page.communicate()[1]
 
 
 def ids(folder: Path) -> str:

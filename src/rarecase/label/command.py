@@ -54,6 +54,7 @@ def serve(
         raise ConfigError(f"--lease {lease}: expected more than 0 seconds")
     if calibrate_every and qualify is None:
         raise ConfigError("--calibrate-every needs --qualify FILE: texts with known labels")
+    _require_there(store)
     opened(store).close()  # so that what is wrong with it, or not installed, is said before the page is loaded
     try:
         from rarecase.app.labeling import serve as serve_page
@@ -132,11 +133,18 @@ def forget(name: str, /, *, store: str) -> None:
             raise DataError(f"nobody has signed in as {name!r}{did_you_mean(name, bound)}")
 
 
+def _require_there(store: str) -> None:
+    """A file that is not there would be made, and found empty; and be in the way of the folder of a run."""
+    if "://" not in store and not (path := Path(store)).is_file() and not (path / "labels.sqlite").is_file():
+        raise ConfigError(
+            f"--store {store}: no label store there yet; expected the folder or file of a run that waits for people "
+            "(--annotator people)"
+        )
+
+
 @contextmanager
 def _desk(store: str) -> "Iterator[Desk]":
-    """The desk of a store that is there; one that is not would be made, and found empty."""
-    if "://" not in store and not (path := Path(store)).is_file() and not (path / "labels.sqlite").is_file():
-        raise ConfigError(f"--store {store}: no label store there; expected that of a run or of `label serve`")
+    _require_there(store)
     found = opened(store)
     try:
         yield found.desk
