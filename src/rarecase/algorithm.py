@@ -10,7 +10,8 @@ Where we leave the printed algorithm, and what we take where it is silent:
 of
   N at once, which for `cluster` is ⌊N/m⌋ from each of the m clusters (section 4.2 of the paper).
 - The loop ends when the budget is spent (B > 0), not one batch later (B ≥ 0), or when the pool is empty. Only a label
-  that was given costs budget: what annotators leave empty goes back to the pool.
+  that was given costs budget: what annotators leave empty goes back to the pool, but for what they leave out for good
+  (`rarecase.annotate`).
 - Retraining starts from the pretrained weights in every round. Epochs are the learner's, chosen on dev.
 - m is not given in the paper; the default is N. The clustering is done once, on the fixed encoder's embeddings.
 - Variations that fail a check are kept in the round's file, marked, and not learned from.
@@ -156,7 +157,7 @@ def run(
             human, generated = _with_columns(labels, asked, L), accepted(varied)
             # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
             L = concatenate_datasets([L, human, *([vectorize(generated)] if len(generated) else [])])
-            U = _without(U, labels)
+            U = _without(U, asked if _leaves_out(annotator) else labels)
             G = cache(partial(learner.fit, L, dev))  # G ← retrain on L
             budget -= len(labels)  # B = B - N
             yield _measured(stages, number, G, L, len(bootstrap), dev, test)
@@ -211,15 +212,19 @@ def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) 
 
 
 def _annotate(annotator: Annotator, asked: Dataset, learner: Callable[[], Learner], names: Sequence[str]) -> Dataset:
-    """A round without a label would choose the same texts again, for ever."""
+    """A round without a label would choose the same texts again, for ever, unless they are left out."""
     shown = conform(asked, names)
     if getattr(annotator, "suggests", False):
         guesses = matrix(learner().score(asked), "probs").argmax(axis=1)
         shown = with_column(shown, "suggestion", [names[guess] for guess in guesses])
     labels = annotator.annotate(shown)
-    if not len(labels):
+    if not len(labels) and not _leaves_out(annotator):
         raise WaitingForLabels(f"none of the {len(asked)} chosen texts has a label yet; label some, then go on")
     return labels.remove_columns([name for name in ("suggestion",) if name in labels.column_names])
+
+
+def _leaves_out(annotator: Annotator) -> bool:
+    return getattr(annotator, "leaves_out", False)
 
 
 def _vary(generator: Generator, labels: Dataset, variations: int, taken: Set[str]) -> Dataset:
@@ -239,9 +244,9 @@ def _with_columns(dataset: Dataset, carried: Dataset, like: Dataset | None = Non
     return dataset
 
 
-def _without(pool: Dataset, labels: Dataset) -> Dataset:
-    labeled = set(labels["id"][:])
-    return rows(pool, [row for row, id_ in enumerate(pool["id"][:]) if id_ not in labeled])
+def _without(pool: Dataset, taken: Dataset) -> Dataset:
+    ids = set(taken["id"][:])
+    return rows(pool, [row for row, id_ in enumerate(pool["id"][:]) if id_ not in ids])
 
 
 def _measured(

@@ -123,7 +123,8 @@ class RunConfig(LoopConfig):
         annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
             `gold` (labels that are in the pool already).
         store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
-            `hf://datasets/OWNER/NAME`; by default `labels.sqlite` in the output folder.
+            `hf://datasets/OWNER/NAME`; by default that of `--start`, where people labelled it, else `labels.sqlite`
+            in the output folder. It may be another one when a run goes on, until a label is stored.
     """
 
     strategy: str = "cluster"

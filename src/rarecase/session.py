@@ -21,7 +21,7 @@ from rarecase.acquire.find import find_strategy
 from rarecase.algorithm import Round, Strategy, columns_of, name_of, run
 from rarecase.annotate import Annotator
 from rarecase.annotate.file import File
-from rarecase.annotate.people import people
+from rarecase.annotate.people import people, with_store
 from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, flag, require_out, write_yaml
 from rarecase.errors import ConfigError, MissingColumnError, RunFolderError
 from rarecase.evaluate.metrics import all_metrics
@@ -102,6 +102,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     asked = run_folder.asked(folder)
     if config.budget < asked:
         raise ConfigError(f"--budget {config.budget}: {folder} has spent {asked} labels; expected at least as many")
+    config = with_store(folder, config)
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
     done = []

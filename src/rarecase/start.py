@@ -87,7 +87,7 @@ def begin(config: StartConfig) -> Path:
 
 def label(folder: Path, config: StartConfig) -> dict[str, int]:
     """
-    Has the drawn sets labelled and writes them; rows left empty go back to the pool.
+    Has the drawn sets labelled and writes them; rows left empty go back to the pool, those left out do not.
 
     Args:
         folder (`Path`): made by `begin`.
@@ -143,8 +143,9 @@ def _annotator(folder: Path, config: StartConfig, taxonomy: Taxonomy) -> Iterato
 def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator: Annotator) -> None:
     drawn = read_parquet(folder / "drawn.parquet")
     belongs = np.array(drawn["set"][:])
-    labeled = annotator.annotate(rows(drawn, np.flatnonzero(belongs != "pool")))
-    of_set = np.array(labeled["set"][:])
+    asked = rows(drawn, np.flatnonzero(belongs != "pool"))
+    labeled = annotator.annotate(asked)
+    of_set = np.array(labeled["set"][:], dtype=object)
     for name in SETS:
         if getattr(config, name) and name not in of_set:
             if config.annotator == "people":
@@ -157,7 +158,7 @@ def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator
         write_parquet(
             folder / f"{name}.parquet", conform(rows(labeled, np.flatnonzero(of_set == name)), taxonomy.names)
         )
-    taken = set(labeled["id"][:])
+    taken = set((asked if getattr(annotator, "leaves_out", False) else labeled)["id"][:])
     rest = [row for row, id_ in enumerate(drawn["id"][:]) if id_ not in taken]
     write_parquet(
         folder / "pool.parquet", conform(rows(drawn, rest), taxonomy.names)

@@ -5,6 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,6 @@ from datasets import Dataset
 import rarecase.annotate.people
 from rarecase.annotate.people import People
 from rarecase.cli import command
-from rarecase.errors import DataError
 from rarecase.files import read_parquet
 from rarecase.label.desk import Desk
 from rarecase.label.log import Log
@@ -69,7 +71,7 @@ def people(store: str, context: str = "run 1") -> People:
 class Annotators:
     """Two people and an adjudicator in threads, who label whatever the store has until they are stopped."""
 
-    def __init__(self, store: str, differ_on: str = "", leave_out: str = ""):
+    def __init__(self, store: str, differ_on: Sequence[str] = (), leave_out: Sequence[str] = ()):
         self.desk = Desk(Log(store))
         self.differ_on = differ_on
         self.leave_out = leave_out
@@ -90,17 +92,18 @@ class Annotators:
     def label(self, name: str) -> None:
         while not self.stopped.wait(0.01):
             for entry in self.desk.queue(name).queue:
-                differs = name == "bob" and self.differ_on and self.differ_on in entry["text"]
+                differs = name == "bob" and any(word in entry["text"] for word in self.differ_on)
                 self.desk.vote(name, entry["item"], NAMES[1 if differs else 0], seconds=0.5)
 
     def settle(self, name: str) -> None:
         while not self.stopped.wait(0.01):
             for item in self.desk.disputes(name):
-                self.desk.settle(name, item.id, None if self.leave_out and self.leave_out in item.text else NAMES[2])
+                left_out = any(word in item.text for word in self.leave_out)
+                self.desk.settle(name, item.id, None if left_out else NAMES[2])
 
 
 def test_it_waits_for_people_and_gives_back_what_they_decided(store, chosen, capsys):
-    with Annotators(store, differ_on="o", leave_out="two"):  # on "two" and "one"
+    with Annotators(store, differ_on=["o"], leave_out=["two"]):  # on "two" and "one"
         labels = people(store).annotate(chosen)
     assert (labels["id"][:], labels["text"][:], labels["source"][:]) == (["p-1", "p-3"], ["one", "three"], ["r/a"] * 2)
     assert [NAMES[label] for label in labels["label"][:]] == [NAMES[2], NAMES[0]]
@@ -136,37 +139,38 @@ def test_another_run_gets_labels_of_its_own(store, chosen):
         assert len(state.items) == 6
 
 
-def test_suggestions_go_to_the_store_and_no_further(store, chosen):
+def test_suggestions_go_to_the_store(store, chosen):
     suggested = chosen.add_column("suggestion", [NAMES[3]] * 3)
     with Annotators(store) as annotators:
-        labels = people(store).annotate(suggested)
+        people(store).annotate(suggested)
         with annotators.desk.state() as state:
             assert {item.suggestion for item in state.items.values()} == {NAMES[3]}
             assert {about["definition"] for about in next(iter(state.about.values())).values()} == {
                 category.definition for category in TAXONOMY.classes
             }
-    assert "suggestion" not in labels.column_names
 
 
-def test_all_texts_left_out_is_said_and_not_asked_for_ever(store, chosen):
-    with Annotators(store, differ_on="t", leave_out="t"), pytest.raises(DataError, match="left out all 2 texts that"):
-        people(store).annotate(chosen.select([0, 2]))
+def test_all_texts_left_out_are_no_labels(store, chosen):
+    with Annotators(store, differ_on=["t"], leave_out=["t"]):
+        labels = people(store).annotate(chosen.select([0, 2]))
+    assert len(labels) == 0
+    assert labels.features["label"].names == list(NAMES)
 
 
-def run_of(folder: Path, out: Path, *more: str) -> list[str]:
-    sizes = ["--budget", "4", "--batch", "2", "--generator", "none", "--strategy", "entropy"]
-    return ["run", *small.write(folder), *sizes, "--annotator", "people", "--out", str(out), *more]
+def run_of(folder: Path, out: Path, *, pool: int = 90, budget: int = 4) -> list[str]:
+    sizes = ["--budget", str(budget), "--batch", "2", "--generator", "none", "--strategy", "entropy"]
+    return ["run", *small.write(folder, pool=pool), *sizes, "--annotator", "people", "--out", str(out)]
 
 
-def begun(arguments: list[str], *, program: list[str] | None = None) -> subprocess.Popen:
-    """A run in a process of its own, which has begun to wait for people."""
+def begun(arguments: list[str], *, program: list[str] | None = None, texts: int = 2) -> subprocess.Popen:
+    """A run or start in a process of its own, which has begun to wait for people."""
     process = subprocess.Popen(
         [*(program or [str(RARECASE)]), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     lines = []
     while line := process.stderr.readline():
         lines.append(line)
-        if line.startswith("waiting for people to label 2 texts"):
+        if line.startswith(f"waiting for people to label {texts} texts"):
             return process
     raise AssertionError("".join(lines))
 
@@ -203,6 +207,33 @@ def test_a_run_waits_is_killed_goes_on_and_ends_with_the_votes_in_its_data(tmp_p
         assert len(state.taken) == 2
 
 
+@pytest.mark.parametrize(("pool", "budget", "which", "asked"), [(90, 4, "first", 6), (4, 9, "last", 4)])
+def test_a_batch_left_out_as_a_whole_costs_nothing_and_is_not_asked_for_again(tmp_path, pool, budget, which, asked):
+    out, store = tmp_path / "out", str(tmp_path / "labels.sqlite")
+    desk = Desk(Log(store))
+
+    def texts() -> list[str]:
+        with desk.state() as state:
+            return [item.text for item in state.items.values()]
+
+    with ThreadPoolExecutor(1) as thread:
+        run = thread.submit(command, [*run_of(tmp_path, out, pool=pool, budget=budget), "--store", store])
+        while not (first := texts()):
+            assert not run.done()
+            time.sleep(0.05)
+        rest = [text for text in read_parquet(out / "pool.parquet")["text"][:] if text not in first]
+        gone = first if which == "first" else rest
+        with Annotators(store, differ_on=gone, leave_out=gone):
+            assert run.result(120) == 0
+    assert len(texts()) == len(set(texts())) == asked
+    train = read_parquet(out / "data" / "entropy" / "train.parquet")
+    assert len(train) == asked - 2
+    assert not set(train["text"][:]) & set(gone)
+    written = {path: path.read_bytes() for path in (out / "rounds").rglob("*.parquet")}
+    assert command(["run", "--resume", str(out)]) == 0  # with nobody at the page
+    assert written == {path: path.read_bytes() for path in (out / "rounds").rglob("*.parquet")}
+
+
 def test_a_run_that_is_interrupted_says_how_to_go_on(tmp_path):
     process = begun(run_of(tmp_path, tmp_path / "out"), program=[sys.executable, "-c", INTERRUPTIBLE])
     os.kill(process.pid, signal.SIGINT)
@@ -223,6 +254,51 @@ def test_a_start_waits_for_people_and_writes_the_sets(tmp_path):
     assert rows == {"bootstrap": 6, "dev": 4, "test": 5, "pool": 75}
     assert all(len(votes) == 2 for votes in read_parquet(out / "bootstrap.parquet")["votes"][:])
     assert not (out / "labels.sqlite").exists()
+
+
+def test_texts_that_a_start_leaves_out_are_in_no_set_and_not_in_the_pool(tmp_path):
+    ask = ["start", *small.write(tmp_path, pool=40)[:2], "--bootstrap", "10", "--dev", "8", "--test", "8"]
+    store, out = str(tmp_path / "labels.sqlite"), tmp_path / "start"
+    with Annotators(store, differ_on=["?"], leave_out=["?"]) as annotators:
+        assert command([*ask, "--annotator", "people", "--store", store, "--out", str(out)]) == 0
+        with annotators.desk.state() as state:
+            gone = {item.text for item in state.items.values() if item.settled}
+    sets = {name: read_parquet(out / f"{name}.parquet")["text"][:] for name in ("bootstrap", "dev", "test", "pool")}
+    assert len(sets["pool"]) == 14
+    assert 0 < len(gone) == 40 - sum(map(len, sets.values()))
+    assert not gone & {text for texts in sets.values() for text in texts}
+
+
+def test_a_whole_set_left_out_of_a_start_is_said(tmp_path, capsys):
+    store, sets = str(tmp_path / "labels.sqlite"), small.write(tmp_path, pool=40)[:2]
+    with Annotators(store, differ_on=[""], leave_out=[""]):
+        ask = ["start", *sets, *START, "--annotator", "people", "--store", store, "--out", str(tmp_path / "out")]
+        assert command(ask) == 2
+    assert "all texts of the set bootstrap were left out; begin anew" in capsys.readouterr().err
+
+
+def test_a_run_has_the_store_of_the_start_that_people_labelled_and_keeps_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small.write(tmp_path)
+    sizes = ["--bootstrap", "20", "--dev", "10", "--test", "10"]
+    process = begun(["start", "--pool", "pool.csv", *sizes, "--annotator", "people", "--out", "start"], texts=40)
+    with Annotators("start/labels.sqlite", differ_on=["?"]):
+        process.communicate(timeout=60)
+        settings = ["--budget", "2", "--batch", "2", "--generator", "none", "--strategy", "entropy"]
+        assert command(["run", "--start", "start", *settings, "--annotator", "people", "--out", "out"]) == 0
+    assert not Path("out/labels.sqlite").exists()
+    with Desk(Log("start/labels.sqlite")).state() as state:
+        assert len(state.taken) == 2
+    resume = ["run", "--resume", "out", "--budget", "4"]
+    capsys.readouterr()
+    assert command([*resume, "--store", "other.sqlite"]) == 2
+    assert (
+        "out has labels of another store than other.sqlite, where A1 may be somebody else; go on with --store start"
+        in (capsys.readouterr().err)
+    )
+    assert not Path("other.sqlite").exists()
+    with Annotators("start/labels.sqlite"):
+        assert command([*resume, "--store", "start"]) == 0  # the folder means its store
 
 
 @pytest.mark.parametrize(

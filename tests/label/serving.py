@@ -1,7 +1,8 @@
 """
 A desk behind HTTP, in a process of its own that can be killed: `python tests/label/serving.py URL PORT`.
 
-POST /vote with the arguments as JSON gives the answer as JSON. What the page adds to this is tested with the page.
+POST /vote with the arguments as JSON gives the answer as JSON. As behind the page, whose a name is is read first; what
+else the page adds is tested with the page.
 """
 
 import json
@@ -23,6 +24,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.desk.browser_of(said["person"]) is None:
+            self.desk.bind(said["person"], "browser")
         body = json.dumps(asdict(getattr(self.desk, self.path[1:])(**said))).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -41,7 +44,10 @@ class Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    Handler.desk = Desk(Log(sys.argv[1]))
+    desk = Handler.desk = Desk(Log(sys.argv[1]))
+    with desk.state() as state:
+        settings = state.settings
+    desk.start(settings)
     with Server(("127.0.0.1", int(sys.argv[2])), Handler) as server:
         print("ready", flush=True)
         server.serve_forever()

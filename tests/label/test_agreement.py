@@ -1,5 +1,8 @@
 """Agreement, against the libraries' own figures and the published examples of the measures."""
 
+import time
+from itertools import combinations
+
 import krippendorff
 import numpy as np
 import pytest
@@ -41,6 +44,42 @@ def test_of_more_than_two_people_kappa_is_the_mean_over_pairs():
     assert found.items == 6
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["ann", "bob", "eve", "fay"]), st.sampled_from(NAMES), max_size=4), max_size=30
+    )
+)
+def test_any_votes_have_the_figures_of_the_libraries(votes):
+    shared = [said for said in votes if len(said) > 1]
+    kappas, weights = [], []
+    for pair in combinations(["ann", "bob", "eve", "fay"], 2):
+        both = [[said[name] for name in pair] for said in votes if {*pair} <= said.keys()]
+        if len({label for labels in both for label in labels}) > 1:
+            kappas.append(cohen_kappa_score(*zip(*both, strict=True), labels=NAMES))
+            weights.append(len(both))
+    found = agreement(votes, NAMES)
+    assert found.kappa == (pytest.approx(np.average(kappas, weights=weights)) if kappas else None)
+    table = [
+        [NAMES.index(said[name]) if name in said else np.nan for said in shared]
+        for name in ("ann", "bob", "eve", "fay")
+    ]
+    alpha = None
+    if len({label for said in shared for label in said.values()}) > 1:
+        alpha = krippendorff.alpha(table, level_of_measurement="nominal", value_domain=range(len(NAMES)))
+    assert found.alpha == (alpha and pytest.approx(alpha))
+
+
+def test_many_people_take_no_second():
+    """The pages compute it every two seconds, beside all else."""
+    rng, people = np.random.default_rng(0), [f"person {i}" for i in range(54)]
+    votes = [dict(zip(rng.choice(people, 2, replace=False), rng.choice(NAMES, 2), strict=True)) for _ in range(2_000)]
+    agreement(votes, NAMES)  # with the imports done
+    begun = time.process_time()
+    agreement(votes, NAMES)
+    assert time.process_time() - begun < 0.3
+
+
 def test_krippendorffs_own_example():
     """Krippendorff (2011), Computing Krippendorff's alpha-reliability, section C: nominal, four observers, 0.743."""
     said = {
@@ -57,4 +96,4 @@ def test_krippendorffs_own_example():
 def test_nothing_in_common_is_no_agreement_and_no_error():
     for votes in ([], [{}], [{"ann": "a"}], [{"ann": "a"}, {"bob": "b"}]):
         found = agreement(votes, NAMES)
-        assert (found.items, found.kappa, set(found.per_class.values())) == (0, None, {None})
+        assert (found.items, found.kappa, found.alpha, set(found.per_class.values())) == (0, None, None, {None})

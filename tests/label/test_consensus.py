@@ -10,7 +10,7 @@ from rarecase.label.state import Item, Settings, Vote
 
 def item(number: int, *votes: tuple[str, str], **more) -> Item:
     cast = {name: Vote(name, name, label, 1.0, float(at)) for at, (name, label) in enumerate(votes)}
-    return Item(f"i{number}", "b", f"p{number}", "text", number, votes=cast, **more)
+    return Item(f"i{number}", "b", f"p{number}", "text", votes=cast, **more)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
 """The desk: who gets what, what may be said of it, and what is taken back; the same in both databases."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
 import pytest
 from labelling import NAMES, Clock, items_of, put, vote_next
 
-from rarecase.label.desk import AHEAD, LONGEST_COMMENT, Desk, clean, item_id
+from rarecase.label.desk import LONGEST_COMMENT, Desk, clean, item_id
+from rarecase.label.hand import AHEAD
 from rarecase.label.log import Event, Log
 from rarecase.label.state import Settings
 
@@ -40,6 +45,61 @@ def test_a_lease_ends_and_the_item_goes_to_others(desk, clock):
     assert desk.vote("eve", ann[0], NAMES[0]).accepted
 
 
+def test_a_page_that_nobody_sits_at_holds_nothing_for_longer_than_a_lease(desk, clock):
+    desk.start(Settings(votes=1))
+    put(desk, 2 * AHEAD + 1)
+    ann = items_of(desk.queue("ann"))
+    assert desk.vote("ann", ann[0], NAMES[0]).accepted
+    clock.now += 300
+    assert items_of(desk.queue("bob")) == [item_id("b", f"p{i}") for i in range(AHEAD + 1, 2 * AHEAD + 1)]
+    for _ in range(21):  # the page asks by itself every 15 seconds
+        clock.now += 15
+        shown = items_of(desk.queue("ann"))
+    assert shown == [*ann[1:], item_id("b", f"p{AHEAD}")]  # it still shows what was on it
+    assert items_of(desk.queue("eve")) == shown
+    assert items_of(desk.queue("ann")) == []
+    for item in shown:
+        assert desk.vote("eve", item, NAMES[0]).accepted
+
+
+def test_who_does_something_keeps_what_is_on_the_screen(desk, clock):
+    desk.start(Settings(votes=1))
+    put(desk, 3 * AHEAD)
+    held = items_of(desk.queue("ann"))
+    for item in held:
+        clock.now += 400
+        assert held[-1] in items_of(desk.queue("ann"))
+        assert held[-1] not in items_of(desk.queue("bob"))
+        assert desk.vote("ann", item, NAMES[0]).accepted
+
+
+def test_who_comes_back_votes_on_what_is_there_and_is_given_more(desk, clock):
+    desk.start(Settings(votes=1))
+    put(desk, 2 * AHEAD)
+    desk.queue("ann")
+    clock.now += 5_000
+    shown = items_of(desk.queue("ann"))
+    clock.now += 10
+    assert items_of(desk.vote("ann", shown[0], NAMES[0]))[:2] == shown[1:]
+    assert not set(items_of(desk.queue("bob"))) & set(items_of(desk.queue("ann")))
+
+
+def test_a_vote_on_its_way_counts_where_a_lost_disk_took_the_lease(tmp_path, clock):
+    """Leases are not on the Hub: the page sends what it was given by a server that is no longer there."""
+    before, after = (Desk(Log(str(tmp_path / f"{name}.sqlite"), clock=clock)) for name in ("before", "after"))
+    for desk in (before, after):
+        put(desk, AHEAD + 1)
+    *_, item = items_of(before.queue("ann"))
+    clock.now += 100
+    assert after.vote("ann", item, NAMES[0], seconds=40.0, event="click-1").accepted
+    assert after.comment("ann", item, "on its way").accepted
+    with after.state() as state:
+        assert state.items[item].votes["ann"].seconds == 40.0
+        assert state.items[item].comments == [("ann", "on its way")]
+    beyond = after.flag("bob", item_id("b", f"p{AHEAD}"))
+    assert beyond.reason == "this text is not yours"  # what they would not be given now
+
+
 def test_a_late_vote_counts_where_nobody_else_has_the_item(desk, clock):
     put(desk, 1)
     [item] = items_of(desk.queue("ann"))
@@ -48,10 +108,10 @@ def test_a_late_vote_counts_where_nobody_else_has_the_item(desk, clock):
 
 
 def test_a_vote_needs_an_item_of_ones_own_and_a_class_of_the_batch(desk):
-    put(desk, 1)
-    [item] = items_of(desk.queue("ann"))
+    put(desk, AHEAD + 1)
+    item, *_ = items_of(desk.queue("ann"))
     for person, what, label, reason in [
-        ("bob", item, "harmful", "this text is not yours"),
+        ("bob", item_id("b", f"p{AHEAD}"), "harmful", "this text is not yours"),
         ("ann", "forged", "harmful", "this text is not yours"),
         ("ann", item, "no class", "there is no such class"),
     ]:
@@ -116,6 +176,23 @@ def test_an_undo_sent_twice_is_one(desk):
         desk.vote("ann", item, "harmful")
     assert desk.undo("ann", event="u1").accepted
     assert desk.undo("ann", event="u1").progress["done"] == 1
+
+
+def test_an_undo_takes_back_what_is_meant_or_nothing(desk):
+    put(desk, 3)
+    first, second, _ = items_of(desk.queue("ann"))
+    assert desk.vote("ann", first, "harmful", event="v1").accepted
+    assert not desk.vote("ann", second, "no class", event="v2").accepted
+    for of in ("v2", "another tab's"):
+        answer = desk.undo("ann", of=of)
+        assert (answer.accepted, answer.progress["done"]) == (False, 1)
+        assert "was not counted, or is not your last" in answer.reason
+    assert desk.vote("ann", second, "harmless", event="v3").accepted
+    assert not desk.undo("ann", of="v1").accepted
+    for _ in range(2):
+        assert desk.undo("ann", of="v3", event="u1").progress["done"] == 1
+    assert desk.undo("ann", of="v1", event="u1").reason == "this was sent before, for something else"
+    assert desk.undo("ann", of="v1").progress["done"] == 0
 
 
 def test_a_vote_may_be_taken_back_until_its_label_is_in_use(desk):
@@ -183,9 +260,9 @@ def test_a_flagged_item_waits_for_an_adjudicator_who_may_leave_it_out(desk):
 
 
 def test_a_comment_is_cut_and_only_for_ones_own_items(desk):
-    put(desk, 1)
-    [item] = items_of(desk.queue("ann"))
-    assert desk.comment("bob", item, "mine?").reason == "this text is not yours"
+    put(desk, AHEAD + 1)
+    item, *_ = items_of(desk.queue("ann"))
+    assert desk.comment("bob", item_id("b", f"p{AHEAD}"), "mine?").reason == "this text is not yours"
     assert desk.comment("ann", item, "x" * 10_000, event="c1").accepted
     assert desk.comment("ann", item, "x" * 10_000, event="c1").accepted
     with desk.state() as state:
@@ -196,8 +273,9 @@ def test_classes_that_somebody_declined_go_to_others(desk):
     put(desk, 2, suggestion="harmful")
     put(desk, 1, "other", suggestion="harmless")
     desk.queue("ann")
-    answer = desk.decline("ann", ["harmful", "of nobody"])
+    answer = desk.decline("ann", ["harmful", "of nobody", {"no": "name"}])
     assert items_of(answer) == [item_id("other", "p0")]
+    assert answer.declined == desk.queue("ann").declined == ["harmful"]
     assert len(items_of(desk.queue("bob"))) == 3
     assert len(items_of(desk.decline("ann", []))) == 3
     assert "of nobody" not in str([e.data for e in desk.log.since(0)])
@@ -274,6 +352,41 @@ def test_a_name_is_the_first_browsers_until_it_is_forgotten(url):
     assert not desk.forget("nobody")
     assert other.bind("ann", "browser 2")
     assert not desk.bind("ann", "browser 1")
+    assert (desk.browser_of("ann"), other.browser_of("bob")) == ("browser 2", None)
+    other.forget("ann")
+    assert desk.browser_of("ann") is None
+
+
+def test_who_reads_ends_no_turn_that_others_share(url):
+    """A page's request reads who asks before it acts; with a commit for each, many at once wait for the disk."""
+    desk = Desk(Log(url))
+    put(desk, 40)
+    turn, commits = desk.log.turn, []
+
+    @contextmanager
+    def counted():
+        with turn() as held:
+            yield held
+            time.sleep(0.03)
+        commits.append(held)
+
+    desk.log.turn = counted
+
+    def ask(name: str) -> None:
+        desk.browser_of(name)
+        assert desk.decline(name, [NAMES[0]]).declined == [NAMES[0]]
+        desk.browser_of(name)
+
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(ask, [f"person {i}" for i in range(40)]))
+    assert len(commits) < 20
+
+
+def test_who_reads_sees_nothing_that_is_not_in_the_log(desk):
+    with desk.turn() as hand, ThreadPoolExecutor(1) as pool:
+        hand.do("bind", None, "ann", browser="browser 1")
+        assert pool.submit(desk.browser_of, "ann").result(5) is None  # and it does not wait for the turn to end
+    assert desk.browser_of("ann") == "browser 1"
 
 
 def test_two_servers_at_one_store_give_out_an_item_once(url):
@@ -315,8 +428,8 @@ def test_adding_twice_changes_nothing_and_more_can_be_added(desk):
 def test_what_is_shown_of_classes_and_what_is_no_text(desk):
     desk.add("b", NAMES, [{"row": "1", "text": "a\0b\ud800c"}], about={"harmful": {"definition": "d", "example": "e"}})
     assert desk.queue("ann").queue == [{"item": item_id("b", "1"), "text": "ab�c", "names": NAMES}]
+    assert desk.queue("ann").about == {"harmful": {"definition": "d", "example": "e"}, "harmless": {}, "unclear": {}}
     with desk.state() as state:
-        assert state.about["b"]["harmful"] == {"definition": "d", "example": "e"}
         assert state.cleaned == {"nul": 1, "surrogates": 1}
     assert clean("💡 all text") == ("💡 all text", {})
 

@@ -10,7 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from rarecase.cli import command
 from rarecase.errors import DataError
-from rarecase.label.desk import Desk
+from rarecase.label.desk import Desk, item_id
 from rarecase.label.export import COLUMNS, export_votes, import_votes, status
 from rarecase.label.log import Log
 
@@ -117,6 +117,24 @@ def test_votes_of_elsewhere_are_read_once(desk, tmp_path):
     assert len(desk.disputes("eve")) == 1
 
 
+def test_new_votes_are_counted_where_places_in_the_log_have_gaps(url, tmp_path):
+    """As in PostgreSQL, where a vote that is there already uses up a place."""
+    desk = Desk(Log(url))
+    put(desk, 3)
+    rows = ["item,annotator,label", "p0,ann,harmful", "p1,ann,harmful"]
+    path = written(tmp_path / "votes.csv", *rows)
+    assert import_votes(desk, path) == 2
+
+    def fails() -> None:
+        with desk.turn() as hand:
+            hand.do("flag", item_id("b", "p2"), "bob")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert import_votes(desk, written(path, *rows, "p2,ann,harmful")) == 1
+
+
 def _votes(desk: Desk, row: str) -> list[dict[str, float]]:
     with desk.state() as state:
         return [{"seconds": v.seconds} for i in state.items.values() if i.row == row for v in i.votes.values()]
@@ -184,6 +202,12 @@ def test_the_commands_print_json_and_figures(labelled, tmp_path, capsys):
     assert "1 new votes" in capsys.readouterr().err
 
 
+def test_a_store_in_which_nothing_has_happened_is_none(tmp_path, capsys):
+    Log(str(tmp_path / "labels.sqlite")).close()
+    assert command(["label", "status", "--store", str(tmp_path)]) == 2
+    assert f"--store {tmp_path}: no label store there yet; expected that of a run" in capsys.readouterr().err
+
+
 def test_a_name_is_forgotten_by_command(labelled, tmp_path, capsys):
     labelled.bind("fay", "browser 1")
     store = ["--store", str(tmp_path / "labels.sqlite")]
@@ -202,7 +226,7 @@ def test_a_name_is_forgotten_by_command(labelled, tmp_path, capsys):
         (["serve", "--store", "s.sqlite", "--lease", "0"], "--lease 0.0: expected more than 0 seconds"),
         (["serve", "--store", "s.sqlite", "--lease", "nan"], "--lease nan: expected more than 0 seconds"),
         (["serve", "--store", "s.sqlite", "--calibrate-every", "10"], "--calibrate-every needs --qualify FILE"),
-        (["serve", "--store", "no/such/s.sqlite"], "--store no/such/s.sqlite: unable to open database file"),
+        (["serve", "--store", "no/such/s.sqlite"], "--store no/such/s.sqlite: no label store there"),
     ],
 )
 def test_a_mistake_is_one_line_and_makes_no_store(tmp_path, monkeypatch, capsys, arguments, message):

@@ -73,8 +73,9 @@ def kinds(content: bytes) -> list[str]:
 
 def test_a_batch_and_votes_stand_in_files_of_their_own(pair):
     loop, page = pair
-    assert list(loop.files) == ["queue/4f1c.jsonl"]
-    assert kinds(loop.files["queue/4f1c.jsonl"]) == ["batch", "item", "item", "item", "item"]
+    ((path, content),) = loop.files.items()
+    assert path.startswith("queue/4f1c-")
+    assert kinds(content) == ["batch", "item", "item", "item", "item"]
     page.vote("ann")
     ((path, content),) = page.send().items()
     assert path.startswith("events/")
@@ -102,6 +103,19 @@ def test_what_comes_to_a_batch_later_goes_into_another_file(pair):
     assert path.startswith("queue/4f1c-")
     page.fetch()
     assert "late" in page.votes()
+
+
+def test_two_machines_that_put_texts_into_one_batch_both_have_all_of_them(tmp_path):
+    """Each with known answers of its own, which are all in the batch `qualify`."""
+    files: dict[str, bytes] = {}
+    machines = [Machine(tmp_path / name, files) for name in ("one", "two")]
+    for machine, rows in zip(machines, (ROWS[:2], ROWS[2:]), strict=True):
+        machine.desk.add("qualify", NAMES, [{**row, "known": "harmful"} for row in rows], use="qualify")
+        machine.send()
+    for machine in machines:
+        machine.fetch()
+        assert set(machine.votes()) == {"p0", "p1", "p2", "p3"}
+        assert not machine.ledger.waiting()
 
 
 def test_how_many_votes_are_on_this_machine_alone(pair):

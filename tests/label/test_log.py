@@ -46,8 +46,8 @@ def test_an_event_that_is_there_is_not_written_again(url):
     assert len(appended(log, event, event)) == 1
     with log.turn() as turn:
         assert turn.append(Event("vote", id="e1", data={"label": "b"})) is None
-        assert turn.knows("e1")
-        assert not turn.knows("e2")
+        assert turn.find("e1")
+        assert turn.find("e2") is None
         assert turn.find("e1").data == {"label": "a"}
         assert turn.find("e2") is None
     assert [e.data for e in log.since(0)] == [{"label": "a"}]

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, hf_hub_download
 
+from rarecase.cli import command
 from rarecase.errors import ConfigError, DataError, HubError
+from rarecase.label import opened
 from rarecase.label.state import Settings
 from rarecase.label.store import Store, open_store
 from rarecase.publish import push as pushing
@@ -224,6 +226,54 @@ def test_ten_minutes_without_a_hub(page, fresh_hub):
     assert said[-1] == (0, "")
     assert votes_on_hub() == Counter(given)
     assert len(given) == 6
+
+
+def test_a_hub_that_is_away_for_a_day_is_waited_for(page, fresh_hub):
+    """Two thousand attempts, each a minute after the one before."""
+    waits: list[float] = []
+
+    def fails() -> None:
+        raise HubError("away")
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) == 2_000
+
+    page.sync = fails
+    page.start_syncing(wait)
+    page._thread.join(60)
+    assert not page._thread.is_alive()
+    assert set(waits[6:]) == {60}
+    assert len(waits) == 2_000
+
+
+def test_a_store_that_nobody_has_made_is_not_made_by_looking(machine, fresh_hub, capsys):
+    machine("page").sync()
+    assert command(["label", "status", "--store", URL]) == 2
+    assert f"--store {URL}: no label store there yet" in capsys.readouterr().err
+    assert not HfApi().repo_exists(REPO, repo_type="dataset")
+    machine("page").desk.start(Settings(votes=1))
+    assert command(["label", "status", "--store", URL, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] == 0
+
+
+def test_files_of_two_machines_for_one_batch_both_stand_on_the_hub(machine):
+    stores = [machine(name) for name in ("one", "two")]
+    for store, rows in zip(stores, (ROWS[:3], ROWS[3:]), strict=True):
+        store.desk.add("qualify", NAMES, [{**row, "known": "harmful"} for row in rows], use="qualify")
+    for store in (*stores, *stores):
+        store.sync()
+    assert Counter(event["kind"] for event in on_hub()) == {"batch": 2, "item": 6}
+    for store in stores:
+        with store.desk.state() as state:
+            assert len(state.items) == 6
+
+
+def test_what_is_not_installed_is_named_without_the_address(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rarecase.label.store", None)
+    with pytest.raises(ConfigError, match=r"^--store needs .* which is not installed") as said:
+        opened("postgresql://ann:secret@127.0.0.1/labels")
+    assert "secret" not in str(said.value)
 
 
 def test_an_empty_disk_knows_every_flushed_vote_once(page, machine):

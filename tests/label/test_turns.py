@@ -110,23 +110,3 @@ def test_one_that_raises_takes_back_what_it_shares_and_its_own_error_stays(url):
     assert going == [1]
     assert undone == [1]
     assert log.since(0) == []
-
-
-def test_who_reads_finds_all_that_was_said_in_the_log(url):
-    log = Log(url)
-    turns = Turns(log, undone=pytest.fail)
-    stop = threading.Event()
-
-    def write() -> None:
-        while not stop.is_set():
-            together(log, turns, 3)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        for _ in range(10):
-            with turns.nobodys(), log.turn() as turn:  # no turn is open, or this would wait for it in vain
-                assert turn.since(0) == log.since(0)
-    finally:
-        stop.set()
-        thread.join()

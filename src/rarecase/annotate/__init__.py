@@ -4,7 +4,9 @@ labeling page (`people.People`).
 
 An annotator is any object with the two methods of `Annotator`. It may give back fewer rows than it was given, and it
 may raise `WaitingForLabels`: the run then stops, and goes on once people have done their part. One whose attribute
-`suggests` is true is given the learner's guess of each text as the column `suggestion`, which nothing else sees.
+`suggests` is true is given the learner's guess of each text as the column `suggestion`, which nothing else sees. What
+one whose attribute `leaves_out` is true gives back no label for was left out for good, and does not go back to the
+pool.
 """
 
 from collections.abc import Sequence

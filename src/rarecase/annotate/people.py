@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from tqdm import tqdm
 
 from rarecase import schema
 from rarecase.annotate import labelled
-from rarecase.errors import DataError
+from rarecase.config import RunConfig, StartConfig, read_yaml
+from rarecase.errors import RunFolderError
 from rarecase.label import opened
 from rarecase.progress import Progress
 from rarecase.taxonomy import Taxonomy
@@ -50,6 +52,7 @@ class People:
     """
 
     suggests = True  # `annotate` is given the learner's guess of each text, which people see after their vote
+    leaves_out = True  # what an adjudicator leaves out is not asked for again
 
     def __init__(self, store: "Store", context: str, taxonomy: Taxonomy, serve: str):
         self.store = store
@@ -66,25 +69,16 @@ class People:
 
         Returns:
             `Dataset`: with `label`, `annotator` (whose label it is: A1, A2, …) and `votes` (all of them, also those
-                that were overruled); without `suggestion`.
-
-        Raises:
-            `DataError`: where all of them were left out: the loop would ask for the same again.
+                that were overruled).
         """
         batch = self._put(dataset)
         found = self._wait(batch, len(dataset))
         kept = [(item, decision) for item, decision in found if decision.label is not None]
-        if not kept:
-            raise DataError(
-                f"the adjudicator left out all {len(found)} texts that were asked for; take such texts out of the "
-                "pool, and begin anew in another --out"
-            )
         place = {id_: row for row, id_ in enumerate(dataset["id"][:])}
-        asked = dataset.remove_columns([name for name in ("suggestion",) if name in dataset.column_names])
         with self.store.desk.state() as state:
             aliases = {name: person.alias for name, person in state.people.items()}
         return labelled(
-            schema.rows(asked, [place[item.row] for item, _ in kept]),
+            schema.rows(dataset, [place[item.row] for item, _ in kept]),
             [self._index(decision.label) for _, decision in kept],
             self.taxonomy.names,
             annotator=[aliases[decision.person] for _, decision in kept],
@@ -149,9 +143,48 @@ def people(folder: Path, address: str | None, taxonomy: Taxonomy, context: str) 
     Raises:
         `ConfigError`: where there is no store at this address and none can be made.
     """
-    address = address or str(folder / "labels.sqlite")
+    address = _address(folder, address)
     store = opened(address)
     try:
         yield People(store, context, taxonomy, f"rarecase label serve --store {shlex.quote(address)}")
     finally:
         store.close()
+
+
+def with_store(folder: Path, config: RunConfig) -> RunConfig:
+    """
+    The settings with the label store of the run in them: by default that of the start whose sets people have labelled,
+    so that A1 is the same person in all that comes of it.
+
+    Args:
+        folder (`Path`): of the run.
+        config (`RunConfig`): the settings it is to go on with.
+
+    Raises:
+        `RunFolderError`: where it has labels from another store already.
+    """
+    if config.annotator != "people":
+        return config
+    if config.store is None and config.start is not None:
+        begun = read_yaml(Path(config.start) / "config.yaml", StartConfig)
+        if begun.get("annotator") == "people":
+            config = replace(config, store=_address(Path(config.start), begun.get("store")))
+    before = _address(folder, read_yaml(folder / "config.yaml", RunConfig).get("store"))
+    if any((folder / "rounds").glob("*/labels.parquet")) and _place(_address(folder, config.store)) != _place(before):
+        raise RunFolderError(
+            f"{folder} has labels of another store than {_address(folder, config.store)}, where A1 may be "
+            f"somebody else; go on with --store {before}"
+        )
+    return config
+
+
+def _address(folder: Path, given: str | None) -> str:
+    return given or str(folder / "labels.sqlite")
+
+
+def _place(address: str) -> str:
+    """One name for all that mean the same store."""
+    if "://" in address:
+        return address
+    path = Path(address)
+    return str((path / "labels.sqlite" if path.is_dir() else path).resolve())

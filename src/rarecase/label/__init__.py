@@ -18,7 +18,6 @@ def opened(address: str) -> "Store":
     try:
         from rarecase.label.store import open_store
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"--store {address}: needs {error.name}, which is not installed; pip install 'rarecase[app]'"
-        ) from None
+        # Without the address: a password may stand in it, and what would take that out is what is missing.
+        raise ConfigError(f"--store needs {error.name}, which is not installed; pip install 'rarecase[app]'") from None
     return open_store(address)

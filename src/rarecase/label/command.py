@@ -11,6 +11,7 @@ from cyclopts import App
 
 from rarecase.errors import ConfigError, DataError, did_you_mean
 from rarecase.label import opened
+from rarecase.label.flags import require_sense
 
 if TYPE_CHECKING:
     from rarecase.label.desk import Desk
@@ -47,13 +48,7 @@ def serve(
         roles: a YAML file with the lists `owners`, `adjudicators` and `annotators`; without it anybody who reaches the
             page may label and settle.
     """
-    for name, value, least in (("votes", votes, 1), ("calibrate-every", calibrate_every, 0)):
-        if value < least:
-            raise ConfigError(f"--{name} {value}: expected at least {least}")
-    if not lease > 0:
-        raise ConfigError(f"--lease {lease}: expected more than 0 seconds")
-    if calibrate_every and qualify is None:
-        raise ConfigError("--calibrate-every needs --qualify FILE: texts with known labels")
+    require_sense(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
     _require_there(store)
     opened(store).close()  # so that what is wrong with it, or not installed, is said before the page is loaded
     try:
@@ -147,6 +142,14 @@ def _desk(store: str) -> "Iterator[Desk]":
     _require_there(store)
     found = opened(store)
     try:
+        with found.desk.state() as state:
+            if not state.seq:
+                from rarecase.label.log import shown
+
+                raise ConfigError(
+                    f"--store {shown(store)}: no label store there yet; expected that of a run that waits "
+                    "for people (--annotator people)"
+                )
         yield found.desk
     finally:
         found.close()

@@ -39,7 +39,7 @@ class Decided:
     """
 
     def __init__(self, state: State):
-        self._state = state
+        self.state = state
         self._settings = state.settings
         self._alone: dict[str, dict[str, Decision]] = {}
         self._modelled: dict[str, dict[str, Decision]] = {}
@@ -47,8 +47,8 @@ class Decided:
 
     def of(self, batch: str) -> Mapping[str, Decision]:
         """As `decide`, of the items of one batch; of one that is taken, what was taken."""
-        if batch in self._state.taken:
-            return self._state.taken[batch]
+        if batch in self.state.taken:
+            return self.state.taken[batch]
         self._catch_up()
         modelled = self._modelled.get(batch)
         return self._alone.get(batch, {}) | modelled if modelled else self._alone.get(batch, {})
@@ -56,7 +56,7 @@ class Decided:
     def disputed(self, item: Item) -> bool:
         """Whether it waits for an adjudicator: it is flagged, or its votes differ and nothing else decides that."""
         self._catch_up()
-        if item.use != "work" or item.batch in self._state.taken:
+        if item.use != "work" or item.batch in self.state.taken:
             return False
         if any(item.id in found.get(item.batch, ()) for found in (self._alone, self._modelled)):
             return False
@@ -64,16 +64,16 @@ class Decided:
         return bool(item.flags) or (len(item.votes) >= self._settings.votes and not waits_for_model)
 
     def _catch_up(self) -> None:
-        if self._settings != self._state.settings:
-            self._settings = self._state.settings
-            self._look_at(self._state.items)
-        elif self._state.touched:
-            self._look_at(self._state.touched)
-        self._state.touched.clear()
+        if self._settings != self.state.settings:
+            self._settings = self.state.settings
+            self._look_at(self.state.items)
+        elif self.state.touched:
+            self._look_at(self.state.touched)
+        self.state.touched.clear()
 
     def _look_at(self, items: Iterable[str]) -> None:
         changed = set()
-        for item in map(self._state.items.__getitem__, items):
+        for item in map(self.state.items.__getitem__, items):
             found = self._alone.setdefault(item.batch, {})
             changed.add(item.batch)
             if said := _alone(item, self._settings):
@@ -83,7 +83,7 @@ class Decided:
         if self._settings.consensus != "model":
             return self._modelled.clear()
         for batch in changed:
-            all_ = self._state.of_batch(batch)
+            all_ = self.state.of_batch(batch)
             (self._complete.add if _complete(all_, self._settings) else self._complete.discard)(batch)
             self._modelled[batch] = _modelled(all_, self._alone[batch], self._settings)
         return None

@@ -6,44 +6,21 @@ loses nothing that was answered, and two servers at one store do not get in each
 """
 
 import hashlib
-import re
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import asdict, astuple
 from typing import Any
 
 from rarecase.label.agreement import Agreement, agreement
 from rarecase.label.consensus import Decided
-from rarecase.label.log import Event, Log, Turn
+from rarecase.label.hand import Answer, Hand
+from rarecase.label.log import Event, Log
 from rarecase.label.state import Decision, Item, Settings, State
 from rarecase.label.turns import Turns
-from rarecase.label.waiting import progress, waiting
 
-AHEAD = 3  # items that a page holds: enough for whoever is fast, few enough for the others not to wait for them
 LONGEST_COMMENT = 2_000  # characters
-
-
-@dataclass(frozen=True)
-class Answer:
-    """
-    What the page is told.
-
-    Args:
-        accepted (`bool`): whether what was asked has happened; it is in the log then.
-        reason (`str`): why not; for people, without a text of the data.
-        item (`str`, *optional*): the one it was about.
-        suggestion (`str`, *optional*): what a model says of it, once the vote is cast.
-        queue (`list[dict]`): the items that are this person's now, in order: `item`, `text`, `names`.
-        progress (`dict`): `done` (by this person), `left` (for this person), `decided`, `total`, and `open_for` where
-            there is nothing to do now: `others`, `unqualified` or `nothing`.
-    """
-
-    accepted: bool = True
-    reason: str = ""
-    item: str | None = None
-    suggestion: str | None = None
-    queue: list[dict[str, Any]] = field(default_factory=list)
-    progress: dict[str, Any] = field(default_factory=dict)
 
 
 class Desk:
@@ -68,23 +45,33 @@ class Desk:
         self.log = log
         self._turns = Turns(log, undone=self._begin_anew)
         self._begin_anew()
+        # Whoever only reads has a state of their own, of what is committed: no turn has to end for them.
+        self._read = Decided(State())
+        self._reading = threading.RLock()
+        self._as_of = 0.0  # when what they read was read
 
     def _begin_anew(self) -> None:
         """The state may know what was never written."""
-        self._state = State()
-        self._decided = Decided(self._state)
+        self._decided = Decided(State())
 
     @contextmanager
     def state(self) -> Iterator[State]:
-        """Everything as of now, to be read while the block lasts."""
-        with self._turns.nobodys():
-            yield self._state.apply(self.log.since(self._state.seq))
+        """Everything that is in the log now, to be read while the block lasts; it holds up nobody's turn."""
+        asked = time.monotonic()
+        with self._reading:
+            state = self._read.state
+            if self._as_of <= asked:  # else somebody has looked while this one waited
+                begun = time.monotonic()
+                state.apply(self.log.since(state.seq))
+                self._as_of = begun
+            yield state
 
     @contextmanager
-    def turn(self) -> Iterator["Hand"]:
+    def turn(self) -> Iterator[Hand]:
         """Holds the log alone, and writes what was done with the hand when the block ends."""
         with self._turns.turn() as turn:
-            yield Hand(turn, self._state.apply(turn.since(self._state.seq)), self._decided)
+            state = self._decided.state
+            yield Hand(turn, state.apply(turn.since(state.seq)), self._decided)
 
     # What the loop does.
 
@@ -135,16 +122,18 @@ class Desk:
     def decisions(self, batch: str) -> list[Decision]:
         """What is decided of a batch so far, in the order it was asked."""
         with self.state() as state:
-            found = self._decided.of(batch)
+            found = self._read.of(batch)
             return [found[item.id] for item in state.of_batch(batch) if item.id in found]
 
     # What the server does.
 
     def start(self, settings: Settings) -> None:
-        """Says how the store is labelled from now on."""
+        """Says how the store is labelled from now on, and reads all that has happened, so that nobody waits for it."""
         with self.turn() as hand:
             if settings != hand.state.settings:
                 hand.do("settings", **asdict(settings))
+        with self.state():
+            pass
 
     def bind(self, name: str, browser: str) -> bool:
         """
@@ -161,6 +150,11 @@ class Desk:
             if hand.state.person(name).browser is None:
                 hand.do("bind", None, name, browser=browser)
             return hand.state.person(name).browser == browser
+
+    def browser_of(self, name: str) -> str | None:
+        """The browser that a name belongs to, see `bind`; None where it is nobody's."""
+        with self.state() as state:
+            return state.person(name).browser
 
     def forget(self, name: str) -> bool:
         """
@@ -179,16 +173,19 @@ class Desk:
         """How far people agree on all that was ever to be labelled here."""
         with self.state() as state:
             items = [item for item in state.items.values() if item.use == "work"]
-            names = list(dict.fromkeys(name for batch in state.names.values() for name in batch))
+            names = state.classes()
             votes = [{vote.person: vote.label for vote in item.votes.values()} for item in items]
         return agreement(votes, names)
 
     # What people do.
 
     def queue(self, person: str) -> Answer:
-        """The items that are this person's now; new ones are leased to them where they have too few."""
+        """
+        The items that are this person's now; new ones are leased to them where they have too few. A page asks this by
+        itself: of whoever does nothing for as long as a lease, what they hold runs out, and goes to others.
+        """
         with self.turn() as hand:
-            return hand.answer(person)
+            return hand.answer(person, idle=True)
 
     def vote(self, person: str, item: str, label: str, *, seconds: float = 0.0, event: str = "") -> Answer:
         """
@@ -203,15 +200,16 @@ class Desk:
                 still one vote.
         """
 
-        def check(hand: "Hand", found: Item) -> str:
+        def check(hand: Hand, found: Item) -> str:
             if label not in hand.state.names[found.batch]:
                 return "there is no such class"
             if found.known is None and not found.has_room(hand.state.settings.votes, hand.turn.now, person):
                 return "it was kept for you too long, and others have labelled it"
             return ""
 
-        def data(hand: "Hand", found: Item) -> dict[str, Any]:
-            looked = hand.turn.now - found.given.get(person, 0.0)  # it cannot have been on the screen for longer
+        def data(hand: Hand, found: Item) -> dict[str, Any]:
+            given = found.given.get(person, hand.turn.now - hand.state.settings.lease)
+            looked = hand.turn.now - given  # it cannot have been on the screen for longer
             seen = item in hand.state.person(person).shown
             return {"seconds": round(min(seconds, looked), 2) if seconds > 0 else 0.0, "seen": seen}
 
@@ -230,7 +228,7 @@ class Desk:
         with self.turn() as hand:
             found = hand.state.items.get(item)
             refused = hand.earlier(event, "comment", person, item)
-            if refused is None and (found is None or person not in found.leases):
+            if refused is None and (found is None or not hand.is_theirs(found, person)):
                 refused = "this text is not yours"
             if refused is None:
                 text, cleaned = clean(text[:LONGEST_COMMENT])
@@ -240,17 +238,25 @@ class Desk:
     def decline(self, person: str, classes: Sequence[str]) -> Answer:
         """Says which classes the person would rather not see: what a model takes for one of them goes to others."""
         with self.turn() as hand:
-            there = {name for names in hand.state.names.values() for name in names}
-            hand.do("decline", None, person, classes=sorted(there & set(classes)))
+            hand.do("decline", None, person, classes=[name for name in hand.state.classes() if name in classes])
             return hand.answer(person)
 
-    def undo(self, person: str, *, event: str = "") -> Answer:
-        """Takes back the last vote, skip or flag of this person; undone again, the one before it."""
+    def undo(self, person: str, *, of: str = "", event: str = "") -> Answer:
+        """
+        Takes back the last vote, skip or flag of this person; undone again, the one before it.
+
+        Args:
+            person (`str`): who.
+            of (`str`, *optional*): the id of the act that is meant: where that is not the last, nothing happens.
+            event (`str`, *optional*): the id of the undo itself, as of a vote.
+        """
         with self.turn() as hand:
             acts = hand.state.person(person).acts
-            refused = hand.earlier(event, "undo", person)
+            refused = hand.earlier(event, "undo", person, **({"event": of} if of else {}))
             if refused is None and not acts:
                 refused = "there is nothing to take back"
+            elif refused is None and of not in ("", acts[-1][1]):
+                refused = "what you would take back was not counted, or is not your last answer"
             if refused is not None:
                 return hand.answer(person, accepted=not refused, reason=refused)
             _, last, item = acts[-1]
@@ -270,7 +276,7 @@ class Desk:
         on.
         """
         with self.state() as state:
-            return [item for item in state.work() if self._decided.disputed(item) and judge not in item.votes]
+            return [item for item in state.work() if self._read.disputed(item) and judge not in item.votes]
 
     def settle(self, judge: str, item: str, label: str | None, *, event: str = "") -> Answer:
         """
@@ -298,8 +304,8 @@ class Desk:
         person: str,
         item: str,
         event: str,
-        check: "Callable[[Hand, Item], str]" = lambda hand, item: "",
-        data: "Callable[[Hand, Item], dict[str, Any]]" = lambda hand, item: {},
+        check: Callable[[Hand, Item], str] = lambda hand, item: "",
+        data: Callable[[Hand, Item], dict[str, Any]] = lambda hand, item: {},
         **said: str,
     ) -> Answer:
         """What can be taken back: it is about an item of the person's own that is still open."""
@@ -307,7 +313,7 @@ class Desk:
             found = hand.state.items.get(item)
             refused = hand.earlier(event, kind, person, item, **said)
             if refused is None:
-                if found is None or person not in found.leases:
+                if found is None or not hand.is_theirs(found, person):
                     refused = "this text is not yours"
                 elif person in found.votes or person in found.flags:
                     refused = "you have labelled this text already"
@@ -317,45 +323,6 @@ class Desk:
                     hand.do(kind, item, person, event, **said, **data(hand, found))
             suggestion = found.suggestion if found and kind == "vote" and not refused else None
             return hand.answer(person, accepted=not refused, reason=refused, item=item, suggestion=suggestion)
-
-
-class Hand:
-    """The log in hand, and what it comes to: what a call reads and writes."""
-
-    def __init__(self, turn: Turn, state: State, decided: Decided):
-        self.turn = turn
-        self.state = state
-        self.decided = decided
-
-    def write(self, events: "Iterator[Event] | Sequence[Event]") -> None:
-        """Appends to the log, and to what it comes to."""
-        self.state.apply(self.turn.extend(events))
-
-    def do(self, kind: str, item: str | None = None, person: str | None = None, id_: str = "", /, **data: Any) -> None:
-        """Appends one event."""
-        event = Event(kind, item, person, data)
-        self.write([replace(event, id=id_) if id_ else event])
-
-    def earlier(self, event: str, kind: str, person: str, item: str | None = None, **said: Any) -> str | None:
-        """None where this event is new; else why it is refused: empty where it is the very same one, sent again."""
-        if not event:
-            return None
-        if not re.fullmatch(r"[\w-]{1,36}", event, re.ASCII):
-            return "the page has sent something unreadable; load it again"
-        if (found := self.turn.find(event)) is None:
-            return None
-        same = (found.kind, found.person) == (kind, person) and said.items() <= found.data.items()
-        return "" if same and item in (None, found.item) else "this was sent before, for something else"
-
-    def answer(self, person: str, **said: Any) -> Answer:
-        """With the items that are the person's now."""
-        known, now = self.state.person(person), self.turn.now
-        theirs = waiting(self.state, known, now)
-        mine = theirs[:AHEAD]
-        until = {"until": now + self.state.settings.lease}
-        self.write([Event("lease", i.id, person, until) for i in mine if i.leases.get(person, 0.0) <= now])
-        queue = [{"item": item.id, "text": item.text, "names": list(self.state.names[item.batch])} for item in mine]
-        return Answer(**said, queue=queue, progress=progress(self.state, self.decided, known, len(theirs)))
 
 
 def item_id(batch: str, row: str) -> str:

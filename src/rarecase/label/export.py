@@ -11,7 +11,8 @@ from typing import Any
 
 from rarecase.errors import DataError, did_you_mean, is_plain, shown_id, shown_label
 from rarecase.files import write_beside
-from rarecase.label.desk import Desk, Hand
+from rarecase.label.desk import Desk
+from rarecase.label.hand import Hand
 from rarecase.label.state import Item, State
 from rarecase.schema import public_id
 
@@ -112,14 +113,14 @@ def import_votes(desk: Desk, path: Path) -> int:
     """
     read = _read(path)
     with desk.turn() as hand:
-        before = hand.state.seq
         open_: dict[str, list[Item]] = {}
         for item in hand.state.work():
             open_.setdefault(public_id(item.row), []).append(item)
+        new = 0
         for number, row in read:
             where = f"{path} row {number}"
-            _import(hand, where, row, _item(open_, where, row))
-        return hand.state.seq - before
+            new += _import(hand, where, row, _item(open_, where, row))
+        return new
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -147,7 +148,8 @@ def _item(open_: Mapping[str, list[Item]], where: str, row: Mapping[str, str]) -
     return found[0]
 
 
-def _import(hand: Hand, where: str, row: Mapping[str, str], item: Item) -> None:
+def _import(hand: Hand, where: str, row: Mapping[str, str], item: Item) -> bool:
+    """Whether the vote is new."""
     names, person, label = hand.state.names[item.batch], row["annotator"], row["label"]
     shown = shown_id(row["item"])
     if label not in names:
@@ -157,13 +159,14 @@ def _import(hand: Hand, where: str, row: Mapping[str, str], item: Item) -> None:
         raise DataError(f"{where}: annotator: expected a name of 1 to 64 letters, digits, dots and dashes")
     id_ = str(uuid.uuid5(_NAMESPACE, f"{item.id}/{person}"))
     if (earlier := hand.turn.find(id_)) and earlier.data["label"] == label:
-        return
+        return False
     if person in item.votes:
         raise DataError(f"{where}: annotator {person} has labelled item{shown} before; take the row out")
     if item.settled or len(item.votes) >= hand.state.settings.votes:
         raise DataError(f"{where}: item{shown} has all its {len(item.votes)} votes; take the row out")
     seconds = _seconds(where, row.get("seconds") or "0")
     hand.do("vote", item.id, person, id_, label=label, seconds=seconds, seen=False)
+    return True
 
 
 def _seconds(where: str, value: str) -> float:

@@ -7,8 +7,7 @@ brought.
 
 | file | holds |
 |---|---|
-| `queue/<batch>.jsonl` | a batch and its items, as they were first put in |
-| `queue/<batch>-<uuid>.jsonl` | what came to it later: more items, that its labels were taken |
+| `queue/<batch>-<uuid>.jsonl` | a batch and its items; what came to it later: more items, that its labels were taken |
 | `events/<uuid>.jsonl` | everything else: votes, skips, flags, comments, undos, verdicts, names, settings |
 
 A line is an event with its own id and time. Leases stay where they are: they last minutes. So do two kinds of events
@@ -84,7 +83,7 @@ class Ledger:
     def outgoing(self) -> dict[str, bytes]:
         """The files that are not on the Hub yet, by path; what was said since the last ones goes into new ones."""
         with self._turn() as (turn, known):
-            for path, events in _files(list(known.loose.values()), known.paths()).items():
+            for path, events in _files(list(known.loose.values())).items():
                 _note(turn, known, "file", path=path, events=[event.id for event in events])
             return {path: _lines(events) for path, events in known.files.items()}
 
@@ -170,18 +169,15 @@ def _note(turn: Turn, known: _Known, kind: str, **data: Any) -> None:
         known.apply([written])
 
 
-def _files(events: Iterable[Event], taken: Collection[str]) -> dict[str, list[Event]]:
-    """Events by the path of the new file that each goes into; no path is taken twice."""
-    found: dict[str, list[Event]] = {}
-    names: dict[str, str] = {}
+def _files(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """
+    Events by the path of the new file that each goes into. No other machine writes a file of that name, also where two
+    put something into one batch: what stands under it on the Hub is from here.
+    """
+    new: dict[str, list[Event]] = {}
     for event in events:
-        key = event.data["batch"] if event.kind in QUEUE else ""
-        if key not in names:
-            new = uuid.uuid4()
-            first = f"queue/{key}.jsonl"
-            names[key] = f"events/{new}.jsonl" if not key else f"queue/{key}-{new}.jsonl" if first in taken else first
-        found.setdefault(names[key], []).append(event)
-    return found
+        new.setdefault(f"queue/{event.data['batch']}-" if event.kind in QUEUE else "events/", []).append(event)
+    return {f"{place}{uuid.uuid4()}.jsonl": found for place, found in new.items()}
 
 
 def _in_order(files: Iterable[list[Event]]) -> list[Event]:

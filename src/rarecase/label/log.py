@@ -154,10 +154,6 @@ class Turn:
         found = _events(self._connection.execute(sa.select(_EVENTS).where(_EVENTS.c.id == id_)).all())
         return found[0] if found else None
 
-    def knows(self, id_: str) -> bool:
-        """Whether this event has happened already."""
-        return self.find(id_) is not None
-
     def append(self, event: Event) -> Event | None:
         """The event as it stands in the log, with time and place; None where it stood there already."""
         return next(iter(self.extend([event])), None)

@@ -99,7 +99,6 @@ class Item:
         batch (`str`): what it was asked with.
         row (`str`): its id in the table it came from.
         text (`str`): what is shown.
-        place (`int`): its order in the log.
         suggestion (`str`, *optional*): what a model says, not shown before the vote.
         known (`str`, *optional*): the answer, of an item that only tells how well people do.
         use (`str`): `work`; of known items, `qualify` or `calibrate`.
@@ -109,7 +108,6 @@ class Item:
     batch: str
     row: str
     text: str
-    place: int
     suggestion: str | None = None
     known: str | None = None
     use: str = "work"
@@ -149,6 +147,7 @@ class Person:
     skips: Counter[str] = field(default_factory=Counter)  # by item
     shown: set[str] = field(default_factory=set)  # items whose suggestion was shown
     back: str | None = None  # the item whose vote was taken back last: it comes first
+    quiet: float | None = None  # since when they hold something and have done nothing
 
 
 @dataclass
@@ -171,6 +170,8 @@ class State:
         for event in events:
             if event.kind in KINDS:
                 getattr(self, f"_{event.kind}")(event)
+            if event.kind != "lease" and event.person in self.people:
+                self.people[event.person].quiet = None
             self.seq = max(self.seq, event.seq)
         return self
 
@@ -187,6 +188,15 @@ class State:
         for batch, items in self.batches.items():
             if batch not in self.taken:
                 yield from (item for item in items if item.use == "work")
+
+    def classes(self) -> list[str]:
+        """The classes of all batches, in order."""
+        return list(dict.fromkeys(name for names in self.names.values() for name in names))
+
+    def about_classes(self) -> dict[str, dict[str, Any]]:
+        """What is shown of each class: what the last batch that described it says, or nothing."""
+        said = {name: shown for about in self.about.values() for name, shown in about.items()}
+        return {name: said.get(name, {}) for name in self.classes()}
 
     def checks(self, use: str) -> list[Item]:
         """The items whose answer is known, of one use."""
@@ -206,7 +216,7 @@ class State:
             return
         read = ("batch", "row", "text", "suggestion", "known", "use")
         told: dict[str, Any] = {key: event.data[key] for key in read if key in event.data}
-        item = self.items[event.item] = Item(id=event.item, place=len(self.items), **told)
+        item = self.items[event.item] = Item(id=event.item, **told)
         self.batches.setdefault(item.batch, []).append(item)
         self.touched.add(item.id)
         self.cleaned.update(event.data.get("cleaned", {}))
@@ -228,6 +238,7 @@ class State:
         person, item = self._who(event), self._what(event)
         item.leases[person.name] = event.data["until"]
         item.given.setdefault(person.name, event.at)
+        person.quiet = person.quiet or event.at
 
     def _vote(self, event: Event) -> None:
         person, item = self._who(event), self._what(event)

@@ -87,7 +87,7 @@ class Store:
             except Exception as error:  # whatever it is, the next attempt may succeed, and people label meanwhile
                 self.trouble = str(error) if isinstance(error, RarecaseError) else type(error).__name__
                 failures += 1
-            if wait(min(2.0**failures, LONGEST) if failures else EVERY):
+            if wait(min(2.0 ** min(failures, 6), LONGEST) if failures else EVERY):
                 return
 
 

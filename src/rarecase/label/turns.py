@@ -65,14 +65,6 @@ class Turns:
         if mine.failed is not None:
             raise DataError(f"label store: what was to be written with this failed ({type(mine.failed).__name__})")
 
-    @contextmanager
-    def nobodys(self) -> Iterator[None]:
-        """While nobody has a turn, and the log holds all that was said."""
-        with self._lock:
-            if self._open:
-                self._end()
-            yield
-
     def _end(self, error: BaseException | None = None) -> None:
         """Commits, or where something was raised takes all of it back."""
         ended, self._open = self._open, None

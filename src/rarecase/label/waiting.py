@@ -12,7 +12,8 @@ PASS = 0.7  # of the qualification round, the share that has to be right
 def waiting(state: State, person: Person, now: float) -> list[Item]:
     """
     What this person could label now, in order: the qualification round first, and nothing else for whoever failed it;
-    then what was taken back last, what is on the screen, what nobody has seen, and at last what was skipped.
+    then what was taken back last, what is on the screen, what nobody has seen, and at last what was skipped. A flagged
+    text goes to nobody else, since an adjudicator decides it; whoever has it already may still label it.
 
     Args:
         state (`State`): everything.
@@ -29,6 +30,7 @@ def waiting(state: State, person: Person, now: float) -> list[Item]:
         item
         for item in state.work()
         if not (item.settled or person.name in item.votes or person.name in item.flags)
+        and (not item.flags or item.leases.get(person.name, 0.0) > now)
         and (item.suggestion is None or item.suggestion not in person.declined)
         and item.has_room(votes, now, person.name)
     )

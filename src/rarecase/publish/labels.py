@@ -33,7 +33,8 @@ def exchange(repo_id: str, ledger: "Ledger") -> None:
     Brings what is new in a log to the Hub, then fetches what others brought there.
 
     Args:
-        repo_id (`str`): `owner/name` of the data set repository; it is made, private, where there is none.
+        repo_id (`str`): `owner/name` of the data set repository; it is made, private, where there is none yet and
+            something to bring there.
         ledger (`Ledger`): of the log.
 
     Raises:
@@ -47,7 +48,7 @@ def exchange(repo_id: str, ledger: "Ledger") -> None:
     standing = look(Place(kind="dataset", repo_id=repo_id))
     require_private(standing)
     new = ledger.outgoing()
-    if new or standing.sha is None:
+    if new:
         push(standing.place, _additions(new), _message(new))
         ledger.flushed(new)
     unread = ledger.unread(standing.files)
@@ -70,7 +71,10 @@ def require_private(standing: Standing) -> None:
 
 
 def _additions(new: dict[str, bytes]) -> Callable[[Standing], Files]:
-    """What is not there yet: a file that stands there is never written again, whatever got lost in between."""
+    """
+    What is not there yet. A file that stands there came from here, since no two have one name, and is not written
+    again, whatever got lost in between.
+    """
 
     def build(standing: Standing) -> Files:
         card = {} if "README.md" in standing.files else {"README.md": CARD.encode()}
@@ -80,7 +84,7 @@ def _additions(new: dict[str, bytes]) -> Callable[[Standing], Files]:
 
 
 def _message(new: dict[str, bytes]) -> str:
-    return f"Add {', '.join(sorted({path.split('/')[0] for path in new})) or 'the card'}"
+    return f"Add {', '.join(sorted({path.split('/')[0] for path in new}))}"
 
 
 def _contents(standing: Standing, paths: list[str]) -> list[bytes]:
