@@ -9,6 +9,7 @@ import fnmatch
 import json
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -107,11 +108,24 @@ def write_inputs(folder: Path) -> None:
     )
     (folder / "load_data.py").write_text(LOAD_DATA)
     (folder / "leaky.py").write_text(LEAKY)
+    write_votes(folder)
     tiny_models.write("google-bert/bert-base-uncased", folder / "tiny")
     write_published(folder / "published")
     (folder / "swapped").mkdir()
     short = f"a1\tAskDocs\tlegal-advice\t{marked(0, short=True)}\n"
     (folder / "swapped" / "bootstrap_labeled.tsv").write_text(f"id\tsubreddit\ttitle\tcategory\n{short}")
+
+
+def write_votes(folder: Path) -> None:
+    """Votes that were given elsewhere: as they should be, and with a post in each column; and a list of roles."""
+    votes = [
+        {"item": f"pool-{i}", "annotator": "cat", "label": NAMES[i], "seconds": "1", "batch": ""} for i in range(3)
+    ]
+    write_csv(folder / "votes.csv", votes)
+    for column in votes[0]:
+        write_csv(folder / f"votes-{column}.csv", [votes[0] | {column: marked(0, short=True)}])
+    write_csv(folder / "votes-head.csv", [{marked(0, short=True): "x"}])
+    (folder / "roles.yaml").write_text("owners: [alice]\nannotators: [ann, bob]\n")
 
 
 def write_published(folder: Path) -> None:
@@ -195,7 +209,10 @@ def left_in(folder: Path, aside: Iterable[str]) -> list[str]:
 
 
 def told(hub: Hub) -> list[str]:
-    """The traces in all that a Hub was told: requests, names, messages, and files but for the rows of data sets."""
+    """
+    The traces in all that a Hub was told: requests, names, messages, and files but for the rows of data sets and those
+    of a label store.
+    """
     said = {"log": json.dumps(hub.log()).encode()}
     for (kind, repo_id), repo in hub.app.state.repos.items():
         plain = {"refs": repo.refs, "discussions": repo.discussions, "variables": repo.variables}
@@ -204,7 +221,7 @@ def told(hub: Hub) -> list[str]:
             at = f"{kind} {repo_id}@{commit.oid[:8]}"
             said[at] = "\n".join([commit.title, commit.description, *commit.tree]).encode()
             for path, file in commit.tree.items():
-                if kind != "dataset" or not path.endswith(".parquet"):
+                if kind != "dataset" or not re.fullmatch(r".*\.parquet|(queue|events)/[^/]+\.jsonl", path):
                     said[f"{at}/{path}"] = readable(hub.app.state.blob(file.sha256), path)
     return [f"{what}: {trace}" for what, data in said.items() for trace in traces(data)]
 

@@ -5,7 +5,8 @@ Fifty texts stand in the data, each with a marker that can be nowhere else; requ
 markers of their own. All commands run over them at DEBUG, and fail in every way that could show a value. Then all that
 was printed, written or sent to the Hub is searched, but for what is there to hold texts (`ASIDE`).
 
-A command more is a row in one of the lists of steps. `rarecase demo` alone is left out: it takes no data.
+A command more is a row in one of the lists of steps; what has to do with labeling is in `test_no_text_labels`.
+`rarecase demo` alone is left out: it takes no data.
 """
 
 import base64
@@ -15,137 +16,23 @@ import os
 import re
 import shutil
 import signal
-import sys
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from concurrent.futures import Future, wait
 from pathlib import Path
 
-import bad_files
 import marked
 import pyarrow.parquet as pq
 import pytest
 import test_bad_input
-from endpoint import listening
-from hub import Hub
-from marked import MARK, NAMES, TYPED, Forks, Result, Unkind, left_in, read_csv, readable, traces, write_csv
+from marked import MARK, NAMES, TYPED, Result, left_in, read_csv, readable, traces, write_csv
+from planted import ASIDE, Step, World, ends, fault, prepared, require, run, start
 from test_bad_input import small_disk  # noqa: F401 - a fixture
-
-RARECASE = Path(sys.executable).with_name("rarecase")
-ASIDE = {
-    "given/*": "what goes in",
-    "bad/*": "what goes in",
-    "*.parquet": "the rows themselves",
-    "*.parquet.tmp": "the same, left by a kill",
-    "*/to_label*.csv": "what people are given to label",
-    "*/.to_label.csv.tmp": "the same, left by a kill",
-    "*/replies.sqlite*": "the store of replies",
-    "hf_home/datasets/*": "the cache of `datasets`",
-    "hf_home/hub/datasets--*/blobs/*": "the cache of the Hub",
-    "printed/*": "searched command by command",
-}
-
-
-@dataclass(frozen=True)
-class World:
-    """
-    What all steps share.
-
-    Args:
-        root (`Path`): the folder that everything is in.
-        hub (`Hub`): where they publish.
-        forks (`Forks`): what runs them.
-        servers (`dict[str, Unkind]`): endpoints, by what they answer.
-        port (`int`): a free one, for the page.
-        inputs (`set[Path]`): what is there before the first command.
-    """
-
-    root: Path
-    hub: Hub
-    forks: Forks
-    servers: dict[str, Unkind]
-    port: int
-    inputs: set[Path]
-
-    @property
-    def work(self) -> Path:
-        """Where the commands run, and write."""
-        return self.root / "work"
-
-    def run(self, step: "Step") -> Result:
-        """Does what a step says."""
-        step.before(self)
-        killed = []
-
-        def meanwhile(process: int) -> None:
-            time.sleep(0.02)
-            if step.kill and not killed and step.kill[1](self):
-                os.kill(process, step.kill[0])
-                killed.append(process)
-
-        names = {name: server.url for name, server in self.servers.items()}
-        names |= {"case": str(self.work / step.slug), "repo": f"acme/{step.slug}"}
-        command = f"{step.program} {step.command.format(**names)}"
-        return self.forks.run(step.slug, command, self.root / step.cwd, meanwhile, **step.environment)
-
-
-@dataclass(frozen=True)
-class Step:
-    """
-    A command, and how it is to end.
-
-    Args:
-        name (`str`): what is done, or what is wrong.
-        command (`str`): its arguments, in which `{html}` and the like are endpoints, and `{case}` and `{repo}` its own
-            place on the disk and on the Hub.
-        status (`int`): its exit code; less than 0 where `kill` ends it.
-        says (`str`): a pattern for its one line, after `rarecase: `; empty where it says none.
-        before (`Callable`): what is done first.
-        kill (`tuple`, *optional*): a signal, and what has to hold before it is sent.
-        program, cwd, environment: where and how it runs.
-    """
-
-    name: str
-    command: str
-    status: int = 0
-    says: str = ""
-    before: Callable[[World], object] = lambda world: None
-    kill: tuple[signal.Signals, Callable[[World], object]] | None = None
-    program: str = str(RARECASE)
-    cwd: str = "work"
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def slug(self) -> str:
-        return re.sub(r"\W+", "-", self.name).strip("-")
-
-
-def run(**settings: object) -> str:
-    """A small run over the marked texts."""
-    defaults = {name: f"../given/{name}.csv" for name in marked.PLACES}
-    defaults |= dict.fromkeys(("model", "encoder"), "../given/tiny")
-    defaults |= {
-        "strategy": "random",
-        "annotator": "gold",
-        "generator": "none",
-        "budget": 2,
-        "batch": 2,
-        "out": "{case}",
-    }
-    return test_bad_input.command("run", defaults, settings)
 
 
 def ask(kind: str, **settings: object) -> str:
     return run(generator="openai", generator_url=f"{{{kind}}}", generator_model="words", variations=2, **settings)
-
-
-def start(**settings: object) -> str:
-    sizes = {"bootstrap": 4, "dev": 3, "test": 3, "annotator": "gold", "out": "{case}"}
-    return test_bad_input.command("start", {"pool": "../given/pool.csv", **sizes}, settings)
 
 
 def relabel(path: str, change: Callable[[int, marked.Row], marked.Row]) -> Callable[[World], None]:
@@ -189,10 +76,6 @@ def pushed(world: World, kind: str, repo_id: str) -> dict[str, bytes]:
     """The files of a repository."""
     repo, hub = world.hub.app.state.repos[kind, repo_id], world.hub.app.state
     return {path: hub.read(file) for path, file in repo.at("main").tree.items()}
-
-
-def fault(match: str, **what: object) -> Callable[[World], None]:
-    return lambda world: world.hub.fault(match, **what)
 
 
 def uploading(repo: str) -> Callable[[World], bool]:
@@ -469,41 +352,17 @@ STEPS = [*MADE, *HUB, *GIVEN, *BAD_INPUT]
 @pytest.fixture(scope="module")
 def world(hub, tmp_path_factory) -> Iterator[World]:
     """Everything that the commands find."""
-    root = tmp_path_factory.mktemp("no-text")
-    for name in ("given", "bad", "work", "printed"):
-        (root / name).mkdir()
-    marked.write_inputs(root / "given")
-    bad_files.write_inputs(root / "bad")
-    hub.reset()
-    with listening(0) as held:
-        port = held.getsockname()[1]
-    more = {"OPENAI_API_KEY": test_bad_input.KEY, "GRADIO_SERVER_PORT": str(port)}
     kinds = ("error400", "error401", "error404", "error500", "html", "cut", "list", "filters")
-    with ExitStack() as stack:
-        servers = {kind: stack.enter_context(Unkind(kind)) for kind in kinds}
-        servers |= {kind: stack.enter_context(Unkind(kind, delay=60.0)) for kind in ("SIGKILL", "SIGTERM")}
-        environment = {**hub.environment, **dict(marked.debugging(root)), **more}
-        forks = stack.enter_context(Forks(environment, root / "printed"))
-        inputs = {*(root / "given").rglob("*"), *(root / "bad").rglob("*")}
-        yield World(root=root, hub=hub, forks=forks, servers=servers, port=port, inputs=inputs)
+    root, key = tmp_path_factory.mktemp("no-text"), test_bad_input.KEY
+    with prepared(hub, root, kinds=kinds, silent=("SIGKILL", "SIGTERM"), OPENAI_API_KEY=key) as ready:
+        yield ready
 
 
 @pytest.fixture(scope="module")
 def results(world) -> Iterator[dict[str, Future]]:
     """How every step ended, or will."""
-    ends: dict[str, Future] = {step.name: Future() for step in STEPS}
-
-    def follow(steps: list[Step]) -> None:
-        for step in steps:
-            try:
-                ends[step.name].set_result(world.run(step))
-            except Exception as error:  # the test of the step raises it
-                ends[step.name].set_exception(error)
-
-    with ThreadPoolExecutor(2) as pool:
-        for steps in ([*MADE, *HUB], [*GIVEN, *BAD_INPUT]):
-            pool.submit(follow, steps)
-        yield ends
+    with ends(world, [*MADE, *HUB], [*GIVEN, *BAD_INPUT]) as ended:
+        yield ended
 
 
 @pytest.fixture
@@ -514,12 +373,7 @@ def finished(results) -> list[Result]:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_a_command_ends_as_it_should_and_prints_no_text(step, results):
-    result = results[step.name].result()
-    assert result.status == step.status, result.err.decode()[-3000:]
-    assert len(result.lines) == bool(step.says), result.lines
-    assert not step.says or re.match(f"rarecase: {step.says}", result.lines[0]), result.lines[0]
-    assert traces(result.out) == []
-    assert traces(result.err) == []
+    require(step, results[step.name].result())
 
 
 @pytest.mark.usefixtures("finished")

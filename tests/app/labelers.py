@@ -161,9 +161,9 @@ class Client:
             assert self.http.post("/sign-in", data={"name": name}).status_code == 303
         self._ids: dict[str, int] = {}
 
-    def say(self, *acts: dict[str, Any], have: Sequence[str] = ()) -> dict[str, Any]:
+    def say(self, *acts: dict[str, Any], have: Sequence[str] = (), **whose: Any) -> dict[str, Any]:
         """What the labeling page sends and is told."""
-        return self._called("", "say", {"acts": list(acts), "have": list(have)}).json()
+        return self._called("", "say", {"acts": list(acts), "have": list(have), **whose}).json()
 
     def settle(self, **data: Any) -> dict[str, Any]:
         """What the adjudicator's page sends and is told."""

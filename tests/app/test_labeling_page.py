@@ -6,11 +6,13 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from hub.server import bound
 from sklearn.metrics import cohen_kappa_score
 
 from app import labelers
 from app.labelers import NAMES
 from rarecase.label.state import Settings
+from rarecase.label.store import open_store
 
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 HOSTILE = (
@@ -266,6 +268,168 @@ def test_what_one_person_answered_never_becomes_anothers(browser, tmp_path):
                 assert votes(server) == {}
         saved(other)
         assert votes(server) == {first: {"ann": NAMES[0]}}
+
+
+def as_other(page, server, name):
+    """Signs somebody in with another tab of the same browser."""
+    page.context.request.get(f"{server.url}/logout")
+    page.context.request.post(f"{server.url}/sign-in", form={"name": name})
+
+
+def look(page):
+    """Lets the page see at once how things stand."""
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+
+def test_what_one_person_wrote_never_becomes_anothers_and_is_not_lost(browser, tmp_path):
+    with served(tmp_path, labelers.posts(4), settings=Settings(votes=2)) as server, labeling(browser, server) as page:
+        first = item(page)
+        page.route("**/component_server/", lambda route: route.abort())
+        page.keyboard.press("c")
+        page.locator("#said").fill("a word on it")
+        page.get_by_role("button", name="Send").click()
+        page.get_by_text("Classes I'd rather not see").click()
+        page.get_by_role("checkbox", name="self-harm").check()
+        told(page, "The server does not answer.")
+        as_other(page, server, "bob")
+        page.unroute("**/component_server/")
+        look(page)
+        page.locator("#me", has_text="bob").wait_for()
+        press(page, "1")  # Bob's own goes out meanwhile
+        saved(page)
+        assert not page.get_by_role("checkbox", name="self-harm").is_checked()
+        page.keyboard.press("c")
+        page.locator("#said").fill("begun by Bob")
+        as_other(page, server, "ann")
+        look(page)
+        page.locator("#me", has_text="ann").wait_for()
+        page.get_by_role("button", name="Send").click()
+        saved(page)
+        page.locator("#declined :checked").wait_for()
+        with server.desk.state() as state:
+            assert [i.comments for i in state.items.values() if i.comments] == [[("ann", "a word on it")]]
+            assert state.items[first].comments
+            assert {p.name: set(p.declined) for p in state.people.values()} == {"ann": {"self-harm"}, "bob": set()}
+
+
+def test_answers_kept_for_one_store_wait_for_it_when_another_is_served_at_its_address(browser, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for store in (one, two):  # with the same items
+        labelers.fill(store, labelers.posts(4))
+    servers = {store: SimpleNamespace(desk=labelers.desk(store)) for store in (one, two)}
+    with bound() as kept:
+        port = kept.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        with labelers.serving(one, tmp_path / "log", port=port):
+            context = browser.new_context()
+            page = context.new_page()
+            page.goto(url, wait_until="domcontentloaded")
+            page.get_by_label("Your name").fill("ann")
+            page.keyboard.press("Enter")
+            page.locator("#post[data-item]").wait_for()
+            page.route("**/component_server/", lambda route: route.abort())
+            first = press(page, "1")
+        with labelers.serving(two, tmp_path / "log", port=port):
+            page.context.request.post(f"{url}/sign-in", form={"name": "ann"})
+            page.unroute("**/component_server/")
+            look(page)
+            saved(page)
+            press(page, "2")  # in the tab that was open
+            page.reload(wait_until="domcontentloaded")
+            press(page, "3")
+            saved(page)
+        with labelers.serving(one, tmp_path / "log", port=port):
+            page.reload(wait_until="domcontentloaded")
+            told(page, "You said self-harm.")
+            saved(page)
+        context.close()
+    assert votes(servers[one]) == {first: {"ann": NAMES[0]}}
+    assert {given["ann"] for given in votes(servers[two]).values()} == {NAMES[1], NAMES[2]}
+
+
+def test_undo_takes_back_nothing_but_what_is_meant(browser, tmp_path):
+    settings = Settings(votes=1, lease=1.0)
+    with served(tmp_path, labelers.posts(20), settings=settings) as server, labeling(browser, server) as page:
+
+        def too_late(*keys):
+            """Presses keys on a text that somebody else has labelled meanwhile."""
+            current = item(page)
+            page.wait_for_timeout(1100)
+            others = (f"other-{i}" for i in range(9))
+            other = next(name for name in others if any(r["item"] == current for r in server.desk.queue(name).queue))
+            assert server.desk.vote(other, current, NAMES[5]).accepted
+            for key in keys:
+                page.keyboard.press(key)
+
+        first = press(page, "1")
+        saved(page)
+        too_late("2", "Backspace")  # before the first is answered
+        told(page, "Not counted: what you would take back was not counted")
+        assert votes(server)[first] == {"ann": NAMES[0]}
+        page.locator("#post[data-item]").wait_for()
+        too_late("3")
+        told(page, "Not counted: it was kept for you too long")
+        page.keyboard.press("Backspace")
+        told(page, "Your last answer did not count: there is nothing to take back.")
+        assert votes(server)[first] == {"ann": NAMES[0]}
+        page.keyboard.press("Backspace")
+        page.locator(f"#post[data-item='{first}']").wait_for()
+        assert first not in votes(server)
+
+
+def test_undo_in_one_tab_leaves_alone_what_was_said_in_another(browser, tmp_path):
+    with served(tmp_path, labelers.posts(8)) as server, labeling(browser, server) as page:
+        other = page.context.new_page()
+        other.goto(server.url, wait_until="domcontentloaded")
+        other.locator("#post[data-item]").wait_for()
+        first = press(page, "1")
+        other.wait_for_function("first => document.querySelector('#post').dataset.item !== first", arg=first)
+        second = press(other, "2")
+        saved(page), saved(other)
+        page.keyboard.press("Backspace")
+        told(page, "Not counted: what you would take back was not counted, or is not your last answer.")
+        assert votes(server) == {first: {"ann": NAMES[0]}, second: {"ann": NAMES[1]}}
+        other.keyboard.press("Backspace")
+        told(other, "Taken back.")
+        assert votes(server) == {first: {"ann": NAMES[0]}}
+
+
+def test_why_answers_are_not_safe_yet_is_said_on_both_pages_and_to_whoever_serves(
+    browser, tmp_path, fresh_hub, monkeypatch
+):
+    """A Hub that takes nothing for a while; the store on it is this machine's disk until then."""
+    store, log = "hf://datasets/acme/labels", tmp_path / "log"
+    monkeypatch.setenv("RARECASE_STORE", str(tmp_path / "disk"))
+    opened = open_store(store)
+    opened.desk.add("b1", NAMES, [{"row": f"r{i}", "text": text} for i, text in enumerate(labelers.posts(4))])
+    opened.close()
+    environment = {**fresh_hub.environment, "HF_HUB_OFFLINE": "0", "RARECASE_STORE": str(tmp_path / "disk")}
+    fresh_hub.fault("/commit/", 400, times=10**6)
+    reason = "acme/labels: the Hub refuses it (status 400)"
+    with (
+        labelers.serving(store, log, settings=Settings(votes=1), **environment) as url,  # which is to go to the Hub
+        signed_in(browser, url, "ann") as page,
+    ):
+
+        def logged(line):
+            for _ in range(300):
+                if line in log.read_text():
+                    return look(page)
+                page.wait_for_timeout(200)
+            raise AssertionError(log.read_text())
+
+        press(page, "1")
+        logged(f"rarecase: {reason}")
+        page.locator("#trouble", has_text=reason).wait_for()
+        assert page.locator("#unflushed").inner_text() == "1"
+        settling = page.context.new_page()
+        settling.goto(f"{url}/settle/", wait_until="domcontentloaded")
+        settling.locator("#trouble", has_text=reason).wait_for()
+        fresh_hub.app.faults.clear()
+        logged("rarecase: labels reach the Hub again")
+        saved(page)
+        assert page.locator("#trouble").inner_text() == ""
+        assert log.read_text().count(reason) == 1
 
 
 def test_keys_of_who_types_or_uses_a_shortcut_are_no_votes(browser, tmp_path):

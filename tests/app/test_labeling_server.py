@@ -5,17 +5,23 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from starlette.testclient import TestClient
 
 from app import labelers
 from app.labelers import NAMES, Client, vote
 from rarecase.app.labeling import launch, serve
 from rarecase.app.labeling.gate import Gate, SignIn
 from rarecase.app.labeling.qualify import add_known
+from rarecase.app.labeling.server import application
+from rarecase.app.labeling.sign_in import store_id
 from rarecase.errors import ConfigError, DataError
 from rarecase.label.roles import Everybody
 from rarecase.label.state import Settings
+from rarecase.label.store import open_store
+from rarecase.taxonomy import Taxonomy
 
 SECRET = "nobody is to read this anywhere"
 
@@ -127,7 +133,13 @@ def test_the_folder_of_a_space_says_store_settings_and_classes(tmp_path):
         assert state.settings == Settings(votes=3)
 
 
-def test_an_exception_that_nobody_caught_is_logged_without_its_words(caplog):
+@pytest.mark.parametrize("where", ["behind the gate", "in the sign-in"])
+def test_an_exception_that_nobody_caught_is_logged_without_its_words(caplog, where):
+    def who(request):
+        if where == "in the sign-in":
+            raise ValueError(SECRET)
+        return "ann"
+
     async def fails(scope, receive, send):
         raise ValueError(SECRET)
 
@@ -136,12 +148,33 @@ def test_an_exception_that_nobody_caught_is_logged_without_its_words(caplog):
     async def send(message):
         sent.append(message)
 
-    gate = Gate(fails, SignIn(lambda request: "ann", frozenset(), lambda app: None, lambda to: ""), Everybody())
+    gate = Gate(fails, SignIn(who, frozenset(), lambda app: None, lambda to: ""), Everybody())
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
     asyncio.run(gate(scope, None, send))
     assert sent[0]["status"] == 500
     assert "ValueError in " in caplog.text
     assert SECRET not in caplog.text + str(sent)
+
+
+@pytest.mark.parametrize(("headers", "most"), [([], 101), ([(b"content-length", b"1000001")], 0)])
+def test_of_a_body_that_is_too_long_no_more_is_read_and_nothing_gets_through(headers, most):
+    reached, received, sent = [], [], []
+
+    async def behind(scope, receive, send):
+        reached.append(scope)
+
+    async def receive():
+        received.append(10_000)
+        return {"type": "http.request", "body": b"x" * 10_000, "more_body": True}  # without end
+
+    async def send(message):
+        sent.append(message)
+
+    gate = Gate(behind, SignIn(lambda request: "ann", frozenset(), lambda app: None, lambda to: ""), Everybody())
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": b""}
+    asyncio.run(gate(scope, receive, send))
+    assert sent[0]["status"] == 413
+    assert (reached, len(received)) == ([], most)
 
 
 def test_a_vote_is_told_apart_from_a_repeated_one(tmp_path):
@@ -152,3 +185,54 @@ def test_a_vote_is_told_apart_from_a_repeated_one(tmp_path):
         answers = [ann.say(cast), ann.say(cast), ann.say(cast, cast)]
         assert all(told["accepted"] for answer in answers for told in answer["told"])
         assert answers[-1]["progress"]["done"] == 1
+
+
+@pytest.mark.parametrize("seconds", [10**400, -(10**400), 1e300, float("inf"), float("nan"), -1, True])
+def test_seconds_that_no_clock_has_are_a_vote_all_the_same(tmp_path, seconds):
+    labelers.fill(tmp_path / "labels.sqlite", labelers.posts(1))
+    with labelers.running(tmp_path / "labels.sqlite") as url:
+        ann = Client(url, "ann")
+        cast = vote(ann.say()["queue"][0]["item"], NAMES[0]) | {"seconds": seconds}
+        body = {"data": {"acts": [cast]}, "component_id": 0, "fn_name": "say", "session_hash": "x"}
+        config = ann.http.get("/config").json()
+        body["component_id"] = next(c["id"] for c in config["components"] if c["props"].get("server_fns"))
+        answer = ann.http.post("/gradio_api/component_server/", content=json.dumps(body))
+        assert answer.json()["told"][0]["accepted"]
+    with labelers.desk(tmp_path / "labels.sqlite").state() as state:
+        (item,) = state.items.values()
+    assert 0 <= item.votes["ann"].seconds < 60
+
+
+def test_what_a_page_of_another_store_or_person_sends_is_not_done(tmp_path):
+    labelers.fill(tmp_path / "labels.sqlite", labelers.posts(2))
+    with labelers.running(tmp_path / "labels.sqlite") as url:
+        ann = Client(url, "ann")
+        before = ann.say()
+        cast = vote(before["queue"][0]["item"], NAMES[0])
+        for whose in ({"me": "bob"}, {"store": "another"}, {"me": "ann", "store": "another"}, {"me": 5}):
+            answer = ann.say(cast, **whose)
+            assert (answer["told"], answer["progress"]["done"]) == ([], 0)
+        assert ann.say(cast, me="ann", store=before["store"])["told"][0]["accepted"]
+
+
+def test_a_store_is_told_from_others_by_where_it_is(tmp_path, monkeypatch):
+    (tmp_path / "one").mkdir()
+    monkeypatch.chdir(tmp_path)
+    ids = {name: store_id(labelers.desk(name)) for name in ("one", "one/labels.sqlite", "two", str(tmp_path / "one"))}
+    assert ids["one"] == ids["one/labels.sqlite"] == ids[str(tmp_path / "one")] != ids["two"]
+
+
+def test_whoever_only_looks_waits_for_nobodys_turn(tmp_path):
+    """Turns of many share a commit, which waits for the disk: a look must not end one before its time."""
+    labelers.fill(tmp_path / "labels.sqlite", labelers.posts(2))
+    store = open_store(str(tmp_path / "labels.sqlite"))
+    client = TestClient(application(store, Everybody(), Taxonomy.default()))
+    assert client.post("/sign-in", data={"name": "ann"}, follow_redirects=False).status_code == 303
+    with ThreadPoolExecutor(1) as pool, store.desk.turn():
+        for page in ("", "/settle"):
+            config = pool.submit(client.get, f"{page}/config").result(timeout=10).json()
+        settle = next(c["id"] for c in config["components"] if c["props"].get("server_fns"))
+        body = {"data": {}, "component_id": settle, "fn_name": "settle", "session_hash": "x"}
+        answer = pool.submit(client.post, "/settle/gradio_api/component_server/", json=body).result(timeout=10)
+        assert answer.json()["left"] == 0
+    store.close()

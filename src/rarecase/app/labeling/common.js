@@ -19,6 +19,20 @@ const tell = (text, refused = false) => {
   told.replaceChildren(make('span', {textContent: text}));  // a new element, so that the same words are said again
 };
 
+// How many answers could be lost with this machine, and why they have not gone elsewhere.
+const safe = (count, trouble) => {
+  $('unflushed').textContent = count;
+  const said = trouble && `Answers wait here for the Hub, which is tried again and again: ${trouble}.`;
+  if ($('trouble').textContent !== said) $('trouble').textContent = said;  // or a screen reader would say it again
+};
+
+// A double click counts once. What was clicked by the pointer loses the focus: Enter is not to press it again.
+const onClick = (button, go) => button.addEventListener('click', event => {
+  if (event.detail > 1) return tell('A double click counts once.', true);
+  if (event.detail) button.blur();
+  go();
+});
+
 const shownNumber = number => number === null ? '–' : number.toFixed(3);
 
 const agree = found => {
@@ -42,11 +56,7 @@ const classButtons = (names, about, pick) => {
       button.dataset.key = place + 1;
       button.setAttribute('aria-keyshortcuts', place + 1);
     }
-    button.addEventListener('click', event => {
-      if (event.detail > 1) return tell('A double click counts once.', true);
-      if (event.detail) button.blur();  // by the pointer: Enter is not to press it again
-      pick(name);
-    });
+    onClick(button, () => pick(name));
     return button;
   }));
 };

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 HEALTH = "/health"  # says that the server runs, and nothing else
 SETTLE = "/settle"
+READING = ("GET", "HEAD", "OPTIONS")
+LONGEST = 1_000_000  # bytes of a body: many times what the pages send
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,24 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._quietly(await self._refused(Request(scope)) or self.app, scope, receive, send)
+            await self._quietly(self._answer, scope, receive, send)
         else:  # a websocket, of which there are none
             await send({"type": "websocket.close", "code": 1008})
 
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if refused := await self._refused(request):
+            await refused(scope, receive, send)
+        elif request.method in READING:
+            await self.app(scope, receive, send)
+        elif body := await _body(request.headers, receive):
+            await self.app(scope, body, send)
+        else:
+            await PlainTextResponse(f"more than {LONGEST} bytes", 413)(scope, receive, send)
+
     async def _refused(self, request: Request) -> Response | None:
         path = request.scope["path"]
-        if request.method not in ("GET", "HEAD", "OPTIONS") and _is_foreign(request):
+        if request.method not in READING and _is_foreign(request):
             return PlainTextResponse("sent from another site", 403)
         if path == HEALTH or path in self.sign_in.paths:
             return None
@@ -102,6 +116,25 @@ class Gate:
             logger.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
             if not begun:
                 await PlainTextResponse("the server failed", 500)(scope, receive, send)
+
+
+async def _body(headers: Headers, receive: Receive) -> Receive | None:
+    """Receives a body again, all of it at once; None where it is too long, by its header or in fact, or cut off."""
+    if int(headers.get("content-length", 0)) > LONGEST:
+        return None
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > LONGEST or message["type"] != "http.request":
+            return None
+        more = message.get("more_body", False)
+    whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+    async def again() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return again
 
 
 def _is_foreign(request: Request) -> bool:

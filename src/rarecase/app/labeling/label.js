@@ -5,20 +5,33 @@ const SOON = 5000, IDLE = 15000;  // ms between two looks at how things stand: w
 const REST = 30 * 60000, PAUSE = 5 * 60000;  // ms of labeling until a break is suggested; what counts as one
 const box = (() => { try { return window.localStorage; } catch { return {}; } })();  // none in some frames
 
-let me = null, about = {}, queue = [], progress = {}, ofHub = 0;
+let me = null, store = null, about = {}, queue = [], progress = {}, ofHub = 0, trouble = '';
 let current = null, shownAt = 0, covered = false, buttons = '';
 let sending = false, again = false, failures = 0, timer = 0, count = 0;
 const texts = new Map();  // by item: those of the queue
-const unkept = [];        // acts that hold text or no item: in memory until the server has them
+const unkept = [];        // acts that hold text or no item, and whose they are: in memory until the server has them
+const acted = [];         // the ids of what was done here and can be taken back, in order
+let missed = false;       // whether the very last of it was refused
 
-const prefix = () => `rarecase:${me}:`;
+// Every store that is served at this address has the same place in the browser, and so has everybody who signs in.
+const prefix = () => `rarecase:${store}:${me}:`;
 const keys = () => me === null ? [] : Object.keys(box).filter(key => key.startsWith(prefix())).sort();
 const read = keys => keys.flatMap(key => box[key] ? [JSON.parse(box[key])] : []);  // another tab may be done with one
 
+const myUnkept = () => unkept.filter(({whose}) => whose === prefix());
+
 const act = (kind, more = {}) => {
-  box[`${prefix()}${Date.now()}-${String(count++).padStart(6, '0')}`] = JSON.stringify({kind, event: uuid(), ...more});
+  const event = uuid();
+  box[`${prefix()}${Date.now()}-${String(count++).padStart(6, '0')}-${event}`] = JSON.stringify({kind, event, ...more});
+  if (kind !== 'undo') acted.push(event);
+  missed = false;
   tire();
   show();
+  send();
+};
+
+const actUnkept = (kind, more, whose = prefix()) => {
+  unkept.push({whose, act: {kind, event: uuid(), ...more}});
   send();
 };
 
@@ -26,17 +39,21 @@ const send = async () => {
   if (sending) { again = true; return; }
   sending = true; again = false;
   clearTimeout(timer);
-  const stored = keys().slice(0, 20), extra = unkept.slice();
-  const sent = [...read(stored), ...extra];
-  const reply = await ask(server.say, {me, acts: sent, have: [...texts.keys()]});
+  const stored = keys().slice(0, 20), extra = myUnkept().slice(0, 20);
+  const sent = [...read(stored), ...extra.map(({act}) => act)];
+  const reply = await ask(server.say, {me, store, acts: sent, have: [...texts.keys()]});
   sending = false;
   if (!reply) return fail();
   failures = 0;
-  unkept.splice(0, extra.length);
-  // Where somebody else has signed in meanwhile, nothing was done: what was kept stays for whose it is.
-  if (me === null || reply.me === me) stored.forEach(key => delete box[key]);
+  if (reply.me === me && reply.store === store) {
+    stored.forEach(key => delete box[key]);
+    extra.forEach(done => unkept.splice(unkept.indexOf(done), 1));
+  } else {  // somebody else has signed in, or another store is served: nothing was done, and all stays for whose it is
+    acted.length = 0;
+    missed = false;
+  }
   take(reply, sent);
-  if (again || keys().length || unkept.length) send();
+  if (again || keys().length || myUnkept().length) send();
   else timer = setTimeout(send, queue.length ? IDLE : SOON);
 };
 
@@ -49,7 +66,7 @@ const fail = async () => {
 };
 
 const take = (reply, sent) => {
-  ({me, about, progress, unflushed: ofHub} = reply);
+  ({me, store, about, progress, unflushed: ofHub, trouble} = reply);
   const undone = sent.some(({kind}) => kind === 'undo');
   if (reply.agreement) agree(reply.agreement);
   for (const row of reply.queue) if (row.text !== null) texts.set(row.item, row.text);
@@ -64,8 +81,15 @@ const take = (reply, sent) => {
   show();
 };
 
-const say = (answer, {kind, label}) => {
-  if (!answer.accepted) return tell(`Not counted: ${answer.reason}.`, true);
+const say = (answer, {kind, label, event}) => {
+  if (!answer.accepted) {
+    const place = acted.indexOf(event);
+    if (place >= 0) {
+      missed = place === acted.length - 1;
+      acted.splice(place, 1);
+    }
+    return tell(`Not counted: ${answer.reason}.`, true);
+  }
   const model = answer.suggestion ? ` The model said ${answer.suggestion}.` : '';
   const said = {vote: `You said ${label}.${model}`, skip: 'Put to the end.', flag: 'Flagged for an adjudicator.',
     comment: 'The comment is with the adjudicator.', undo: 'Taken back.', decline: 'Noted.'};
@@ -114,16 +138,21 @@ const nothing = () => ({
 })[progress.open_for] ?? '…';
 
 const stand = () => {
-  const here = keys().length + unkept.length;
+  const here = keys().length + myUnkept().length;
   const {done = 0, left = 0, decided = 0, total = 0} = progress;
   $('progress').textContent = `${done} labelled by you, ${left} left for you. ${decided} of ${total} decided.`;
   $('bar').max = total || 1;
   $('bar').value = decided;
-  $('unflushed').textContent = here + ofHub;
+  safe(here + ofHub, trouble);
 };
 
 const meanings = declined => {
-  const names = Object.keys(about);
+  describe(Object.keys(about));
+  if (myUnkept().length) return;  // what was chosen just now
+  for (const input of $('declined').querySelectorAll('input')) input.checked = declined.includes(input.value);
+};
+
+const describe = names => {
   if ($('meanings').dataset.names === JSON.stringify(about)) return;
   $('meanings').dataset.names = JSON.stringify(about);
   $('meanings').querySelector('dl').replaceChildren(...names.flatMap(name => [
@@ -131,14 +160,13 @@ const meanings = declined => {
     make('dd', {dir: 'auto'}, about[name].definition ?? '', ' ', ...(about[name].example ? [make('q', {textContent: about[name].example})] : [])),
   ]));
   $('declined').replaceChildren(...names.map(name => make('label', {},
-    make('input', {type: 'checkbox', value: name, checked: declined.includes(name), onchange: decline}),
+    make('input', {type: 'checkbox', value: name, onchange: decline}),
     make('span', {textContent: name, dir: 'auto'}))));
 };
 
 const decline = () => {
   const classes = Array.from($('declined').querySelectorAll(':checked'), ({value}) => value);
-  unkept.push({kind: 'decline', event: uuid(), classes});
-  send();
+  actUnkept('decline', {classes});
 };
 
 const refuse = why => { tell(why, true); return true; };
@@ -161,16 +189,20 @@ const choose = number => {
 
 const undo = () => {
   if (me === null) return refuse('Not counted: the page is not ready yet.');
-  act('undo');
+  if (missed) {
+    missed = false;
+    return refuse('Your last answer did not count: there is nothing to take back. Press again for the one before it.');
+  }
+  act('undo', {of: acted.pop()});  // what is meant by it; after a refresh whatever was last
   return true;
 };
 const skip = () => withText(item => act('skip', {item}));
 const flag = () => withText(item => act('flag', {item}));
 const look = () => { if (covered) { cover(false); return true; } };
 
-let commentOn = null;  // the text that the comment is about
+let commentOn = null;  // the text that the comment is about, and whose comment it is
 const comment = () => withText(item => {
-  commentOn = item;
+  commentOn = {item, whose: prefix()};
   $('commenting').hidden = false;
   $('comment').ariaExpanded = 'true';
   $('said').focus();
@@ -193,22 +225,15 @@ const tire = () => {
 const KEYS = {Backspace: undo, Enter: look, s: skip, f: flag, c: comment};
 onKeys(key => typeof key === 'number' ? choose(key) : KEYS[key]?.());
 
-for (const [id, go] of Object.entries({undo, skip, flag, comment, look})) {
-  $(id).addEventListener('click', event => {
-    if (event.detail > 1) return tell('A double click counts once.', true);
-    if (event.detail) $(id).blur();
-    go();
-  });
-}
+for (const [id, go] of Object.entries({undo, skip, flag, comment, look})) onClick($(id), go);
 $('close').addEventListener('click', uncomment);
 $('said').addEventListener('keydown', event => { if (event.key === 'Escape') uncomment(); });
 $('commenting').addEventListener('submit', event => {
   event.preventDefault();
   const text = $('said').value.trim();
-  if (text) unkept.push({kind: 'comment', event: uuid(), item: commentOn, text});
   $('said').value = '';
   uncomment();
-  send();
+  if (text) actUnkept('comment', {item: commentOn.item, text}, commentOn.whose);
 });
 
 $('warning').hidden = box.rarecaseWarned === 'yes';

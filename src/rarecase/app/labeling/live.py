@@ -5,7 +5,6 @@ import time
 
 from rarecase.label.agreement import Agreement, agreement
 from rarecase.label.desk import Desk
-from rarecase.label.state import State
 
 EVERY = 2.0  # seconds between two computations
 
@@ -39,8 +38,3 @@ class Live:
                     self._found = self.desk.agreement()
                 self._known = (now, time.monotonic())
             return self._found
-
-
-def class_names(state: State) -> list[str]:
-    """The classes of all batches, in order."""
-    return list(dict.fromkeys(name for names in state.names.values() for name in names))

@@ -4,7 +4,6 @@ answer once what was asked has happened; Gradio's queue carries nothing. Texts a
 page by `textContent` alone: a template would run or lose what is written in them.
 """
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -15,8 +14,9 @@ import gradio as gr
 from fastapi import HTTPException
 
 from rarecase.app.labeling.door import WARNING
-from rarecase.app.labeling.live import Live, class_names
-from rarecase.label.desk import Answer
+from rarecase.app.labeling.live import Live
+from rarecase.app.labeling.sign_in import store_id
+from rarecase.label.desk import Answer, Desk
 from rarecase.label.roles import Roles
 from rarecase.label.state import Item, State
 from rarecase.label.store import Store
@@ -24,6 +24,7 @@ from rarecase.taxonomy import Taxonomy
 
 HERE = Path(__file__).parent
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MOST = 50  # acts that a page may send at once; it sends fewer
 UNKNOWN = "this was not understood; reload the page"
 
 
@@ -53,23 +54,24 @@ def label_page(behind: Behind, live: Live) -> gr.Blocks:
         behind (`Behind`): what it talks to.
         live (`Live`): the agreement it shows.
     """
-    desk = behind.store.desk
+    desk, store = behind.store.desk, store_id(behind.store.desk)
 
     def say(data: Any, request: gr.Request) -> dict[str, Any]:
         """Does what somebody did, in order, and tells what is theirs next; with nothing done, how things stand."""
         person = _listed(behind.who(request), behind.roles.may_label)
         acts = [act for act in _list(data, "acts") if isinstance(act, dict)]
-        if isinstance(data, dict) and data.get("me") not in (None, person):
-            acts = []  # of whoever was signed in when the page was opened
-        answers = [(_done(behind, person, act), act) for act in acts]
+        if len(acts) > MOST:
+            raise HTTPException(413, f"at most {MOST} acts at once")
+        if not _is_for(data, me=person, store=store):
+            acts = []
+        answers = [(_done(desk, person, act), act) for act in acts]
         last = answers[-1][0] if answers else desk.queue(person)
-        with desk.state() as state:
-            common = _common(behind, state, person) | {"declined": sorted(state.person(person).declined)}
+        common = _common(behind, person, last.about) | {"store": store, "declined": last.declined}
         if not answers:
             found = live()
             common |= {"agreement": {"items": found.items, "kappa": found.kappa, "alpha": found.alpha}}
         told = [{"event": act.get("event"), **_told(answer)} for answer, act in answers]
-        held = _list(data, "have")  # texts that the page has already
+        held = _ids(data, "have")  # texts that the page has already
         queue = [{**row, "text": None} if row["item"] in held else row for row in last.queue]
         return common | {"told": told, "queue": queue, "progress": last.progress}
 
@@ -90,19 +92,21 @@ def settle_page(behind: Behind, live: Live) -> gr.Blocks:
         """Decides an item, where one is named, and shows `now` or the next; none of `later` where there is another."""
         judge = _listed(behind.who(request), behind.roles.may_settle)
         match data:
+            case {"item": _, "me": str(me)} if me != judge:  # of whoever was signed in when the key was pressed
+                answer = Answer(False, f"{judge} is signed in now")
             case {"item": str(item), "label": (str() | None) as label, "event": str(event)} if UUID.fullmatch(event):
                 answer = desk.settle(judge, item, label, event=event)
             case {"item": _}:
                 answer = Answer(False, UNKNOWN)
             case _:
                 answer = Answer()
-        later, now = _list(data, "later"), _list(data, "now")
+        later, now = _ids(data, "later"), _ids(data, "now")
         waiting = desk.disputes(judge)
         # What is on the screen stays there; what was put off comes last.
         first = min(waiting, key=lambda item: (item.id in later, item.id not in now), default=None)
         with desk.state() as state:
             shown = first and _dispute(first, state)
-            common = _common(behind, state, judge)
+            common = _common(behind, judge, state.about_classes())
         agreement = asdict(live())
         return common | {"told": _told(answer), "dispute": shown, "left": len(waiting), "agreement": agreement}
 
@@ -130,13 +134,12 @@ def _listed(name: str | None, may: Callable[[str], bool]) -> str:
     return name
 
 
-def _done(behind: Behind, person: str, act: dict[str, Any]) -> Answer:
-    desk = behind.store.desk
+def _done(desk: Desk, person: str, act: dict[str, Any]) -> Answer:
     if not (isinstance(event := act.get("event"), str) and UUID.fullmatch(event)):
         return replace(desk.queue(person), accepted=False, reason=UNKNOWN)
     match act:
         case {"kind": "vote", "item": str(item), "label": str(label), "seconds": int() | float() as seconds}:
-            seconds = float(seconds) if math.isfinite(seconds) else 0.0
+            seconds = float(seconds) if 0 < seconds < 1e9 else 0.0  # JSON has numbers that are none of a clock
             return desk.vote(person, item, label, seconds=seconds, event=event)
         case {"kind": "skip", "item": str(item)}:
             return desk.skip(person, item, event=event)
@@ -145,10 +148,10 @@ def _done(behind: Behind, person: str, act: dict[str, Any]) -> Answer:
         case {"kind": "comment", "item": str(item), "text": str(text)}:
             return desk.comment(person, item, text, event=event)
         case {"kind": "decline", "classes": list(classes)}:
-            with desk.state() as state:
-                known = class_names(state)
-            return desk.decline(person, [name for name in known if name in classes])
-        case {"kind": "undo"}:
+            return desk.decline(person, classes)
+        case {"kind": "undo", "of": str(of)}:
+            return desk.undo(person, of=of, event=event)
+        case {"kind": "undo"} if "of" not in act:
             return desk.undo(person, event=event)
         case _:
             return replace(desk.queue(person), accepted=False, reason=UNKNOWN)
@@ -160,6 +163,19 @@ def _list(data: Any, key: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
+def _ids(data: Any, key: str) -> set[str]:
+    return {found for found in _list(data, key) if isinstance(found, str)}
+
+
+def _is_for(data: Any, **whose: str) -> bool:
+    """
+    Whether what a page sends is for this person and this store. It may have been opened before somebody else signed
+    in, or another store was served at the same address.
+    """
+    said = data if isinstance(data, dict) else {}
+    return all(said.get(key) in (None, value) for key, value in whose.items())
+
+
 def _told(answer: Answer) -> dict[str, Any]:
     return {
         "accepted": answer.accepted,
@@ -169,17 +185,16 @@ def _told(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _common(behind: Behind, state: State, person: str) -> dict[str, Any]:
+def _common(behind: Behind, person: str, about: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What both pages are told each time."""
     classes = behind.taxonomy.classes
-    about = {c.name: {"definition": c.definition, "example": next(iter(c.examples), "")} for c in classes}
-    for said in state.about.values():
-        about |= said
+    known = {c.name: {"definition": c.definition, "example": next(iter(c.examples), "")} for c in classes}
     return {
         "me": person,
         "settles": behind.roles.may_settle(person),
-        "about": {name: about.get(name, {}) for name in class_names(state)},
+        "about": {name: said or known.get(name, {}) for name, said in about.items()},
         "unflushed": behind.store.unflushed(),
+        "trouble": behind.store.trouble.partition(";")[0],  # the way out is that of a command
     }
 
 

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from rarecase.app.labeling.live import class_names
-from rarecase.errors import DataError, shown_label
+from rarecase.errors import DataError, did_you_mean, shown_label
 from rarecase.label.desk import Desk
 from rarecase.tables.argument import read_argument
 from rarecase.taxonomy import Taxonomy
 
 
-def add_known(desk: Desk, path: Path, *, calibrate: bool) -> None:
+def add_known(desk: Desk, path: Path, *, calibrate: bool, taxonomy: Taxonomy | None = None) -> None:
     """
     Puts them into the store; what is there already stays as it is.
 
@@ -17,6 +16,7 @@ def add_known(desk: Desk, path: Path, *, calibrate: bool) -> None:
         desk (`Desk`): of the store.
         path (`Path`): a table with text and label.
         calibrate (`bool`): whether every second one is kept for calibration.
+        taxonomy (`Taxonomy`, *optional*): the classes where the store has none yet, by default those of the labels.
 
     Raises:
         `DataError`: where a label is none of the classes of the store.
@@ -26,18 +26,17 @@ def add_known(desk: Desk, path: Path, *, calibrate: bool) -> None:
     """
     table = read_argument(str(path), "qualify", labeled=True)
     said = table["label"][:]
-    taxonomy = Taxonomy.from_labels(said)
+    taxonomy = taxonomy or Taxonomy.from_labels(said)
     with desk.state() as state:
-        names = class_names(state) or list(taxonomy.names)
+        names = state.classes() or list(taxonomy.names)
     rows = []
     for number, row in enumerate(table.select_columns(["id", "text", "label"]), 1):
         place = taxonomy.index(row["label"])
         known = row["label"] if place is None else taxonomy.names[place]
         if known not in names:
-            raise DataError(
-                f"{path}: row {number}: label{shown_label(known, set(said))} is no class of the store "
-                f"({', '.join(names)})"
-            )
+            hint = did_you_mean(known, names)
+            value = shown_label(known, set(said)) if hint else ""  # else it may be a post of another column
+            raise DataError(f"{path}: row {number}: label{value} is no class of the store{hint} ({', '.join(names)})")
         rows.append({"row": row["id"], "text": row["text"], "known": known})
     desk.add("qualify", names, rows[::2] if calibrate else rows, use="qualify")
     if calibrate:

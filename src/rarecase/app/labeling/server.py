@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -160,12 +162,23 @@ def _serve(
         print(f"rarecase: the labeling page is at http://{shown}:{listening.getsockname()[1]}", file=sys.stderr)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         store.start_syncing()
+        threading.Thread(target=_tell_trouble, args=(store,), daemon=True).start()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the store is closed, and sends what is left
         with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
             uvicorn.Server(config).run(sockets=[listening])
     finally:
         store.close()
         listening.close()
+
+
+def _tell_trouble(store: Store) -> None:
+    """Says on stderr why labels do not reach the Hub, once for each reason, and that they do again."""
+    told = ""
+    while True:
+        if (trouble := store.trouble) != told:
+            print(f"rarecase: {trouble or 'labels reach the Hub again'}", file=sys.stderr, flush=True)
+            told = trouble
+        time.sleep(0.5)
 
 
 def _bound(host: str, port: int) -> socket.socket:

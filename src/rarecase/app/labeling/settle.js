@@ -1,7 +1,7 @@
 // The adjudicator's page: one disagreement at a time, decided once the server has answered.
 const EVERY = 5000;  // ms between two looks at how things stand
 
-let dispute = null, busy = false, timer = 0, buttons = '';
+let me = null, dispute = null, busy = false, timer = 0, buttons = '';
 let verdict = null, deciding = false;  // the last one, until it is answered
 const later = [];
 
@@ -30,13 +30,14 @@ const fail = async () => {
   deciding = false;
 };
 
-// The id stays that of the verdict until it is answered: pressed again, it counts once.
+// The id stays that of the verdict until it is answered: pressed again, it counts once. It says whose it is, since
+// another tab may sign somebody else in.
 const decide = label => {
   if (deciding) tell('Not counted: the last answer is still on its way.', true);
   else if (!dispute) tell('Not counted: there is nothing to settle.', true);
   else {
     const {item} = dispute;
-    if (verdict?.item !== item || verdict.label !== label) verdict = {item, label, event: uuid()};
+    if (verdict?.item !== item || verdict.label !== label || verdict.me !== me) verdict = {me, item, label, event: uuid()};
     deciding = true;
     settle();
   }
@@ -55,7 +56,7 @@ const show = reply => {
     post.textContent = reply.dispute?.text ?? 'Nothing to settle. What people disagree on shows up here by itself.';
     post.scrollTop = 0;
   }
-  dispute = reply.dispute;
+  ({me, dispute} = reply);
   if (dispute) post.dataset.item = dispute.item;
   else delete post.dataset.item;
   $('said').hidden = !dispute;
@@ -65,9 +66,9 @@ const show = reply => {
   const wanted = JSON.stringify([dispute?.names ?? [], reply.about]);
   if (wanted !== buttons) classButtons(JSON.parse(buttons = wanted)[0], reply.about, decide);
   for (const id of ['leave-out', 'skip']) $(id).disabled = !dispute;
-  $('me').textContent = reply.me;
+  $('me').textContent = me;
   $('progress').textContent = `${reply.left} to settle`;
-  $('unflushed').textContent = reply.unflushed;
+  safe(reply.unflushed, reply.trouble);
   $('shared').textContent = reply.agreement.items;
   agree(reply.agreement);
   table(reply.agreement);
@@ -91,12 +92,6 @@ const choose = number => {
 };
 
 onKeys(key => typeof key === 'number' ? choose(key) : {x: () => decide(null), s: skip}[key]?.());
-for (const [id, go] of Object.entries({'leave-out': () => decide(null), skip})) {
-  $(id).addEventListener('click', event => {
-    if (event.detail > 1) return tell('A double click counts once.', true);
-    if (event.detail) $(id).blur();
-    go();
-  });
-}
+for (const [id, go] of Object.entries({'leave-out': () => decide(null), skip})) onClick($(id), go);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) settle(); });
 settle();

@@ -20,6 +20,7 @@ from rarecase.app.labeling.door import door
 from rarecase.app.labeling.gate import SETTLE, SignIn
 from rarecase.errors import ConfigError
 from rarecase.label.desk import Desk
+from rarecase.label.log import shown
 from rarecase.label.roles import Roles, is_name
 
 logger = logging.getLogger(__name__)
@@ -73,8 +74,7 @@ def by_name(desk: Desk, roles: Roles) -> SignIn:
         if not name or not browser:
             return None
         if HOLDER not in request.scope:  # the name may have been given free meanwhile; one look for each request
-            with desk.state() as state:
-                request.scope[HOLDER] = state.people[name].browser if name in state.people else None
+            request.scope[HOLDER] = desk.browser_of(name)
         return name if request.scope[HOLDER] == _hashed(browser) else None
 
     async def enter(request: Request) -> Response:
@@ -96,16 +96,29 @@ def by_name(desk: Desk, roles: Roles) -> SignIn:
         return RedirectResponse("/", 303)
 
     def attach(app: FastAPI) -> None:
-        key = session_key(desk)
         app.add_route(ENTER, enter, methods=["POST"])
         app.add_route(LEAVE, leave, methods=["GET"])
-        # Cookies don't tell ports apart: each store has one of its own.
-        cookie = f"rarecase-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
         app.add_middleware(
-            SessionMiddleware, secret_key=key, session_cookie=cookie, max_age=YEAR, same_site="lax", https_only=False
+            SessionMiddleware,
+            secret_key=session_key(desk),
+            session_cookie=f"rarecase-{store_id(desk)}",
+            max_age=YEAR,
+            same_site="lax",
+            https_only=False,
         )
 
     return SignIn(who=who, paths=frozenset({ENTER, LEAVE}), attach=attach, form=_ask_name)
+
+
+def store_id(desk: Desk) -> str:
+    """
+    By which a browser tells what it keeps of this store from what it keeps of others: its cookies know no ports, and
+    one port serves a store after another. It stays the same for as long as the store is where it is.
+    """
+    url = sa.make_url(desk.log.url)
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    place = str(Path(file).resolve()) if file else shown(desk.log.url)
+    return hashlib.sha256(place.encode()).hexdigest()[:12]
 
 
 def session_key(desk: Desk) -> str:
