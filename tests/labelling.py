@@ -1,6 +1,10 @@
 """What tests of labels by people share: texts to label, and people who label them."""
 
+from collections.abc import Sequence
+
+from rarecase.label.consensus import Decided
 from rarecase.label.desk import Answer, Desk
+from rarecase.label.state import Decision, Item, Settings, State
 
 NAMES = ["harmful", "harmless", "unclear"]
 
@@ -30,3 +34,12 @@ def vote_next(desk: Desk, person: str, label: str, seconds: float = 0.0) -> Answ
     answer = desk.vote(person, desk.queue(person).queue[0]["item"], label, seconds=seconds)
     assert answer.accepted, answer.reason
     return answer
+
+
+def decide(items: Sequence[Item], settings: Settings) -> dict[str, Decision]:
+    """What the items of a batch come to when all of them are looked at anew."""
+    found = {item.id: item for item in items}
+    state = State(settings=settings, items=found, batches={item.batch: list(items) for item in items})
+    state.touched |= found.keys()
+    decided = Decided(state)
+    return {id_: said for batch in state.batches for id_, said in decided.of(batch).items()}

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from labelling import NAMES, items_of, put, vote_next
+from labelling import NAMES, decide, items_of, put, vote_next
 
-from rarecase.label.consensus import decide
 from rarecase.label.state import Item, Settings, Vote
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from labelling import NAMES, Clock, put
+from labelling import NAMES, Clock, decide, put
 
-from rarecase.label.consensus import decide
 from rarecase.label.desk import Desk, item_id
 from rarecase.label.log import Log
 from rarecase.label.state import Person, Settings, State

@@ -24,7 +24,7 @@ from rarecase import schema
 from rarecase.annotate import labelled
 from rarecase.config import RunConfig, StartConfig, read_yaml
 from rarecase.errors import RunFolderError
-from rarecase.label import opened
+from rarecase.label import file_of, opened
 from rarecase.progress import Progress
 from rarecase.taxonomy import Taxonomy
 
@@ -184,7 +184,4 @@ def _address(folder: Path, given: str | None) -> str:
 
 def _place(address: str) -> str:
     """One name for all that mean the same store."""
-    if "://" in address:
-        return address
-    path = Path(address)
-    return str((path / "labels.sqlite" if path.is_dir() else path).resolve())
+    return address if "://" in address else str(file_of(address).resolve())

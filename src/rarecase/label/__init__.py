@@ -1,11 +1,24 @@
 """Labels by people: an append-only log of what happened, who gets which text, agreement, and what was decided."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarecase.errors import ConfigError
 
 if TYPE_CHECKING:
     from rarecase.label.store import Store
+
+
+def file_of(address: str) -> Path:
+    """
+    The file of a store that is no URL: of a folder, such as that of a run, the one in it.
+
+    Example:
+        >>> file_of("run")
+        PosixPath('run/labels.sqlite')
+    """
+    path = Path(address)
+    return path / "labels.sqlite" if path.is_dir() else path
 
 
 def opened(address: str) -> "Store":

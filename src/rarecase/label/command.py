@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from cyclopts import App
 
 from rarecase.errors import ConfigError, DataError, did_you_mean
-from rarecase.label import opened
+from rarecase.label import file_of, opened
 from rarecase.label.flags import require_sense
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def forget(name: str, /, *, store: str) -> None:
 
 def _require_there(store: str) -> None:
     """A file that is not there would be made, and found empty; and be in the way of the folder of a run."""
-    if "://" not in store and not (path := Path(store)).is_file() and not (path / "labels.sqlite").is_file():
+    if "://" not in store and not file_of(store).is_file():
         raise ConfigError(
             f"--store {store}: no label store there yet; expected the folder or file of a run that waits for people "
             "(--annotator people)"

@@ -7,25 +7,6 @@ from typing import Any, Literal
 from rarecase.label.state import Decision, Item, Settings, State
 
 
-def decide(items: Sequence[Item], settings: Settings) -> dict[str, Decision]:
-    """
-    The items of a batch that are decided.
-
-    Args:
-        items (`Sequence[Item]`): all items of one batch.
-        settings (`Settings`): how many votes an item needs, and who decides where they differ.
-
-    Returns:
-        `dict[str, Decision]`: by the id of the item. An item that is flagged waits for an adjudicator.
-
-    Example:
-        >>> decide(state.of_batch("4f1c"), Settings(votes=1))["3f2a"].label
-        'legal-advice'
-    """
-    found = {item.id: said for item in items if (said := _alone(item, settings))}
-    return found | _modelled(items, found, settings)
-
-
 class Decided:
     """
     What is decided, of a state that goes on: only items to which something happened are looked at again.
@@ -46,7 +27,10 @@ class Decided:
         self._complete: set[str] = set()  # batches that have all their votes
 
     def of(self, batch: str) -> Mapping[str, Decision]:
-        """As `decide`, of the items of one batch; of one that is taken, what was taken."""
+        """
+        The items of a batch that are decided, by the id of the item; of a batch that is taken, what was taken. An item
+        that is flagged waits for an adjudicator.
+        """
         if batch in self.state.taken:
             return self.state.taken[batch]
         self._catch_up()

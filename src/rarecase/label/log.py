@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from rarecase.errors import ConfigError, DataError, DiskFullError
 from rarecase.files import is_disk_full
+from rarecase.label import file_of
 
 _EVENTS = sa.Table(
     "events",
@@ -180,8 +180,7 @@ def database(url: str) -> str:
     """
     scheme, found, rest = url.partition("://")
     if not found:
-        path = Path(url)
-        return f"sqlite:///{path / 'labels.sqlite' if path.is_dir() else path}"
+        return f"sqlite:///{file_of(url)}"
     return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
 
 

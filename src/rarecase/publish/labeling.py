@@ -23,7 +23,7 @@ from rarecase.publish.answers import answers
 from rarecase.publish.cards import render
 from rarecase.publish.demo import gradio_version, package
 from rarecase.publish.kinds import Send
-from rarecase.publish.labels import CARD, require_private
+from rarecase.publish.labels import CARD, contents, require_private
 from rarecase.publish.push import Files, Place, Pushed, Standing, discreet, look, persistently, push
 from rarecase.shipped import shipped
 from rarecase.taxonomy import Taxonomy
@@ -190,15 +190,9 @@ def _known(path: Path, taxonomy: Taxonomy, labels: Standing, settings: Mapping[s
         ) from None
     desk = Desk(Log("sqlite://"))  # in memory
     ledger = Ledger(desk)
-    ledger.read({name: _content(labels, name) for name in ledger.unread(labels.files) if name.startswith("queue/")})
+    ledger.read(contents(labels, [path for path in ledger.unread(labels.files) if path.startswith("queue/")]))
     add_known(desk, path, calibrate=settings.get("calibrate_every", 0) > 0, taxonomy=taxonomy)
     return ledger.outgoing()
-
-
-def _content(standing: Standing, path: str) -> bytes:
-    with answers(standing.place.repo_id):
-        found: Path = persistently(lambda: standing.read(path))
-        return found.read_bytes()
 
 
 def _settings(space: Standing, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +200,7 @@ def _settings(space: Standing, told: Mapping[str, Any]) -> dict[str, Any]:
     if SETTINGS not in space.files:
         return dict(told)
     try:
-        return {**json.loads(_content(space, SETTINGS)), **told}
+        return {**json.loads(contents(space, [SETTINGS])[SETTINGS]), **told}
     except (ValueError, TypeError):
         raise ConfigError(
             f"{space.place.repo_id}: its {SETTINGS} cannot be read; delete it there, and publish with all settings"

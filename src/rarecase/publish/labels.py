@@ -53,7 +53,7 @@ def exchange(repo_id: str, ledger: "Ledger") -> None:
         ledger.flushed(new)
     unread = ledger.unread(standing.files)
     if unread:
-        ledger.read(dict(zip(unread, _contents(standing, unread), strict=True)))
+        ledger.read(contents(standing, unread))
 
 
 def require_private(standing: Standing) -> None:
@@ -87,10 +87,17 @@ def _message(new: dict[str, bytes]) -> str:
     return f"Add {', '.join(sorted({path.split('/')[0] for path in new}))}"
 
 
-def _contents(standing: Standing, paths: list[str]) -> list[bytes]:
+def contents(standing: Standing, paths: list[str]) -> dict[str, bytes]:
+    """
+    Files of a repository as they stand, several at once.
+
+    Raises:
+        `HubError`: where the Hub refuses or does not answer, after a few attempts.
+    """
+
     def content(path: str) -> bytes:
         found: Path = persistently(lambda: standing.read(path))
         return found.read_bytes()
 
     with answers(standing.place.repo_id), ThreadPoolExecutor(8) as pool:  # after a restart it is hundreds of files
-        return list(pool.map(content, paths))
+        return dict(zip(paths, pool.map(content, paths), strict=True))

@@ -17,6 +17,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from rarecase.config import flag
 from rarecase.errors import ModelError
+from rarecase.evaluate.counts import rarest
 from rarecase.learn.record import RECORD, read_record
 from rarecase.models import MODELS, PACKAGED, PACKAGED_ID, PICKLED, local_folder, split_revision
 from rarecase.publish.cards import code, plain, render, table
@@ -301,12 +302,12 @@ def _support(record: Mapping[str, Any]) -> dict[str, int]:
 
 def _rarest(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """The class with the fewest texts in test, of those that have any: how many, and how many were found."""
-    there = {name: texts for name, texts in _support(record).items() if texts}
-    if not there:
+    support = _support(record)
+    if not any(support.values()):
         return None
-    name = min(there, key=lambda of: there[of])
+    name = rarest(support)
     place = record["names"].index(name)
-    return {"name": name, "texts": there[name], "found": record["test"]["confusion"][place][place]}
+    return {"name": name, "texts": support[name], "found": record["test"]["confusion"][place][place]}
 
 
 def _flags(record: Mapping[str, Any]) -> str:
