@@ -6,7 +6,6 @@ beside, which is renamed when all is well. So bad input leaves nothing behind.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from rarecase.acquire.embed import Encoder, embed, load_encoder
 from rarecase.acquire.find import find_strategy
 from rarecase.algorithm import Round, Strategy, columns_of, name_of, run
 from rarecase.annotate import Annotator
-from rarecase.annotate.file import File
-from rarecase.annotate.people import people, with_store
+from rarecase.annotate.find import annotator_of
+from rarecase.annotate.people import with_store
 from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, flag, require_out, write_yaml
 from rarecase.errors import ConfigError, MissingColumnError, RunFolderError
 from rarecase.evaluate.metrics import all_metrics
@@ -37,7 +36,7 @@ from rarecase.learn.record import record_of
 from rarecase.models import local_folder
 from rarecase.release import write_release
 from rarecase.schema import conform, matrix, rows, with_column
-from rarecase.sets import Sets, gold_annotator, read_sets, require_a_batch, require_gold
+from rarecase.sets import Sets, read_sets, require_a_batch, require_gold
 from rarecase.tables import Columns, read_argument
 from rarecase.tables.origin import origin, together
 from rarecase.taxonomy import Taxonomy
@@ -106,7 +105,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
     done = []
-    with _annotator(folder, sets, config) as annotator:
+    with annotator_of(folder, config, sets.taxonomy, digest([folder / "run.json"])) as annotator:
         for round_ in rounds(folder, sets, config, config.strategy, config.seed, annotator):
             yield round_
             done.append(round_)
@@ -331,18 +330,6 @@ def _replay(config: LoopConfig) -> Replay:
         return Replay(table)
     except MissingColumnError as error:
         raise MissingColumnError(f"--generator-data {given}: {error}; expected a table of variations") from None
-
-
-@contextmanager
-def _annotator(folder: Path, sets: Sets, config: RunConfig) -> Iterator[Annotator]:
-    if config.annotator == "people":
-        with people(folder, config.store, sets.taxonomy, digest([folder / "run.json"])) as annotator:
-            yield annotator
-    elif config.annotator == "file":
-        yield File(folder / "to_label.csv", sets.taxonomy, f"rarecase run --resume {folder}")
-    else:
-        assert sets.gold is not None  # noqa: S101 - checked when the run began
-        yield gold_annotator(sets.gold, sets.taxonomy)
 
 
 def _origins(config: RunConfig) -> dict[str, Any]:

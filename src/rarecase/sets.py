@@ -18,7 +18,6 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset
 
 from rarecase import randomness, run_folder
-from rarecase.annotate.gold import Gold
 from rarecase.config import DataConfig, LoopConfig, flag
 from rarecase.errors import ConfigError, DataError, did_you_mean, shown_id, shown_label
 from rarecase.evaluate.counts import class_counts
@@ -243,11 +242,6 @@ def set_aside(pool: Dataset) -> tuple[Dataset, Dataset | None]:
     hidden = with_column(pool, "label", pa.nulls(len(classes), pa.int64()), pool.features["label"])
     known = [row for row, label in enumerate(classes) if label is not None]
     return hidden, rows(pool.select_columns(["id", "label"]), known) if known else None
-
-
-def gold_annotator(gold: Dataset, taxonomy: Taxonomy) -> Gold:
-    """The annotator that knows the labels which were set aside."""
-    return Gold(dict(zip(gold["id"][:], gold["label"][:], strict=True)), taxonomy.names)
 
 
 def taxonomy_of(path: str | None, start: Sequence[str], *others: Sequence[str]) -> Taxonomy:

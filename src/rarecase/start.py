@@ -6,8 +6,6 @@ later.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +15,7 @@ from datasets import Dataset
 
 from rarecase import randomness, run_folder
 from rarecase.annotate import Annotator
-from rarecase.annotate.file import File
-from rarecase.annotate.people import people
+from rarecase.annotate.find import annotator_of
 from rarecase.config import StartConfig, check, flag, read_yaml, require_out, write_yaml
 from rarecase.errors import ConfigError, DataError, WaitingForLabels
 from rarecase.files import digest, read_parquet, write_folder_beside, write_parquet
@@ -26,7 +23,7 @@ from rarecase.label import opened
 from rarecase.pool import make_pool
 from rarecase.run_folder import same_settings
 from rarecase.schema import canonical_order, conform, rows, with_column
-from rarecase.sets import gold_annotator, require_gold, set_aside, taxonomy_of, with_classes
+from rarecase.sets import require_gold, set_aside, taxonomy_of, with_classes
 from rarecase.tables import Columns, row_of
 from rarecase.tables.origin import origin
 from rarecase.taxonomy import Taxonomy
@@ -105,7 +102,8 @@ def label(folder: Path, config: StartConfig) -> dict[str, int]:
     same_settings(folder, stored(folder), config, ("store", "out"))
     if not (folder / "pool.parquet").exists():
         taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
-        with _annotator(folder, config, taxonomy) as annotator:
+        asked = digest(folder / name for name in ("drawn.parquet", "taxonomy.yaml"))
+        with annotator_of(folder, config, taxonomy, f"start {asked}") as annotator:
             _write_sets(folder, config, taxonomy, annotator)
     paths = {name: folder / f"{name}.parquet" for name in (*SETS, "pool")}
     return {name: len(read_parquet(path)) for name, path in paths.items() if path.exists()}
@@ -126,18 +124,6 @@ def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
         names[order[begun : begun + size]] = name
         begun += size
     return with_column(pool, "set", names.tolist())
-
-
-@contextmanager
-def _annotator(folder: Path, config: StartConfig, taxonomy: Taxonomy) -> Iterator[Annotator]:
-    if config.annotator == "people":
-        asked = digest(folder / name for name in ("drawn.parquet", "taxonomy.yaml"))
-        with people(folder, config.store, taxonomy, f"start {asked}") as annotator:
-            yield annotator
-    elif config.annotator == "file":
-        yield File(folder / "to_label.csv", taxonomy, f"rarecase start --resume {folder}", columns=("set",))
-    else:
-        yield gold_annotator(read_parquet(folder / "gold.parquet"), taxonomy)
 
 
 def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator: Annotator) -> None:

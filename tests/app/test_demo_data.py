@@ -69,6 +69,7 @@ def test_a_post_is_grouped_with_its_variations_and_those_without_are_left_out():
 def test_the_rarest_class_is_that_of_the_test_set():
     assert rarest({"train": {"x": 1, "y": 5}, "test": {"x": 5, "y": 2}}) == "y"
     assert rarest({"train": {"x": 1, "y": 5}}) == "x"
+    assert rarest({"test": {"none": 0, "x": 5, "y": 2}}) == "y"
 
 
 def test_a_page_names_what_it_shows_and_no_place_on_the_machine(tmp_path):

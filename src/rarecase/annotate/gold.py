@@ -6,6 +6,7 @@ from datasets import Dataset
 
 from rarecase.annotate import labelled
 from rarecase.errors import DataError, shown_id
+from rarecase.taxonomy import Taxonomy
 
 
 class Gold:
@@ -47,3 +48,8 @@ class Gold:
 
     def stored(self, labels: Dataset) -> None:
         """Nothing to clear up."""
+
+
+def gold_annotator(gold: Dataset, taxonomy: Taxonomy) -> Gold:
+    """The annotator that knows the labels which were set aside."""
+    return Gold(dict(zip(gold["id"][:], gold["label"][:], strict=True)), taxonomy.names)

@@ -21,6 +21,7 @@ from huggingface_hub.errors import RevisionNotFoundError as NoRevisionError
 
 from rarecase.errors import DataError
 from rarecase.evaluate.counts import class_counts
+from rarecase.evaluate.counts import rarest as rarest_of
 from rarecase.learn import Learner, load_learner
 from rarecase.models import split_revision
 from rarecase.release import FORMAT
@@ -158,9 +159,8 @@ def groups(table: Dataset) -> list[Group]:
 
 
 def rarest(counts: Mapping[str, Mapping[str, int]]) -> str:
-    """The class with the fewest rows in test, or in what there is instead."""
-    found = counts.get("test") or next(iter(counts.values()))
-    return min(found, key=lambda name: found[name])
+    """The class with the fewest rows in test, or in what there is instead, of those that have any."""
+    return rarest_of(counts.get("test") or next(iter(counts.values())))
 
 
 def shown(source: str) -> str:

@@ -13,12 +13,13 @@ from typing import Any
 
 from rarecase import run_folder
 from rarecase.acquire.find import find_strategy
+from rarecase.annotate.gold import gold_annotator
 from rarecase.config import SimulateConfig, check, require_out, write_yaml
 from rarecase.errors import ConfigError
 from rarecase.experiment.grid import Cell, run_grid
 from rarecase.files import write_folder_beside
 from rarecase.session import mark, marked, needs_embedding, prepare, rounds, stored_sets
-from rarecase.sets import Sets, draw_test, gold_annotator, read_sets, require_a_batch, require_gold
+from rarecase.sets import Sets, draw_test, read_sets, require_a_batch, require_gold
 
 # A grid grows: more seeds, more strategies. What is done stays.
 MAY_CHANGE = ("strategies", "seeds", "concurrency", "generator_url", "send_to", "out")
