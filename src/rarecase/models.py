@@ -38,6 +38,7 @@ class Hyperparameters:
         max_length (`int`): tokens of a text that are read.
         epochs (`int`): the most epochs; early stopping can end sooner. Ours: the paper names none.
         class_weights (`str`, *optional*): `balanced` weighs a class by the inverse of its count, `sqrt` by its root.
+        updates (`int`, *optional*): optimiser steps in all, instead of epochs.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Hyperparameters:
     max_length: int = 50
     epochs: int = 10
     class_weights: ClassWeights = None
+    updates: int | None = None
 
 
 MODELS = {

@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from datasets import ClassLabel
+from datasets import ClassLabel, concatenate_datasets
 from transformers import AutoModel, pipeline
 
 from rarecase import schema
 from rarecase.errors import ConfigError, DataError, ModelError
 from rarecase.learn import load_learner
+from rarecase.learn.dropout import thinned
 from rarecase.learn.finetune import Finetune
-from rarecase.learn.training import class_weights
+from rarecase.learn.weights import class_weights
 from rarecase.models import resolve
 
 from .conftest import NAMES, scrambled
@@ -167,3 +168,43 @@ def test_what_cannot_work_is_said(train, dev):
         finetune(precision="fp16")
     with pytest.raises(ConfigError, match="epochs = 0: expected at least 1"):
         finetune(epochs=0)
+
+
+def test_draws_are_of_thinned_out_networks_and_leave_the_network_and_torchs_generator_as_they_were(fitted, dev):
+    before, state = probs(fitted, dev), torch.get_rng_state()
+    draws = schema.matrix(fitted.sample(dev, draws=20), "mc_probs")
+    assert draws.shape == (9, 20, 3)
+    assert draws.dtype == np.float32
+    assert np.allclose(draws.sum(axis=2), 1, atol=1e-5)
+    assert (draws.std(axis=1).max(axis=1) > 0.003).all()
+    assert np.allclose(draws.mean(axis=1), before, atol=0.02)
+    assert np.array_equal(probs(fitted, dev), before)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_draws_follow_from_the_seed_and_no_order_or_other_row_changes_them(fitted, train, dev):
+    draws = schema.matrix(fitted.sample(dev, draws=3), "mc_probs")
+    other, order = scrambled(dev)
+    assert np.array_equal(schema.matrix(fitted.sample(other, draws=3), "mc_probs"), draws[order])
+    assert np.array_equal(schema.matrix(fitted.sample(dev, draws=2), "mc_probs"), draws[:, :2])
+    # Beside other texts a batch is another, and with it the last bits; what is dropped is not.
+    beside = schema.matrix(fitted.sample(concatenate_datasets([train, dev]), draws=3), "mc_probs")
+    assert np.allclose(beside[len(train) :], draws, atol=1e-5)
+
+
+def test_every_dropout_layer_of_the_network_is_on_in_a_draw_and_off_after_it(fitted, dev):
+    network = fitted._inference()
+    layers = {name: module for name, module in network.named_modules() if isinstance(module, torch.nn.Dropout)}
+    hidden = [module for name, module in layers.items() if "attention.self" not in name]
+    tokens = fitted._tokenizer(dev["text"][:2], return_tensors="pt", padding=True)
+    zeros = []
+    with thinned(network, seed=0, draw=0), torch.inference_mode():
+        watch = [m.register_forward_hook(lambda _, __, out: zeros.append((out == 0).all(dim=0))) for m in hidden]
+        network(**tokens)
+    for hook in watch:
+        hook.remove()
+    assert len(zeros) == len(hidden)
+    # The same units for every text and every token of it.
+    units = [dropped.all(dim=0) if dropped.ndim == 2 else dropped for dropped in zeros]
+    assert all(0.03 < float(dropped.float().mean()) < 0.2 for dropped in units)
+    assert not any(module._forward_hooks for module in layers.values())

@@ -8,6 +8,7 @@ from rarecase import schema
 from rarecase.acquire.embed import embed, load_encoder
 from rarecase.errors import DataError, ModelError
 from rarecase.learn import load_learner
+from rarecase.learn.dropout import kept
 from rarecase.learn.frozen import Frozen
 
 from .conftest import NAMES, scrambled
@@ -141,3 +142,46 @@ def test_what_cannot_work_is_said(learner, train, dev):
 
 def test_a_table_without_rows_is_scored(learner, train, dev):
     assert probs(learner.fit(train, dev), dev.select([])).shape == (0, 3)
+
+
+def test_draws_are_probabilities_around_the_score_and_follow_from_the_seed(encoder, learner, train, dev):
+    whole = learner.fit(train, dev).sample(dev, draws=40)
+    draws = schema.matrix(whole, "mc_probs")
+    assert draws.shape == (9, 40, 3)
+    assert np.allclose(draws.sum(axis=2), 1, atol=1e-6)
+    assert np.allclose(draws.mean(axis=1), schema.matrix(whole, "probs"), atol=0.06)
+    assert (draws.std(axis=1).max(axis=1) > 0.005).all()
+    assert schema.matrix(learner.sample(dev), "mc_probs").shape == (9, 10, 3)
+    assert np.array_equal(schema.matrix(learner.sample(dev), "mc_probs"), draws[:, :10])
+    other = Frozen("packaged", NAMES, seed=1, encoder=encoder).fit(train, dev).sample(dev, draws=40)
+    assert not np.array_equal(schema.matrix(other, "mc_probs"), draws)
+
+
+def test_a_draw_leaves_out_a_tenth_of_the_inputs_of_the_head_for_every_text(learner, train, dev):
+    scored = learner.fit(train, dev).sample(dev, draws=3)
+    vectors, (weight, bias) = schema.matrix(scored, "features"), learner._head()
+    for draw in range(3):
+        mask = kept(384, 0.1, learner.seed, draw, "head")
+        assert set(np.unique(mask)) == {np.float32(0), np.float32(1 / 0.9)}
+        odds = np.exp((vectors * mask) @ weight.T + bias)
+        assert np.allclose(
+            schema.matrix(scored, "mc_probs")[:, draw], odds / odds.sum(axis=1, keepdims=True), atol=1e-5
+        )
+    assert np.mean([kept(384, 0.1, 0, draw, "head") == 0 for draw in range(100)]) == pytest.approx(0.1, abs=0.01)
+
+
+def test_neither_order_nor_other_rows_change_a_bit_of_a_draw(learner, train, dev):
+    learner.fit(train, dev)
+    other, order = scrambled(dev)
+    draws = schema.matrix(learner.sample(dev), "mc_probs")
+    assert np.array_equal(draws[order], schema.matrix(learner.sample(other), "mc_probs"))
+    prepared = learner.prepare(train)  # an encoder's last bits depend on the texts of a batch
+    some = schema.matrix(learner.sample(prepared.select([5, 3])), "mc_probs")
+    assert np.array_equal(some, schema.matrix(learner.sample(prepared), "mc_probs")[[5, 3]])
+
+
+def test_a_class_without_an_example_gets_zero_in_every_draw(learner, train, dev):
+    some = train.filter(lambda row: row["label"] != 1, load_from_cache_file=False)
+    draws = schema.matrix(learner.fit(some, dev).sample(dev), "mc_probs")
+    assert np.isfinite(draws).all()
+    assert (draws[:, :, 1] == 0).all()

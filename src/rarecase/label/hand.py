@@ -10,8 +10,8 @@ from rarecase.label.log import Event, Turn
 from rarecase.label.state import Item, State
 from rarecase.label.waiting import progress, waiting
 
-# Items that a page holds: enough for 15 keys a second where an answer takes 150 ms (3 gave 19 votes of 30 there, 6 all),
-# few enough for the others not to wait for them.
+# Items that a page holds: enough for 15 keys a second where an answer takes 150 ms (3 gave 19 votes of 30 there, 6
+# all), few enough for the others not to wait for them.
 AHEAD = 6
 
 

@@ -1,7 +1,8 @@
 """
 Learners: what is trained on the labelled texts and scores the pool.
 
-`frozen` embeds every text once and fits a logistic head; `finetune` trains a whole `transformers` classifier.
+`frozen` embeds every text once and fits a logistic head; `setfit` fine-tunes the encoder before; `finetune` trains a
+whole `transformers` classifier.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from rarecase.acquire.embed import Encoder
 
-KINDS = ("frozen", "finetune")
+KINDS = ("frozen", "setfit", "finetune")
 
 
 class Learner(Protocol):
@@ -53,6 +54,19 @@ class Learner(Protocol):
         """
         ...
 
+    def sample(self, dataset: "Dataset", draws: int = 10) -> "Dataset":
+        """
+        The same by several thinned-out copies of the learner (dropout), which follow from its seed.
+
+        Args:
+            dataset (`Dataset`): with `text`.
+            draws (`int`, *optional*, defaults to 10): how many copies.
+
+        Returns:
+            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`.
+        """
+        ...
+
     def describe(self) -> dict[str, Any]:
         """How it was made, for its record: `learner`, `model`, `precision`, `seed`, `settings` and `names`."""
         ...
@@ -76,7 +90,10 @@ def make_learner(
     seed: int,
     precision: Literal["fp32", "bf16"] | None = None,
     epochs: int | None = None,
+    updates: int | None = None,
     learning_rate: float | None = None,
+    class_weights: Literal["none", "sqrt", "balanced"] | None = None,
+    tune: bool = False,
     encoder: "Encoder | None" = None,
     shared: bool = False,
 ) -> Learner:
@@ -84,14 +101,19 @@ def make_learner(
     A learner that is not fitted yet; nothing is loaded before it is needed.
 
     Args:
-        kind (`str`): `frozen` or `finetune`.
+        kind (`str`): `frozen`, `setfit` or `finetune`.
         model (`str`): `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
         seed (`int`): the seed of the run.
-        precision (`str`, *optional*): of `finetune`: `fp32` or `bf16`.
+        precision (`str`, *optional*): of `finetune` and `setfit`: `fp32` or `bf16`.
         epochs (`int`, *optional*): of `finetune`: the model's own by default.
-        learning_rate (`float`, *optional*): likewise.
-        encoder (`Encoder`, *optional*): of `frozen`: one that is loaded already.
+        updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all; by default `finetune` runs
+            epochs that may stop early, and `setfit` takes at most 100 steps.
+        learning_rate (`float`, *optional*): likewise: by default the model's own, and 2e-5 for `setfit`.
+        class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`; the model's own by default, and `balanced` for
+            the head of `frozen` and `setfit`.
+        tune (`bool`, *optional*, defaults to `False`): choose C of `frozen`, or the learning rate, on dev.
+        encoder (`Encoder`, *optional*): of `frozen` and `setfit`: one that is loaded already.
         shared (`bool`, *optional*, defaults to `False`): of `frozen`: the column `embedding` is this encoder's.
 
     Raises:
@@ -101,15 +123,45 @@ def make_learner(
         >>> make_learner("frozen", "packaged", ["harmful", "not-harmful"], seed=0).names
         ('harmful', 'not-harmful')
     """
+    learner: Learner
     if kind == "finetune":
         from rarecase.learn.finetune import Finetune
 
-        return Finetune(model, names, seed=seed, precision=precision, epochs=epochs, learning_rate=learning_rate)
-    if kind == "frozen":
+        learner = Finetune(
+            model,
+            names,
+            seed=seed,
+            precision=precision,
+            epochs=epochs,
+            updates=updates,
+            learning_rate=learning_rate,
+            class_weights=None if class_weights == "none" else class_weights or "default",
+        )
+    elif kind == "setfit":
+        from rarecase.learn.setfit import SetFit
+
+        learner = SetFit(
+            model,
+            names,
+            seed=seed,
+            precision=precision,
+            updates=updates,
+            learning_rate=learning_rate,
+            class_weights=None if class_weights == "none" else class_weights or "balanced",
+            encoder=encoder,
+        )
+    elif kind == "frozen":
         from rarecase.learn.frozen import Frozen
 
-        return Frozen(model, names, seed=seed, encoder=encoder, shared=shared)
-    raise ConfigError(f"learner {kind!r} is unknown{did_you_mean(kind, KINDS)} (there are: {', '.join(KINDS)})")
+        weights = None if class_weights == "none" else class_weights or "balanced"
+        learner = Frozen(model, names, seed=seed, class_weights=weights, encoder=encoder, shared=shared)
+    else:
+        raise ConfigError(f"learner {kind!r} is unknown{did_you_mean(kind, KINDS)} (there are: {', '.join(KINDS)})")
+    if tune:
+        from rarecase.learn.tuned import Tuned
+
+        return Tuned(learner)
+    return learner
 
 
 def load_learner(path: str | Path, precision: Literal["fp32", "bf16"] | None = "fp32") -> Learner:
@@ -128,14 +180,22 @@ def load_learner(path: str | Path, precision: Literal["fp32", "bf16"] | None = "
     """
     folder = local_folder(str(path))
     if (folder / "head.safetensors").is_file():
-        from rarecase.learn.frozen import Frozen
-
-        return Frozen.load(folder)
+        return _with_head(folder)
     if (folder / "config.json").is_file():
         from rarecase.learn.finetune import Finetune
 
         return Finetune.load(str(path), precision)
     raise ModelError(
-        f"{path}: no learner in it, expected head.safetensors (frozen) or config.json (finetune); "
+        f"{path}: no learner in it, expected head.safetensors (frozen, setfit) or config.json (finetune); "
         "make one with `rarecase train`"
     )
+
+
+def _with_head(folder: Path) -> Learner:
+    from rarecase.learn.frozen import Frozen, learner_of
+
+    if learner_of(folder) == "setfit":
+        from rarecase.learn.setfit import SetFit
+
+        return SetFit.load(folder)
+    return Frozen.load(folder)

@@ -20,7 +20,9 @@ from rarecase.errors import ConfigError, DataError, ModelError
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn import training
 from rarecase.learn.batches import token_batches, training_rows
+from rarecase.learn.dropout import DRAWS, thinned
 from rarecase.learn.folders import write_learner_beside
+from rarecase.learn.workers import Labeled, all_or_none, together
 from rarecase.models import ClassWeights, hyperparameters, loading, local_folder, name_of, quiet
 from rarecase.randomness import integer
 
@@ -48,6 +50,7 @@ class Finetune:
         epochs (`int`, *optional*): the model's own by default, see `rarecase.models.MODELS`.
         learning_rate (`float`, *optional*): likewise.
         class_weights (`str`, *optional*, defaults to `"default"`): the model's own; or `balanced`, `sqrt`, None.
+        updates (`int`, *optional*): optimiser steps in all, instead of epochs that may stop early.
         gradient_accumulation (`int`, *optional*, defaults to 1): batches whose gradients make one update.
         patience (`int`, *optional*, defaults to 3): epochs without a better dev macro-F1 before training stops.
 
@@ -67,6 +70,7 @@ class Finetune:
         epochs: int | None = None,
         learning_rate: float | None = None,
         class_weights: ClassWeights | Literal["default"] = "default",
+        updates: int | None = None,
         gradient_accumulation: int = 1,
         patience: int = 3,
     ):
@@ -74,7 +78,11 @@ class Finetune:
             raise ConfigError(f"precision {precision!r}: expected 'fp32' or 'bf16'")
         if class_weights not in ("default", "balanced", "sqrt", None):
             raise ConfigError(f"class_weights {class_weights!r}: expected 'default', 'balanced', 'sqrt' or None")
-        for name, value in {"epochs": epochs, "gradient_accumulation": gradient_accumulation}.items():
+        for name, value in {
+            "epochs": epochs,
+            "updates": updates,
+            "gradient_accumulation": gradient_accumulation,
+        }.items():
             if value is not None and value < 1:
                 raise ConfigError(f"{name} = {value}: expected at least 1")
         settings = hyperparameters(model)
@@ -87,6 +95,7 @@ class Finetune:
             epochs=settings.epochs if epochs is None else epochs,
             learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
             class_weights=settings.class_weights if class_weights == "default" else class_weights,
+            updates=updates,
         )
         self.gradient_accumulation = gradient_accumulation
         self.patience = patience
@@ -118,13 +127,28 @@ class Finetune:
         if not len(rows):
             raise DataError("train has no rows; a learner needs at least one labelled text")
         dev_rows, dev_labels = training_rows(dev, self.names, "dev")
+        return self.fit_texts((schema.texts(rows), labels), (schema.texts(dev_rows), dev_labels))
+
+    @together
+    def fit_texts(self, train: Labeled, dev: Labeled) -> "Finetune":
+        """
+        What `fit` does, by all processes of an `accelerate launch`.
+
+        Args:
+            train (`tuple[list[str], np.ndarray]`): the texts in canonical order, and their classes (int64).
+            dev (`tuple[list[str], np.ndarray]`): likewise.
+        """
+        (texts, labels), (dev_texts, dev_labels) = train, dev
         with torch.random.fork_rng():
             torch.manual_seed(integer(self.seed, "finetune"))
             self._scorer = None
-            self._network, self._tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
-            tokens = self._tokenize(schema.texts(rows))
-            examples = [{**row, "labels": label} for row, label in zip(tokens, labels.tolist(), strict=True)]
-            dev_tokens = self._tokenize(schema.texts(dev_rows))
+            with all_or_none():
+                self._network, self._tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
+                tokens = self._tokenize(texts)
+                examples = [{**row, "labels": int(label)} for row, label in zip(tokens, labels, strict=True)]
+                dev_tokens = self._tokenize(dev_texts)
+            if place := PartialState().process_index:  # else dropout would take the same units in every process
+                torch.manual_seed(integer(self.seed, "finetune", place))
 
             def dev_macro_f1() -> float:
                 probs, _ = _forward(self._network, self._tokenizer, dev_tokens)
@@ -164,9 +188,40 @@ class Finetune:
         scored = schema.with_column(dataset, "probs", probs[place])
         return schema.with_column(scored, "features", hidden[place])
 
+    def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
+        """
+        The probabilities by thinned-out copies of the network, its dropout layers on: see `rarecase.learn.dropout`.
+
+        Args:
+            dataset (`Dataset`): with `text`.
+            draws (`int`, *optional*, defaults to 10): how many copies; each takes as long as `score`.
+
+        Returns:
+            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`; without dropout in the model all draws alike.
+
+        Raises:
+            `ModelError`: where the learner has not been fitted.
+        """
+        unique, place = distinct(schema.texts(dataset))
+        network = self._inference()
+        tokens = self._tokenize(unique)
+        found = np.zeros((len(unique), draws, len(self.names)), np.float32)
+        for draw in range(draws):
+            with thinned(network, self.seed, draw):
+                found[:, draw], _ = _forward(network, self._tokenizer, tokens, progress=True)
+        return schema.with_column(dataset, "mc_probs", found[place])
+
+    def variants(self) -> list["Finetune"]:
+        """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
+        copies = [copy.copy(self) for _ in training.RATES]
+        for variant, share in zip(copies, training.RATES, strict=True):
+            variant.settings = replace(self.settings, learning_rate=share * self.settings.learning_rate)
+        return copies
+
     def describe(self) -> dict[str, Any]:
         """How it was made; see `Learner.describe`."""
         settings = {name: value for name, value in asdict(self.settings).items() if name != "model"}
+        del settings["updates" if self.settings.updates is None else "epochs"]  # the one that does not count
         return {
             "learner": "finetune",
             "model": name_of(self.model),

@@ -1,9 +1,10 @@
 """A sentence encoder that stays as it is, and a logistic regression on top: the learner `frozen`."""
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from datasets import Dataset
@@ -13,11 +14,15 @@ from rarecase.acquire.embed import Encoder, encode, load_encoder, require_finite
 from rarecase.errors import DataError, ModelError
 from rarecase.files import write_json
 from rarecase.learn.batches import training_rows
+from rarecase.learn.dropout import DRAWS, kept
 from rarecase.learn.folders import write_learner_beside
-from rarecase.models import name_of
+from rarecase.learn.weights import class_weights
+from rarecase.models import ClassWeights, name_of
 
 C = 10.0
-CLASS_WEIGHT = "balanced"
+STRENGTHS = (C, 0.1, 0.3, 1.0, 3.0, 30.0)  # what there is to choose from on dev
+CLASS_WEIGHTS: ClassWeights = "balanced"
+DROPPED = 0.1  # of the inputs of the head, in `sample`
 FORMAT = 1  # of head.json
 
 
@@ -28,7 +33,9 @@ class Frozen:
     Args:
         model (`str`): the encoder: `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
-        seed (`int`): the seed of the run; nothing here is drawn, it is there because every learner takes one.
+        seed (`int`): the seed of the run; only `sample` draws.
+        class_weights (`str`, *optional*, defaults to `"balanced"`): `balanced`, `sqrt` or None.
+        C (`float`, *optional*, defaults to 10): the inverse strength of the head's regularization.
         encoder (`Encoder`, *optional*): one that is loaded already, instead of `model`.
         shared (`bool`, *optional*, defaults to `False`): the column `embedding` was made by this encoder, so it is
             taken as it is instead of encoding the texts a second time.
@@ -39,12 +46,24 @@ class Frozen:
         >>> scored = learner.fit(train, dev).score(pool)
     """
 
+    learner = "frozen"
+
     def __init__(
-        self, model: str, names: Sequence[str], *, seed: int, encoder: Encoder | None = None, shared: bool = False
+        self,
+        model: str,
+        names: Sequence[str],
+        *,
+        seed: int,
+        class_weights: ClassWeights = CLASS_WEIGHTS,
+        C: float = C,
+        encoder: Encoder | None = None,
+        shared: bool = False,
     ):
         self.model = model
         self.names = tuple(names)
         self.seed = seed
+        self.class_weights = class_weights
+        self.C = C
         self.shared = shared
         self._encoder = encoder
         self._weight: np.ndarray | None = None  # float32, (classes, dim)
@@ -98,7 +117,10 @@ class Frozen:
         from sklearn.linear_model import LogisticRegression
 
         # In double precision, and close to the optimum: vectors that differ in the last bit give the same decisions.
-        head = LogisticRegression(C=C, class_weight=CLASS_WEIGHT, max_iter=5000, tol=1e-6)
+        weights = dict(enumerate(class_weights(labels, len(self.names), self.class_weights)))
+        head = LogisticRegression(
+            C=self.C, class_weight={place: weights[place] for place in present}, max_iter=5000, tol=1e-6
+        )
         head.fit(vectors.astype(np.float64), labels)
         if len(present) == 2:  # the logit of the second against a logit of 0
             self._weight[present[1]] = head.coef_[0]
@@ -130,19 +152,48 @@ class Frozen:
                 f"column 'features' has {vectors.shape[1]} numbers a row, the head was fitted on {weight.shape[1]}; "
                 "leave the column out and it is computed anew"
             )
-        # einsum adds each row up by itself; a matrix product's last bits depend on the row's place in the table.
-        logits = np.einsum("rd,cd->rc", vectors.reshape(-1, weight.shape[1]), weight) + bias
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return schema.with_column(prepared, "probs", odds / odds.sum(axis=1, keepdims=True))
+        return schema.with_column(prepared, "probs", _probs(vectors, weight, bias))
+
+    def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
+        """
+        The probabilities by thinned-out copies of the head, each without a tenth of its inputs: the head has no
+        dropout of its own, and 0.1 is what encoders are trained with. See `rarecase.learn.dropout`.
+
+        Args:
+            dataset (`Dataset`): with `text` or `features`.
+            draws (`int`, *optional*, defaults to 10): how many copies.
+
+        Returns:
+            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`: 0 for a class that had no example; and what
+            `score` gives.
+
+        Raises:
+            `ModelError`: where the learner has not been fitted.
+            `DataError`: where `features` has another width than the head.
+        """
+        scored = self.score(dataset)
+        vectors, (weight, bias) = schema.matrix(scored, "features"), self._head()
+        found = np.zeros((len(scored), draws, len(self.names)), np.float32)
+        for draw in range(draws):
+            mask = kept(weight.shape[1], DROPPED, self.seed, draw, "head")
+            found[:, draw] = _probs(vectors, weight * mask, bias)
+        return schema.with_column(scored, "mc_probs", found)
+
+    def variants(self) -> list[Self]:
+        """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
+        copies = [copy.copy(self) for _ in STRENGTHS]
+        for variant, strength in zip(copies, STRENGTHS, strict=True):
+            variant.C = strength
+        return copies
 
     def describe(self) -> dict[str, Any]:
         """How it was made; see `Learner.describe`."""
         return {
-            "learner": "frozen",
+            "learner": self.learner,
             "model": name_of(self.model),
             "precision": "fp32",
             "seed": self.seed,
-            "settings": {"C": C, "class_weight": CLASS_WEIGHT},
+            "settings": {"C": self.C, "class_weight": self.class_weights},
             "names": list(self.names),
         }
 
@@ -169,11 +220,12 @@ class Frozen:
         with write_learner_beside(Path(folder), record) as temporary:
             save_encoder(temporary / "encoder")
             save_file({"weight": weight, "bias": bias}, temporary / "head.safetensors")
-            head = {"format": FORMAT, "names": self.names, "C": C, "class_weight": CLASS_WEIGHT}
-            write_json(temporary / "head.json", {**head, "encoder": name_of(self.model)})
+            head = {"format": FORMAT, "learner": self.learner, "names": self.names, "C": self.C}
+            head |= {"class_weight": self.class_weights, "encoder": name_of(self.model)}
+            write_json(temporary / "head.json", head)
 
     @classmethod
-    def load(cls, folder: Path | str, *, seed: int = 0) -> "Frozen":
+    def load(cls, folder: Path | str, *, seed: int = 0) -> Self:
         """
         Loads what `save` wrote.
 
@@ -210,3 +262,26 @@ class Frozen:
                 f"{self.model}: the learner has not been fitted; call fit(train, dev) or load_learner(path)"
             )
         return self._weight, self._bias
+
+
+def learner_of(folder: Path) -> str:
+    """
+    Which learner a folder with a head is of; where that cannot be read, `frozen`, which says why when it is loaded.
+
+    Example:
+        >>> learner_of(Path("guard"))
+        'setfit'
+    """
+    try:
+        head = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        head = None
+    return str(head.get("learner", Frozen.learner)) if isinstance(head, dict) else Frozen.learner
+
+
+def _probs(vectors: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """The probabilities by a head, float32, shape `(rows, classes)`."""
+    # einsum adds each row up by itself; a matrix product's last bits depend on the row's place in the table.
+    logits = np.einsum("rd,cd->rc", vectors.reshape(-1, weight.shape[1]), weight) + bias
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)

@@ -1,9 +1,17 @@
-"""The training loop of a fine-tuned learner: plain Accelerate, to be read from top to bottom."""
+"""
+The training loop of a fine-tuned learner: plain Accelerate, to be read from top to bottom.
+
+With several processes (`accelerate launch`, see `rarecase.learn.workers`) each takes its share of every batch, the
+loss is divided by the weight of the whole batch, and the gradients are added up: the same updates as with one process,
+whatever their number. They are added up here and not by a wrapper of the model, so that a process which fails on its
+way, out of memory, leaves no other waiting for its part.
+"""
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -11,22 +19,30 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch.utils.data import DataLoader
+from accelerate.utils import broadcast_object_list
+from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_parameters
 from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from rarecase.errors import ModelError
 from rarecase.learn.batches import LengthGrouped
-from rarecase.models import ClassWeights, Hyperparameters
+from rarecase.learn.weights import class_weights
+from rarecase.learn.workers import all_or_none, several
+from rarecase.models import Hyperparameters
 
 WARMUP = 0.1  # of all updates
 MAX_GRADIENT_NORM = 1.0
+RATES = (1.0, 0.5, 2.0)  # of the learning rate: what there is to choose from on dev
+LOOKS = 8  # at dev, where the number of updates is given
+
+Example = dict[str, Any]
+Collate = Callable[[list[Example]], dict[str, torch.Tensor]]
 
 
 @dataclass(frozen=True)
 class Epoch:
     """
-    What one epoch came to.
+    What one epoch came to, or where the number of updates is given, one eighth of them.
 
     Args:
         loss (`float`): mean training loss over the batches.
@@ -39,8 +55,8 @@ class Epoch:
 
 def train(
     network: torch.nn.Module,
-    examples: list[dict[str, Any]],
-    collate: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
+    examples: list[Example],
+    collate: Collate,
     settings: Hyperparameters,
     *,
     classes: int,
@@ -57,7 +73,8 @@ def train(
         network (`torch.nn.Module`): a `transformers` sequence classifier.
         examples (`list[dict]`): `input_ids`, `attention_mask`, … and `labels` of each row, in canonical order.
         collate (`Callable`): pads examples to the longest of a batch.
-        settings (`Hyperparameters`): learning rate, batch size, epochs, class weights.
+        settings (`Hyperparameters`): learning rate, batch size, class weights, and for how long: `epochs`, which stop
+            early, or `updates`, which do not, so that learners can be compared at equal optimiser steps.
         classes (`int`): how many there are, with or without an example.
         seed (`int`): for the order of the batches; dropout draws from torch's generator, which the caller seeds.
         precision (`str`): `fp32`, or `bf16` for mixed precision.
@@ -71,69 +88,107 @@ def train(
     Raises:
         `ModelError`: where the loss is not finite.
     """
-    accelerator = _accelerator(precision, gradient_accumulation)
+    accelerator = _accelerator(precision)
     labels = np.array([example["labels"] for example in examples])
     batches = LengthGrouped(np.array([len(example["input_ids"]) for example in examples]), settings.batch_size, seed)
-    loader: Any = DataLoader(examples, batch_sampler=batches, collate_fn=collate)  # type: ignore[arg-type]
+    an_epoch = math.ceil(len(batches) / gradient_accumulation)
+    total, look = settings.epochs * an_epoch, an_epoch
+    if settings.updates is not None:
+        total, look, patience = settings.updates, math.ceil(settings.updates / LOOKS), LOOKS
+    with all_or_none():
+        network.to(accelerator.device)
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=settings.learning_rate,
         weight_decay=0.0,
         fused=accelerator.device.type in ("cpu", "cuda"),
     )
-    # Counted before `prepare`, which shares the batches out: its scheduler then steps once for each process.
-    updates = settings.epochs * math.ceil(len(batches) / gradient_accumulation)
-    scheduler = get_linear_schedule_with_warmup(optimizer, math.ceil(WARMUP * updates), updates)
-    model, optimizer, loader, scheduler = accelerator.prepare(network, optimizer, loader, scheduler)
-    weights = class_weights(labels, classes, settings.class_weights).to(accelerator.device)
+    scheduler = get_linear_schedule_with_warmup(optimizer, math.ceil(WARMUP * total), total)
+    weighed = class_weights(labels, classes, settings.class_weights)
+    weights = torch.tensor(weighed, dtype=torch.float32, device=accelerator.device)
 
     history: list[Epoch] = []
     best = _Best(network, patience)
-    bar = tqdm(
-        total=settings.epochs * len(loader), desc="fine-tuning", delay=2, disable=None, leave=False, file=sys.stderr
-    )
-    with bar:
-        for epoch in range(settings.epochs):
-            batches.epoch = epoch
-            loss = _epoch(accelerator, model, loader, optimizer, scheduler, weights, bar)
+    updates = islice(_updates(batches, gradient_accumulation), total)
+    quiet = None if accelerator.is_main_process else True
+    with tqdm(total=total, desc="fine-tuning", delay=2, disable=quiet, leave=False, file=sys.stderr) as bar:
+        while epoch := list(islice(updates, look)):
+            network.train()
+            losses = torch.zeros((), device=accelerator.device)
+            for update in epoch:
+                losses += _update(accelerator, network, optimizer, update, examples, collate, weights)
+                scheduler.step()
+                bar.update()
+            loss = float(accelerator.reduce(losses)) / len(epoch)
             if not math.isfinite(loss):
                 raise ModelError(
                     f"{settings.model}: the training loss is not finite; lower --learning-rate, or give another model"
                 )
-            score = dev_macro_f1() if dev_macro_f1 else None
-            history.append(Epoch(loss=loss, dev_macro_f1=score))
-            if score is not None and best.is_past(score):
+            history.append(Epoch(loss=loss, dev_macro_f1=_look(dev_macro_f1) if dev_macro_f1 else None))
+            if history[-1].dev_macro_f1 is not None and best.is_past(history[-1].dev_macro_f1):
                 break
-    accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # takes the autocast off `network.forward` again
-    accelerator.free_memory()
     best.restore()
     network.eval()
     return history
 
 
-def _epoch(
-    accelerator: Accelerator, model: Any, loader: Any, optimizer: Any, scheduler: Any, weights: torch.Tensor, bar: tqdm
-) -> float:
-    """One pass over the batches; the mean of their losses."""
-    model.train()
-    total = torch.zeros((), device=accelerator.device)
-    accumulated = accelerator.gradient_accumulation_steps
-    for step, batch in enumerate(loader):
-        # Accelerate divides by the full number also where the epoch ends with fewer batches.
-        first = step - step % accumulated
-        share = accumulated / min(accumulated, len(loader) - first)
-        with accelerator.accumulate(model):
+def _updates(batches: LengthGrouped, gradient_accumulation: int) -> Iterator[list[list[int]]]:
+    """The batches of each update, epoch after epoch without end; the last update of an epoch may have fewer."""
+    for batches.epoch in count():
+        drawn = list(batches)
+        for start in range(0, len(drawn), gradient_accumulation):
+            yield drawn[start : start + gradient_accumulation]
+
+
+def _update(
+    accelerator: Accelerator,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    update: list[list[int]],
+    examples: list[Example],
+    collate: Collate,
+    weights: torch.Tensor,
+) -> torch.Tensor:
+    """One step of the optimiser; this process's part of the mean loss of its batches."""
+    part = torch.zeros((), device=accelerator.device)
+    processes, own = accelerator.num_processes, accelerator.process_index
+    with all_or_none():
+        for rows in update:
+            # A process without a row in this batch takes the first with no weight: every one has to have gradients.
+            share, counts = (rows[own::processes], 1.0) if own < len(rows) else (rows[:1], 0.0)
+            batch = {
+                name: tensor.to(accelerator.device) for name, tensor in collate([examples[r] for r in share]).items()
+            }
             target = batch.pop("labels")
-            loss = F.cross_entropy(model(**batch).logits.float(), target, weight=weights)
-            accelerator.backward(loss * share)
-            if accelerator.sync_gradients:
-                accelerator.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
-            optimizer.step()
-            scheduler.step()
-            optimizer.zero_grad()
-        total += loss.detach()
-        bar.update()
-    return float(total) / len(loader)
+            with accelerator.autocast():
+                logits = network(**batch).logits.float()
+            losses = F.cross_entropy(logits, target, weight=weights, reduction="sum")
+            whole = weights[[examples[r]["labels"] for r in rows]].sum()
+            loss = counts * losses / whole / len(update)
+            accelerator.backward(loss)
+            part += loss.detach()
+    if several():
+        _add_up([parameter.grad for parameter in network.parameters() if parameter.grad is not None])
+    with all_or_none():  # the first step takes the memory of the moments
+        clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+        optimizer.step()
+        optimizer.zero_grad()
+    return part
+
+
+def _add_up(gradients: list[torch.Tensor]) -> None:
+    """Puts the sum over all processes in place of each gradient."""
+    with all_or_none():
+        vector = parameters_to_vector(gradients)
+    torch.distributed.all_reduce(vector)
+    vector_to_parameters(vector, gradients)
+
+
+def _look(dev_macro_f1: Callable[[], float]) -> float:
+    """At dev; the main process's: with another last bit, two could stop at different epochs and wait for ever."""
+    with all_or_none():
+        score = dev_macro_f1()
+    return broadcast_object_list([score])[0]
 
 
 class _Best:
@@ -166,34 +221,9 @@ class _Best:
             self.network.load_state_dict(self.weights)
 
 
-def class_weights(labels: np.ndarray, classes: int, kind: ClassWeights) -> torch.Tensor:
-    """
-    The weight of each class in the loss.
-
-    Args:
-        labels (`np.ndarray`): the class of each training row, shape `(rows,)`.
-        classes (`int`): how many there are; one without an example weighs 1, which nothing reads.
-        kind (`str`, *optional*): `balanced` (rows / (classes present · count), as in scikit-learn), `sqrt` (its
-            root) or None (all 1).
-
-    Returns:
-        `torch.Tensor`: float32, shape `(classes,)`.
-
-    Example:
-        >>> class_weights(np.array([0, 0, 0, 1]), 2, "balanced")
-        tensor([0.6667, 2.0000])
-    """
-    count = np.bincount(labels, minlength=classes)
-    present = count > 0
-    weights = np.ones(classes)
-    weights[present] = len(labels) / (present.sum() * count[present])
-    power = {"balanced": 1.0, "sqrt": 0.5, None: 0.0}[kind]
-    return torch.tensor(weights**power, dtype=torch.float32)
-
-
-def _accelerator(precision: str, gradient_accumulation: int) -> Accelerator:
+def _accelerator(precision: str) -> Accelerator:
     mixed = "bf16" if precision == "bf16" else "no"
     # The precision is global to a process, and a second one is refused: two learners could not differ in it.
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=mixed, gradient_accumulation_steps=gradient_accumulation)
+    return Accelerator(mixed_precision=mixed)

@@ -1,0 +1,238 @@
+"""SetFit learns from pairs, says nothing, leaves nothing behind, and the same texts and seed give the same bits."""
+
+import copy
+import json
+import os
+import random
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rarecase import schema
+from rarecase.acquire.embed import SentenceEncoder, load_encoder
+from rarecase.errors import ConfigError, DataError, ModelError
+from rarecase.files import write_parquet
+from rarecase.learn import load_learner, make_learner
+from rarecase.learn.frozen import Frozen
+from rarecase.learn.setfit import PAIRS, TEXTS, SetFit, pairs_of
+
+from .conftest import NAMES, scrambled, table
+
+PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib")
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder()
+
+
+@pytest.fixture(scope="module")
+def shallow(encoder):
+    """The encoder without most of its layers: quick, for what does not ask how well it learns."""
+    found = SentenceEncoder(encoder.name, encoder.folder)
+    found.model = copy.deepcopy(encoder.model)
+    bert = found.model[0].auto_model
+    bert.encoder.layer = bert.encoder.layer[:1]
+    bert.config.num_hidden_layers = 1
+    return found
+
+
+def setfit(encoder, seed=0, **settings):
+    return SetFit("packaged", NAMES, seed=seed, encoder=encoder, **{"precision": "fp32", "updates": 2, **settings})
+
+
+@pytest.fixture(scope="module")
+def fitted(encoder, train, dev):
+    return setfit(encoder, updates=8, learning_rate=1e-4).fit(train, dev)
+
+
+def probs(learner, dataset):
+    return schema.matrix(learner.score(dataset), "probs")
+
+
+def weights(learner):
+    return {name: value.numpy() for name, value in learner.encoder.model.state_dict().items()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def cosines(vectors, labels):
+    """The mean cosine of two texts of one class, and of two classes."""
+    cosine, alike = vectors @ vectors.T, labels[:, None] == labels
+    others = ~np.eye(len(labels), dtype=bool)
+    return cosine[alike & others].mean(), cosine[~alike].mean()
+
+
+def test_it_draws_unseen_texts_of_a_class_together_and_tells_them_apart(fitted, encoder, train, dev):
+    labels = np.array(dev["label"][:])
+    frozen = Frozen("packaged", NAMES, seed=0, encoder=encoder).fit(train, dev).score(dev)
+    alike, apart = cosines(schema.matrix(fitted.score(dev), "features"), labels)
+    alike_before, apart_before = cosines(schema.matrix(frozen, "features"), labels)
+    assert alike - apart > 2 * (alike_before - apart_before)
+    found = probs(fitted, dev)
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
+    before = schema.matrix(frozen, "probs").argmax(axis=1)
+    assert np.mean(found.argmax(axis=1) == labels) >= max(0.75, np.mean(before == labels))
+
+
+def test_training_changes_every_layer_of_a_copy(fitted, encoder):
+    start, tuned = (dict(model.named_parameters()) for model in (encoder.model, fitted.encoder.model))
+    still = [name for name, value in start.items() if torch.equal(value, tuned[name])]
+    assert [name for name in still if "pooler" not in name] == []  # the vectors do not go through the pooler
+    assert same(
+        weights(Frozen("packaged", NAMES, seed=0)), weights(Frozen("packaged", NAMES, seed=0, encoder=encoder))
+    )
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_one_others(shallow, train, dev):
+    one, two, other = (setfit(shallow, seed).fit(train, dev) for seed in (0, 0, 1))
+    assert same(weights(one), weights(two))
+    assert np.array_equal(probs(one, dev), probs(two, dev))
+    assert not same(weights(one), weights(other))
+
+
+def test_order_ids_and_sources_change_no_bit(shallow, train, dev):
+    other, _ = scrambled(train)
+    unseen, order = scrambled(dev)
+    one, two = setfit(shallow).fit(train, dev), setfit(shallow).fit(other, unseen)
+    assert same(weights(one), weights(two))
+    assert np.array_equal(probs(one, dev)[order], probs(two, unseen))
+
+
+def test_fit_forgets_earlier_fits_and_vectors_of_an_earlier_one_are_not_read(shallow, train, dev):
+    learner = setfit(shallow).fit(dev, train)
+    stale, stale_dev = learner.score(train), learner.score(dev)
+    once = setfit(shallow).fit(train, dev)
+    assert same(weights(learner.fit(stale, stale_dev)), weights(once))
+    assert np.array_equal(probs(learner, stale_dev), probs(once, dev))
+
+
+def test_no_generator_of_the_process_is_touched(shallow, train, dev):
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
+    filters = list(warnings.filters)
+    setfit(shallow).fit(train, dev)
+    assert random.getstate() == before[0]
+    assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert warnings.filters == filters
+
+
+@pytest.mark.parametrize("present", [[0, 2], [1]])
+def test_a_class_without_an_example_gets_zero(shallow, train, dev, present):
+    some = train.filter(lambda row: row["label"] in present, load_from_cache_file=False)
+    learner = setfit(shallow).fit(some, dev)
+    found = probs(learner, dev)
+    assert np.all(found[:, [label for label in range(3) if label not in present]] == 0)
+    assert np.isfinite(found).all()
+    assert learner.describe()["settings"]["updates"] == (2 if len(present) > 1 else 0)  # nothing to contrast
+
+
+def test_pairs_are_halves_of_one_class_and_of_two_and_follow_the_seed(train):
+    texts, labels = train["text"][:], np.array(train["label"][:])
+    label = dict(zip(texts, labels.tolist(), strict=True))
+    pairs = pairs_of(texts, labels, most=64, seed=0)
+    assert len(pairs) == 64
+    for pair in pairs:
+        assert (label[pair["sentence_1"]] == label[pair["sentence_2"]]) == (pair["label"] == 1.0)
+    for batch in (pairs[start : start + PAIRS] for start in range(0, len(pairs), PAIRS)):
+        assert sum(pair["label"] for pair in batch) == PAIRS / 2
+    assert pairs == pairs_of(texts, labels, most=64, seed=0)
+    assert pairs != pairs_of(texts, labels, most=64, seed=1)
+
+
+def test_a_large_set_does_not_make_all_pairs(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "rarecase.learn.setfit.require_setfit", lambda: lambda texts, labels, **_: seen.append(texts) or []
+    )
+    pairs_of([f"text {i}" for i in range(10_000)], np.arange(10_000) % 3, most=64, seed=0)
+    assert len(set(seen[0])) == TEXTS
+
+
+def test_without_a_number_of_updates_it_goes_once_through_the_pairs_but_not_for_ever(shallow, train, dev, monkeypatch):
+    ran = []
+    monkeypatch.setattr("rarecase.learn.setfit.contrast", lambda model, pairs, updates, **_: ran.append(updates))
+    setfit(shallow, updates=None).fit(train, dev)
+    monkeypatch.setattr("rarecase.learn.setfit.UPDATES", 5)
+    setfit(shallow, updates=None).fit(train, dev)
+    # 21 texts, 7 of each class: 147 pairs of two classes, and as many of one.
+    assert ran == [-(-2 * 147 // PAIRS), 5]
+
+
+def test_bf16_trains_too(shallow, train, dev):
+    learner = setfit(shallow, precision="bf16").fit(train, dev)
+    assert not same(weights(learner), weights(setfit(shallow).fit(train, dev)))
+    assert learner.describe()["precision"] == "bf16"
+    assert {value.dtype for value in weights(learner).values()} <= {np.dtype("float32"), np.dtype("int64")}
+
+
+def test_save_and_load_give_the_same_bits_and_nothing_is_pickled(fitted, dev, tmp_path):
+    fitted.save(tmp_path / "learner")
+    again = load_learner(tmp_path / "learner")
+    assert type(again) is SetFit
+    assert again.names == tuple(NAMES)
+    assert np.array_equal(probs(fitted, dev), probs(again, dev))
+    written = sorted(path.name for path in (tmp_path / "learner").iterdir())
+    assert written == ["encoder", "head.json", "head.safetensors"]
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in PICKLED]
+    assert json.loads((tmp_path / "learner" / "head.json").read_text())["learner"] == "setfit"
+    texts = [text.encode() for text in table()["text"][:]]
+    for path in tmp_path.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert not [text for text in texts if text in content], path.name
+        assert str(tmp_path).encode() not in content
+
+
+def test_what_cannot_work_is_said(shallow, train, dev, monkeypatch):
+    class Own:
+        def encode(self, texts):
+            return np.zeros((len(texts), 4), np.float32)
+
+    with pytest.raises(ModelError, match="has not been fitted"):
+        setfit(shallow).score(dev)
+    with pytest.raises(DataError, match="train has no rows"):
+        setfit(shallow).fit(train.select([]), dev)
+    with pytest.raises(ModelError, match="encoder Own: setfit can only fine-tune"):
+        setfit(Own()).fit(train, dev)
+    with pytest.raises(ModelError, match="loss is not finite; lower --learning-rate"):
+        setfit(shallow, learning_rate=1e30, updates=4).fit(train, dev)
+    monkeypatch.setitem(sys.modules, "setfit.sampler", None)
+    with pytest.raises(ConfigError, match=r"needs the library setfit; pip install 'rarecase\[setfit\]'"):
+        make_learner("setfit", "packaged", NAMES, seed=0).fit(train, dev)
+
+
+FIT = """
+from rarecase.learn import load_learner, make_learner
+from rarecase.files import read_parquet
+
+train = read_parquet({train!r})
+names = train.features["label"].names
+make_learner("setfit", "packaged", names, seed=0, updates=1).fit(train, train.select([])).save({out!r})
+load_learner({out!r}).score(train)
+"""
+
+
+def test_nothing_is_said_and_nothing_is_written_but_the_folder(train, tmp_path):
+    write_parquet(tmp_path / "train.parquet", train)
+    place = {name: tmp_path / name for name in ("work", "home", "temporary")}
+    for folder in place.values():
+        folder.mkdir()
+    environment = {**os.environ, "HOME": str(place["home"]), "HF_HOME": str(place["home"] / "hf")}
+    environment |= {"TMPDIR": str(place["temporary"]), "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    code = FIT.format(train=str(tmp_path / "train.parquet"), out=str(tmp_path / "out"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=place["work"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert list(place["work"].iterdir()) == []
+    left = [path for name in ("home", "temporary") for path in place[name].rglob("*") if path.is_file()]
+    assert left == []
+    assert (Path(tmp_path) / "out" / "head.safetensors").is_file()
