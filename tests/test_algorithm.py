@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import small
+from choosing import NAMES as SHIPPED
 from datasets import Dataset
 from small import NAMES
 
 from rarecase import schema
 from rarecase.acquire import strategies
+from rarecase.acquire.find import find_strategy
+from rarecase.acquire.stopping import Stopping
 from rarecase.algorithm import Round, run
 from rarecase.annotate.gold import Gold
 from rarecase.errors import ConfigError, WaitingForLabels
@@ -147,6 +150,79 @@ def test_a_strategy_sees_the_text_and_what_was_computed_and_nothing_else(tmp_pat
     assert seen["labeled"] == {"id", "text", "label", "embedding", "features"}
 
 
+def test_a_strategy_that_reads_more_of_the_learner_gets_it_for_pool_and_labelled_rows_of_this_round(tmp_path):
+    learner, seen = Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True), []
+
+    @needs("mc_probs", labeled=["probs", "features"])
+    def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+        draws, probs = learner.sample(pool), learner.score(labeled)  # it is G, as it was fitted last
+        assert schema.matrix(pool, "mc_probs").shape == (len(pool), 10, len(NAMES))
+        assert np.array_equal(schema.matrix(pool, "mc_probs"), schema.matrix(draws, "mc_probs"))
+        assert np.array_equal(schema.matrix(labeled, "probs"), schema.matrix(probs, "probs"))
+        assert set(labeled.column_names) == {"id", "text", "label", "embedding", "features", "probs"}
+        seen.append(len(labeled))
+        return rows(pool, range(n))
+
+    *_, last = rounds(tmp_path, strategy=curious, learner=learner)
+    assert seen == [60, 64]
+    assert set(read_parquet(tmp_path / "rounds/01/scores.parquet").column_names) == {"id", "mc_probs"}
+    assert set(read_parquet(tmp_path / "rounds/01/chosen.parquet").column_names).isdisjoint({"mc_probs", "probs"})
+    assert "probs" not in last.train.column_names
+
+
+class Counting(Frozen):
+    """Counts how often it is fitted, and what it scores."""
+
+    def __init__(self) -> None:
+        super().__init__("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True)
+        self.fits, self.scored = 0, []
+
+    def fit(self, train: Dataset, dev: Dataset) -> Frozen:
+        self.fits += 1
+        return super().fit(train, dev)
+
+    def score(self, dataset: Dataset) -> Dataset:
+        self.scored.append(len(dataset))
+        return super().score(dataset)
+
+
+def test_the_labelled_rows_are_scored_only_where_a_batch_has_to_be_chosen_and_the_choice_is_the_same(tmp_path):
+    settings: dict[str, Any] = {"strategy": find_strategy("contrastive")}
+    first = Counting()
+    whole = rounds(tmp_path, learner=first, **settings)
+    assert first.scored == [30, 60, 90, 60, 30, 60, 86, 64, 30, 60]  # dev, test, then pool, L, dev, test each round
+    stored = (tmp_path / "rounds/02/chosen.parquet").read_bytes()
+    resumed = Counting()
+    again = rounds(tmp_path, learner=resumed, **settings)
+    assert (resumed.fits, resumed.scored) == (0, [])
+    assert [round_.record for round_ in again] == [round_.record for round_ in whole]
+    (tmp_path / "rounds/02/chosen.parquet").unlink()  # as if killed before it: everything later is read again
+    resumed = Counting()
+    rounds(tmp_path, learner=resumed, **settings)
+    assert (resumed.fits, resumed.scored) == (1, [64])
+    assert (tmp_path / "rounds/02/chosen.parquet").read_bytes() == stored
+
+
+@pytest.mark.parametrize("strategy", SHIPPED)
+def test_every_strategy_runs_and_the_same_run_writes_the_same_bytes(tmp_path, strategy):
+    for name in ("one", "two"):
+        found = rounds(tmp_path / name, strategy=find_strategy(strategy), clusters=2)
+        assert [len(ids) for ids in chosen(found)] == [0, 4, 4]
+        assert len(set(all_chosen(found))) == 8
+    assert small.files(tmp_path / "one") == small.files(tmp_path / "two")
+
+
+def test_a_strategy_that_does_not_say_what_it_reads_gets_all_but_the_draws(tmp_path):
+    seen = set()
+
+    def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+        seen.update(pool.column_names)
+        return rows(pool, range(n))
+
+    rounds(tmp_path, strategy=curious)
+    assert seen == {"id", "text", *schema.HELPERS} - {"mc_probs"}
+
+
 def test_a_class_without_an_example_is_counted_and_found_later(tmp_path):
     label, start = NAMES.index("self-harm"), small.table("bootstrap")
     without = rows(start, np.flatnonzero(schema.matrix(start, "label") != label))
@@ -242,3 +318,55 @@ def test_tables_of_id_text_and_label_are_enough(tmp_path):
     whole, bare = rounds(tmp_path / "whole", **settings), rounds(tmp_path / "bare", **plain, **settings)
     assert [round_.record for round_ in bare] == [round_.record for round_ in whole]
     assert small.files(tmp_path / "bare") == small.files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("strategy", [strategies.random, strategies.entropy])
+def test_a_criterion_that_holds_ends_the_loop_before_the_budget_is_spent(tmp_path, strategy):
+    whole = rounds(tmp_path / "whole", strategy=strategy, budget=20)
+    found = rounds(tmp_path / "out", strategy=strategy, budget=20, stop=Stopping({"gain": 100.0}))
+    assert len(whole) == 6
+    assert chosen(found) == chosen(whole)[:4]  # three rounds are compared, and then it holds
+    assert [round_.record["stopping"]["stopped"] for round_ in found] == [None, None, None, "gain"]
+    assert not any("stopping" in round_.record for round_ in whole)
+    seen = read_parquet(tmp_path / "out/rounds/04/scores.parquet")  # by the last learner
+    left = set(small.table("pool")["id"][:]) - set(all_chosen(found))
+    assert set(seen["id"][:]) == left
+    assert not (tmp_path / "out/rounds/04/chosen.parquet").exists()
+    again = found[-1].learner().score(rows(small.table("pool"), [3, 5]))
+    place = {id_: row for row, id_ in enumerate(seen["id"][:])}
+    assert [list(p) for p in again["probs"][:]] == [seen["probs"][place[id_]] for id_ in again["id"][:]]
+
+
+def test_what_a_round_measures_of_stopping_follows_from_its_scores(tmp_path):
+    found = rounds(tmp_path, strategy=strategies.random, budget=16, stop=Stopping({"stability": 1.0, "gain": 0.0}))
+    scores = [read_parquet(tmp_path / f"rounds/{number:02d}/scores.parquet") for number in range(1, 6)]
+    guesses = [dict(zip(t["id"][:], schema.matrix(t, "probs").argmax(axis=1), strict=True)) for t in scores]
+    changed = [np.mean([now[id_] != before[id_] for id_ in now]) for before, now in itertools.pairwise(guesses)]
+    assert [round_.record["stopping"]["gain"] for round_ in found] == [
+        None,
+        None,
+        None,
+        pytest.approx(100 * 10 * sum(changed[:3]) / 12),
+        pytest.approx(100 * 10 * sum(changed[1:]) / 12),
+    ]
+    assert sum(changed) > 0
+
+
+def test_a_stopped_loop_stays_stopped_and_writes_nothing_again(tmp_path):
+    settings: dict[str, Any] = {"strategy": strategies.random, "budget": 20, "stop": Stopping({"stability": 0.0})}
+    one = rounds(tmp_path / "one", **settings)
+    before = small.files(tmp_path / "one")
+    again = rounds(tmp_path / "one", **{**settings, "budget": 40})  # of which the stop does not depend
+    assert [round_.record for round_ in again] == [round_.record for round_ in one]
+    assert small.files(tmp_path / "one") == before
+    rounds(tmp_path / "two", **settings)
+    for killed in ("rounds/03/metrics.json", "rounds/04/scores.parquet", "rounds/02/predictions.parquet"):
+        (tmp_path / "two" / killed).unlink()
+    rounds(tmp_path / "two", **settings)
+    assert small.files(tmp_path / "two") == before
+
+
+def test_a_pool_that_is_used_up_has_nothing_to_measure(tmp_path):
+    pool = rows(small.tables()["pool"], range(4))
+    *_, last = rounds(tmp_path, pool=pool, stop=Stopping({"uncertainty": 0.0}))
+    assert last.record["stopping"] == {"uncertainty": None, "stability": None, "gain": None, "stopped": None}

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import small
+from choosing import NAMES as STRATEGIES
 from datasets import Dataset, concatenate_datasets
 from small import NAMES, probs_by_text
 
 from rarecase import schema
-from rarecase.acquire import strategies
 from rarecase.acquire.clusters import assign_clusters
-from rarecase.acquire.embed import embed
+from rarecase.acquire.embed import compare, embed
+from rarecase.acquire.find import find_strategy
 from rarecase.algorithm import run
 from rarecase.annotate.gold import Gold
 from rarecase.files import read_parquet
@@ -25,7 +26,6 @@ from rarecase.generate import parents, variation_row, variations_table
 from rarecase.learn import Learner, make_learner
 
 SETS = ("pool", "bootstrap", "dev", "test")
-STRATEGIES = ("random", "entropy", "coreset", "cluster")
 BUDGET = {"frozen": 8, "finetune": 4}  # in batches of 4
 Tables = dict[str, Dataset]
 
@@ -58,19 +58,23 @@ def worlds() -> tuple[Tables, Tables]:
 
 
 def learner_of(kind: str) -> Learner:
-    settings: dict[str, Any] = {"epochs": 1} if kind == "finetune" else {"encoder": small.encoder(), "shared": True}
-    return make_learner(kind, "packaged", NAMES, seed=0, **settings)
+    settings: dict[str, dict[str, Any]] = {
+        "frozen": {"encoder": small.encoder(), "shared": True},
+        "setfit": {"encoder": small.encoder(), "updates": 2, "learning_rate": 1e-4},
+        "finetune": {"epochs": 1},
+    }
+    return make_learner(kind, "packaged", NAMES, seed=0, **settings[kind])
 
 
-@pytest.fixture(scope="module", params=["frozen", "finetune"])
+@pytest.fixture(scope="module", params=["frozen", "setfit", "finetune"])
 def scored(request, worlds) -> tuple[Tables, Tables]:
     """Both worlds as a learner that was fitted in each of them sees them, and clustered."""
 
     def see(tables: Tables) -> Tables:
         learner = learner_of(request.param)
         learner.fit(*(learner.prepare(tables[name]) for name in ("bootstrap", "dev")))
-        seen = {name: learner.score(learner.prepare(table)) for name, table in tables.items()}
-        return {**seen, "pool": assign_clusters(seen["pool"], 7, seed=3)}
+        seen = {name: learner.sample(learner.score(learner.prepare(table))) for name, table in tables.items()}
+        return {**seen, "pool": compare(assign_clusters(seen["pool"], 7, seed=3), NAMES, small.encoder())}
 
     one, two = map(see, worlds)
     return one, two
@@ -85,7 +89,7 @@ def test_the_same_texts_get_the_same_bits_and_are_chosen_in_the_same_order(score
         found = probs_by_text(one[name])
         assert found == probs_by_text(two[name])
         assert len(set(found.values())) > 0.99 * len(found)  # under 1 % of ties, or the order would prove little
-    choose = getattr(strategies, strategy)
+    choose = find_strategy(strategy)
     chosen = [choose(world["pool"], 20, labeled=world["bootstrap"], seed=5)["text"][:] for world in scored]
     assert chosen[0] == chosen[1]
     assert len(set(chosen[0])) == 20
@@ -116,7 +120,7 @@ def _run(folder: Path, tables: Tables, strategy: str, learner: str) -> dict[str,
     *_, last = run(
         folder,
         **tables,
-        strategy=getattr(strategies, strategy),
+        strategy=find_strategy(strategy),
         learner=learner_of(learner),
         annotator=Gold(labels, NAMES),
         generator=Backwards(),

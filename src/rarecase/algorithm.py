@@ -11,7 +11,8 @@ of
   N at once, which for `cluster` is ⌊N/m⌋ from each of the m clusters (section 4.2 of the paper).
 - The loop ends when the budget is spent (B > 0), not one batch later (B ≥ 0), or when the pool is empty. Only a label
   that was given costs budget: what annotators leave empty goes back to the pool, but for what they leave out for good
-  (`rarecase.annotate`).
+  (`rarecase.annotate`). Where it is asked for, the loop also ends once more labels would change little
+  (`rarecase.acquire.stopping`).
 - Retraining starts from the pretrained weights in every round. Epochs are the learner's, chosen on dev.
 - m is not given in the paper; the default is N. The clustering is done once, on the fixed encoder's embeddings.
 - Variations that fail a check are kept in the round's file, marked, and not learned from.
@@ -29,11 +30,13 @@ from datasets import Dataset, concatenate_datasets
 
 from rarecase import randomness
 from rarecase.acquire.clusters import assign_clusters
-from rarecase.acquire.embed import Encoder, embed
+from rarecase.acquire.embed import Encoder, compare, embed
+from rarecase.acquire.stopping import WINDOW, Stopping
 from rarecase.annotate import Annotator
 from rarecase.errors import ConfigError, WaitingForLabels
 from rarecase.evaluate.counts import class_count_std, class_counts
 from rarecase.evaluate.metrics import metrics
+from rarecase.files import read_parquet
 from rarecase.generate import Generator, accepted, with_own_ids
 from rarecase.learn import Learner
 from rarecase.run_folder import Stages
@@ -52,7 +55,8 @@ from rarecase.schema import (
 
 Strategy = Callable[..., Dataset]
 
-LEARNERS = {"probs", "features"}  # the columns that the learner makes anew in every round
+ENCODERS = {"embedding", "cluster", "similarity"}  # the columns that come from the encoder's vectors
+LEARNERS = {"probs", "features", "mc_probs"}  # the columns that the learner makes anew in every round
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Round:
         number (`int`): 0 is the start set.
         train (`Dataset`): L after the round.
         record (`dict`): `round`, `chosen` (ids), `labels` (human labels so far), `class_counts`, `class_count_std`,
-            `dev` and `test`, as `rarecase report` shows them.
+            `dev` and `test`, as `rarecase report` shows them; and `stopping`, where that is measured.
         learner (`Callable`): gives G, retrained on L when it is first asked for.
     """
 
@@ -72,6 +76,11 @@ class Round:
     train: Dataset
     record: dict[str, Any]
     learner: Callable[[], Learner]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stopping criterion holds."""
+        return self.record.get("stopping", {}).get("stopped") is not None
 
 
 def run(
@@ -91,6 +100,8 @@ def run(
     clusters: int | None = None,
     variations: int = 5,
     seed: int = 0,
+    definitions: Sequence[str] | None = None,
+    stop: Stopping | None = None,
 ) -> Iterator[Round]:
     """
     Runs Algorithm 1, one `Round` after each iteration, the start set as round 0.
@@ -109,12 +120,16 @@ def run(
         learner (`Learner`): G.
         annotator (`Annotator`): O.
         generator (`Generator`): S with its template T.
-        encoder (`Encoder`): makes V; called only where the strategy needs `embedding` or `cluster`.
+        encoder (`Encoder`): makes V; called only where the strategy needs what comes from it.
         budget (`int`): B, labels in all.
         batch (`int`): N, labels a round.
         clusters (`int`, *optional*): m, by default N.
         variations (`int`): k, variations of each labelled text.
         seed (`int`): decides the clustering and the strategy's draws.
+        definitions (`Sequence[str]`, *optional*): of each class in order, for strategies that look for one by what it
+            means; by default their names.
+        stop (`Stopping`, *optional*): what ends the loop before the budget is spent; the pool is scored after every
+            round then, whatever the strategy.
 
     Raises:
         `WaitingForLabels`: where people have to label first.
@@ -126,29 +141,36 @@ def run(
         ...                   generator=NoVariations(), encoder=load_encoder()):
         ...     print(round_.number, round_.record["test"]["macro_f1"])
     """
-    names, reads = label_names(bootstrap), columns_of(strategy)
+    names, reads = label_names(bootstrap), columns_of(strategy) | ({"probs"} if stop else set())
     pool = pool.select_columns([column for column in pool.column_names if column != "label"])
     pool, bootstrap, dev, test = (_released(table, names) for table in (pool, bootstrap, dev, test))
     taken = {id_ for table in (pool, bootstrap, dev, test) for id_ in table["id"][:]}
 
     def vectorize(dataset: Dataset) -> Dataset:
-        return learner.prepare(embed(dataset, encoder) if reads & {"embedding", "cluster"} else dataset)
+        return learner.prepare(embed(dataset, encoder) if reads & ENCODERS else dataset)
 
     with Stages(folder, -(-budget // batch)) as stages:
         U, L, dev, test = map(vectorize, (pool, bootstrap, dev, test))  # V ← vectorize U
         if "cluster" in reads:
             U = assign_clusters(U, clusters or batch, seed=seed)  # cluster V into {C_1, …, C_m}
+        if "similarity" in reads:
+            U = compare(U, definitions or names, encoder)
         G = cache(partial(learner.fit, L, dev))  # G ← bootstrapped model
-        yield _measured(stages, 0, G, L, len(bootstrap), dev, test)
+
+        def after(number: int) -> Round:
+            judge = partial(_judged, stop, stages, number, G, U, reads) if stop else None
+            return _measured(stages, number, G, L, len(bootstrap), dev, test, judge)
+
+        yield (last := after(0))
 
         number = 0
-        while budget > 0 and len(U):  # while B ≥ 0 do
+        while budget > 0 and len(U) and not last.stopped:  # while B ≥ 0 do
             number += 1
             stage = partial(stages.table, number)
             if reads & LEARNERS:
                 U = _with_columns(U, stage("scores", _scores, G, U, reads))  # E_ij ← Entropy(x_ij)
             n = min(batch, budget, len(U))
-            chosen = stage("chosen", _choose, strategy, U, n, L, seed, number)  # x*_i ← argmax_j E_ij
+            chosen = stage("chosen", _choose, strategy, U, n, G, L, seed, number)  # x*_i ← argmax_j E_ij
             asked = _unlabeled(U, chosen, number, strategy)
             labels = stage("labels", _annotate, annotator, asked, G, names)  # y*_i ← Annotate O(x*_i)
             annotator.stored(labels)
@@ -160,7 +182,7 @@ def run(
             U = _without(U, asked if _leaves_out(annotator) else labels)
             G = cache(partial(learner.fit, L, dev))  # G ← retrain on L
             budget -= len(labels)  # B = B - N
-            yield _measured(stages, number, G, L, len(bootstrap), dev, test)
+            yield (last := after(number))
 
 
 def _released(dataset: Dataset, names: Sequence[str]) -> Dataset:
@@ -173,12 +195,27 @@ def _released(dataset: Dataset, names: Sequence[str]) -> Dataset:
 
 
 def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> Dataset:
-    scored = learner().score(pool)
-    return scored.select_columns(["id", *sorted(reads & LEARNERS)])
+    return _seen_by(learner(), pool, reads).select_columns(["id", *sorted(reads & LEARNERS)])
 
 
-def _choose(strategy: Strategy, pool: Dataset, n: int, labeled: Dataset, seed: int, number: int) -> Dataset:
+def _seen_by(learner: Learner, dataset: Dataset, reads: set[str]) -> Dataset:
+    scored = learner.score(dataset)
+    return learner.sample(scored) if "mc_probs" in reads else scored
+
+
+def _choose(
+    strategy: Strategy,
+    pool: Dataset,
+    n: int,
+    learner: Callable[[], Learner],
+    labeled: Dataset,
+    seed: int,
+    number: int,
+) -> Dataset:
     """Text only: a strategy sees no source, label or provenance; its batch is checked before it costs labels."""
+    reads = set(getattr(strategy, "needs_labeled", ()))
+    if reads & LEARNERS:  # only here: a stored choice needs neither them nor the learner
+        labeled = _seen_by(learner(), labeled, reads)
     seen = ["id", "text", *(c for c in HELPERS if c in pool.column_names)]
     known = ["id", "text", "label", *(c for c in HELPERS if c in labeled.column_names)]
     chosen = strategy(
@@ -257,6 +294,7 @@ def _measured(
     start: int,
     dev: Dataset,
     test: Dataset,
+    judge: Callable[[Dataset], dict[str, Any]] | None,
 ) -> Round:
     """Measures G on dev and test, and counts what was acquired: L without the start set, as in the paper's Table 3."""
     names = label_names(train)
@@ -282,14 +320,33 @@ def _measured(
             "class_count_std": class_count_std(counts),
             "found": class_counts(human, names),
             **{s: metrics(labels[split == s], guesses[split == s], names) for s in ("dev", "test")},
+            **({"stopping": judge(human)} if judge else {}),
         }
 
     return Round(number, train, stages.record(number, "metrics", measure), learner)
 
 
+def _judged(
+    stop: Stopping,
+    stages: Stages,
+    number: int,
+    learner: Callable[[], Learner],
+    pool: Dataset,
+    reads: set[str],
+    human: Dataset,
+) -> dict[str, Any]:
+    """What `stop` makes of the pool as the last learners saw it: each one's scores are those of the round after it."""
+    if not len(pool):
+        return stop.measure([], [])
+    stages.table(number + 1, "scores", _scores, learner, pool, reads)
+    rounds, first = human["round"][:], max(0, number - WINDOW)
+    scored = [read_parquet(stages.path(n + 1, "scores.parquet")) for n in range(first, number + 1)]
+    return stop.measure(scored, [rounds.count(n) for n in range(first + 1, number + 1)])
+
+
 def columns_of(strategy: Strategy) -> set[str]:
-    """The columns that a strategy reads; all of them where it does not say."""
-    return set(getattr(strategy, "needs", HELPERS))
+    """The columns of the pool that a strategy reads; where it does not say, all but `mc_probs`, which take longest."""
+    return set(getattr(strategy, "needs", [column for column in HELPERS if column != "mc_probs"]))
 
 
 def name_of(strategy: Strategy) -> str:

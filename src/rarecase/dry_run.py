@@ -36,9 +36,10 @@ def dry_run(config: RunConfig) -> str:
     requests = labels * config.variations if config.generator in ("openai", "local") else 0
     seconds = _seconds(config, strategy, sets, rounds, labels)
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
+    stops = f", or fewer, where {config.stop_when} holds before" if config.stop_when else ""
     return "\n".join(
         [
-            f"labels    {labels} by {config.annotator}, in {rounds} rounds of at most {config.batch}",
+            f"labels    {labels} by {config.annotator}, in {rounds} rounds of at most {config.batch}{stops}",
             f"requests  {requests}{to}",
             f"time      about {_spoken(seconds)} of computing on this machine",
         ]
@@ -67,6 +68,8 @@ def _seconds(config: RunConfig, strategy: Strategy, sets: Sets, rounds: int, lab
     learner.score(few)
     score = (time.perf_counter() - begun) / len(few)
     grown = len(sets.bootstrap) + labels * (1 + config.variations) / 2
+    if config.learner == "setfit":  # its pairs are as many whatever the rows
+        grown = len(start)
     return total + (rounds + 1) * (fit * grown + score * everything)
 
 

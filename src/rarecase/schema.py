@@ -2,8 +2,9 @@
 The columns of every table, and arrays out of a `Dataset`.
 
 Every step takes a `Dataset` and returns one. The released columns are the same in every split, see `features`; on the
-way through the loop a table carries columns of fixed names beside them: `embedding` (the fixed encoder's), `cluster`,
-`probs` and `features` (the learner's), `score`. What is unknown is null, never inferred.
+way through the loop a table carries columns of fixed names beside them: `embedding` and `similarity` (the fixed
+encoder's), `cluster`, `probs`, `features` and `mc_probs` (the learner's), `score`. What is unknown is null, never
+inferred.
 """
 
 import hashlib
@@ -26,8 +27,10 @@ HUMAN, GENERATED = "human", "generated"
 _MAKES = {
     "embedding": "rarecase.embed(dataset, encoder)",
     "cluster": "rarecase.assign_clusters(dataset, m, seed=...)",
+    "similarity": "rarecase.compare(dataset, definitions, encoder)",
     "probs": "learner.score(dataset)",
     "features": "learner.score(dataset)",
+    "mc_probs": "learner.sample(dataset)",
 }
 HELPERS = tuple(_MAKES)
 
@@ -113,10 +116,10 @@ def matrix(dataset: Dataset, column: str) -> np.ndarray:
 
     Args:
         dataset (`Dataset`): may be selected, shuffled or concatenated: the array follows the rows as they stand.
-        column (`str`): a column of numbers, or of lists of one common length.
+        column (`str`): a column of numbers, of lists of one common length, or of lists of such lists.
 
     Returns:
-        `np.ndarray`: shape `(rows,)` or `(rows, length)`.
+        `np.ndarray`: shape `(rows,)`, `(rows, length)` or `(rows, outer length, inner length)`.
 
     Raises:
         `MissingColumnError`: naming the call that makes the column.
@@ -132,20 +135,13 @@ def matrix(dataset: Dataset, column: str) -> np.ndarray:
     if array.null_count:
         row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
         raise DataError(
-            f"column {column!r} row {row} is empty; every row needs a value: make it with {_maker(column)}"
+            f"column {column!r} row {row} is empty; every row needs a value: make it with {made_by(column)}"
         )
-    if not pa.types.is_nested(array.type):
-        return array.to_numpy(zero_copy_only=False)
-    if pa.types.is_fixed_size_list(array.type):
-        width = array.type.list_size
-    else:
-        lengths = np.unique(pc.list_value_length(array).to_numpy(zero_copy_only=False))
-        if len(lengths) > 1:
-            raise DataError(
-                f"column {column!r} has rows of {lengths[0]} and of {lengths[-1]} numbers; expected one length"
-            )
-        width = int(lengths[0]) if len(lengths) else 0
-    return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), width)
+    shape = [len(array)]
+    while pa.types.is_nested(array.type):  # a dimension for each level of lists
+        shape.append(_width(array, column))
+        array = array.flatten()
+    return array.to_numpy(zero_copy_only=False).reshape(shape)
 
 
 def with_column(
@@ -157,17 +153,18 @@ def with_column(
     Args:
         dataset (`Dataset`): any table; it stays as it is.
         column (`str`): a new name, or one whose column is replaced.
-        values (`np.ndarray | Sequence | pa.Array`): one value a row; a two-dimensional array becomes lists of fixed
-            length.
+        values (`np.ndarray | Sequence | pa.Array`): one value a row; an array of two dimensions becomes lists of fixed
+            length, one of three lists of such lists.
         feature (`datasets` feature, *optional*): the column's feature, such as a `ClassLabel`; by default that of its
             type.
 
     Example:
         >>> pool = with_column(pool, "embedding", np.zeros((len(pool), 384), np.float32))
     """
-    if isinstance(values, np.ndarray) and values.ndim == 2:
-        flat = pa.array(np.ascontiguousarray(values).reshape(-1))
-        values = pa.FixedSizeListArray.from_arrays(flat, max(values.shape[1], 1))
+    if isinstance(values, np.ndarray) and values.ndim > 1:
+        shape, values = values.shape, pa.array(np.ascontiguousarray(values).reshape(-1))
+        for length in reversed(shape[1:]):  # the innermost lists first
+            values = pa.FixedSizeListArray.from_arrays(values, max(length, 1))
     elif not isinstance(values, pa.Array):
         values = pa.array(values)
     table = to_table(dataset)
@@ -237,9 +234,14 @@ def label_names(dataset: Dataset) -> list[str]:
     return list(feature.names)
 
 
-def needs(*columns: str) -> Callable[[F], F]:
+def needs(*columns: str, labeled: Sequence[str] = ()) -> Callable[[F], F]:
     """
-    Says which columns a strategy reads, in its attribute `needs`; the loop makes those before it calls the strategy.
+    Says which columns a strategy reads, in its attributes `needs` and `needs_labeled`; the loop makes those before it
+    calls the strategy.
+
+    Args:
+        columns (`str`): of the pool.
+        labeled (`Sequence[str]`): of the labelled rows, beside `text` and `label`.
 
     Example:
         >>> @needs("probs")
@@ -248,6 +250,7 @@ def needs(*columns: str) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         function.needs = columns  # type: ignore[attr-defined]
+        function.needs_labeled = tuple(labeled)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -264,5 +267,24 @@ def require(dataset: Dataset, column: str) -> None:
         raise MissingColumnError(f"column {column!r} is missing (there are: {', '.join(dataset.column_names)}){way}")
 
 
-def _maker(column: str) -> str:
+def _width(array: pa.Array, column: str) -> int:
+    """The one length of the lists."""
+    if pa.types.is_fixed_size_list(array.type):
+        return array.type.list_size
+    lengths = np.unique(pc.list_value_length(array).to_numpy(zero_copy_only=False))
+    if len(lengths) > 1:
+        raise DataError(
+            f"column {column!r} has rows of {lengths[0]} and of {lengths[-1]} numbers; expected one length"
+        )
+    return int(lengths[0]) if len(lengths) else 0
+
+
+def made_by(column: str) -> str:
+    """
+    The call that makes a column, for messages.
+
+    Example:
+        >>> made_by("probs")
+        'learner.score(dataset)'
+    """
     return _MAKES.get(column, f"dataset.add_column({column!r}, ...)")

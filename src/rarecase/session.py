@@ -5,6 +5,7 @@ A run folder appears whole: the tables are read and checked, the texts embedded 
 beside, which is renamed when all is well. So bad input leaves nothing behind.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,15 +18,17 @@ from safetensors.numpy import load_file, save_file
 from rarecase import run_folder
 from rarecase.acquire.embed import Encoder, embed, load_encoder
 from rarecase.acquire.find import find_strategy
-from rarecase.algorithm import Round, Strategy, columns_of, name_of, run
+from rarecase.acquire.stopping import Stopping, sentence_of
+from rarecase.algorithm import ENCODERS, Round, Strategy, columns_of, name_of, run
 from rarecase.annotate import Annotator
 from rarecase.annotate.find import annotator_of
 from rarecase.annotate.people import with_store
-from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, flag, require_out, write_yaml
+from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, fit_settings, flag, require_out, write_yaml
 from rarecase.errors import ConfigError, MissingColumnError, RunFolderError
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.files import digest, read_parquet, write_beside, write_folder_beside, write_parquet
 from rarecase.generate import Generator, NoVariations
+from rarecase.generate.cheap import Cheap
 from rarecase.generate.endpoint import Endpoint
 from rarecase.generate.local import Local
 from rarecase.generate.replay import Replay
@@ -41,7 +44,7 @@ from rarecase.tables import Columns, read_argument
 from rarecase.tables.origin import origin, together
 from rarecase.taxonomy import Taxonomy
 
-_READ = (".json", ".safetensors", ".txt")  # the files of a model that say what it does
+READ = (".json", ".safetensors", ".txt")  # the files of a model that say what it does
 TABLES = ("pool", "bootstrap", "dev", "test")
 
 
@@ -104,12 +107,15 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     config = with_store(folder, config)
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
+    stop = Stopping.parse(config.stop_when) if config.stop_when is not None else None
     done = []
     with annotator_of(folder, config, sets.taxonomy, digest([folder / "run.json"])) as annotator:
-        for round_ in rounds(folder, sets, config, config.strategy, config.seed, annotator):
+        for round_ in rounds(folder, sets, config, config.strategy, config.seed, annotator, stop=stop):
             yield round_
             done.append(round_)
     if done:
+        if said := sentence_of(done[-1].record):
+            print(said, file=sys.stderr)
         _finish(folder, sets, done, config, facts)
 
 
@@ -121,6 +127,7 @@ def rounds(
     seed: int,
     annotator: Annotator,
     replies: Path | None = None,
+    stop: Stopping | None = None,
 ) -> Iterator[Round]:
     """
     Algorithm 1 in a folder, over tables that are read and embedded already.
@@ -133,6 +140,7 @@ def rounds(
         seed (`int`): of the clustering, the strategy and the model.
         annotator (`Annotator`): who labels.
         replies (`Path`, *optional*): the store of the language model's replies, by default the folder's own.
+        stop (`Stopping`, *optional*): what ends it before the budget is spent.
     """
     names = sets.taxonomy.names
     encoder = load_encoder(config.encoder)
@@ -148,11 +156,13 @@ def rounds(
         # The seed of a request is the grid's, not the cell's: a post is varied once, whoever chose it.
         generator=make_generator(config, sets.taxonomy, replies or folder / "replies.sqlite"),
         encoder=encoder,
+        definitions=[c.definition or c.name for c in sets.taxonomy.classes],
         budget=config.budget,
         batch=config.batch,
         clusters=config.clusters,
         variations=config.variations,
         seed=seed,
+        stop=stop,
     )
 
 
@@ -202,7 +212,7 @@ def _inputs(config: LoopConfig) -> dict[str, str]:
     if config.generator == "local":
         models["generator_model"] = config.generator_model or ""
     paths = {name: Path(model) for name, model in models.items() if Path(model).is_dir()}
-    found = {name: digest(sorted(f for f in path.rglob("*") if f.suffix in _READ)) for name, path in paths.items()}
+    found = {name: digest(sorted(f for f in path.rglob("*") if f.suffix in READ)) for name, path in paths.items()}
     if config.generator == "replay" and config.variations:
         found["generator_data"] = _replay(config).digest
     return found
@@ -243,7 +253,7 @@ def marked(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str
 def needs_embedding(config: LoopConfig, *chosen: Strategy) -> bool:
     """Whether the encoder's vectors are read at all: by a strategy, or by a learner that has the same encoder."""
     read = set().union(*map(columns_of, chosen))
-    return bool(read & {"embedding", "cluster"}) or shares_encoder(config)
+    return bool(read & ENCODERS) or shares_encoder(config)
 
 
 def shares_encoder(config: LoopConfig) -> bool:
@@ -272,9 +282,7 @@ def make_learner_of(config: LoopConfig, names: tuple[str, ...], seed: int, encod
         config.model,
         names,
         seed=seed,
-        precision=config.precision,
-        epochs=config.epochs,
-        learning_rate=config.learning_rate,
+        **fit_settings(config),
         encoder=encoder if shared else None,
         shared=shared,
     )
@@ -298,6 +306,8 @@ def make_generator(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, che
         return NoVariations()
     if config.generator == "replay":
         return _replay(config)
+    if config.generator == "cheap":
+        return Cheap(seed=config.seed)
     store, model = Replies(replies), config.generator_model or ""
     generator: Local | Endpoint
     if config.generator == "local":
@@ -381,6 +391,8 @@ def _told(config: RunConfig) -> dict[str, Any]:
     """The settings that others may know: where a model stood on this machine concerns nobody."""
     told = ("strategy", "learner", "model", "encoder", "annotator", "generator", "generator_model", "budget", "batch")
     settings = {name: getattr(config, name) for name in (*told, "clusters", "variations", "seed")}
+    if config.stop_when is not None:
+        settings["stop_when"] = config.stop_when
     for name in ("model", "encoder", "generator_model"):
         if settings[name] and Path(settings[name]).exists():
             settings[name] = Path(settings[name]).name

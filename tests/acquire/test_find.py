@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from rarecase.acquire import strategies
+import rarecase
 from rarecase.acquire.find import STRATEGIES, find_strategy
+from rarecase.algorithm import name_of
 from rarecase.errors import ConfigError
 
 MINE = """
@@ -16,8 +17,12 @@ from rarecase.schema import needs
 def margin(pool, n, *, labeled=None, seed=0): ...
 
 
-@needs("mc_probs")
-def disagreement(pool, n, *, labeled=None, seed=0): ...
+@needs("mc_probabilities")
+def unmade(pool, n, *, labeled=None, seed=0): ...
+
+
+@needs("probs", labeled=["feature"])
+def unmade_of_labeled(pool, n, *, labeled=None, seed=0): ...
 
 
 def bootstrap(pool, n, *, labeled=None, seed=0): ...
@@ -38,8 +43,32 @@ def _mine(tmp_path, monkeypatch):
     (tmp_path / "found_by_name.py").write_text(MINE)
 
 
-def test_the_four_are_found_by_their_names():
-    assert [find_strategy(name) for name in STRATEGIES] == [getattr(strategies, name) for name in STRATEGIES]
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_each_is_found_by_its_name_and_exported_also_after_anchors(name):
+    assert find_strategy(name) is getattr(rarecase, name)
+    assert name_of(find_strategy(name)) == name
+    assert name_of(find_strategy(f"anchors-{name}")) == f"anchors-{name}"
+    assert set(find_strategy(f"anchors-{name}").needs) == {*find_strategy(name).needs, "embedding"}
+
+
+def test_the_four_of_the_paper_come_first():
+    assert STRATEGIES[:4] == ("random", "entropy", "coreset", "cluster")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("baldge", "badge"), ("anchors-margins", "margin"), ("anchors-anchors-entropy", "")]
+)
+def test_an_unknown_name_is_told_all_that_there_are(name, near):
+    with pytest.raises(ConfigError, match=f"--strategy {name}: expected one of random, .*, typiclust") as raised:
+        find_strategy(name)
+    assert all(name in str(raised.value) for name in STRATEGIES)
+    assert near in str(raised.value).rpartition("did you mean")[2]
+
+
+@pytest.mark.usefixtures("_mine")
+def test_a_function_of_ones_own_may_stand_after_anchors():
+    found = find_strategy("anchors-found_by_name:margin")
+    assert (name_of(found), found.needs) == ("anchors-margin", ("probs", "features", "embedding"))
 
 
 @pytest.mark.usefixtures("_mine")
@@ -54,7 +83,8 @@ def test_a_function_of_the_working_folder_is_found():
         ("bootstrap", "'bootstrap' names the start set already; rename the function"),
         ("data", "'data' cannot name a config; .*; give the function another name"),
         ("short", "'<lambda>' cannot name a config; .*; give the function another name"),
-        ("disagreement", "needs the column 'mc_probs', which nothing makes; expected any of .*mean 'probs'"),
+        ("unmade", "needs the column 'mc_probabilities', which nothing makes; expected any of .*mean 'mc_probs'"),
+        ("unmade_of_labeled", "needs the column 'feature', which nothing makes; expected any of .*mean 'features'"),
     ],
 )
 def test_a_function_that_could_only_fail_later_is_refused(function, says):

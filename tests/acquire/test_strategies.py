@@ -1,145 +1,132 @@
-"""The four strategies: what each promises, against an obvious reference and whatever the table has been through."""
+"""What every strategy promises, whatever the table has been through; the four of the paper by an obvious reference."""
 
 import warnings
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, concatenate_datasets
+from choosing import ALL, choose, make_pool, pools, scramble, some_labeled, some_pool
+from datasets import Dataset, concatenate_datasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rarecase.acquire.clusters import assign_clusters
+from rarecase.acquire.find import find_strategy
 from rarecase.acquire.strategies import cluster, coreset, entropy, entropy_of, random, rank_within
 from rarecase.errors import ConfigError, DataError, MissingColumnError
 from rarecase.schema import matrix, rows, with_column
 
-ALL = [random, entropy, coreset, cluster]
+IDS = [strategy.__name__ for strategy in ALL]
+every_strategy = pytest.mark.parametrize("strategy", ALL, ids=IDS)
 
 
-def make_pool(probs: np.ndarray, region: np.ndarray, *, seed: int = 0, m: int | None = None) -> Dataset:
-    """Texts in an order of their own, so that sorting by text is not the order of the rows."""
-    count = len(probs)
-    place = np.random.default_rng(seed).permutation(count)
-    pool = Dataset.from_dict({"id": [f"p{i}" for i in range(count)], "text": [f"walk {i:04d}" for i in place]})
-    pool = with_column(pool, "embedding", np.random.default_rng(seed + 1).normal(size=(count, 6)).astype(np.float32))
-    pool = with_column(pool, "probs", probs.astype(np.float32))
-    return with_column(pool, "cluster", region.astype(np.int64), ClassLabel(num_classes=m) if m else None)
+# --- all ------------------------------------------------------------------------------------------------------------
 
 
-def some_pool(count: int = 80, m: int = 5, *, ties: bool = False, seed: int = 0) -> Dataset:
-    rng = np.random.default_rng(seed)
-    probs = rng.dirichlet(np.ones(4), size=count)
-    if ties:
-        probs = probs[rng.integers(3, size=count)]
-    return make_pool(probs, rng.integers(m, size=count), seed=seed, m=m)
-
-
-@st.composite
-def pools(draw) -> Dataset:
-    """Few distinct probabilities and regions, so that ties and empty regions are common."""
-    count, m = draw(st.integers(1, 30)), draw(st.integers(1, 6))
-    distinct = np.array([[1, 0, 0], [0.5, 0.5, 0], [0.2, 0.3, 0.5], [0.9, 0.05, 0.05]])
-    which = draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
-    region = draw(st.lists(st.integers(0, m - 1), min_size=count, max_size=count))
-    pool = make_pool(distinct[which], np.array(region), seed=draw(st.integers(0, 99)), m=m)
-    if draw(st.booleans()):  # vectors with ties too
-        pool = with_column(pool, "embedding", np.float32(which)[:, None])
-    return pool
-
-
-def scramble(pool: Dataset, seed: int) -> Dataset:
-    """Other rows first, other ids, other sources; the same texts with what belongs to them."""
-    count = len(pool)
-    other = rows(pool, np.random.default_rng(seed).permutation(count))
-    other = with_column(other, "id", [f"other-{i}" for i in range(count)])
-    return with_column(other, "source", [f"r/{i % 3}" for i in range(count)])
-
-
-def choose(strategy, pool: Dataset, n: int, **options) -> list[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # m > n has a test of its own
-        return strategy(pool, n, **options)["text"][:]
-
-
-# --- all four --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("strategy", ALL)
-@settings(deadline=None, max_examples=40)
-@given(pool=pools(), data=st.data())
-def test_n_different_rows_of_the_pool_come_back_whole_and_the_same_however_it_is_scrambled(strategy, pool, data):
+@every_strategy
+@settings(deadline=None, max_examples=15)
+@given(world=pools(), data=st.data())
+def test_n_different_rows_of_the_pool_come_back_whole_and_the_same_however_it_is_scrambled(strategy, world, data):
+    pool, known = world
     n = data.draw(st.integers(1, len(pool)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        chosen = strategy(pool, n, seed=3)
+        chosen = strategy(pool, n, labeled=known, seed=3)
     assert len(set(chosen["text"][:])) == len(chosen) == n
     in_pool = {row["text"]: row for row in pool}
     assert all({c: row[c] for c in pool.column_names} == in_pool[row["text"]] for row in chosen)
-    assert choose(strategy, scramble(pool, data.draw(st.integers(0, 99))), n, seed=3) == chosen["text"][:]
+    seed = data.draw(st.integers(0, 99))
+    assert choose(strategy, scramble(pool, seed), n, labeled=scramble(known, seed), seed=3) == chosen["text"][:]
 
 
-@pytest.mark.parametrize("strategy", ALL)
+@every_strategy
 @pytest.mark.parametrize("ties", [False, True])
 def test_scrambled_real_numbers_change_nothing_either(strategy, ties):
-    pool = some_pool(400, ties=ties)
+    pool, known = some_pool(400, ties=ties), some_labeled()
     for n in (1, 20, 400):
-        assert choose(strategy, scramble(pool, 7), n, seed=1) == choose(strategy, pool, n, seed=1)
+        chosen = choose(strategy, pool, n, labeled=known, seed=1)
+        assert choose(strategy, scramble(pool, 7), n, labeled=scramble(known, 8), seed=1) == chosen
 
 
-@pytest.mark.parametrize("strategy", ALL)
+@every_strategy
 def test_selected_shuffled_and_concatenated_pools_are_read_as_they_stand(strategy):
-    pool = some_pool(90)
-    expected = choose(strategy, rows(pool, range(60)), 20)
+    pool, known = some_pool(90), some_labeled()
+    expected = choose(strategy, rows(pool, range(60)), 20, labeled=known)
     halves = concatenate_datasets([pool.select(range(30)), pool.select(range(30, 60))])
     for version in (pool.select(range(60)), halves, halves.shuffle(seed=4), pool.shuffle(seed=1).filter(in_first_60)):
-        assert choose(strategy, version, 20) == expected
+        assert choose(strategy, version, 20, labeled=known) == expected
+    assert choose(strategy, rows(pool, range(60)), 20, labeled=known.shuffle(seed=2)) == expected
 
 
 def in_first_60(row: dict) -> bool:
     return int(row["id"][1:]) < 60
 
 
-@pytest.mark.parametrize("strategy", ALL)
+@every_strategy
 @pytest.mark.parametrize("n", [0, -1, 81])
 def test_n_out_of_range_says_what_was_expected(strategy, n):
     with pytest.raises(ConfigError, match=f"n = {n}: expected from 1 to the 80 rows of the pool"):
-        strategy(some_pool(), n)
+        strategy(some_pool(), n, labeled=some_labeled())
 
 
-@pytest.mark.parametrize("strategy", ALL)
-def test_the_pool_is_left_as_it_was(strategy):
-    pool = some_pool()
-    before = pool.to_dict()
-    strategy(pool, 5)
-    assert pool.to_dict() == before
+@every_strategy
+def test_the_pool_and_the_labelled_rows_are_left_as_they_were(strategy):
+    pool, known = some_pool(), some_labeled()
+    before = pool.to_dict(), known.to_dict()
+    strategy(pool, 5, labeled=known)
+    assert (pool.to_dict(), known.to_dict()) == before
 
 
-@pytest.mark.parametrize(
-    ("strategy", "needed", "call"),
-    [
-        (random, (), ""),
-        (entropy, ("probs",), r"learner\.score\(dataset\)"),
-        (coreset, ("embedding",), r"rarecase\.embed\(dataset, encoder\)"),
-        (cluster, ("cluster", "probs"), r"rarecase\.assign_clusters\(dataset, m|learner\.score"),
-    ],
-)
-def test_a_strategy_says_what_it_needs_reads_nothing_else_and_names_the_call(strategy, needed, call):
-    pool = some_pool()
-    assert strategy.needs == needed
-    assert choose(strategy, pool.select_columns(["text", *needed]), 9) == choose(strategy, pool, 9)
+NEEDS = {
+    "random": ((), ()),
+    "entropy": (("probs",), ()),
+    "coreset": (("embedding",), ()),
+    "cluster": (("cluster", "probs"), ()),
+    "least_confidence": (("probs",), ()),
+    "margin": (("probs",), ()),
+    "bald": (("mc_probs",), ()),
+    "badge": (("probs", "features"), ()),
+    "contrastive": (("probs", "features"), ("probs", "features")),
+    "disagreement": (("cluster", "embedding", "probs"), ("embedding", "probs")),
+    "typiclust": (("embedding",), ("embedding",)),
+    "probcover": (("embedding",), ("embedding",)),
+    "rare": (("embedding", "similarity", "probs"), ("embedding",)),
+    "anchors-entropy": (("probs", "embedding"), ("embedding",)),
+    "anchors-badge": (("probs", "features", "embedding"), ("embedding",)),
+}
+CALL = r"make it with (rarecase\.(embed|assign_clusters|compare)|learner\.(score|sample))\(dataset"
+
+
+@every_strategy
+def test_a_strategy_says_what_it_needs_reads_nothing_else_and_names_the_call(strategy):
+    pool, known = some_pool(), some_labeled()
+    needed, needed_of_labeled = NEEDS[strategy.__name__]
+    assert (strategy.needs, strategy.needs_labeled) == (needed, needed_of_labeled)
+    bare, bare_known = (pool.select_columns(["text", *needed]), known.select_columns(["text", "label", *needed]))
+    assert choose(strategy, bare, 9, labeled=bare_known) == choose(strategy, pool, 9, labeled=known)
     for column in needed:
-        with pytest.raises(MissingColumnError, match=f"{column!r} is missing.*({call})"):
-            strategy(pool.remove_columns(column), 9)
+        with pytest.raises(MissingColumnError, match=f"{column!r} is missing.*{CALL}"):
+            strategy(pool.remove_columns(column), 9, labeled=known)
+    for column in needed_of_labeled:
+        with pytest.raises(MissingColumnError, match=f"{column!r} is missing.*{CALL}"):
+            strategy(pool, 9, labeled=known.remove_columns(column))
 
 
-@pytest.mark.parametrize(("strategy", "column"), [(entropy, "probs"), (cluster, "probs"), (coreset, "embedding")])
+@every_strategy
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_value_that_is_not_finite_is_a_data_error(strategy, column, value):
+def test_a_value_that_is_not_finite_is_a_data_error(strategy, value):
     pool = some_pool()
-    values = matrix(pool, column).copy()
-    values[11, 1] = value
-    with pytest.raises(DataError, match=rf"column '{column}' row \d+ is not finite"):
-        strategy(with_column(pool, column, values), 9)
+    for column in set(NEEDS[strategy.__name__][0]) - {"cluster"}:
+        values = matrix(pool, column).copy()
+        values[11, 1] = value
+        with pytest.raises(DataError, match=rf"column '{column}' row \d+ is not finite"):
+            strategy(with_column(pool, column, values), 9, labeled=some_labeled())
+
+
+@pytest.mark.parametrize("name", ["contrastive", "disagreement", "anchors-entropy"])
+@pytest.mark.parametrize("known", [None, some_labeled().select([])])
+def test_a_strategy_that_chooses_by_the_labelled_rows_says_so_where_there_are_none(name, known):
+    with pytest.raises(ConfigError, match=f"{name}: chooses by the labelled rows, and there are none"):
+        find_strategy(name)(some_pool(), 9, labeled=known)
 
 
 # --- random ----------------------------------------------------------------------------------------------------------
@@ -167,8 +154,9 @@ def slow_entropy(p: list[float]) -> float:
 
 
 @settings(deadline=None, max_examples=60)
-@given(pool=pools(), data=st.data())
-def test_entropy_picks_the_n_highest_most_uncertain_first(pool, data):
+@given(world=pools(), data=st.data())
+def test_entropy_picks_the_n_highest_most_uncertain_first(world, data):
+    pool, _ = world
     n = data.draw(st.integers(1, len(pool)))
     chosen = entropy(pool, n)
     best = sorted((slow_entropy(p) for p in pool["probs"]), reverse=True)[:n]
@@ -195,10 +183,10 @@ def test_coreset_starts_farthest_from_what_is_labelled_else_from_the_mean():
     ids = dict(zip(pool["text"][:], pool["id"][:], strict=True))
 
     def picks(n: int, labelled: list[float] | None) -> list[str]:
-        labeled = some_pool(len(labelled), seed=8) if labelled else None
+        known = some_pool(len(labelled), seed=8) if labelled else None
         if labelled:
-            labeled = with_column(labeled, "embedding", np.float32(labelled)[:, None])
-        return [ids[text] for text in choose(coreset, pool, n, labeled=labeled)]
+            known = with_column(known, "embedding", np.float32(labelled)[:, None])
+        return [ids[text] for text in choose(coreset, pool, n, labeled=known)]
 
     assert picks(3, None) == ["p4", "p0", "p3"]
     assert picks(3, [9.0, 3.0]) == ["p0", *sorted(["p1", "p2"], key=lambda i: pool["text"][int(i[1])])]
@@ -237,8 +225,9 @@ def slow_cluster(pool: Dataset, n: int, m: int) -> list[str]:
 
 
 @settings(deadline=None, max_examples=120)
-@given(pool=pools(), data=st.data())
-def test_cluster_is_the_obvious_algorithm(pool, data):
+@given(world=pools(), data=st.data())
+def test_cluster_is_the_obvious_algorithm(world, data):
+    pool, _ = world
     n = data.draw(st.integers(1, len(pool)))
     assert choose(cluster, pool, n) == slow_cluster(pool, n, pool.features["cluster"].num_classes)
 
@@ -290,9 +279,9 @@ def test_more_regions_than_texts_warns_and_is_plain_entropy():
 
 def test_scores_stand_in_the_column_score_and_random_has_none():
     pool = some_pool()
-    for strategy in (entropy, coreset, cluster):
-        assert strategy(pool, 9).column_names == [*pool.column_names, "score"]
-    assert random(pool, 9).column_names == pool.column_names
+    for strategy in ALL:
+        added = {"random": [], "rare": ["score", "sought"]}.get(strategy.__name__, ["score"])
+        assert strategy(pool, 9, labeled=some_labeled()).column_names == [*pool.column_names, *added]
 
 
 @given(st.lists(st.integers(0, 4)))

@@ -17,6 +17,8 @@ from datasets import load_dataset
 from small import NAMES
 
 from rarecase import schema
+from rarecase.acquire import find
+from rarecase.publish import cards
 from rarecase.publish.cards import class_counts_picture, code, dataset_card, listed, plain, table
 
 GOLDEN = Path(__file__).with_name("dataset_card.md")
@@ -362,3 +364,13 @@ def test_a_config_without_train_shows_its_first_split(facts):
     del facts["configs"]["random"]["splits"]["train"]
     assert 'load_dataset("acme/safety", "random", split="validation", streaming=True)' in dataset_card(facts)
     assert class_counts_picture(facts).startswith(b"\x89PNG")
+
+
+def test_every_strategy_that_ships_says_what_it_takes():
+    assert set(find.STRATEGIES) <= set(cards.STRATEGIES)
+    told = cards._chosen("anchors-margin")
+    assert told == (
+        "chosen by `anchors-margin`, which takes the texts whose two likeliest classes are the closest, of those like "
+        "the labelled texts of each class."
+    )
+    assert cards._chosen("mine") == "chosen by `mine`, which was written for this data set."

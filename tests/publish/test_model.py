@@ -57,6 +57,14 @@ def frozen(release, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def contrasted(release, tmp_path_factory) -> Path:
+    """A sentence encoder that was fine-tuned by contrast, and its head."""
+    out = tmp_path_factory.mktemp("models") / "contrasted"
+    train(str(release), TrainConfig(config_name="bootstrap", learner="setfit", updates=2, precision="fp32", out=out))
+    return out
+
+
+@pytest.fixture(scope="module")
 def counted(release, guard) -> "Counted":
     return Counted(release, guard)
 
@@ -146,11 +154,10 @@ def test_a_changed_number_is_another_card(guard, counted):
 
 
 @pytest.mark.parametrize("path", ["bootstrap/train", "validation", "test"])
-def test_another_label_in_the_data_is_another_card(guard, release, counted, tmp_path, path):
+def test_other_labels_in_the_data_are_another_card(guard, release, counted, tmp_path, path):
     other = shutil.copytree(release, tmp_path / "data") / f"{path}.parquet"
     table = pq.read_table(other)
-    labels = table["label"].to_pylist()
-    labels[0] = (labels[0] + 1) % len(NAMES)
+    labels = [(label + 1) % len(NAMES) for label in table["label"].to_pylist()]
     place = table.column_names.index("label")
     pq.write_table(table.set_column(place, table.field(place), [labels]), other)
     assert card_of(guard, dataset=DATASET) != expected(Counted(tmp_path / "data", guard))
@@ -201,6 +208,29 @@ def test_the_usage_of_a_frozen_one_works_without_a_pickle(frozen, fresh_hub):
     assert np.array_equal(list(shown["shown"].values()), matrix(bicycle, "probs")[0])
 
 
+def test_the_usage_of_one_that_was_tuned_by_contrast_works_without_a_pickle(contrasted, fresh_hub):
+    files = model_files(contrasted, repo_id="acme/contrasted", license="mit")
+    assert {"head.json", "head.safetensors", "encoder/model.safetensors", "rarecase.json"} <= set(files)
+    card = files["README.md"].decode()
+    assert ModelCard(card).data.library_name == "rarecase"
+    assert ModelCard(card).data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
+    assert (
+        "a sentence encoder, `sentence-transformers/all-MiniLM-L6-v2`, that was fine-tuned by contrast (SetFit" in card
+    )
+    assert "stays as it is" not in card
+    assert "`updates` batches of `pairs`" in card
+    assert "A stock `pipeline` cannot load it" in card
+    assert (
+        "--learner setfit --model packaged --seed 0 --precision fp32 --updates 2 --learning-rate 2e-05 "
+        "--class-weights balanced --out" in card
+    )
+    push(Place(kind="model", repo_id="acme/contrasted"), lambda _: files, "A guard")
+    code, shown = USAGE.search(card)[1], {}
+    exec(code.replace("dict(zip", "shown = dict(zip"), shown)
+    bicycle = load_learner(contrasted).score(Dataset.from_dict({"text": ["How do I repair a flat bicycle tyre?"]}))
+    assert np.array_equal(list(shown["shown"].values()), matrix(bicycle, "probs")[0])
+
+
 def test_the_usage_of_a_fine_tuned_one_works(guard, fresh_hub):
     files = model_files(guard, repo_id="acme/guard", license="mit", dataset=DATASET)
     push(Place(kind="model", repo_id="acme/guard"), lambda _: files, "A guard")
@@ -212,8 +242,8 @@ def test_the_usage_of_a_fine_tuned_one_works(guard, fresh_hub):
     assert np.allclose([answers[name] for name in NAMES], matrix(bicycle, "probs")[0], atol=1e-6)
 
 
-def test_only_what_belongs_to_a_model_is_published(guard, frozen, release, tmp_path):
-    for folder in (guard, frozen):
+def test_only_what_belongs_to_a_model_is_published(guard, frozen, contrasted, tmp_path):
+    for folder in (guard, frozen, contrasted):
         copied = shutil.copytree(folder, tmp_path / folder.name)
         whole = {path.relative_to(copied).as_posix() for path in copied.rglob("*") if path.is_file()}
         for name in ("to_label.csv", "posts.json", "notes.txt", "data.safetensors", "checkpoint-1/model.safetensors"):
@@ -224,10 +254,10 @@ def test_only_what_belongs_to_a_model_is_published(guard, frozen, release, tmp_p
         assert all(content == copied / name for name, content in files.items() if name != "README.md")
 
 
-def test_no_text_of_the_data_and_no_path_is_in_any_file(guard, frozen, release):
+def test_no_text_of_the_data_and_no_path_is_in_any_file(guard, frozen, contrasted, release):
     texts = [row["text"] for path in PATHS for row in pq.read_table(release / f"{path}.parquet").to_pylist()]
     assert len(texts) > 100
-    for folder in (guard, frozen):
+    for folder in (guard, frozen, contrasted):
         for name, content in model_files(folder, repo_id="acme/guard", license="mit", dataset=DATASET).items():
             written = content if isinstance(content, bytes) else content.read_bytes()
             for secret in (*texts, str(folder.parent), str(Path.home()), resolve("packaged")):
@@ -256,6 +286,9 @@ def test_what_is_no_model_is_one_line(guard, frozen, tmp_path):
     foreign = Path(shutil.copytree(guard, tmp_path / "foreign"))
     shutil.copy(frozen / "rarecase.json", foreign)
     assert "its rarecase.json is of another model" in refused(foreign)
+    later = Path(shutil.copytree(frozen, tmp_path / "later"))
+    (later / "head.json").write_text((later / "head.json").read_text().replace('"frozen"', '"later"'))
+    assert "head.json is of another learner, expected frozen or setfit" in refused(later)
     (foreign / "rarecase.json").write_text('{"format": 9}')
     assert "of another format, this rarecase reads 1" in refused(foreign)
     (foreign / "rarecase.json").write_text("[")

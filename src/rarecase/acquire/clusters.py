@@ -32,17 +32,32 @@ def assign_clusters(pool: Dataset, m: int, *, seed: int = 0) -> Dataset:
     Example:
         >>> pool = assign_clusters(embed(pool, encoder), 20, seed=0)
     """
-    from sklearn.cluster import MiniBatchKMeans
-
     vectors = matrix(pool, "embedding")
     if not 1 <= m <= len(pool):
         raise ConfigError(f"clusters = {m}: expected from 1 to the {len(pool)} rows of the pool (--clusters)")
     order = canonical_order(pool)
     vectors = vectors.take(order, axis=0)  # several times as fast as indexing
     try:
-        fitted = MiniBatchKMeans(m, random_state=randomness.integer(seed, "clusters")).fit(vectors)
+        found = k_means(vectors, m, randomness.integer(seed, "clusters"))
     except ValueError as error:
         raise DataError("column 'embedding' holds a value that is not finite; embed the pool again") from error
     regions = np.empty(len(pool), dtype=np.int64)
-    regions[order] = fitted.labels_
+    regions[order] = found
     return with_column(pool, "cluster", regions, ClassLabel(num_classes=m))
+
+
+def k_means(vectors: np.ndarray, m: int, seed: int) -> np.ndarray:
+    """
+    The cluster of each row: mini-batch k-means, started by k-means++.
+
+    Args:
+        vectors (`np.ndarray`): float32, shape `(rows, dimensions)`, in the order of the texts.
+        m (`int`): how many clusters, at most `rows`; one may run empty.
+        seed (`int`): of the first centres and the mini-batches.
+
+    Returns:
+        `np.ndarray`: int32, shape `(rows,)`, from 0 to `m - 1`.
+    """
+    from sklearn.cluster import MiniBatchKMeans
+
+    return MiniBatchKMeans(m, random_state=seed).fit(vectors).labels_

@@ -125,6 +125,26 @@ def embed(dataset: Dataset, encoder: Encoder) -> Dataset:
     return schema.with_column(dataset, "embedding", encode(dataset, encoder))
 
 
+def compare(pool: Dataset, definitions: Sequence[str], encoder: Encoder) -> Dataset:
+    """
+    How much each text is like the definition of each class, before there is any label.
+
+    Args:
+        pool (`Dataset`): column `embedding`, made by this encoder.
+        definitions (`Sequence[str]`): one of each class, in the order of the taxonomy.
+        encoder (`Encoder`): makes vectors of length 1.
+
+    Returns:
+        `Dataset`: the pool with `similarity` (cosine, float32, shape `(rows, classes)`).
+
+    Example:
+        >>> pool = compare(embed(pool, encoder), [c.definition for c in taxonomy.classes], encoder)
+    """
+    classes = schema.matrix(embed(Dataset.from_dict({"text": list(definitions)}), encoder), "embedding")
+    # einsum adds each row up by itself; a matrix product's last bits depend on the row's place in the table.
+    return schema.with_column(pool, "similarity", np.einsum("rd,cd->rc", schema.matrix(pool, "embedding"), classes))
+
+
 def encode(dataset: Dataset, encoder: Encoder) -> np.ndarray:
     """
     The vectors of the texts of a table, float32, shape `(rows, dim)`.

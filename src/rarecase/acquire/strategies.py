@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset
 
 from rarecase import randomness
 from rarecase.acquire.kcenter import k_center
-from rarecase.errors import ConfigError, DataError
+from rarecase.acquire.picks import chosen, descending, require_count, require_finite
 from rarecase.schema import canonical_order, matrix, needs, rows, with_column
 
 
@@ -38,7 +38,7 @@ def random(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int =
     Example:
         >>> batch = random(pool, 20, seed=0)
     """
-    _check(pool, n)
+    require_count(pool, n)
     drawn = randomness.generator(seed, "random").choice(len(pool), size=n, replace=False)
     return rows(pool, canonical_order(pool)[drawn])
 
@@ -65,9 +65,9 @@ def entropy(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
     Example:
         >>> batch = entropy(learner.score(pool), 20)
     """
-    _check(pool, n)
+    require_count(pool, n)
     uncertainty = entropy_of(matrix(pool, "probs"))
-    return _chosen(pool, _descending(uncertainty, canonical_order(pool))[:n], uncertainty)
+    return chosen(pool, descending(uncertainty, canonical_order(pool))[:n], uncertainty)
 
 
 @needs("embedding")
@@ -94,7 +94,7 @@ def coreset(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
     Example:
         >>> batch = coreset(embed(pool, encoder), 20, labeled=embed(start, encoder))
     """
-    _check(pool, n)
+    require_count(pool, n)
     order = canonical_order(pool)
     centres = matrix(labeled, "embedding")[canonical_order(labeled)] if labeled is not None and len(labeled) else None
     picks, distance = k_center(matrix(pool, "embedding").take(order, axis=0), n, centres)
@@ -130,7 +130,7 @@ def cluster(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
         >>> pool = assign_clusters(embed(pool, encoder), 20, seed=0)
         >>> batch = cluster(learner.score(pool), 20)
     """
-    _check(pool, n)
+    require_count(pool, n)
     uncertainty = entropy_of(matrix(pool, "probs"))
     region = matrix(pool, "cluster")
     assigned = pool.features["cluster"]
@@ -138,10 +138,10 @@ def cluster(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
     m = assigned.num_classes if isinstance(assigned, ClassLabel) else len(np.unique(region))
     if m > n:
         warnings.warn(f"{m} clusters for {n} texts: no cluster gets a share, this is plain entropy", stacklevel=2)
-    by_uncertainty = _descending(uncertainty, canonical_order(pool))
+    by_uncertainty = descending(uncertainty, canonical_order(pool))
     in_share = rank_within(region[by_uncertainty]) < n // m
     picks = np.concatenate([by_uncertainty[in_share], by_uncertainty[~in_share]])[:n]
-    return _chosen(pool, picks, uncertainty)
+    return chosen(pool, picks, uncertainty)
 
 
 def entropy_of(probs: np.ndarray) -> np.ndarray:
@@ -161,10 +161,7 @@ def entropy_of(probs: np.ndarray) -> np.ndarray:
         >>> entropy_of(np.array([[0.5, 0.5], [1.0, 0.0]]))
         array([0.69314718, 0.        ])
     """
-    p = probs.astype(np.float64)
-    if not np.isfinite(p).all():
-        row = int(np.flatnonzero(~np.isfinite(p).all(axis=1))[0])
-        raise DataError(f"column 'probs' row {row} is not finite; score the pool again with learner.score(dataset)")
+    p = require_finite(probs.astype(np.float64), "probs")
     return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=1) + 0.0
 
 
@@ -182,17 +179,3 @@ def rank_within(group: np.ndarray) -> np.ndarray:
     rank = np.empty(len(group), dtype=np.int64)
     rank[order] = np.arange(len(group)) - np.repeat(starts, np.diff(np.r_[starts, len(group)]))
     return rank
-
-
-def _descending(score: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Rows by falling score; ties go by text, so that the order of the rows changes nothing."""
-    return order[np.argsort(-score[order], kind="stable")]
-
-
-def _chosen(pool: Dataset, picks: np.ndarray, score: np.ndarray) -> Dataset:
-    return with_column(rows(pool, picks), "score", score[picks])
-
-
-def _check(pool: Dataset, n: int) -> None:
-    if not 1 <= n <= len(pool):
-        raise ConfigError(f"n = {n}: expected from 1 to the {len(pool)} rows of the pool")

@@ -16,6 +16,7 @@ import numpy as np
 from huggingface_hub import CardData, DatasetCardData
 from jinja2 import Environment, StrictUndefined
 
+from rarecase.acquire.find import ANCHORS
 from rarecase.evaluate.plots import COLOURS
 from rarecase.publish.facts import info
 from rarecase.shipped import shipped
@@ -27,13 +28,26 @@ STRATEGIES = {
     "topn": "takes the texts that the learner is least sure about",  # as the paper calls `entropy`
     "coreset": "takes the texts farthest from all that are labelled",
     "cluster": "takes the texts that the learner is least sure about from every region of the pool",
+    "least_confidence": "takes the texts whose likeliest class is the least likely",
+    "margin": "takes the texts whose two likeliest classes are the closest",
+    "bald": "takes the texts about which thinned-out copies of the learner disagree",
+    "badge": "takes texts that would change the learner much, and each in another way",
+    "contrastive": "takes the texts whose likeliest classes differ from those of the labelled texts around them",
+    "disagreement": "takes most where the learner disagrees with the labels given so far",
+    "typiclust": "takes the most typical texts of the regions that have no label yet",
+    "probcover": "takes the texts that have most unlabelled ones near them",
+    "rare": "looks for texts of the classes with the fewest labels, beside those that the learner is unsure about",
 }
 ANNOTATORS = {
     "file": "by people",
     "people": "by people on a labeling page",
     "gold": "by looking up labels that existed before",
 }
-LEARNERS = {"frozen": "a logistic regression on a frozen encoder", "finetune": "a fine-tuned transformer"}
+LEARNERS = {
+    "frozen": "a logistic regression on a frozen encoder",
+    "setfit": "a logistic regression on an encoder fine-tuned by contrast",
+    "finetune": "a fine-tuned transformer",
+}
 READINGS = {
     "published": "every label is the one in the files",
     "consistent": "an original whose variations all carry one other label takes theirs",
@@ -299,7 +313,9 @@ def _set_aside(configs: Mapping[str, Any], tables: Sequence[Table]) -> list[tupl
 
 
 def _chosen(strategy: str) -> str:
-    return f"chosen by {code(strategy)}, which {STRATEGIES.get(strategy, 'was written for this data set')}."
+    does = STRATEGIES.get(strategy.removeprefix(ANCHORS), "was written for this data set")
+    where = ", of those like the labelled texts of each class" if strategy.startswith(ANCHORS) else ""
+    return f"chosen by {code(strategy)}, which {does}{where}."
 
 
 def _labelled(how: Mapping[str, Any], train: Mapping[str, Any]) -> str:
@@ -314,6 +330,8 @@ def _varied(how: Mapping[str, Any]) -> str:
         return "No variations were generated."
     if how["generator"] == "replay":
         return f"Up to {how['variations']} variations of each, which existed before, were taken over."
+    if how["generator"] == "cheap":
+        return f"{how['variations']} variations of each were made by swapping words or leaving some out."
     return f"A language model ({plain(how['generator_model'])}) was asked for {how['variations']} variations of each."
 
 

@@ -39,6 +39,7 @@ _BELONGS = {
     "finetune": re.compile(_CLASSIFIER),
     "frozen": re.compile(rf"head\.(json|safetensors)|encoder/({_ENCODER}|{_MODULE})"),
 }
+_BELONGS["setfit"] = _BELONGS["frozen"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Model:
     What a model folder says of itself.
 
     Args:
-        kind (`str`): `finetune` or `frozen`.
+        kind (`str`): `finetune`, `frozen` or `setfit`.
         names (`tuple[str, ...]`): the classes, in order.
         base (`str`, *optional*): the Hub id of the model it was made from, without its revision.
         longest (`int`, *optional*): the tokens of a text that it reads.
@@ -82,7 +83,7 @@ def model_files(folder: Path, *, repo_id: str, license: str, dataset: DatasetRef
     What is to stand in the repository of a model.
 
     Args:
-        folder (`Path`): a model folder, fine-tuned or frozen.
+        folder (`Path`): a model folder, of whichever learner.
         repo_id (`str`): `owner/name`, where it goes.
         license (`str`): its id, as the Hub names it.
         dataset (`DatasetRef`, *optional*): what it was trained and measured on, where that is on the Hub.
@@ -123,7 +124,7 @@ def own_files(folder: Path) -> tuple[Model, Files]:
 
 
 def belongs(path: str) -> bool:
-    """Whether a file of a repository is one that a model of either kind has."""
+    """Whether a file of a repository is one that a model of some kind has."""
     return path == RECORD or any(pattern.fullmatch(path) for pattern in _BELONGS.values())
 
 
@@ -144,13 +145,18 @@ def read_model(folder: Path) -> Model:
     head, config = (_json(folder / name) for name in ("head.json", "config.json"))
     record = read_record(folder)
     if head.get("names") and (folder / "head.safetensors").is_file() and (folder / "encoder").is_dir():
-        kind, names, made_from, reader = "frozen", head["names"], head.get("encoder", ""), folder / "encoder"
+        kind, names = head.get("learner", "frozen"), head["names"]
+        made_from, reader = head.get("encoder", ""), folder / "encoder"
     elif any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or []):
         kind, names, made_from, reader = "finetune", _names(config), record["model"] if record else "", folder
     else:
         raise ModelError(
             f"{folder}: no classifier in it, expected config.json of one that was trained (finetune) or head.json "
-            "beside encoder/ (frozen); make one with `rarecase train`"
+            "beside encoder/ (frozen, setfit); make one with `rarecase train`"
+        )
+    if kind not in _BELONGS:
+        raise ModelError(
+            f"{folder}: head.json is of another learner, expected frozen or setfit; train the model again"
         )
     if record and (record["learner"], record["names"]) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
@@ -313,6 +319,11 @@ def _rarest(record: Mapping[str, Any]) -> dict[str, Any] | None:
 def _flags(record: Mapping[str, Any]) -> str:
     """The flags of `rarecase train` that say the same again."""
     said = {name: record[name] for name in ("learner", "model", "seed")}
-    if record["learner"] == "finetune":
-        said |= {"precision": record["precision"]} | {n: record["settings"][n] for n in ("epochs", "learning_rate")}
-    return " ".join(f"{flag(name)} {shlex.quote(str(value))}" for name, value in said.items())
+    settings = record["settings"]
+    if record["learner"] != "frozen":
+        own = [name for name in ("epochs", "updates", "learning_rate") if name in settings]
+        said |= {"precision": record["precision"]} | {name: settings[name] for name in own}
+    weights = settings.get("class_weights", settings.get("class_weight"))  # the second in the head of `frozen`
+    said["class_weights"] = weights or "none"
+    tuned = " --tune" if settings.get("tuned_on_dev") and record["learner"] == "frozen" else ""  # C has no flag
+    return " ".join(f"{flag(name)} {shlex.quote(str(value))}" for name, value in said.items()) + tuned

@@ -1,0 +1,106 @@
+"""A wrapper that narrows the pool for any strategy to what is like the labelled texts of every class."""
+
+import numpy as np
+from datasets import Dataset
+
+from rarecase import randomness
+from rarecase.acquire.neighbours import nearest
+from rarecase.acquire.picks import by_text, require_count, require_labeled
+from rarecase.acquire.seeding import k_means_plus_plus
+from rarecase.algorithm import Strategy, name_of
+from rarecase.schema import canonical_order, matrix, needs, rows
+
+ANCHORS = 10  # of each class
+NEIGHBOURS = 50  # of each anchor
+SUBPOOL = 1000  # rows that the strategy sees at most, but for a larger batch
+
+
+def anchors(strategy: Strategy) -> Strategy:
+    """
+    The strategy, shown only the part of the pool around labelled examples of every class: Lesci and Vlachos (2024),
+    *AnchorAL: Computationally Efficient Active Learning for Large and Imbalanced Datasets*, algorithm 1.
+
+    Of each class, 10 labelled texts far from each other (k-means++ on the embeddings) are its anchors, and of each
+    anchor the 50 nearest texts of the pool come along; a class without a labelled example has no anchors. A text's
+    score is its mean cosine similarity to the anchors it came along with, and the 1,000 best are the subpool. Where
+    that would be smaller than the batch, every anchor takes twice as many along, until it is not.
+
+    Args:
+        strategy (`Callable`): any strategy.
+
+    Returns:
+        `Callable`: a strategy called `anchors-NAME`, which reads what `strategy` does, and `embedding`.
+
+    Raises:
+        `MissingColumnError`: where it is called without `embedding`, in the pool or in `labeled`.
+        `ConfigError`: where `n` is not from 1 to `len(pool)`, or there is no labelled text.
+
+    Example:
+        >>> batch = anchors(entropy)(learner.score(pool), 20, labeled=train, seed=0)
+    """
+
+    def narrowed(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0) -> Dataset:
+        require_count(pool, n)
+        known = require_labeled(labeled, name_of(narrowed))
+        places = _anchors(known, seed)
+        near = subpool(_directions(pool), _directions(known)[places], max(n, SUBPOOL), n)
+        return strategy(rows(pool, canonical_order(pool)[near]), n, labeled=labeled, seed=seed)
+
+    narrowed.__name__ = f"anchors-{name_of(strategy)}"
+    narrowed.__doc__ = strategy.__doc__
+    if not hasattr(strategy, "needs"):  # it reads whatever there is, and so does this
+        return narrowed
+    reads, reads_labeled = strategy.needs, getattr(strategy, "needs_labeled", ())
+    return needs(*reads, *({"embedding"} - {*reads}), labeled=[*reads_labeled, *({"embedding"} - {*reads_labeled})])(
+        narrowed
+    )
+
+
+def subpool(texts: np.ndarray, anchors: np.ndarray, most: int, least: int) -> np.ndarray:
+    """
+    The rows near the anchors, best first.
+
+    Args:
+        texts (`np.ndarray`): float32, shape `(rows, dimensions)`, of length 1, in the order of the texts.
+        anchors (`np.ndarray`): float32, shape `(anchors, dimensions)`, of length 1.
+        most (`int`): how many at most.
+        least (`int`): how many at least, at most `rows`.
+
+    Returns:
+        `np.ndarray`: int64: rows by falling mean similarity to the anchors that have them among their neighbours.
+    """
+    k = min(NEIGHBOURS, len(texts))
+    while True:
+        distance, found = nearest(anchors, texts, k)
+        count = np.bincount(found.ravel(), minlength=len(texts))
+        if np.count_nonzero(count) >= least:
+            break
+        k = min(2 * k, len(texts))
+    similarity = (1.0 - distance.astype(np.float64) ** 2 / 2).ravel()  # of vectors of length 1
+    mean = np.bincount(found.ravel(), weights=similarity, minlength=len(texts)) / np.maximum(count, 1)
+    near = np.flatnonzero(count)
+    return near[np.argsort(-mean[near], kind="stable")][:most]
+
+
+def _anchors(labeled: Dataset, seed: int) -> np.ndarray:
+    """The rows of the anchors in the order of the texts, class after class."""
+    vectors, label = by_text(labeled, "embedding").astype(np.float64), matrix(labeled, "label")
+    label = label[canonical_order(labeled)]
+    found = []
+    for c in np.unique(label):
+        own = np.flatnonzero(label == c)
+        rng = randomness.generator(seed, "anchors", int(c))
+
+        def squared_distances(some: np.ndarray, others: np.ndarray, of: np.ndarray = vectors[own]) -> np.ndarray:
+            return ((of[some, None] - of[None, others]) ** 2).sum(axis=2)
+
+        first = int(rng.integers(len(own)))
+        found.append(own[k_means_plus_plus(squared_distances, len(own), min(ANCHORS, len(own)), first, rng)[0]])
+    return np.concatenate(found)
+
+
+def _directions(dataset: Dataset) -> np.ndarray:
+    """The embeddings at length 1, sorted by text; one of length 0 stays as it is."""
+    vectors = by_text(dataset, "embedding")
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    return vectors / np.where(length > 0, length, 1.0)

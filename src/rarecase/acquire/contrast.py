@@ -1,0 +1,153 @@
+"""Strategies that hold the pool against the labelled texts: where the learner contradicts itself, or its labels."""
+
+import math
+
+import numpy as np
+from datasets import Dataset
+
+from rarecase import randomness
+from rarecase.acquire.clusters import k_means
+from rarecase.acquire.neighbours import nearest
+from rarecase.acquire.picks import by_text, require_count, require_labeled
+from rarecase.acquire.strategies import entropy_of
+from rarecase.schema import canonical_order, needs, rows, with_column
+
+NEIGHBOURS = 10  # of the paper of `contrastive`
+SMALLEST = 1e-12  # probability, in a logarithm
+
+
+@needs("probs", "features", labeled=["probs", "features"])
+def contrastive(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0) -> Dataset:
+    """
+    The texts that the learner sees otherwise than the labelled texts most like them: Margatina, Vernikos, Barrault and
+    Aletras (2021), *Active Learning by Acquiring Contrastive Examples*, algorithm 1 (CAL).
+
+    Of each text, the 10 nearest labelled texts by `features` (Euclidean), and the mean divergence KL(p of the
+    neighbour ‖ p of the text) over them.
+
+    Args:
+        pool (`Dataset`): columns `probs` (float32, shape `(rows, classes)`) and `features` (float32, shape
+            `(rows, dimensions)`), of one learner.
+        n (`int`): how many rows to choose, from 1 to `len(pool)`.
+        labeled (`Dataset`): the texts labelled so far, with the same columns of the same learner.
+        seed (`int`): not read; the choice has no draw in it.
+
+    Returns:
+        `Dataset`: the `n` chosen rows, most contrary first, with `score` (the mean divergence in nats).
+
+    Raises:
+        `MissingColumnError`: naming the call that makes the column.
+        `ConfigError`: where `n` is not from 1 to `len(pool)`, or there is no labelled text.
+
+    Example:
+        >>> batch = contrastive(learner.score(pool), 20, labeled=learner.score(train))
+    """
+    require_count(pool, n)
+    labeled = require_labeled(labeled, "contrastive")
+    own, known = by_text(pool, "probs"), by_text(labeled, "probs")
+    k = min(NEIGHBOURS, len(labeled))
+    _, neighbours = nearest(by_text(pool, "features"), by_text(labeled, "features"), k)
+    # KL(q ‖ p) = Σ q log q - Σ q log p; a class that neither has (no example yet) adds nothing.
+    p = np.log(np.maximum(own.astype(np.float64), SMALLEST))
+    q = known.astype(np.float64)
+    divergence = np.zeros(len(pool))
+    for nth in neighbours.T:
+        divergence += -entropy_of(q)[nth] - np.einsum("rc,rc->r", q[nth], p)
+    divergence /= k
+    picks = np.argsort(-divergence, kind="stable")[:n]
+    return with_column(rows(pool, canonical_order(pool)[picks]), "score", divergence[picks])
+
+
+@needs("cluster", "embedding", "probs", labeled=["embedding", "probs"])
+def disagreement(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0) -> Dataset:
+    """
+    More texts from the regions where the learner is wrong: Hassan and Alikhani (2023), *D-CALM: A Dynamic
+    Clustering-based Active Learning Approach for Mitigating Bias*.
+
+    Each cluster of the pool gets a share of the batch in proportion to the learner's error on the labelled texts in
+    it, and is split by k-means into as many parts as its share; each part gives its most entropic text. Both follow
+    the learner anew in every round. What the paper leaves open is settled thus:
+
+    - A labelled text is of the cluster whose mean, over the rows left in the pool, is nearest.
+    - Its error is 1 - the probability of its label: the learner was fitted on these texts, and hardly any label is
+      missed outright. That error is lower than on texts it has not seen; only its proportions are used.
+    - A cluster without a labelled text has the mean error of all: nothing is known of it.
+    - Shares are rounded by the largest remainder, at most the size of the cluster; what a small cluster cannot give
+      goes to the others in the same proportions. Clusters and parts of equal claim go by their number.
+
+    Args:
+        pool (`Dataset`): columns `cluster` (int, by `assign_clusters`), `embedding` (float32, shape
+            `(rows, dimensions)`) and `probs` (float32, shape `(rows, classes)`).
+        n (`int`): how many rows to choose, from 1 to `len(pool)`.
+        labeled (`Dataset`): the texts labelled so far, with `label`, `embedding` and the same learner's `probs`.
+        seed (`int`): decides how clusters are split.
+
+    Returns:
+        `Dataset`: the `n` chosen rows, most uncertain first, with `score` (entropy in nats).
+
+    Raises:
+        `MissingColumnError`: naming the call that makes the column.
+        `ConfigError`: where `n` is not from 1 to `len(pool)`, or there is no labelled text.
+
+    Example:
+        >>> batch = disagreement(learner.score(pool), 20, labeled=learner.score(train), seed=0)
+    """
+    require_count(pool, n)
+    labeled = require_labeled(labeled, "disagreement")
+    vectors, uncertainty = by_text(pool, "embedding"), entropy_of(by_text(pool, "probs"))
+    names, region, size = np.unique(by_text(pool, "cluster"), return_inverse=True, return_counts=True)
+    share = shares(_errors(vectors, region, labeled), size, n)
+    picks = []
+    for c in np.flatnonzero(share):
+        members = np.flatnonzero(region == c)
+        part = k_means(vectors[members], share[c], randomness.integer(seed, "disagreement", int(names[c])))
+        best = members[np.lexsort((-uncertainty[members], part))]  # part after part, the most entropic first
+        first = np.unique(np.sort(part), return_index=True)[1]
+        # A part that k-means left empty gives its pick to the most entropic of the rest.
+        rest = np.delete(best, first)
+        picks += [*best[first], *rest[np.argsort(-uncertainty[rest], kind="stable")][: share[c] - len(first)]]
+    order = np.array(sorted(picks, key=lambda row: (-uncertainty[row], row)))
+    return with_column(rows(pool, canonical_order(pool)[order]), "score", uncertainty[order])
+
+
+def _errors(vectors: np.ndarray, region: np.ndarray, labeled: Dataset) -> np.ndarray:
+    """The learner's mean error on the labelled texts of each cluster; where there is none, that of all."""
+    centres = np.stack([vectors[region == c].mean(axis=0) for c in range(region.max() + 1)])
+    _, own = nearest(by_text(labeled, "embedding"), centres, 1)
+    label = by_text(labeled, "label")
+    error = 1.0 - by_text(labeled, "probs").astype(np.float64)[np.arange(len(label)), label]
+    count = np.bincount(own[:, 0], minlength=len(centres))
+    # `fsum` rounds once: equal texts with different labels add up to the same in any order.
+    total = np.array([math.fsum(error[own[:, 0] == c]) for c in range(len(centres))])
+    return np.where(count > 0, total / np.maximum(count, 1), math.fsum(error) / len(error))
+
+
+def shares(claim: np.ndarray, size: np.ndarray, n: int) -> np.ndarray:
+    """
+    Splits `n` in proportion to what each claims, at most its size.
+
+    Args:
+        claim (`np.ndarray`): not negative, shape `(clusters,)`; where all that have room left claim 0, they share
+            alike.
+        size (`np.ndarray`): int, shape `(clusters,)`, at least `n` in all.
+        n (`int`): what is split.
+
+    Returns:
+        `np.ndarray`: int64, shape `(clusters,)`, `n` in all.
+
+    Example:
+        >>> shares(np.array([0.6, 0.3, 0.1]), np.array([3, 9, 9]), 10)
+        array([3, 5, 2])
+    """
+    share = np.zeros(len(size), np.int64)
+    while share.sum() < n:
+        room = size - share
+        weight = np.where(room > 0, claim, 0.0)
+        if not weight.sum():
+            weight = (room > 0).astype(np.float64)
+        exact = (n - share.sum()) * weight / weight.sum()
+        added = np.floor(exact).astype(np.int64)
+        last = np.argsort(added - exact, kind="stable")[: n - share.sum() - added.sum()]  # the largest remainders
+        added[last] += 1
+        share += np.minimum(added, room)
+    return share

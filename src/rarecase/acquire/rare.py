@@ -1,0 +1,101 @@
+"""A strategy of our own, for the classes that are critical and seldom seen."""
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+
+from rarecase.acquire.picks import by_text, require_count
+from rarecase.acquire.uncertainty import closeness_of
+from rarecase.schema import canonical_order, label_names, matrix, needs, rows, with_column
+
+SHARE = 0.6  # of a batch goes to the classes with the fewest labels, the rest to what the learner is unsure about
+C = 0.1  # of the heads that look for a class: with a handful of examples they should hardly bend
+
+
+@needs("embedding", "similarity", "probs", labeled=("embedding",))
+def rare(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0) -> Dataset:
+    """
+    Texts of the classes that have the fewest labels so far, and beside them what the learner is least sure about.
+
+    Uncertainty finds few texts of a class that the learner hardly knows, and none of one it has never seen. Here 60 %
+    of a batch is looked for: text after text, for the class with the fewest labels (what was just picked for it
+    counting as one), the text that is most like it. How like, is the sum of two standardised scores: the logit of a
+    balanced logistic regression on the embeddings, this class against the others, where the class has an example; and
+    the similarity to the class's definition, which also works without one. The rest of the batch has the smallest gap
+    between the two likeliest classes (`margin`).
+
+    To look for a class by its own probability is certainty sampling (Lewis and Gale, 1994); to fill up what is
+    under-represented, Attenberg and Provost (2010), *Why Label When You Can Search?*, who let people search for it.
+
+    Args:
+        pool (`Dataset`): columns `embedding` and `similarity` (float32, shapes `(rows, dimensions)` and `(rows,
+            classes)`), and `probs` (float32, shape `(rows, classes)`).
+        n (`int`): how many rows to choose, from 1 to `len(pool)`.
+        labeled (`Dataset`, *optional*): the texts labelled so far, with `label` and `embedding`; without any, only the
+            definitions say what a class is.
+        seed (`int`): not read; the choice has no draw in it.
+
+    Returns:
+        `Dataset`: the `n` chosen rows in order of choice, with `score` (how like its class a text is, in standard
+        deviations; of the rest 1 - the gap) and `sought` (the class it was looked for; null for the rest).
+
+    Raises:
+        `MissingColumnError`: naming the call that makes the column.
+        `ConfigError`: where `n` is not from 1 to `len(pool)`.
+
+    Example:
+        >>> pool = compare(embed(pool, encoder), definitions, encoder)
+        >>> batch = rare(learner.score(pool), 20, labeled=embed(train, encoder))
+    """
+    require_count(pool, n)
+    likeness, count = _likeness(pool, labeled)
+    picks: list[int] = []
+    sought: list[int | None] = []
+    score: list[float] = []
+
+    def take(values: np.ndarray, wanted: int | None) -> None:
+        free = values.copy()
+        free[picks] = -np.inf
+        best = int(np.argmax(free))  # of equals the first by text
+        picks.append(best)
+        score.append(float(values[best]))
+        sought.append(wanted)
+
+    for _ in range(round(SHARE * n)):
+        fewest = int(np.argmin(count))
+        take(likeness[:, fewest], fewest)
+        count[fewest] += 1
+    closeness = closeness_of(by_text(pool, "probs"))
+    while len(picks) < n:
+        take(closeness, None)
+    batch = with_column(rows(pool, canonical_order(pool)[picks]), "score", np.array(score))
+    feature = labeled.features["label"] if labeled is not None else None
+    return with_column(batch, "sought", pa.array(sought, pa.int64()), feature)
+
+
+def _likeness(pool: Dataset, labeled: Dataset | None) -> tuple[np.ndarray, np.ndarray]:
+    """How like each class each text is, shape `(rows, classes)`, rows sorted by text; and the labels of each class."""
+    texts, similarity = by_text(pool, "embedding").astype(np.float64), by_text(pool, "similarity")
+    likeness = np.apply_along_axis(_standardised, 0, similarity.astype(np.float64))
+    if labeled is None or not len(labeled):
+        return likeness, np.zeros(similarity.shape[1], np.int64)
+    vectors = by_text(labeled, "embedding").astype(np.float64)
+    labels = matrix(labeled, "label")[canonical_order(labeled)]
+    count = np.bincount(labels, minlength=len(label_names(labeled)))
+    for c in np.flatnonzero((count > 0) & (count < len(labels))):
+        likeness[:, c] += _standardised(_logits(vectors, labels == c, texts))
+    return likeness, count
+
+
+def _logits(vectors: np.ndarray, own: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """Of a class against the others, for each text."""
+    from sklearn.linear_model import LogisticRegression
+
+    head = LogisticRegression(C=C, class_weight="balanced", max_iter=1000, tol=1e-6).fit(vectors, own)
+    return np.einsum("rd,d->r", texts, head.coef_[0])
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    """With mean 0 and standard deviation 1; all 0 where they are equal."""
+    spread = values.std()
+    return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
