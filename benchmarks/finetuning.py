@@ -1,7 +1,10 @@
 """
-How fast `finetune` trains, as the ratio to `transformers.Trainer` with the same hyper-parameters and its default
-batching (`DataCollatorWithPadding`), with the same rows, in the same run: at least 1.3 x, at a macro-F1 within the
-interval of Trainer's over the seeds. Both measure dev after each epoch; neither writes a checkpoint.
+How fast `finetune` trains, as the ratio to `transformers.Trainer` with the same hyper-parameters, its default batching
+(`DataCollatorWithPadding`) and precision, with the same rows, in the same run, at a macro-F1 within the interval of
+Trainer's over the seeds. Both measure dev after each epoch; neither writes a checkpoint.
+
+    fp32: at least 1.3 x as fast
+    bf16: at least 2 x as fast (only where the processor has avx512_bf16)
 
     python benchmarks/finetuning.py --published ../shared/published
 """
@@ -15,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, concatenate_datasets
-from scoring import NAMES, arguments, labelled
+from scoring import NAMES, arguments, has_bf16, labelled
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -32,7 +35,7 @@ from rarecase.learn.finetune import Finetune
 from rarecase.models import resolve
 from rarecase.randomness import generator
 
-FASTER = 1.3
+FASTER = {"fp32": 1.3, "bf16": 2.0}
 SEEDS = (0, 1, 2)
 ROWS, EPOCHS, LEARNING_RATE = 600, 3, 1e-4
 
@@ -41,13 +44,15 @@ def macro_f1(labels: np.ndarray, predictions: np.ndarray) -> float:
     return metrics(labels, predictions, NAMES)["macro_f1"]
 
 
-def with_rarecase(train: Dataset, dev: Dataset, test: Dataset, seed: int) -> Callable[[], Callable[[], float]]:
+def with_rarecase(
+    precision: Any, train: Dataset, dev: Dataset, test: Dataset, seed: int
+) -> Callable[[], Callable[[], float]]:
     def fit() -> Callable[[], float]:
         learner = Finetune(
             "packaged",
             NAMES,
             seed=seed,
-            precision="fp32",
+            precision=precision,
             epochs=EPOCHS,
             learning_rate=LEARNING_RATE,
             class_weights=None,
@@ -114,10 +119,12 @@ def main() -> int:
     train = concatenate_datasets([bootstrap, titles.select(rows[:extra])])
     test = titles.select(rows[extra:])
 
-    f1: dict[str, list[float]] = {"rarecase": [], "Trainer": []}
-    seconds: dict[str, list[float]] = {"rarecase": [], "Trainer": []}
+    precisions = [name for name in FASTER if name == "fp32" or has_bf16()]
+    f1: dict[str, list[float]] = {name: [] for name in ("Trainer", *precisions)}
+    seconds: dict[str, list[float]] = {name: [] for name in f1}
     for seed in SEEDS:
-        fits = {"rarecase": with_rarecase(train, dev, test, seed), "Trainer": with_trainer(train, dev, test, seed)}
+        fits = {"Trainer": with_trainer(train, dev, test, seed)}
+        fits |= {name: with_rarecase(name, train, dev, test, seed) for name in precisions}
         for name, fit in fits.items():
             begun = time.perf_counter()
             evaluate = fit()
@@ -125,16 +132,19 @@ def main() -> int:
             f1[name].append(evaluate())
             print(f"seed {seed}, {name}: {seconds[name][-1]:.1f} s, macro-F1 {f1[name][-1]:.1f}", flush=True)
 
-    ours, theirs = (statistics.median(seconds[name]) for name in ("rarecase", "Trainer"))
-    ratio = theirs / ours
+    theirs = statistics.median(seconds["Trainer"])
     mean, spread = statistics.mean(f1["Trainer"]), statistics.stdev(f1["Trainer"])
     # Student's t for a new mean of as many seeds: 95 %, two degrees of freedom.
     low, high = mean - 4.30 * spread * (2 / 3) ** 0.5, mean + 4.30 * spread * (2 / 3) ** 0.5
-    reached = statistics.mean(f1["rarecase"])
     print(f"{len(train)} rows, {EPOCHS} epochs, medians and means of {len(SEEDS)} seeds")
     print(f"Trainer: {theirs:.1f} s, macro-F1 {mean:.1f} [{low:.1f}, {high:.1f}]")
-    print(f"finetune: {ours:.1f} s, {ratio:.2f} x as fast (at least {FASTER}), macro-F1 {reached:.1f}")
-    return 0 if ratio >= FASTER and reached >= low else 1
+    missed = 0
+    for name in precisions:
+        ours, reached = statistics.median(seconds[name]), statistics.mean(f1[name])
+        ratio = theirs / ours
+        print(f"{name}: {ours:.1f} s, {ratio:.2f} x as fast (at least {FASTER[name]}), macro-F1 {reached:.1f}")
+        missed += ratio < FASTER[name] or reached < low
+    return missed
 
 
 if __name__ == "__main__":

@@ -48,6 +48,11 @@ def arguments(description: str | None) -> Path:
     return parser.parse_args().published
 
 
+def has_bf16() -> bool:
+    """Whether bf16 is fast here."""
+    return torch.cuda.is_available() or "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+
+
 def medians(calls: dict[str, Callable[[], object]], repeats: int = 3) -> dict[str, float]:
     """The median seconds of each call; they take turns, so that a busy machine slows all of them alike."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
@@ -63,7 +68,6 @@ def main() -> int:
     published = arguments(__doc__)
     test = labelled(published, "test")
     texts = schema.texts(test)
-    has_bf16 = torch.cuda.is_available() or "avx512_bf16" in Path("/proc/cpuinfo").read_text()
     with tempfile.TemporaryDirectory() as folder:
         learner = Finetune("packaged", NAMES, seed=0, precision="fp32")
         learner.fit(labelled(published, "bootstrap"), labelled(published, "dev")).save(Path(folder) / "learner")
@@ -80,7 +84,7 @@ def main() -> int:
             "pipeline": lambda: classify(texts, truncation=True),
             "fp32": lambda: fp32.score(test),
         }
-        if has_bf16:
+        if has_bf16():
             calls["bf16"] = lambda: bf16.score(test)
         seconds = medians(calls)
 

@@ -26,7 +26,15 @@ def run_report(rounds: int) -> dict[str, Any]:
             "test": measured,
         }
 
-    return {"kind": "run", "classes": list(NAMES), "rarest": RAREST, "rounds": [record(n) for n in range(rounds + 1)]}
+    made = [record(n) for n in range(rounds + 1)]
+    return {
+        "kind": "run",
+        "classes": list(NAMES),
+        "rarest": RAREST,
+        "cost_per_rare": 5.0 if rounds else None,
+        "seconds_per_rare": 2.0 if rounds else None,
+        "rounds": made,
+    }
 
 
 def grid_report(strategies: list[str], rounds: int) -> dict[str, Any]:
@@ -52,6 +60,7 @@ def grid_report(strategies: list[str], rounds: int) -> dict[str, Any]:
                 name: [2.44 * (i + place) - 1, 2.44 * (i + place) + 1.1] for i, name in enumerate(NAMES)
             },
         }
+        answer |= {"cost_per_rare": 40 / (9.76 + 2.44 * place), "cost_per_rare_interval": [3.0, 5.0]}
         if "random" in strategies and strategy != "random":
             answer["difference"] = {"macro_f1": place - 0.26, "macro_f1_interval": [-0.5, 1.54], "to": "random"}
         return answer

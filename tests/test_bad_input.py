@@ -495,7 +495,7 @@ COMMANDS = [
         "train nothing --config-name a --out {case}/out",
         r"nothing is no release.*; give one",
     ),
-    Case("report: no run", "report nothing", r"nothing is no folder of a run or grid: no readable run\.json"),
+    Case("report: no run", "report nothing", r"nothing is no folder of a run or grid or experiment: no readable run"),
     Case(
         "published: a file less",
         "import-published published-missing --out {case}/out",

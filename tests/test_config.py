@@ -88,6 +88,8 @@ def test_a_missing_settings_file_is_named(tmp_path):
         ({"generator": "openai", "generator_url": "http://a"}, r"needs --generator-model"),
         ({"generator": "local"}, r"--generator local needs --generator-model"),
         ({"generator": "replay"}, r"--generator replay needs --generator-data"),
+        ({"stop_when": "gian=0.3"}, r"--stop-when: unknown criterion 'gian'; did you mean 'gain'"),
+        ({"stop_when": "gain=0.3,stability=2"}, r"--stop-when stability: expected a number from 0 to 1"),
     ],
 )
 def test_a_setting_out_of_range_names_its_flag(setting, message):
@@ -119,6 +121,7 @@ def test_the_defaults_and_the_least_values_are_accepted():
         (RunConfig(epochs=3, generator="none"), "--epochs has no effect beside --learner frozen"),
         (TrainConfig(config_name="a", precision="bf16"), "--precision has no effect beside --learner frozen"),
         (SimulateConfig(learning_rate=5.0), "--learning-rate has no effect beside --learner frozen"),
+        (TrainConfig(config_name="a", learner="setfit", epochs=2), "--epochs has no effect beside --learner setfit"),
         (RunConfig(start="s", pool="p", generator="none"), "--pool has no effect beside --start s"),
         (RunConfig(start="s", taxonomy="t", generator="none"), "--taxonomy has no effect beside --start s"),
         (RunConfig(start="s", text_column="t", generator="none"), "--text-column has no effect beside --start s"),
@@ -134,6 +137,7 @@ def test_a_setting_without_effect_beside_another_is_refused(config, says):
 
 def test_a_setting_that_has_an_effect_in_another_place_is_accepted():
     check(RunConfig(learner="finetune", epochs=3, precision="bf16", learning_rate=1e-4, generator="none"))
+    check(RunConfig(learner="setfit", updates=50, precision="bf16", learning_rate=1e-4, generator="none"))
     check(RunConfig(start="s", text_column="title", generator="replay", generator_data="v.csv"))  # of its table
     check(StartConfig(test=20, taxonomy="t", text_column="title"))
 

@@ -16,9 +16,10 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from rarecase import __version__
-from rarecase.config import RunConfig, SimulateConfig, StartConfig, TrainConfig, read_yaml
+from rarecase.config import ExperimentConfig, RunConfig, SimulateConfig, StartConfig, TrainConfig, read_yaml
 from rarecase.errors import ConfigError, RarecaseError, WaitingForLabels
 from rarecase.label.command import app as label
+from rarecase.learn import workers
 from rarecase.publish.command import app as publish
 from rarecase.run_folder import facts
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 Format = Literal["text", "json", "markdown"]
 Flat = Parameter(name="*")
+STOPPED = 130  # the exit status after Ctrl-C
 
-KINDS = {"run": RunConfig, "simulate": SimulateConfig, "start": StartConfig}
+KINDS = {"run": RunConfig, "simulate": SimulateConfig, "start": StartConfig, "experiment": ExperimentConfig}
 
 
 def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentCollection") -> None:
@@ -247,17 +249,40 @@ def simulate(
 
 
 @app.command
-def report(folder: Path, /, *, format: Format = "text") -> None:
+def experiment(
+    settings: Annotated[ExperimentConfig, Flat] = ExperimentConfig(),  # noqa: B008 - frozen
+    *,
+    config: Path | None = None,
+    format: Format = "text",
+) -> None:
     """
-    Show what a run or a simulation found so far; writes report.png into its folder.
+    Train models on released splits, over settings and seeds: the paper's tables; the same command again goes on.
 
     Args:
-        folder: of a run or a simulation.
+        config: a YAML file of settings; a flag wins over it.
+        format: `json` for programs.
+    """
+    from rarecase.experiment.experiment import experiment as run_grid
+
+    report(run_grid(settings), format=format)
+
+
+@app.command
+def report(
+    folder: Path, /, *, format: Format = "text", model: str | None = None, examples: Path | None = None
+) -> None:
+    """
+    Show what a run, a simulation or an experiment found so far; writes report.png into its folder.
+
+    Args:
+        folder: of a run, a simulation or an experiment; the latter gets report.md and tables/, too.
         format: `json` for programs, `markdown` for a page.
+        model: of an experiment: whose errors to show; by default those of the best.
+        examples: of an experiment: a new file for posts as examples, which are shown nowhere else.
     """
     from rarecase.show import show
 
-    print(show(folder, format))
+    print(show(folder, format, model=model, examples=examples))
 
 
 def main() -> None:
@@ -274,6 +299,23 @@ def command(arguments: list[str]) -> int:
         0
     """
     quiet_libraries(uploading=arguments[:1] == ["publish"])
+    if not workers.several():
+        return _command(arguments)
+    try:
+        if not workers.is_main():
+            workers.serve()
+            return 0
+    except RarecaseError as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        return STOPPED
+    status = _command(arguments)  # what nobody foresaw ends this process, and with it the others
+    if status != STOPPED:
+        workers.send_home()
+    return status
+
+
+def _command(arguments: list[str]) -> int:
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except WaitingForLabels as waiting:
@@ -284,7 +326,7 @@ def command(arguments: list[str]) -> int:
         return fail(str(error))
     except KeyboardInterrupt:
         print("rarecase: stopped; repeat the command to go on (a run goes on with --resume)", file=sys.stderr)
-        return 130
+        return STOPPED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -52,27 +52,46 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearnerConfig:
+class FitConfig:
+    """
+    How a learner is fitted, whatever its model.
+
+    Args:
+        learner (`str`): `frozen` (embeddings and a logistic head), `setfit` (the same, once the embeddings are
+            fine-tuned by contrast) or `finetune` (a transformer).
+        seed (`int`): decides everything that is drawn.
+        precision (`str`, *optional*): of `finetune` and `setfit`: `fp32` or `bf16`; by default bf16 on a GPU that has
+            it, else fp32.
+        epochs (`int`, *optional*): of `finetune`; by default the model's, see `rarecase.models`.
+        updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all; by default `finetune` runs
+            epochs that may stop early, and `setfit` takes at most 100 steps.
+        learning_rate (`float`, *optional*): likewise; by default the model's, and 2e-5 for `setfit`.
+        class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`, by the inverse of a class's count; by default
+            the model's, and `balanced` for `frozen` and `setfit`.
+        tune (`bool`): choose C of `frozen`, or the learning rate of the others, on dev.
+    """
+
+    learner: Literal["frozen", "setfit", "finetune"] = "frozen"
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] | None = None
+    epochs: int | None = None
+    updates: int | None = None
+    learning_rate: float | None = None
+    class_weights: Literal["none", "sqrt", "balanced"] | None = None
+    tune: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerConfig(FitConfig):
     """
     What learns.
 
     Args:
-        learner (`str`): `frozen` (embeddings and a logistic head) or `finetune` (a transformer).
         model (`str`): the learner's model, a Hub id or a folder; `packaged` is all-MiniLM-L6-v2, which a package
             carries.
-        seed (`int`): decides everything that is drawn.
-        precision (`str`, *optional*): of `finetune`: `fp32` or `bf16`; by default bf16 on a GPU that has it, else
-            fp32.
-        epochs (`int`, *optional*): of `finetune`; by default the model's, see `rarecase.models`.
-        learning_rate (`float`, *optional*): likewise.
     """
 
-    learner: Literal["frozen", "finetune"] = "frozen"
     model: str = "packaged"
-    seed: int = 0
-    precision: Literal["fp32", "bf16"] | None = None
-    epochs: int | None = None
-    learning_rate: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +103,7 @@ class LoopConfig(LearnerConfig, DataConfig):
         encoder (`str`): makes the embeddings that strategies look at, whatever the learner; a Hub id, folder or
             `packaged`.
         generator (`str`): who writes variations: `openai` (any compatible endpoint), `local` (a transformers model),
-            `replay` (variations that exist) or `none`.
+            `replay` (variations that exist), `cheap` (words swapped and left out, no model) or `none`.
         budget (`int`): labels in all.
         batch (`int`): labels a round.
         clusters (`int`, *optional*): for the strategy `cluster`; by default as many as the batch.
@@ -99,7 +118,7 @@ class LoopConfig(LearnerConfig, DataConfig):
     """
 
     encoder: str = "packaged"
-    generator: Literal["openai", "local", "replay", "none"] = "openai"
+    generator: Literal["openai", "local", "replay", "cheap", "none"] = "openai"
     budget: int = 100
     batch: int = 20
     clusters: int | None = None
@@ -119,17 +138,22 @@ class RunConfig(LoopConfig):
     One run of the loop.
 
     Args:
-        strategy (`str`): `random`, `entropy`, `coreset`, `cluster`, or a function of your own as `module:function`.
+        strategy (`str`): one that ships with rarecase, or a function of your own as `module:function`.
         annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
             `gold` (labels that are in the pool already).
         store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
             `hf://datasets/OWNER/NAME`; by default that of `--start`, where people labelled it, else `labels.sqlite`
             in the output folder. It may be another one when a run goes on, until a label is stored.
+        stop_when (`str`, *optional*): what ends the run before its budget is spent: `gain=0.3` (ten more labels would
+            change at most 0.3 % of predictions), `stability=0.99` (the kappa of successive learners) or
+            `uncertainty=0.2` (mean entropy, in nats); several are separated by commas, and the first that holds stops.
+            See `rarecase.acquire.stopping`. A simulation has none: its curves are compared at equal labels.
     """
 
     strategy: str = "cluster"
     annotator: Literal["file", "people", "gold"] = "file"
     store: str | None = None
+    stop_when: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +170,7 @@ class SimulateConfig(LoopConfig):
     strategies: str = "random,entropy,coreset,cluster"
     seeds: int = 1
     test_size: int | None = None
-    generator: Literal["openai", "local", "replay", "none"] = "none"
+    generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +186,45 @@ class TrainConfig(LearnerConfig):
 
     config_name: str
     taxonomy: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig(FitConfig):
+    """
+    A grid of models over released splits: the paper's Tables 4 to 6, with seeds.
+
+    Args:
+        data (`str`, *optional*): a release folder or a data set of the Hub, with a config `bootstrap` and one for each
+            strategy; or folders of `rarecase simulate`, separated by commas: then the strategies are what their cells
+            acquired, STRATEGY@LEARNER-MODEL, and each seed has its own.
+        models (`str`): Hub ids, folders or `packaged`, separated by commas; by default the paper's five.
+        strategies (`str`, *optional*): configs of the data, separated by commas; by default all but `bootstrap`.
+        settings (`str`): what is learned from, separated by commas: `bootstrap` (the start set alone), `human` (with
+            what people labelled of a strategy), `human+llm` (with the variations too), `human+weights` (with balanced
+            class weights, so give the others `--class-weights none`), `human+cheap` (with as many variations made by
+            swapping and deleting words).
+        seeds (`int`): how many; they are `seed`, `seed` + 1, …
+        reading (`str`, *optional*): of the labels, where the data has two: `published` or `consistent`; by default as
+            the data has them.
+        leave_out_overlap (`bool`): measures without the test texts that stand in a training split too.
+        shard (`str`, *optional*): `I/N`: only every N-th cell, from the I-th, for N machines that share the folder or
+            put their `cells` together afterwards.
+        out (`Path`, *optional*): the folder to write; the same command again goes on.
+    """
+
+    learner: Literal["frozen", "setfit", "finetune"] = "finetune"
+    data: str | None = None
+    models: str = (
+        "google-bert/bert-base-cased,google-bert/bert-base-uncased,FacebookAI/roberta-base,"
+        "distilbert/distilbert-base-cased,distilbert/distilbert-base-uncased"
+    )
+    strategies: str | None = None
+    settings: str = "bootstrap,human,human+llm"
+    seeds: int = 1
+    reading: Literal["published", "consistent"] | None = None
+    leave_out_overlap: bool = False
+    shard: str | None = None
     out: Path | None = None
 
 
@@ -212,6 +275,7 @@ _LEAST = {
     "variations": 0,
     "seed": 0,
     "epochs": 1,
+    "updates": 1,
     "concurrency": 1,
     "seeds": 1,
     "test_size": 1,
@@ -219,7 +283,9 @@ _LEAST = {
 _LEAST_OF_START = {"bootstrap": 1, "dev": 1, "test": 1, "certify": 0, "seed": 0}
 # What says nothing beside another setting (of this value; None: of any), and would look as if it did.
 _WITHOUT_EFFECT: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
-    ("learner", "frozen", ("precision", "epochs", "learning_rate")),
+    ("learner", "frozen", ("precision", "epochs", "updates", "learning_rate")),
+    ("learner", "setfit", ("epochs",)),
+    ("updates", None, ("epochs",)),
     ("start", None, ("pool", "bootstrap", "dev", "test", "test_size", "label_column", "taxonomy")),
     ("test", None, ("test_size",)),
     ("annotator", "file", ("store",)),
@@ -228,7 +294,7 @@ _WITHOUT_EFFECT: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
 _OF_TABLES = ("id_column", "text_column", "encoding")  # of --start, too, unless they are those of --generator-data
 
 
-def check(config: LoopConfig | StartConfig | TrainConfig) -> None:
+def check(config: FitConfig | StartConfig) -> None:
     """
     Raises:
         `ConfigError`: where a number is out of range, a setting needs another that is missing, or has no effect
@@ -238,7 +304,7 @@ def check(config: LoopConfig | StartConfig | TrainConfig) -> None:
         value = getattr(config, name, None)
         if value is not None and value < least:
             raise ConfigError(f"{flag(name)} {value}: expected at least {least}")
-    if isinstance(config, LearnerConfig) and config.learning_rate is not None and not 0 < config.learning_rate < inf:
+    if isinstance(config, FitConfig) and config.learning_rate is not None and not 0 < config.learning_rate < inf:
         raise ConfigError(f"--learning-rate {config.learning_rate}: expected more than 0")
     _refuse_without_effect(config)
     if re.search(r"://[^@/]*:[^@]*@|[?&]password=", getattr(config, "store", None) or ""):
@@ -246,6 +312,10 @@ def check(config: LoopConfig | StartConfig | TrainConfig) -> None:
             "--store: the password in the address would be written down in config.yaml; leave it out, and give it as "
             "PGPASSWORD or in ~/.pgpass"
         )
+    if isinstance(config, RunConfig) and config.stop_when is not None:
+        from rarecase.acquire.stopping import Stopping
+
+        Stopping.parse(config.stop_when)
     if not isinstance(config, LoopConfig):
         return
     if not 0 <= config.temperature < inf:  # also where it is NaN
@@ -262,7 +332,7 @@ def check(config: LoopConfig | StartConfig | TrainConfig) -> None:
             )
 
 
-def _refuse_without_effect(config: LoopConfig | StartConfig | TrainConfig) -> None:
+def _refuse_without_effect(config: FitConfig | StartConfig) -> None:
     default = {field.name: field.default for field in fields(config)}
     for name, wanted, others in _WITHOUT_EFFECT:
         value = getattr(config, name, None)
@@ -305,13 +375,19 @@ def read_yaml(path: Path, kind: type) -> dict[str, Any]:
     return settings
 
 
-def write_yaml(path: Path, config: LoopConfig | StartConfig) -> None:
+def write_yaml(path: Path, config: FitConfig | StartConfig) -> None:
     """Writes every setting, so that a run says all it was begun with."""
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
     write_text(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
-def require_out(config: LoopConfig | StartConfig | TrainConfig) -> Path:
+def fit_settings(config: FitConfig) -> dict[str, Any]:
+    """How a learner is fitted, as `rarecase.learn.make_learner` takes it."""
+    names = ("precision", "epochs", "updates", "learning_rate", "class_weights", "tune")
+    return {name: getattr(config, name) for name in names}
+
+
+def require_out(config: LoopConfig | StartConfig | TrainConfig | ExperimentConfig) -> Path:
     """
     Raises:
         `ConfigError`: where `--out` was not said, or is the working folder.

@@ -3,27 +3,56 @@
 import json
 from pathlib import Path
 
+from rarecase.acquire.stopping import sentence_of
+from rarecase.errors import ConfigError
 from rarecase.evaluate import plots
-from rarecase.evaluate.report import report_of_run, rows_of_differences, rows_of_grid, rows_of_run, table
+from rarecase.evaluate.examples import refuse_existing, write_examples
+from rarecase.evaluate.experiment_plot import picture_of_experiment
+from rarecase.evaluate.experiment_report import text_of_experiment, write_tables
+from rarecase.evaluate.report import (
+    line_of_cost,
+    report_of_run,
+    rows_of_differences,
+    rows_of_grid,
+    rows_of_run,
+    table,
+)
 from rarecase.experiment.curves import curves
+from rarecase.experiment.results import read_results
+from rarecase.experiment.tables import report_of_experiment
+from rarecase.experiment.transfer import is_of_grids, rows_of_transfer, transfer_of
+from rarecase.files import write_text
 from rarecase.run_folder import facts
 
 
-def show(folder: Path, style: str = "text") -> str:
+def show(folder: Path, style: str = "text", *, model: str | None = None, examples: Path | None = None) -> str:
     """
-    The report of a run or a simulation as text; its picture goes to `report.png` in the folder.
+    The report of a run, a simulation or an experiment as text; its picture goes to `report.png` in the folder, and of
+    an experiment a page to `report.md` and every table to `tables/`.
 
     Args:
-        folder (`Path`): of a run or a simulation, finished or not.
+        folder (`Path`): of a run, a simulation or an experiment, finished or not.
         style (`str`): `text`, `markdown` or `json`.
+        model (`str`, *optional*): of an experiment: whose errors to show; by default the best one's.
+        examples (`Path`, *optional*): of an experiment: a file for posts as examples, which are shown nowhere else.
 
     Raises:
-        `RunFolderError`: where the folder is neither.
+        `RunFolderError`: where the folder is none of these.
+        `ConfigError`: where `model` or `examples` is said of something else than an experiment.
+        `DataError`: where `examples` exists.
 
     Example:
         >>> print(show(Path("out")))
     """
-    kind = facts(folder, "run", "grid")["kind"]
+    kind = facts(folder, "run", "grid", "experiment")["kind"]
+    of_grids = kind == "experiment" and is_of_grids(folder)
+    if kind == "experiment" and not of_grids:
+        return _experiment(folder, style, model, examples)
+    if model or examples:
+        unused, what = "--model" if model else "--examples", "what simulations acquired" if of_grids else f"a {kind}"
+        raise ConfigError(f"{unused} has no effect on the report of {what}; leave it out")
+    if of_grids:
+        return _transfer(folder, style)
     report = curves(folder) if kind == "grid" else report_of_run(folder)
     done = report["strategies"] if kind == "grid" else report["rounds"]
     if done:
@@ -35,4 +64,35 @@ def show(folder: Path, style: str = "text") -> str:
         return "nothing done yet"
     tables = [rows_of_grid(report), rows_of_differences(report)] if kind == "grid" else [rows_of_run(report)]
     picture = f"picture: {folder / 'report.png'}"
-    return "\n\n".join([*(table(header, rows, style) for header, rows in tables), picture])
+    sentences = [line_of_cost(report), sentence_of(report["rounds"][-1])] if kind == "run" else []
+    below = [sentence for sentence in sentences if sentence]
+    return "\n\n".join([*(table(header, rows, style) for header, rows in tables), *below, picture])
+
+
+def _experiment(folder: Path, style: str, model: str | None, examples: Path | None) -> str:
+    if examples:
+        refuse_existing(examples)
+    results = read_results(folder)
+    report = report_of_experiment(results, model=model)
+    done = report["cells"]["done"]
+    if done:
+        picture_of_experiment(report, folder / "report.png")
+    write_tables(report, folder / "tables")
+    page = text_of_experiment(report, "markdown")
+    write_text(folder / "report.md", page + ("\n\n![macro-F1 and errors](report.png)\n" if done else "\n"))
+    if examples:
+        write_examples(results, report["figure3"], examples)
+    if style == "json":
+        return json.dumps(report, indent=2, ensure_ascii=False)
+    text = page if style == "markdown" else text_of_experiment(report, "text")
+    made = [*(["report.png"] if done else []), "report.md", "tables"]
+    return "\n\n".join([text, f"written: {', '.join(str(folder / name) for name in made)}"])
+
+
+def _transfer(folder: Path, style: str) -> str:
+    report = transfer_of(folder)
+    return (
+        json.dumps(report, indent=2, ensure_ascii=False)
+        if style == "json"
+        else table(*rows_of_transfer(report), style)
+    )

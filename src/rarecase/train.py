@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
-from rarecase.config import TrainConfig, check, require_out
+from rarecase.config import TrainConfig, check, fit_settings, require_out
 from rarecase.errors import ConfigError, DataError
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.learn import Learner, make_learner
@@ -58,15 +58,13 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     parts = {("train", name): (f"{data}:{name}", "train") for name in configs}
     parts |= {(role, configs[0]): (f"{data}:{configs[0]}", role) for role in ("dev", "test")}
     raw = {key: read_argument(*part) for key, part in parts.items()}
-    taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else _classes(data, configs[0], raw.values())
+    taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else classes_of(data, configs[0], raw.values())
     learner = make_learner(
         config.learner,
         config.model,
         taxonomy.names,
         seed=config.seed,
-        precision=config.precision,
-        epochs=config.epochs,
-        learning_rate=config.learning_rate,
+        **fit_settings(config),
     )
     ready = {
         key: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[key], "label")))
@@ -80,8 +78,18 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     return {"train": len(rows), **measured}
 
 
-def _classes(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
-    """The classes of the released labels, in their order, also those without a row; else what labels there are."""
+def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
+    """
+    The classes of the released labels, in their order, also those without a row; else what labels there are.
+
+    Args:
+        data (`str`): a release folder or a Hub id.
+        config (`str`): whose labels to look at.
+        tables (`Iterable[Dataset]`): with the column `label`, as names; read where the release names no classes.
+
+    Example:
+        >>> classes_of("run/data", "bootstrap", [train, dev, test]).names
+    """
     label = load(data, config, "train").features.get("label")
     if isinstance(label, ClassLabel):
         shipped = Taxonomy.default()

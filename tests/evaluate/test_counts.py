@@ -4,7 +4,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features
 
 from rarecase.errors import DataError
-from rarecase.evaluate.counts import class_count_std, class_counts, rarest
+from rarecase.evaluate.counts import class_count_std, class_counts, cost_per, rarest, rarest_classes
 
 NAMES = ["harmful", "odd", "not-harmful"]
 
@@ -48,3 +48,16 @@ def test_a_row_without_label_is_named():
 def test_the_rarest_class_is_one_of_which_something_can_be_measured():
     assert rarest({"none": 0, "few": 2, "many": 9}) == "few"
     assert rarest({"none": 0, "nothing": 0}) == "none"
+
+
+def test_the_rarest_classes_have_less_than_half_of_an_even_share_and_are_never_none():
+    paper = dict(zip("abcdef", (438, 474, 500, 497, 82, 709), strict=True))
+    assert rarest_classes(paper) == ["e"]
+    assert rarest_classes({"a": 5, "b": 2, "c": 100, "none": 0}) == ["b", "a"]
+    assert rarest_classes({"a": 40, "b": 39}) == ["b"]
+    assert rarest_classes({"a": 0, "b": 0}) == ["a"]
+
+
+def test_an_example_costs_what_was_spent_over_what_was_found():
+    assert cost_per(100, 8) == 12.5
+    assert cost_per(100, 0) is None

@@ -1,8 +1,17 @@
+import statistics
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from rarecase.evaluate.metrics import all_metrics, metrics
+from rarecase.evaluate.metrics import (
+    all_metrics,
+    error_rates,
+    error_std,
+    expected_calibration_error,
+    metrics,
+    rare_metrics,
+)
 
 NAMES = ["a", "b", "c"]
 
@@ -47,3 +56,53 @@ def test_the_numbers_are_plain_also_without_rows():
         assert {type(value) for value in by_class + means} == {float}
         assert {type(count) for row in found["confusion"] for count in row} == {int}
     assert sum(map(sum, found["confusion"])) == 0
+
+
+def test_error_rates_are_what_recall_leaves_and_their_deviation_is_that_of_a_sample(answers):
+    rates = error_rates(*answers, 3)
+    assert rates == pytest.approx(100 - 100 * recall_score(*answers, average=None))
+    assert error_std(rates) == pytest.approx(statistics.stdev(rates))
+
+
+def test_a_class_without_rows_has_no_error_rate_and_no_part_in_the_deviation():
+    rates = error_rates([0, 0, 1, 1], [0, 1, 1, 1], 3)
+    assert rates[:2].tolist() == [50, 0]
+    assert np.isnan(rates[2])
+    assert error_std(rates) == pytest.approx(statistics.stdev([50, 0]))
+    assert error_std(error_rates([0, 0], [0, 1], 3)) == 0
+    assert error_std(error_rates([], [], 3)) == 0
+
+
+def test_the_rarest_classes_have_the_mean_of_their_recall_and_f1(answers):
+    found = all_metrics(*answers, NAMES)
+    rare = rare_metrics(found, ["a", "c"])
+    assert rare["rare_recall"] == pytest.approx((found["recall"]["a"] + found["recall"]["c"]) / 2)
+    assert rare["rare_f1"] == pytest.approx((found["f1"]["a"] + found["f1"]["c"]) / 2)
+
+
+def calibration_error_bin_by_bin(labels: np.ndarray, probs: np.ndarray) -> float:
+    """Equation 3 of Guo et al. (2017), as it is written: B_m are the rows with confidence in ((m - 1) / M, m / M]."""
+    confidence, right = probs.max(axis=1), probs.argmax(axis=1) == labels
+    total = 0.0
+    for m in range(1, 16):
+        rows = (confidence > (m - 1) / 15) & (confidence <= m / 15)
+        if rows.any():
+            total += rows.sum() / len(labels) * abs(right[rows].mean() - confidence[rows].mean())
+    return 100 * total
+
+
+@pytest.mark.parametrize("sharpness", [0.1, 1, 10])
+def test_the_expected_calibration_error_is_that_of_its_paper(sharpness):
+    rng = np.random.default_rng(1)
+    probs, labels = rng.dirichlet([1 / sharpness] * 4, 500), rng.integers(0, 4, 500)
+    assert expected_calibration_error(labels, probs) == pytest.approx(calibration_error_bin_by_bin(labels, probs))
+    assert expected_calibration_error(labels, probs.astype(np.float32)) == pytest.approx(
+        calibration_error_bin_by_bin(labels, probs), abs=0.2
+    )
+
+
+def test_a_classifier_that_is_as_often_right_as_it_says_is_calibrated():
+    probs = np.tile([0.75, 0.25], (4, 1))
+    assert expected_calibration_error([0, 0, 0, 1], probs) == 0
+    assert expected_calibration_error([1, 1, 1, 1], np.tile([1.0, 0.0], (4, 1))) == 100
+    assert expected_calibration_error([], np.zeros((0, 2))) == 0

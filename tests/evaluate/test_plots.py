@@ -28,8 +28,8 @@ REPORTS = {
 def drawn(monkeypatch) -> list[Figure]:
     """The figures that were saved, to look into."""
     figures: list[Figure] = []
-    save = plots._save
-    monkeypatch.setattr(plots, "_save", lambda figure, path: (figures.append(figure), save(figure, path)))
+    save = plots.save
+    monkeypatch.setattr(plots, "save", lambda figure, path: (figures.append(figure), save(figure, path)))
     return figures
 
 

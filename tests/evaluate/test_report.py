@@ -1,15 +1,24 @@
 """The report: its tables on the terminal and in Markdown, and what it reads from a folder."""
 
 import json
+import shutil
 
 import pytest
 from datasets import ClassLabel, Dataset, Features
 from reports import NAMES, RAREST, grid_report, run_report
 
 from rarecase.errors import RunFolderError
-from rarecase.evaluate.report import report_of_run, rows_of_differences, rows_of_grid, rows_of_run, table
+from rarecase.evaluate.report import (
+    line_of_cost,
+    report_of_run,
+    rows_of_differences,
+    rows_of_grid,
+    rows_of_run,
+    table,
+)
 from rarecase.files import write_json, write_parquet
 from rarecase.run_folder import mark
+from rarecase.schema import conform
 from rarecase.show import show
 from rarecase.taxonomy import Taxonomy
 
@@ -30,17 +39,17 @@ def test_a_grid_has_a_row_per_strategy_and_round_with_the_interval():
 
 def test_the_differences_to_random_stand_beside_their_interval_with_their_sign():
     header, rows = rows_of_differences(grid_report(["random", "entropy", "cluster"], 2))
-    assert header[-5:] == ["to random", "interval", f"F1 {RAREST}", f"{RAREST} found", "interval"]
-    assert rows[0] == ["random", "40", "62.0", "61.0 to 63.0", "", "", "42.0", "9.8", "8.8 to 10.9"]
-    assert rows[1] == ["entropy", "40", "63.0", "62.0 to 64.0", "+0.7", "-0.5 to +1.5", "44.0", "12.2", "11.2 to 13.3"]
+    assert header[-6:] == ["to random", "interval", f"F1 {RAREST}", f"{RAREST} found", "interval", "labels each"]
+    assert rows[0] == ["random", "40", "62.0", "61.0 to 63.0", "", "", "42.0", "9.8", "8.8 to 10.9", "4.1"]
+    assert rows[1][4:] == ["+0.7", "-0.5 to +1.5", "44.0", "12.2", "11.2 to 13.3", "3.3"]
     assert [row[4] for row in rows] == ["", "+0.7", "+1.7"]
 
 
 def test_a_single_seed_has_no_interval_of_what_was_found():
     report = grid_report(["random"], 1)
-    report["strategies"]["random"]["found_interval"] = dict.fromkeys(NAMES)
+    report["strategies"]["random"] |= {"found_interval": dict.fromkeys(NAMES), "cost_per_rare": None}
     _, rows = rows_of_differences(report)
-    assert rows[0][-2:] == ["9.8", ""]
+    assert rows[0][-3:] == ["9.8", "", ""]
 
 
 def test_a_grid_without_random_has_no_difference():
@@ -73,9 +82,19 @@ def run(tmp_path):
     labels = [i for i, rows in enumerate([16, 18, 19, 18, 3, 26]) for _ in range(rows)]
     test = Dataset.from_dict({"label": labels}, Features({"label": ClassLabel(names=list(NAMES))}))
     write_parquet(folder / "test.parquet", test.shuffle(seed=0))
+    write_parquet(tmp_path / "labels.parquet", voted([[3.0, 1.0], [4.0]]))
     for record in report["rounds"]:
-        write_json(folder / "rounds" / f"{record['round']:02d}" / "metrics.json", record)
+        place = folder / "rounds" / f"{record['round']:02d}"
+        write_json(place / "metrics.json", record)
+        shutil.copy(tmp_path / "labels.parquet", place)
     return folder, report
+
+
+def voted(seconds: list[list[float | None] | None]) -> Dataset:
+    """Labelled rows: of each the seconds that its votes took."""
+    votes = [row and [{"annotator": "A1", "label": 0, "seconds": value} for value in row] for row in seconds]
+    rows = Dataset.from_dict({"id": list("abc")[: len(votes)], "text": list("abc")[: len(votes)], "votes": votes})
+    return conform(rows, NAMES)
 
 
 def test_the_report_of_a_run_is_its_rounds_in_order_and_the_rarest_class_of_test(run):
@@ -83,12 +102,39 @@ def test_the_report_of_a_run_is_its_rounds_in_order_and_the_rarest_class_of_test
     assert report_of_run(folder) == report
 
 
+@pytest.mark.parametrize("untimed", [[None], [[3.0, None]], [[0.0]]], ids=["no votes", "one without", "no time"])
+def test_an_example_of_the_rarest_class_costs_labels_and_the_seconds_of_all_votes(run, untimed):
+    """101 rounds of 20 labels and 8 seconds; four examples in each."""
+    folder, _ = run
+    found = report_of_run(folder)
+    assert (found["cost_per_rare"], found["seconds_per_rare"]) == (5.0, 2.0)
+    assert (
+        line_of_cost(found)
+        == "5.0 labels and 2 seconds of people's time for each example of emergency-situation found"
+    )
+    write_parquet(folder / "rounds" / "17" / "labels.parquet", voted(untimed))
+    found = report_of_run(folder)
+    assert (found["cost_per_rare"], found["seconds_per_rare"]) == (5.0, None)
+    assert line_of_cost(found) == "5.0 labels for each example of emergency-situation found"
+
+
+def test_a_run_that_found_no_rare_example_has_no_cost_of_one(run):
+    folder, report = run
+    last = report["rounds"][-1]
+    write_json(folder / "rounds" / "101" / "metrics.json", {**last, "found": dict.fromkeys(NAMES, 0)})
+    found = report_of_run(folder)
+    assert (found["cost_per_rare"], found["seconds_per_rare"]) == (None, None)
+    assert line_of_cost(found) == "no example of emergency-situation found"
+
+
 def test_show_gives_json_markdown_or_text_and_draws_the_picture(run):
     folder, report = run
     assert json.loads(show(folder, "json")) == report
     assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
     assert show(folder, "markdown").startswith("|   round |")
-    assert f"picture: {folder / 'report.png'}" in show(folder)
+    shown = show(folder)
+    assert f"picture: {folder / 'report.png'}" in shown
+    assert "5.0 labels and 2 seconds of people's time for each" in shown
 
 
 def test_a_run_that_has_no_round_yet_says_so(run):

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 from grids import make_grid
 
+from rarecase.experiment import grid as runner
 from rarecase.experiment.curves import curves
-from rarecase.experiment.grid import Cell, read_cells
+from rarecase.experiment.grid import Cell
 
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory) -> Path:
     """A grid that has ended; tests leave it as it is."""
     return make_grid(tmp_path_factory.mktemp("curves"))
+
+
+def read_cells(grid: Path) -> dict[Cell, list[dict]]:
+    return {cell: record["rounds"] for cell, record in runner.read_cells(grid).items()}
 
 
 def copy_cell(grid: Path, strategy: str, seed: int, name: str) -> None:
@@ -85,3 +90,47 @@ def test_intervals_stand_beside_what_was_found_and_beside_f1_at_the_end(tmp_path
         shutil.rmtree(path)
     alone = curves(mine)["strategies"]["cluster"]
     assert set(alone["found_interval"].values()) == {None}  # one seed says nothing of others
+
+
+def test_a_rare_example_costs_the_labels_over_the_examples_found(tmp_path, grid):
+    """By the figures of the cells; the interval is that of the share that was found, turned over."""
+    least, cells = curves(grid)["rarest"], read_cells(grid)
+    for strategy, found in curves(grid)["strategies"].items():
+        last = [cells[Cell(strategy, seed)][-1] for seed in (0, 1)]
+        total = sum(record["found"][least] for record in last)
+        expected = sum(record["labels"] for record in last) / total if total else None
+        assert found["cost_per_rare"] == pytest.approx(expected)
+
+
+def rewrite(grid: Path, strategy: str, rare: dict[int, int], least: str) -> None:
+    """Gives each seed of a strategy so many examples of the rarest class, of 8 labels."""
+    for seed, number in rare.items():
+        path = grid / "cells" / Cell(strategy, seed).name / "cell.json"
+        content = json.loads(path.read_text())
+        content["rounds"][-1] |= {"labels": 8, "found": {**content["rounds"][-1]["found"], least: number}}
+        path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("rare", "cost", "interval"),
+    [
+        ({0: 4, 1: 4}, 2.0, [2.0, 2.0]),
+        ({0: 2, 1: 4}, 16 / 6, [2.0, 4.0]),
+        ({0: 0, 1: 4}, 4.0, [2.0, None]),  # seeds that found none can be drawn
+        ({0: 0, 1: 0}, None, None),
+    ],
+)
+def test_what_a_rare_example_costs_with_its_interval_over_the_seeds(tmp_path, grid, rare, cost, interval):
+    mine, least = Path(shutil.copytree(grid, tmp_path / "grid")), curves(grid)["rarest"]
+    rewrite(mine, "cluster", rare, least)
+    found = curves(mine)["strategies"]["cluster"]
+    assert found["cost_per_rare"] == (cost and pytest.approx(cost))
+    assert found["cost_per_rare_interval"] == (interval and pytest.approx(interval))
+
+
+def test_one_seed_says_nothing_of_what_others_would_cost(tmp_path, grid):
+    mine, least = Path(shutil.copytree(grid, tmp_path / "grid")), curves(grid)["rarest"]
+    rewrite(mine, "cluster", {0: 4}, least)
+    shutil.rmtree(mine / "cells" / "cluster-1")
+    found = curves(mine)["strategies"]["cluster"]
+    assert (found["cost_per_rare"], found["cost_per_rare_interval"]) == (2.0, None)

@@ -16,13 +16,13 @@ class Runner:
         self.ran: list[Cell] = []
         self.stops_at = stops_at
 
-    def __call__(self, cell: Cell, place: Path) -> list[dict]:
+    def __call__(self, cell: Cell, place: Path) -> dict:
         self.ran.append(cell)
         place.mkdir(parents=True, exist_ok=True)
         (place / "stage").write_text("made")
         if cell == self.stops_at:
             raise KeyboardInterrupt
-        return [{"round": 0, "test": {"macro_f1": 60.0 + cell.seed}}]
+        return {"rounds": [{"round": 0, "test": {"macro_f1": 60.0 + cell.seed}}]}
 
 
 def test_every_cell_runs_once_in_order_in_a_folder_of_its_own(tmp_path):
@@ -60,7 +60,35 @@ def test_the_records_come_back_by_cell(tmp_path):
     run_grid(tmp_path, CELLS, Runner())
     found = read_cells(tmp_path)
     assert set(found) == set(CELLS)
-    assert all(records == [{"round": 0, "test": {"macro_f1": 60.0 + c.seed}}] for c, records in found.items())
+    assert all(r == {"rounds": [{"round": 0, "test": {"macro_f1": 60.0 + c.seed}}]} for c, r in found.items())
+
+
+def test_a_cell_that_fails_as_foreseen_is_a_row_and_a_line_and_is_tried_again(tmp_path, capsys):
+    def broken(cell: Cell, place: Path) -> dict:
+        raise ValueError("no weights")
+
+    def fails(cell: Cell, place: Path) -> dict:
+        return (broken if cell == CELLS[1] else Runner())(cell, place)
+
+    run_grid(tmp_path, CELLS, fails, reason=str)
+    assert capsys.readouterr().err == "cluster-0: no weights\n"
+    found = read_cells(tmp_path)
+    assert found[CELLS[1]] == {"error": "no weights"}
+    assert set(found) == set(CELLS)
+    again = Runner()
+    run_grid(tmp_path, CELLS, again, reason=str)
+    assert again.ran == [CELLS[1]]
+    assert read_cells(tmp_path)[CELLS[1]]["rounds"][0]["round"] == 0
+    with pytest.raises(ValueError, match="no weights"):
+        run_grid(tmp_path, [Cell("random", 7)], broken, reason=lambda error: None)
+    assert Cell("random", 7) not in read_cells(tmp_path)
+
+
+def test_a_model_and_a_setting_are_part_of_a_cells_name_and_record(tmp_path):
+    cell = Cell("cluster", 3, "acme/guard", "human+llm")
+    assert cell.name == "acme--guard-cluster-human+llm-3"
+    run_grid(tmp_path, [cell], Runner())
+    assert list(read_cells(tmp_path)) == [cell]
 
 
 def test_a_grid_without_cells_is_empty(tmp_path):

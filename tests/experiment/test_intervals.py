@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
+from rarecase.evaluate.metrics import error_rates, error_std
 from rarecase.experiment.intervals import (
     RESAMPLES,
     Predictions,
     interval_over_seeds,
     mean_and_interval,
+    resampled_counts,
+    resampled_figures,
     resampled_macro_f1,
 )
 
@@ -37,6 +40,22 @@ def test_macro_f1_is_that_of_scikit_learn_every_class_counted(pairs):
     expected = 100 * f1_score(labels, guesses, labels=range(CLASSES), average="macro", zero_division=0)
     assert found.shape == (1, 1 + RESAMPLES)
     assert found[0, 0] == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
+def test_every_figure_is_that_of_scikit_learn(pairs):
+    labels, guesses = np.array(pairs).T
+    counts = resampled_counts([Predictions(tuple(map(str, range(len(pairs)))), labels, guesses)], CLASSES)
+    found = {name: values[0, 0] for name, values in resampled_figures(counts, rare=[1, 2]).items()}
+    for name, score in {"precision": precision_score, "recall": recall_score, "f1": f1_score}.items():
+        expected = 100 * score(labels, guesses, labels=range(CLASSES), average=None, zero_division=0)
+        assert found[name] == pytest.approx(expected)
+        assert found[f"macro_{name}"] == pytest.approx(expected.mean())
+        if name != "precision":
+            assert found[f"rare_{name}"] == pytest.approx(expected[1:3].mean())
+    assert found["accuracy"] == pytest.approx(100 * accuracy_score(labels, guesses))
+    assert found["error_std"] == pytest.approx(error_std(error_rates(labels, guesses, CLASSES)))
 
 
 def test_a_resample_is_the_macro_f1_of_rows_drawn_with_replacement():

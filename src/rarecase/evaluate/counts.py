@@ -1,6 +1,7 @@
 """How many texts of each class there are, and how unevenly: the figures of the paper's Table 3."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -24,7 +25,7 @@ def class_counts(dataset: Dataset, names: Sequence[str]) -> dict[str, int]:
     return dict(zip(names, counted.tolist(), strict=True))
 
 
-def class_count_std(counts: dict[str, int]) -> float:
+def class_count_std(counts: Mapping[Any, int]) -> float:
     """
     The sample standard deviation (ddof 1) of the class counts; 0 for one class.
 
@@ -44,3 +45,34 @@ def rarest(counts: Mapping[str, int]) -> str:
         'emergency-situation'
     """
     return min((name for name in counts if counts[name]), key=lambda name: counts[name], default=next(iter(counts)))
+
+
+def rarest_classes(counts: Mapping[str, int]) -> list[str]:
+    """
+    The classes with fewer than half the rows of an even share, the rarest first; the rarest alone where none has.
+
+    Args:
+        counts (`Mapping[str, int]`): rows per class, of the test set; classes without any row are left out.
+
+    Example:
+        >>> rarest_classes({"self-harm": 438, "emergency-situation": 82, "not-harmful": 709})
+        ['emergency-situation']
+    """
+    limit = sum(counts.values()) / (2 * len(counts))
+    rare = [name for name in counts if 0 < counts[name] < limit]
+    return sorted(rare, key=lambda name: counts[name]) or [rarest(counts)]
+
+
+def cost_per(spent: float, found: float) -> float | None:
+    """
+    What one example of a class cost: everything that was spent, over the examples found; None where none was found.
+
+    Args:
+        spent (`float`): labels, seconds or money.
+        found (`float`): human-labelled examples of the class.
+
+    Example:
+        >>> cost_per(100, 8)
+        12.5
+    """
+    return spent / found if found else None

@@ -33,7 +33,7 @@ def picture_of_run(report: dict[str, Any], path: Path) -> None:
     least = report["rarest"]
     curve.plot(labels, [r["test"]["f1"][least] for r in rounds], "s--", color=COLOURS[1], label=f"F1 {least}")
     _finish(curve, "F1 on test (%)")
-    _save(figure, path)
+    save(figure, path)
 
 
 def picture_of_grid(report: dict[str, Any], path: Path) -> None:
@@ -64,7 +64,7 @@ def picture_of_grid(report: dict[str, Any], path: Path) -> None:
     _stack(counts, list(strategies), [s["final"]["class_counts"] for s in strategies.values()], report["classes"])
     if len("  ".join(strategies)) > 50 or max(map(len, strategies)) > 12:  # a user's own, as module:function
         counts.set_xticks(range(len(strategies)), list(strategies), rotation=20, ha="right")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _figure(panels: int) -> "Figure":
@@ -108,6 +108,7 @@ def _endless() -> Any:
     return cycle(COLOURS)
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save(figure: "Figure", path: Path) -> None:
+    """Writes a figure as PNG, whole or not at all."""
     with write_beside(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from tabulate import tabulate
 
-from rarecase.evaluate.counts import class_counts, rarest
+from rarecase.evaluate.counts import class_counts, cost_per, rarest
 from rarecase.files import read_parquet
 from rarecase.taxonomy import Taxonomy
 
@@ -20,9 +21,11 @@ def report_of_run(folder: Path) -> dict[str, Any]:
         folder (`Path`): a run folder, finished or not.
 
     Returns:
-        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test, at least one) and `rounds`, each
-        with `round`, `chosen` (ids), `labels`, `class_counts`, `class_count_std`, `dev` and `test`; metrics in
-        percent. Round 0 is the start set.
+        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test, at least one), `cost_per_rare`,
+        `seconds_per_rare` and `rounds`, each with `round`, `chosen` (ids), `labels`, `class_counts`,
+        `class_count_std`, `dev` and `test`; metrics in percent. Round 0 is the start set. The costs are the labels,
+        and the seconds of all votes, for each example of the rarest class that they found: None where there is none,
+        or where votes were not timed.
 
     Example:
         >>> report_of_run(Path("out"))["rounds"][-1]["test"]["macro_f1"]
@@ -30,12 +33,46 @@ def report_of_run(folder: Path) -> dict[str, Any]:
     """
     names = Taxonomy.load(folder / "taxonomy.yaml").names
     paths = sorted((folder / "rounds").glob("*/metrics.json"), key=lambda path: int(path.parent.name))
+    rounds = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    least = rarest(class_counts(read_parquet(folder / "test.parquet"), names))
     return {
         "kind": "run",
         "classes": list(names),
-        "rarest": rarest(class_counts(read_parquet(folder / "test.parquet"), names)),
-        "rounds": [json.loads(path.read_text(encoding="utf-8")) for path in paths],
+        "rarest": least,
+        **_cost(folder, rounds, least),
+        "rounds": rounds,
     }
+
+
+def _cost(folder: Path, rounds: Sequence[dict[str, Any]], least: str) -> dict[str, float | None]:
+    found = rounds[-1]["found"][least] if rounds else 0
+    seconds = _seconds(folder, len(rounds) - 1)
+    return {
+        "cost_per_rare": cost_per(rounds[-1]["labels"], found) if rounds else None,
+        "seconds_per_rare": cost_per(seconds, found) if seconds else None,
+    }
+
+
+def _seconds(folder: Path, rounds: int) -> float | None:
+    """That people took for all votes of the rounds together; None where one of them was not timed."""
+    total = 0.0
+    for number in range(1, rounds + 1):
+        path = folder / "rounds" / f"{number:02d}" / "labels.parquet"
+        for votes in pq.read_table(path, columns=["votes"])["votes"].to_pylist():
+            seconds = [vote["seconds"] for vote in votes or ()]
+            if not seconds or not all(seconds):
+                return None
+            total += sum(seconds)
+    return total
+
+
+def line_of_cost(report: dict[str, Any]) -> str:
+    """What an example of the rarest class cost, as a sentence."""
+    labels, seconds = report["cost_per_rare"], report["seconds_per_rare"]
+    if labels is None:
+        return f"no example of {report['rarest']} found"
+    people = "" if seconds is None else f" and {seconds:.0f} seconds of people's time"
+    return f"{labels:.1f} labels{people} for each example of {report['rarest']} found"
 
 
 def rows_of_run(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
@@ -82,11 +119,12 @@ def rows_of_grid(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 def rows_of_differences(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
     """
-    A header, and a row per strategy at the end: macro-F1, its paired difference to `random`, the rarest class.
+    A header, and a row per strategy at the end: macro-F1, its paired difference to `random`, the rarest class
+    and how many labels each example of it took.
     """
     least = report["rarest"]
     header = ["strategy", "labels", "test F1", "interval", "to random", "interval"]
-    header += [f"F1 {least}", f"{least} found", "interval"]
+    header += [f"F1 {least}", f"{least} found", "interval", "labels each"]
     rows = []
     for strategy, found in report["strategies"].items():
         final, difference = found["final"], found.get("difference")
@@ -102,6 +140,7 @@ def rows_of_differences(report: dict[str, Any]) -> tuple[list[str], list[list[An
                 _one(final["f1"][least]),
                 _one(found["found"][least]),
                 "{:.1f} to {:.1f}".format(*spread) if (spread := found["found_interval"][least]) else "",
+                "" if found["cost_per_rare"] is None else _one(found["cost_per_rare"]),
             ]
         )
     return header, rows

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rarecase.evaluate.counts import rarest
+from rarecase.evaluate.counts import cost_per, rarest
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import (
     Predictions,
@@ -33,15 +33,18 @@ def curves(folder: Path) -> dict[str, Any]:
 
     Returns:
         `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test, at least one), `seeds`, and
-        `strategies.NAME.{curve, final, found, found_interval, difference}`; metrics in percent, intervals as
-        `[low, high]`. Those of `found` are over seeds, and None where there is one.
+        `strategies.NAME.{curve, final, found, found_interval, cost_per_rare, cost_per_rare_interval, difference}`;
+        metrics in percent, intervals as `[low, high]`. Those of `found` are over seeds, and None where there is one.
+        `cost_per_rare` is human labels for each example of the rarest class among them; None where none was found,
+        as is the upper end of its interval where seeds can be drawn that found none.
 
     Example:
         >>> curves(Path("out"))["strategies"]["cluster"]["final"]["macro_f1"]
         72.8
     """
-    cells = read_cells(folder)
+    cells = {cell: record["rounds"] for cell, record in read_cells(folder).items() if "rounds" in record}
     names = Taxonomy.load(folder / "taxonomy.yaml").names
+    least = _rarest(folder, next(iter(cells)), names) if cells else None
     by_strategy: dict[str, list[Cell]] = defaultdict(list)
     for cell in sorted(cells, key=lambda cell: (cell.strategy != BASELINE, cell.strategy, cell.seed)):
         by_strategy[cell.strategy].append(cell)
@@ -53,10 +56,13 @@ def curves(folder: Path) -> dict[str, Any]:
     return {
         "kind": "grid",
         "classes": list(names),
-        "rarest": _rarest(folder, next(iter(cells)), names) if cells else None,
+        "rarest": least,
         "seeds": sorted({cell.seed for cell in cells}),
         "strategies": {
-            strategy: _strategy(folder, group, cells, names, final, strategy)
+            strategy: {
+                **_strategy(folder, group, cells, names, final, strategy),
+                **_cost([cells[c] for c in group], least),
+            }
             for strategy, group in by_strategy.items()
         },
     }
@@ -103,6 +109,17 @@ def _strategy(
     return answer
 
 
+def _cost(cells: Sequence[list[dict[str, Any]]], least: str | None) -> dict[str, Any]:
+    """Labels for each example of the rarest class; the seeds together, since one of them may have found none."""
+    last = [records[-1] for records in cells]
+    labels, found = (
+        np.array([pick(r) for r in last]) for pick in (lambda r: r["labels"], lambda r: r["found"][least])
+    )
+    cost = cost_per(labels.sum(), found.sum())
+    share = interval_over_seeds(found / np.maximum(labels, 1)) if cost is not None else None
+    return {"cost_per_rare": cost, "cost_per_rare_interval": share and [cost_per(1, end) for end in reversed(share)]}
+
+
 def _mean(records: Sequence[dict[str, Any]], *path: str) -> float:
     values = []
     for record in records:
@@ -126,13 +143,29 @@ def _predictions_of(
 
 
 def _predictions(folder: Path, cell: Cell, number: int) -> Predictions:
-    """Of the test rows, in the order of their ids, so that cells with one test set have one order."""
-    table = read_parquet(folder / "cells" / cell.name / "rounds" / f"{number:02d}" / "predictions.parquet")
-    tested = np.flatnonzero(np.array(table["split"][:]) == "test")
-    ids = np.array(table["id"][:])[tested]
-    order = np.argsort(ids)
-    labels, guesses = matrix(table, "label")[tested][order], matrix(table, "probs")[tested][order].argmax(axis=1)
-    return Predictions(tuple(ids[order].tolist()), labels.astype(np.int64), guesses)
+    path = folder / "cells" / cell.name / "rounds" / f"{number:02d}" / "predictions.parquet"
+    ids, labels, probs = read_predictions(path)
+    return Predictions(tuple(ids.tolist()), labels, probs.argmax(axis=1))
+
+
+def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    What was predicted for the test rows, in the order of their ids, so that cells with one test set have one order.
+
+    Args:
+        path (`Path`): of `predictions.parquet`.
+
+    Returns:
+        Ids, labels (int64) and probabilities, shapes `(rows,)`, `(rows,)` and `(rows, classes)`.
+
+    Example:
+        >>> ids, labels, probs = read_predictions(Path("grid/cells/cluster-0/rounds/05/predictions.parquet"))
+    """
+    table = read_parquet(path)
+    rows = np.flatnonzero(np.array(table["split"][:]) == "test")
+    ids = np.array(table["id"][:])[rows]
+    order = np.argsort(ids, kind="stable")
+    return ids[order], matrix(table, "label")[rows][order].astype(np.int64), matrix(table, "probs")[rows][order]
 
 
 def _rarest(folder: Path, cell: Cell, names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ against each other on the same seeds and the same test rows. (Efron and Tibshira
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,45 @@ class Predictions:
     guesses: np.ndarray
 
 
+class Counts(NamedTuple):
+    """
+    Rows of each class, all that accuracy, precision, recall, F1 and error rates are made of.
+
+    Args:
+        hits (`np.ndarray`): predicted rightly; float64, shape `(seeds, 1 + RESAMPLES, classes)`, as the others; place
+            0 of the second axis is the test set as it is.
+        support (`np.ndarray`): those that hold.
+        predicted (`np.ndarray`): those predicted.
+    """
+
+    hits: np.ndarray
+    support: np.ndarray
+    predicted: np.ndarray
+
+
+def resampled_counts(cells: Sequence[Predictions], classes: int, *, seed: int = 0) -> Counts:
+    """
+    The counts of one cell per seed, with the test rows as they are and resampled.
+
+    Args:
+        cells (`Sequence[Predictions]`): one per seed; see `resampled_f1`.
+        classes (`int`): how many classes the taxonomy has.
+        seed (`int`): decides the resamples.
+
+    Example:
+        >>> resampled_counts([Predictions(("a", "b"), np.array([0, 1]), np.array([0, 0]))], 2).hits[0, 0]
+        array([1., 0.])
+    """
+    shared = len({cell.ids for cell in cells}) == 1
+    result = np.empty((3, len(cells), 1 + RESAMPLES, classes))
+    for place, cell in enumerate(cells):
+        weights = _row_weights(seed, 0 if shared else place, len(cell.labels))
+        true, guessed = (np.eye(classes, dtype=np.float32)[part] for part in (cell.labels, cell.guesses))
+        counted = weights @ np.concatenate([true * guessed, true, guessed], axis=1)
+        result[:, place] = np.stack(np.split(counted, 3, axis=1))
+    return Counts(*result)
+
+
 def resampled_f1(cells: Sequence[Predictions], classes: int, *, seed: int = 0) -> np.ndarray:
     """
     F1 of every class of one cell per seed, with the test rows as they are and resampled.
@@ -53,14 +93,42 @@ def resampled_f1(cells: Sequence[Predictions], classes: int, *, seed: int = 0) -
         >>> resampled_f1([Predictions(("a", "b"), np.array([0, 1]), np.array([0, 1]))], 2)[0, 0]
         array([1., 1.])
     """
-    shared = len({cell.ids for cell in cells}) == 1
-    result = np.empty((len(cells), 1 + RESAMPLES, classes))
-    for place, cell in enumerate(cells):
-        weights = _row_weights(seed, 0 if shared else place, len(cell.labels))
-        true, guessed = np.eye(classes)[cell.labels], np.eye(classes)[cell.guesses]
-        hits, support, predicted = weights @ (true * guessed), weights @ true, weights @ guessed
-        result[place] = 2 * hits / np.maximum(support + predicted, 1)
-    return result
+    counts = resampled_counts(cells, classes, seed=seed)
+    return 2 * counts.hits / np.maximum(counts.support + counts.predicted, 1)
+
+
+def resampled_figures(counts: Counts, rare: Sequence[int]) -> dict[str, np.ndarray]:
+    """
+    Every figure that counts of rows give, in percent; those of `rarecase.evaluate.metrics`, with their resamples.
+
+    Args:
+        counts (`Counts`): from `resampled_counts`.
+        rare (`Sequence[int]`): the places of the rarest classes.
+
+    Returns:
+        `dict`: `accuracy`, `macro_precision`, `macro_recall`, `macro_f1`, `rare_recall`, `rare_f1` and `error_std`,
+        each of shape `(seeds, 1 + RESAMPLES)`; `precision`, `recall` and `f1` by class, shape `(…, classes)`.
+
+    Example:
+        >>> resampled_figures(counts, rare=[4])["macro_f1"][:, 0]
+        array([70.1, 72.4, 71.3])
+    """
+    hits, support, predicted = counts
+    by_class = {
+        "precision": 100 * hits / np.maximum(predicted, 1),
+        "recall": 100 * hits / np.maximum(support, 1),
+        "f1": 200 * hits / np.maximum(support + predicted, 1),
+    }
+    errors = np.where(support > 0, 100 - by_class["recall"], np.nan)
+    known = (support > 0).sum(axis=2)
+    spread = np.nansum((errors - np.nansum(errors, axis=2, keepdims=True) / known[:, :, None]) ** 2, axis=2)
+    return {
+        "accuracy": 100 * hits.sum(axis=2) / support.sum(axis=2),
+        **{f"macro_{name}": values.mean(axis=2) for name, values in by_class.items()},
+        **{f"rare_{name}": by_class[name][:, :, list(rare)].mean(axis=2) for name in ("recall", "f1")},
+        "error_std": np.sqrt(spread / np.maximum(known - 1, 1)),  # of the classes that have rows, ddof 1
+        **by_class,
+    }
 
 
 def resampled_macro_f1(cells: Sequence[Predictions], classes: int, *, seed: int = 0) -> np.ndarray:
@@ -79,7 +147,7 @@ def _row_weights(seed: int, place: int, rows: int) -> np.ndarray:
     """How often each row stands in each resample, shape `(1 + RESAMPLES, rows)`; drawn once for all that is
     compared."""
     drawn = randomness.generator(seed, "test rows", place).integers(rows, size=(RESAMPLES, rows))
-    weights = np.ones((1 + RESAMPLES, rows))
+    weights = np.ones((1 + RESAMPLES, rows), np.float32)  # which is exact for counts up to 2^24
     for resample, picks in enumerate(drawn, 1):
         weights[resample] = np.bincount(picks, minlength=rows)
     return weights

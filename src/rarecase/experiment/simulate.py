@@ -62,11 +62,11 @@ def simulate(config: SimulateConfig) -> Path:
     annotator = gold_annotator(sets.gold, sets.taxonomy)
     drawn = functools.lru_cache(maxsize=1)(functools.partial(_drawn, sets, config))
 
-    def run_cell(cell: Cell, place: Path) -> list[dict[str, Any]]:
+    def run_cell(cell: Cell, place: Path) -> dict[str, Any]:
         print(f"{cell.strategy}, seed {cell.seed}", file=sys.stderr)
         own = drawn(cell.seed)
         done = rounds(place, own, config, cell.strategy, cell.seed, annotator, out / "replies.sqlite")
-        return [round_.record for round_ in done]
+        return {"rounds": [round_.record for round_ in done]}
 
     seeds = range(config.seed, config.seed + config.seeds)
     run_grid(out, [Cell(name, seed) for seed in seeds for name in names], run_cell)

@@ -1,9 +1,9 @@
 """
 Variations of labelled posts: the template `T(x, O(x))` of Hassan, Sicilia and Alikhani (2024), section 3.2.
 
-A generator takes labelled posts and gives a table of variations that carry their parent's label. There are four:
+A generator takes labelled posts and gives a table of variations that carry their parent's label. There are five:
 `endpoint.Endpoint` (any OpenAI-compatible server), `local.Local` (a `transformers` model in this process),
-`replay.Replay` (variations that exist already) and `NoVariations`.
+`replay.Replay` (variations that exist already), `cheap.Cheap` (no model at all) and `NoVariations`.
 """
 
 from collections.abc import Mapping, Set

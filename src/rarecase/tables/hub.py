@@ -35,19 +35,53 @@ def load(source: str, name: str | None, split: str) -> Dataset:
     Example:
         >>> test = load("org/safety", "cluster", "test")
     """
+    place, revision = _place(source)
+    cache = _cache_of(Path(source)) if Path(source).exists() else None
+    with _readable(source):
+        try:
+            return load_dataset(place, name, split=split, revision=revision, cache_dir=cache)
+        except ValueError:
+            raise _mistaken(source, place, revision, name, split) from None
+
+
+def configs_of(source: str) -> list[str]:
+    """
+    The configs of a data set, in order.
+
+    Args:
+        source (`str`): as `load` takes it.
+
+    Raises:
+        `DataError`: saying why the data set can't be had.
+
+    Example:
+        >>> configs_of("org/safety")
+        ['bootstrap', 'cluster']
+    """
+    place, revision = _place(source)
+    with _readable(source):
+        return get_dataset_config_names(place, revision=revision)
+
+
+def _place(source: str) -> tuple[str, str | None]:
+    """A folder, or an id on the Hub and its revision."""
     path = Path(source)
-    if not path.exists() and (not _HUB_ID.fullmatch(source) or path.suffix.lower() in (*FORMATS, *COMPRESSED)):
+    if path.exists():
+        return source, None
+    if not _HUB_ID.fullmatch(source) or path.suffix.lower() in (*FORMATS, *COMPRESSED):
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(
             f"{source}: no such file or folder, and no id on the Hub (owner/name){did_you_mean(path.name, siblings)}"
         )
-    place, revision = (source, None) if path.exists() else split_revision(source)
-    cache = _cache_of(path) if path.exists() else None
+    return split_revision(source)
+
+
+@contextlib.contextmanager
+def _readable(source: str) -> Iterator[None]:
+    """Reads without a log; what a library raises becomes one line."""
     try:
         with unlogged():
-            return load_dataset(place, name, split=split, revision=revision, cache_dir=cache)
-    except ValueError:
-        raise _mistaken(source, place, revision, name, split) from None
+            yield
     except ConnectionError:
         raise DataError(
             f"{source}: no file or folder of this name, and the Hub does not answer (HF_ENDPOINT, HF_HUB_OFFLINE?)"

@@ -31,7 +31,7 @@ def origin(argument: str) -> dict[str, Any]:
         True
     """
     given = parse_argument(argument)
-    facts = _facts(given.source)
+    facts = facts_of(given.source)
     config = facts.get("configs", {}).get(given.config or facts.get("default"), {})
     return {key: config[key] for key in ("source", "source_states_no_license") if config.get(key)}
 
@@ -50,7 +50,8 @@ def together(origins: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"source": "; ".join(sources) or None, "source_states_no_license": silent}
 
 
-def _facts(source: str) -> dict[str, Any]:
+def facts_of(source: str) -> dict[str, Any]:
+    """What a release says of itself in its release.json; empty where there is none."""
     if Path(source).exists():
         path = Path(source) / FACTS
         if not path.is_file():

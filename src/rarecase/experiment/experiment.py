@@ -1,0 +1,233 @@
+"""
+The paper's experiments: models learn from released splits, in several settings, over seeds.
+
+    EXP/run.json  config.yaml  taxonomy.yaml  {bootstrap,dev,test}.parquet  splits/STRATEGY.parquet
+    EXP/cells/MODEL-STRATEGY-SETTING-SEED/{predictions.parquet,cell.json}
+
+A cell learns once and keeps what it predicted, so that every figure is made when it is reported. Whatever reads no
+strategy (the setting `bootstrap`) is run once for all of them. Of what simulations acquired, the test set and the
+splits are a seed's own, in `seeds/SEED/`.
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, concatenate_datasets
+
+from rarecase import run_folder
+from rarecase.config import ExperimentConfig, check, fit_settings, require_out, write_yaml
+from rarecase.errors import ConfigError, RarecaseError, RunFolderError, did_you_mean
+from rarecase.evaluate.counts import class_counts
+from rarecase.experiment.grid import Cell, run_grid
+from rarecase.experiment.splits import (
+    BOOTSTRAP,
+    SETTINGS,
+    Splits,
+    read_splits,
+    split_list,
+    split_names,
+    stored_splits,
+    strategies_of,
+    train_parts,
+    write_splits,
+)
+from rarecase.files import digest, write_folder_beside, write_parquet
+from rarecase.learn import make_learner
+from rarecase.models import name_of
+from rarecase.schema import with_column
+from rarecase.session import READ
+
+# A grid grows: more models, strategies, settings, seeds. What is done stays.
+MAY_CHANGE = ("models", "strategies", "settings", "seeds", "leave_out_overlap", "shard", "out")
+
+
+def experiment(config: ExperimentConfig) -> Path:
+    """
+    Runs every cell that is not done; the same call again goes on where it was, and tries again what failed.
+
+    Args:
+        config (`ExperimentConfig`): the settings; `out` is the folder.
+
+    Returns:
+        `Path`: the folder; `rarecase.experiment.tables.report_of_experiment` reads it.
+
+    Raises:
+        `RunFolderError`: where the folder was begun with other settings, or its tables were changed since.
+        `ConfigError`: where a setting or shard is unknown, or two models share a name.
+
+    Example:
+        >>> experiment(ExperimentConfig(data="safety", models="packaged", seeds=3, out=Path("exp")))
+    """
+    check(config)
+    out = require_out(config)
+    models, strategies = _models(config), strategies_of(config)
+    cells = _shard(_cells(config, models, strategies), config.shard)
+    if (out / "run.json").exists():
+        _require_unchanged(out, config, models)
+    else:
+        run_folder.refuse_used(out)
+        with write_folder_beside(out) as folder:
+            splits = read_splits(config, strategies)
+            write_splits(folder, splits)
+            _mark(folder, config, models, splits.tables)
+    splits = _with_new(out, config, strategies)
+    _mark(out, config, models, splits.tables)
+    write_yaml(out / "config.yaml", config)
+    run_grid(out, cells, _runner(splits, config, models), _reason)
+    return out
+
+
+def _cells(config: ExperimentConfig, models: Iterable[str], strategies: list[str]) -> list[Cell]:
+    settings = split_list(config.settings)
+    unknown = next((name for name in settings if name not in SETTINGS), None)
+    if unknown is not None or not settings:
+        raise ConfigError(
+            f"--settings {config.settings!r}: expected any of {', '.join(SETTINGS)}, separated by commas"
+            f"{did_you_mean(unknown or '', SETTINGS)}"
+        )
+    cells = [
+        Cell(strategy, seed, model, setting)
+        for model in models
+        for seed in range(config.seed, config.seed + config.seeds)
+        for setting in settings
+        for strategy in ([BOOTSTRAP] if setting == BOOTSTRAP else strategies)
+    ]
+    if len({cell.name for cell in cells}) < len(cells):
+        raise ConfigError("--models and --strategies: two cells would have one name; rename a model's folder")
+    return cells
+
+
+def _runner(
+    splits: Splits, config: ExperimentConfig, models: dict[str, str]
+) -> Callable[[Cell, Path], dict[str, Any]]:
+    """What runs a cell. What can be computed once for each text is kept for the other cells of the same model."""
+    names, fitting = splits.taxonomy.names, fit_settings(config)
+
+    @functools.lru_cache(maxsize=1)
+    def loaded(model: str) -> tuple[Any, Callable[[str], Dataset]]:
+        learner = make_learner(config.learner, models[model], names, seed=config.seed, **fitting)
+        encoder = getattr(learner, "encoder", None)
+        return encoder, functools.cache(lambda name: learner.prepare(splits.tables[name]))
+
+    def run_cell(cell: Cell, place: Path) -> dict[str, Any]:
+        model, setting, seed = str(cell.model), str(cell.setting), cell.seed
+        print(f"{model}, {cell.strategy}, {setting}, seed {seed}", file=sys.stderr)
+        start, dev, test = (splits.shared(name, seed) for name in (BOOTSTRAP, "dev", "test"))
+        split = start if setting == BOOTSTRAP else splits.acquired(cell.strategy, seed)
+        encoder, table = loaded(model)
+        own = {**fitting, "class_weights": "balanced"} if setting == "human+weights" else fitting
+        learner = make_learner(config.learner, models[model], names, seed=seed, encoder=encoder, **own)
+        parts = train_parts(table(start), table(split), setting, seed)
+        train = concatenate_datasets([learner.prepare(part) for part in parts])
+        learner.fit(train, table(dev))
+        scored = {name: learner.score(table(key)) for name, key in (("dev", dev), ("test", test))}
+        write_parquet(place / "predictions.parquet", _predictions(scored))
+        return {
+            "train_rows": len(train),
+            "class_counts": class_counts(train, names),
+            "fit": learner.describe()["settings"],
+        }
+
+    return run_cell
+
+
+def _predictions(scored: dict[str, Dataset]) -> Dataset:
+    """What a learner makes of dev and test: `id`, `label`, `probs` and `split`."""
+    kept = {name: table.select_columns(["id", "label", "probs"]) for name, table in scored.items()}
+    return concatenate_datasets([with_column(t, "split", [name] * len(t)) for name, t in kept.items()])
+
+
+def _reason(error: Exception) -> str | None:
+    """One line for what may go wrong in one cell and not in the next; None for what nobody foresaw."""
+    if any(map(_is_of_memory, (error, error.__cause__))):
+        return "out of memory; give a smaller model, or run this cell on a larger machine (--shard)"
+    return " ".join(str(error).split()) if isinstance(error, RarecaseError) else None
+
+
+def _is_of_memory(error: BaseException | None) -> bool:
+    """torch has an error of its own for a GPU, and none for a processor."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error).lower())
+
+
+def _mark(folder: Path, config: ExperimentConfig, models: dict[str, str], tables: Iterable[str]) -> None:
+    """Writes down, last of all, what the cells read, so that no call goes on with anything else."""
+    settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
+    held = {name: digest([folder / f"{name}.parquet"]) for name in sorted(tables)}
+    run_folder.mark(
+        folder,
+        "experiment",
+        settings=settings,
+        taxonomy=digest([folder / "taxonomy.yaml"]),
+        tables=held,
+        models={**_known(folder).get("models", {}), **_digests(models)},
+    )
+
+
+def _require_unchanged(out: Path, config: ExperimentConfig, models: dict[str, str]) -> None:
+    """
+    Raises:
+        `RunFolderError`: where a setting, a table or the folder of a model is not what it was.
+    """
+    facts = run_folder.facts(out, "experiment")
+    run_folder.same_settings(out, replace(config, **facts["settings"]), config, MAY_CHANGE)
+    now = {name: digest([out / f"{name}.parquet"]) for name in facts["tables"]}
+    if facts["tables"] != now or facts["taxonomy"] != digest([out / "taxonomy.yaml"]):
+        raise RunFolderError(
+            f"{out}: its tables or its taxonomy.yaml are not those it was begun with; begin anew in another --out"
+        )
+    for name, found in _digests(models).items():
+        if facts["models"].get(name, found) != found:
+            raise RunFolderError(
+                f"{out}: what the model {models[name]} holds is not what it was begun with; put that back, or begin "
+                "anew in another --out"
+            )
+
+
+def _known(folder: Path) -> dict[str, Any]:
+    return run_folder.facts(folder, "experiment") if (folder / "run.json").exists() else {}
+
+
+def _digests(models: dict[str, str]) -> dict[str, str]:
+    """Of each model that is a folder, a hash over the files that say what it does."""
+    folders = {name: Path(model) for name, model in models.items() if Path(model).is_dir()}
+    return {name: digest(sorted(f for f in path.rglob("*") if f.suffix in READ)) for name, path in folders.items()}
+
+
+def _with_new(out: Path, config: ExperimentConfig, strategies: list[str]) -> Splits:
+    """The stored splits, and those that are new or were refused before."""
+    stored = stored_splits(out, _known(out)["tables"])
+    new = [s for s in strategies if any(name not in stored.tables for name in split_names(config, [s]))]
+    if not new:
+        return stored
+    read = read_splits(config, new)
+    for name, table in stored.tables.items():
+        if name in read.tables and read.tables[name].to_dict() != table.to_dict():
+            raise RunFolderError(
+                f"{out}: what --data {config.data} holds is not what it was begun with ({name}); put that back, or "
+                "begin anew in another --out"
+            )
+    added = {name: table for name, table in read.tables.items() if name not in stored.tables}
+    write_splits(out, replace(stored, tables=added))
+    return replace(stored, tables={**stored.tables, **added}, refused=read.refused)
+
+
+def _models(config: ExperimentConfig) -> dict[str, str]:
+    """The models by the name that others may know, which has to tell them apart."""
+    given = split_list(config.models)
+    models = {name_of(model): model for model in given}
+    if len(models) < len(given) or not given:
+        raise ConfigError(f"--models {config.models!r}: expected models with different names, separated by commas")
+    return models
+
+
+def _shard(cells: list[Cell], shard: str | None) -> list[Cell]:
+    if shard is None:
+        return cells
+    place, _, parts = shard.partition("/")
+    if not (place.isdecimal() and parts.isdecimal() and 1 <= int(place) <= int(parts)):
+        raise ConfigError(f"--shard {shard}: expected I/N with I from 1 to N, such as 1/4")
+    return cells[int(place) - 1 :: int(parts)]

@@ -1,0 +1,242 @@
+"""
+What an experiment learns from: the start set and the acquired splits of a release, in one reading of their labels, or
+what the cells of simulations acquired.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+from datasets import Dataset
+
+from rarecase.config import ExperimentConfig
+from rarecase.errors import ConfigError, DataError, RarecaseError
+from rarecase.experiment.acquisitions import acquired_by, acquired_in, grids_of, sets_of
+from rarecase.files import read_parquet, write_parquet
+from rarecase.generate.cheap import Cheap
+from rarecase.schema import GENERATED, conform, rows, with_column
+from rarecase.sets import with_classes
+from rarecase.tables import read_argument, row_of
+from rarecase.tables.hub import configs_of
+from rarecase.tables.origin import facts_of
+from rarecase.taxonomy import Taxonomy
+from rarecase.train import classes_of
+
+BOOTSTRAP = "bootstrap"
+SETTINGS = (BOOTSTRAP, "human", "human+llm", "human+weights", "human+cheap")
+SHARED = (BOOTSTRAP, "dev", "test")
+VARIATIONS = 5  # of each text that people labelled, for `human+cheap`: as many as the paper's language model wrote
+
+
+@dataclass(frozen=True)
+class Splits:
+    """
+    The tables of an experiment, each by the name of its file.
+
+    Of a release these are `bootstrap`, `dev`, `test` and `splits/STRATEGY`; of simulations the test set and what was
+    acquired are a seed's own, `seeds/SEED/test` and `seeds/SEED/STRATEGY`.
+
+    Args:
+        taxonomy (`Taxonomy`): the classes.
+        tables (`dict[str, Dataset]`): by name.
+        refused (`dict[str, str]`): by name, why it cannot be learned from.
+    """
+
+    taxonomy: Taxonomy
+    tables: dict[str, Dataset]
+    refused: dict[str, str]
+
+    def shared(self, name: str, seed: int) -> str:
+        """The name of the start set, dev or test for the cells of a seed."""
+        return self._there(name, f"seeds/{seed}/{name}")
+
+    def acquired(self, strategy: str, seed: int) -> str:
+        """The name of what was acquired by a strategy."""
+        return self._there(split_name(strategy), split_name(strategy, seed))
+
+    def _there(self, *names: str) -> str:
+        """
+        Raises:
+            `DataError`: where it cannot be learned from, saying why.
+        """
+        found = next((name for name in names if name in self.tables), None)
+        if found is None:
+            raise DataError(next(self.refused[name] for name in names if name in self.refused))
+        return found
+
+
+def split_name(strategy: str, seed: int | None = None) -> str:
+    """
+    The name of an acquired split, of all seeds or of one.
+
+    Example:
+        >>> split_name("cluster")
+        'splits/cluster'
+    """
+    file = strategy.replace("/", "--").replace(":", ".")
+    return f"splits/{file}" if seed is None else f"seeds/{seed}/{file}"
+
+
+def strategies_of(config: ExperimentConfig) -> list[str]:
+    """
+    The configs that are asked for; all of the data but `bootstrap` where none is named.
+
+    Raises:
+        `ConfigError`: where there are none.
+    """
+    data = _data(config)
+    if config.strategies is not None:
+        names = split_list(config.strategies)
+    elif grids := grids_of(data):
+        names = list(acquired_by(grids))
+    else:
+        names = [name for name in configs_of(data) if name != BOOTSTRAP]
+    if not names or BOOTSTRAP in names:
+        raise ConfigError(
+            f"--strategies {config.strategies or ''}: expected configs of the data, such as cluster, separated by "
+            f"commas, without {BOOTSTRAP}, which all of them start from"
+        )
+    return names
+
+
+def split_names(config: ExperimentConfig, strategies: Iterable[str]) -> list[str]:
+    """The names of all acquired splits that the cells read."""
+    seeds: list[int | None] = [None]
+    if grids_of(_data(config)):
+        seeds = list(range(config.seed, config.seed + config.seeds))
+    return [split_name(strategy, seed) for strategy in strategies for seed in seeds]
+
+
+def read_splits(config: ExperimentConfig, strategies: Iterable[str]) -> Splits:
+    """
+    Reads and checks the splits; one that cannot be learned from is refused, and does not stop the others.
+
+    Raises:
+        `RarecaseError`: where the start set, dev or test cannot be read.
+    """
+    grids = grids_of(_data(config))
+    return _of_grids(config, grids, strategies) if grids else _of_release(config, strategies)
+
+
+def write_splits(folder: Path, splits: Splits) -> None:
+    """Writes what the cells read."""
+    splits.taxonomy.save(folder / "taxonomy.yaml")
+    for name, table in splits.tables.items():
+        write_parquet(folder / f"{name}.parquet", table)
+
+
+def stored_splits(folder: Path, names: Iterable[str]) -> Splits:
+    """The tables of these names that `write_splits` wrote."""
+    tables = {name: read_parquet(folder / f"{name}.parquet") for name in names}
+    return Splits(Taxonomy.load(folder / "taxonomy.yaml"), tables, {})
+
+
+def train_parts(start: Dataset, split: Dataset, setting: str, seed: int) -> list[Dataset]:
+    """
+    The training rows of a cell, table by table.
+
+    Args:
+        start (`Dataset`): the start set.
+        split (`Dataset`): what was acquired; not read where the setting is `bootstrap`.
+        setting (`str`): one of `SETTINGS`.
+        seed (`int`): of the draws of `human+cheap`.
+
+    Raises:
+        `DataError`: where the setting asks for variations and the split has none.
+
+    Example:
+        >>> sum(map(len, train_parts(start, cluster, "human+llm", 0)))
+        750
+    """
+    if setting == BOOTSTRAP:
+        return [start]
+    generated = [origin == GENERATED for origin in split["origin"][:]]
+    if setting == "human+llm" and not any(generated):
+        raise DataError("no variations to learn from; leave human+llm out of --settings, or this strategy out")
+    if setting == "human+llm":
+        return [start, split]
+    human = rows(split, [row for row, made in enumerate(generated) if not made])
+    cheap = [Cheap(seed=seed).generate(human, VARIATIONS)] if setting == "human+cheap" else []
+    return [start, human, *cheap]
+
+
+def split_list(value: str) -> list[str]:
+    """Names separated by commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+
+
+def _of_release(config: ExperimentConfig, strategies: Iterable[str]) -> Splits:
+    data = _data(config)
+    raw = {name: read_argument(f"{data}:{BOOTSTRAP}", name) for name in SHARED}
+    taxonomy = classes_of(data, BOOTSTRAP, raw.values())
+
+    def classed(name: str, config_name: str, table: Dataset) -> Dataset:
+        return with_classes(table, taxonomy, partial(row_of, f"{data}:{config_name}", name, "label"))
+
+    tables, refused = {name: classed(name, BOOTSTRAP, table) for name, table in raw.items()}, {}
+    for strategy in strategies:
+        try:
+            split = classed("train", strategy, read_argument(f"{data}:{strategy}", "train"))
+            tables[split_name(strategy)] = _in_reading(split, strategy, config)
+        except RarecaseError as error:
+            refused[split_name(strategy)] = str(error)
+    return Splits(taxonomy, tables, refused)
+
+
+def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[str]) -> Splits:
+    """Of each seed its own; all grids have to measure on the same texts."""
+    if config.reading is not None:
+        raise ConfigError("--reading: the labels of a simulation have one reading only; leave it out")
+    if config.leave_out_overlap:
+        raise ConfigError("--leave-out-overlap: no test text of a simulation stands in its pool; leave it out")
+    taxonomy, known = Taxonomy.load(grids[0] / "taxonomy.yaml"), acquired_by(grids)
+    tables: dict[str, Dataset] = {}
+    refused: dict[str, str] = {}
+    for seed in range(config.seed, config.seed + config.seeds):
+        for grid in grids:
+            sets = sets_of(grid, seed)
+            own = {name: getattr(sets, name) for name in SHARED}
+            for name, table in own.items():
+                key = f"seeds/{seed}/{name}" if name == "test" else name
+                shared = conform(table, sets.taxonomy.names)
+                if tables.setdefault(key, shared).to_dict() != shared.to_dict():
+                    raise DataError(
+                        f"--data: {grids[0]} and {grid} have other {name} sets; give grids of the same tables and "
+                        "--test-size"
+                    )
+        for strategy in strategies:
+            try:
+                if strategy not in known:
+                    raise DataError(f"{strategy}: the grids have {', '.join(known) or 'no finished cell'}")
+                tables[split_name(strategy, seed)] = acquired_in(*known[strategy], seed)
+            except RarecaseError as error:
+                refused[split_name(strategy, seed)] = str(error)
+    return Splits(taxonomy, tables, refused)
+
+
+def _in_reading(split: Dataset, strategy: str, config: ExperimentConfig) -> Dataset:
+    """With the labels of the reading that is asked for; the other one's stand in the column `reading`."""
+    if config.reading is None:
+        return split
+    own = ((facts_of(_data(config)).get("configs", {}).get(strategy) or {}).get("acquired") or {}).get("reading")
+    if own is None:
+        raise DataError(f"{strategy}: its labels have one reading only; leave --reading out")
+    if own == config.reading:
+        return split
+    labels, others = split["label"][:], split["reading"][:]
+    read = [label if other is None else other for label, other in zip(labels, others, strict=True)]
+    other_way = [None if other is None else label for label, other in zip(labels, others, strict=True)]
+    feature = split.features["label"]
+    read_column, other_column = (pa.array(values, pa.int64()) for values in (read, other_way))
+    return with_column(with_column(split, "label", read_column, feature), "reading", other_column, feature)
+
+
+def _data(config: ExperimentConfig) -> str:
+    if config.data is None:
+        raise ConfigError(
+            "--data is missing: a release folder (rarecase import-published, or the data/ of a run), a data set of "
+            "the Hub, or folders of rarecase simulate"
+        )
+    return config.data
