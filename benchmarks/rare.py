@@ -1,0 +1,94 @@
+"""
+Does `rare` find what is rare, and is it learned from? On the published set, its labels hidden, over ten seeds, from
+the published start and from the same without one emergency:
+
+    found: emergencies among 100 labels in batches of 20, as a multiple of what `random` finds (aim: 12 and 10 times)
+    learned: macro-F1 against `entropy`, paired (aim: not below)
+    spared: macro-F1 after 50 labels by `rare` against 100 by `random`, paired
+
+    python benchmarks/rare.py ../shared/published --out rare
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from rarecase.config import SimulateConfig
+from rarecase.experiment.curves import curves, read_predictions
+from rarecase.experiment.grid import Cell, read_cells
+from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
+from rarecase.experiment.simulate import simulate
+from rarecase.files import write_text
+
+CLASS, SEEDS = "emergency-situation", 10
+AIM = {"published start": 12, "start without one": 10}
+
+
+def grid(published: Path, start: Path, out: Path, strategies: str, batch: int) -> Path:
+    """The paper's protocol with the test titles as pool, 1,000 of them drawn as the test set of each seed."""
+    config = SimulateConfig(
+        pool=str(published / "test_labeled.tsv"),
+        bootstrap=str(start),
+        dev=str(published / "dev_labeled.tsv"),
+        text_column="title",
+        label_column="category",
+        test_size=1000,
+        seeds=SEEDS,
+        strategies=strategies,
+        batch=batch,
+        out=out,
+    )
+    return simulate(config)
+
+
+def difference(folder: Path, one: tuple[str, int], other: tuple[str, int]) -> tuple[float, list[float]]:
+    """Macro-F1 of a strategy after a round, less that of another after another, over the same seeds and test rows."""
+    cells = read_cells(folder)
+    classes = len(next(iter(cells.values()))["rounds"][0]["class_counts"])
+
+    def resampled(strategy: str, number: int) -> np.ndarray:
+        found = []
+        for seed in range(SEEDS):
+            place = folder / "cells" / Cell(strategy, seed).name / "rounds" / f"{number:02d}"
+            ids, labels, probs = read_predictions(place / "predictions.parquet")
+            found.append(Predictions(tuple(ids.tolist()), labels, probs.argmax(axis=1)))
+        return resampled_macro_f1(found, classes)
+
+    return mean_and_interval(resampled(*one) - resampled(*other))
+
+
+def said(mean: float, interval: list[float]) -> str:
+    return f"{mean:+.1f} ({interval[0]:+.1f} to {interval[1]:+.1f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("published", type=Path, help="the folder of the published TSV files")
+    parser.add_argument("--out", type=Path, default=Path("rare"))
+    given = parser.parse_args()
+    whole = given.published / "bootstrap_labeled.tsv"
+    without = given.out / "without.tsv"
+    lines = whole.read_text(encoding="utf-8").split("\n")
+    write_text(without, "\n".join(line for line in lines if not line.endswith(f"\t{CLASS}")))
+    missed = False
+    for name, start in {"published start": whole, "start without one": without}.items():
+        place = given.out / start.stem
+        twenty = grid(given.published, start, place / "batches-of-20", "random,entropy,rare", 20)
+        report = curves(twenty)["strategies"]
+        found = {strategy: report[strategy]["found"][CLASS] for strategy in report}
+        times = found["rare"] / found["random"]
+        learned = difference(twenty, ("rare", 5), ("entropy", 5))
+        ten = grid(given.published, start, place / "batches-of-10", "random,rare", 10)
+        spared = difference(ten, ("rare", 5), ("random", 10))
+        print(f"{name}: found {', '.join(f'{strategy} {count:.1f}' for strategy, count in found.items())}")
+        print(f"  found: {times:.1f} times what random finds (aim {AIM[name]})")
+        print(f"  learned: {said(*learned)} macro-F1 against entropy (aim: not below 0)")
+        print(f"  spared: {said(*spared)} macro-F1 after 50 labels by rare against 100 by random")
+        missed |= times < AIM[name] or learned[0] < 0
+    sys.exit(int(missed))
+
+
+if __name__ == "__main__":
+    main()
