@@ -115,6 +115,19 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """
+    Reads what `write_json` wrote.
+
+    Raises:
+        `DataError`: where the file is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no readable JSON; remove it and repeat the command that wrote it") from error
+
+
 def write_parquet(path: Path, dataset: "Dataset") -> None:
     """Writes a `Dataset` to Parquet, its features in the schema; the same rows give the same bytes."""
     with write_beside(path) as temporary:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from datasets import Dataset
 
-from rarecase.config import refuse_working_folder
+from rarecase.checks import refuse_working_folder
 from rarecase.errors import ConfigError, DataError, did_you_mean, shown_label
 from rarecase.evaluate.counts import class_count_std, class_counts
 from rarecase.release import write_release

@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from rarecase import run_folder
+from rarecase import checks, run_folder
 from rarecase.acquire.embed import Encoder, embed, load_encoder
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.stopping import Stopping, sentence_of
@@ -23,7 +23,7 @@ from rarecase.algorithm import ENCODERS, Round, Strategy, columns_of, name_of, r
 from rarecase.annotate import Annotator
 from rarecase.annotate.find import annotator_of
 from rarecase.annotate.people import with_store
-from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, check, fit_settings, flag, require_out, write_yaml
+from rarecase.config import MAY_CHANGE, LoopConfig, RunConfig, fit_settings, flag, write_yaml
 from rarecase.errors import ConfigError, MissingColumnError, RunFolderError
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.files import digest, read_parquet, write_beside, write_folder_beside, write_parquet
@@ -59,7 +59,7 @@ def begin(config: RunConfig) -> Path:
         >>> folder = begin(RunConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test="test.csv",
         ...                          annotator="file", generator="none", out=Path("out")))
     """
-    out = require_out(config)
+    out = checks.require_out(config)
     run_folder.refuse_used(out)
     strategy, sets = checked(config)
     if config.store is not None:
@@ -77,7 +77,7 @@ def checked(config: RunConfig) -> tuple[Strategy, Sets]:
     Raises:
         `RarecaseError`: naming what is wrong with the settings or the tables, and the way out.
     """
-    check(config)
+    checks.check(config)
     strategy = find_strategy(config.strategy)
     sets = read_sets(config)
     if config.annotator == "gold":
@@ -99,7 +99,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
         `ConfigError`: where the budget is less than the labels that were given or asked for already.
         `WaitingForLabels`: where people have to label first.
     """
-    check(config)
+    checks.check(config)
     facts = marked(folder, "run", config, MAY_CHANGE)
     asked = run_folder.asked(folder)
     if config.budget < asked:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from rarecase.acquire.stopping import sentence_of
-from rarecase.errors import ConfigError
+from rarecase.errors import ConfigError, RunFolderError
 from rarecase.evaluate import plots
 from rarecase.evaluate.examples import refuse_existing, write_examples
 from rarecase.evaluate.experiment_plot import picture_of_experiment
@@ -37,7 +37,7 @@ def show(folder: Path, style: str = "text", *, model: str | None = None, example
         examples (`Path`, *optional*): of an experiment: a file for posts as examples, which are shown nowhere else.
 
     Raises:
-        `RunFolderError`: where the folder is none of these.
+        `RunFolderError`: where the folder is none of these, or lacks a file.
         `ConfigError`: where `model` or `examples` is said of something else than an experiment.
         `DataError`: where `examples` exists.
 
@@ -45,6 +45,14 @@ def show(folder: Path, style: str = "text", *, model: str | None = None, example
         >>> print(show(Path("out")))
     """
     kind = facts(folder, "run", "grid", "experiment")["kind"]
+    try:
+        return _shown(folder, kind, style, model, examples)
+    except FileNotFoundError as error:
+        missing = error.filename or error  # pyarrow's has the path as its words
+        raise RunFolderError(f"{missing}: is missing; put it back, or repeat the command that made {folder}") from None
+
+
+def _shown(folder: Path, kind: str, style: str, model: str | None, examples: Path | None) -> str:
     of_grids = kind == "experiment" and is_of_grids(folder)
     if kind == "experiment" and not of_grids:
         return _experiment(folder, style, model, examples)

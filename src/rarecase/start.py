@@ -16,7 +16,8 @@ from datasets import Dataset
 from rarecase import randomness, run_folder
 from rarecase.annotate import Annotator
 from rarecase.annotate.find import annotator_of
-from rarecase.config import StartConfig, check, flag, read_yaml, require_out, write_yaml
+from rarecase.checks import check, require_out
+from rarecase.config import StartConfig, flag, read_yaml, write_yaml
 from rarecase.errors import ConfigError, DataError, WaitingForLabels
 from rarecase.files import digest, read_parquet, write_folder_beside, write_parquet
 from rarecase.label import opened

@@ -7,7 +7,8 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
-from rarecase.config import TrainConfig, check, fit_settings, require_out
+from rarecase.checks import check, require_out
+from rarecase.config import TrainConfig, fit_settings
 from rarecase.errors import ConfigError, DataError
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.learn import Learner, make_learner

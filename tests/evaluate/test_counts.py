@@ -4,7 +4,15 @@ import pytest
 from datasets import ClassLabel, Dataset, Features
 
 from rarecase.errors import DataError
-from rarecase.evaluate.counts import class_count_std, class_counts, cost_per, rarest, rarest_classes
+from rarecase.evaluate.counts import (
+    class_count_std,
+    class_counts,
+    cost_per,
+    rarest,
+    rarest_classes,
+    shown_classes,
+    together,
+)
 
 NAMES = ["harmful", "odd", "not-harmful"]
 
@@ -61,3 +69,17 @@ def test_the_rarest_classes_have_less_than_half_of_an_even_share_and_are_never_n
 def test_an_example_costs_what_was_spent_over_what_was_found():
     assert cost_per(100, 8) == 12.5
     assert cost_per(100, 0) is None
+
+
+@pytest.mark.parametrize("classes", [1, 3, 8, 9, 50])
+def test_beyond_eight_classes_the_seven_rarest_of_test_are_shown_and_every_class_once(classes):
+    test = {f"class {i}": (i * 7) % classes for i in range(classes)}  # one of them without any row
+    shown = shown_classes(test)
+    assert sorted(name for of in shown.values() for name in of) == sorted(test)
+    if classes <= 8:
+        assert shown == {name: [name] for name in test}
+    else:
+        *rarest, (others, rest) = shown.items()
+        assert [test[name] for name, _ in rarest] == list(range(1, 8))
+        assert others == f"{len(rest)} others"
+    assert sum(together(test, shown).values()) == sum(test.values())

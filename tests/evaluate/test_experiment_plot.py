@@ -85,6 +85,7 @@ def test_of_many_classes_those_with_the_most_errors_are_shown(tmp_path, drawn, r
     draw(many, tmp_path)
     (axes,) = drawn[0].subfigs[1].axes
     assert [tick.get_text() for tick in axes.get_yticklabels()] == [f"class {i}" for i in [*range(21, 30), 39]]
+    assert drawn[0].subfigs[1].get_suptitle().endswith("\nthe 10 of 40 classes with the most of them")
 
 
 def test_an_experiment_of_one_model_one_strategy_or_the_start_set_alone_has_a_picture(tmp_path, drawn):

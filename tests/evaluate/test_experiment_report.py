@@ -242,12 +242,57 @@ def test_what_only_an_experiment_has_is_refused_elsewhere(tmp_path, capsys, flag
     assert f"{flag} has no effect on the report of a run; leave it out" in capsys.readouterr().err
 
 
-def test_of_many_classes_table_3_has_a_row_for_each(experiment):
+@pytest.mark.parametrize("classes", [12, 50])
+def test_of_many_classes_table_3_has_the_rarest_and_the_others_together(experiment, tmp_path, classes):
     report = report_of_experiment(experiment)
-    names = [f"class-{i}" for i in range(40)]
-    counts = {name: dict(zip(names, range(40), strict=True)) for name in ("random", "test")}
+    names = [f"TOPIC:class-{i}" for i in range(classes)]
+    counts = {name: dict(zip(names, range(classes), strict=True)) for name in ("random", "test")}
     three = {"class_counts": counts, "class_count_std": {"random": 11.69}, "paper": None, "paper_std": None}
-    page = text_of_experiment({**report, "classes": names, "table3": three, "paper": None}, "text")
-    rows = [" ".join(line.split()) for line in page.splitlines()]
-    assert {"class random test", "class-7 7 7", "total 780 780", "std 11.7"} <= set(rows)
+    many = {**report, "classes": names, "table3": three, "paper": None}
+    page = text_of_experiment(many, "markdown")
+    rows = [" ".join(line.replace("|", " ").split()) for line in page.splitlines()]
+    rest, total = sum(range(8, classes)), sum(range(classes))
+    assert f"split {' '.join(names[1:8])} {classes - 7} others total std" in rows  # of class 0 there is no test row
+    assert {f"random 1 2 3 4 5 6 7 {rest} {total} 11.7", f"test 1 2 3 4 5 6 7 {rest} {total}"} <= set(rows)
+    assert "Every class stands in tables/table3.csv." in rows
     assert "Where the paper contradicts itself" not in rows
+    assert max(map(len, text_of_experiment(many, "text").partition("Table 4")[0].splitlines()[2:])) <= 105
+    write_tables(many, tmp_path)
+    with (tmp_path / "table3.csv").open(encoding="utf-8", newline="") as file:
+        row = next(csv.DictReader(file))
+    assert [int(row[name]) for name in names] == list(range(classes))
+
+
+def test_of_few_classes_table_3_has_all_and_points_nowhere(experiment):
+    assert "Every class stands in" not in text_of_experiment(report_of_experiment(experiment), "markdown")
+
+
+DAMAGE = {
+    "a cell cut off": ("cells/*/cell.json", b'{"strategy": "ra', "cell.json: no readable JSON; remove it and repeat"),
+    "an empty cell": ("cells/*/cell.json", b"{}", "cell.json: no record of a cell; remove it and repeat"),
+    "predictions cut off": ("cells/*/predictions.parquet", b"PAR1", "no readable predictions; remove the folder of"),
+    "no predictions": ("cells/*/predictions.parquet", None, "no readable predictions; remove the folder of"),
+    "no test set": ("test.parquet", None, "test.parquet: is missing; put it back, or repeat"),
+    "settings cut off": ("config.yaml", b"models: [", "config.yaml: no valid YAML"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_file_is_named_in_one_line_with_the_way_out(mine, capsys, name):
+    pattern, content, says = DAMAGE[name]
+    path = min(mine.glob(pattern))
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert command(["report", str(mine)]) == 2
+    said = capsys.readouterr()
+    assert (said.out, len(said.err.splitlines())) == ("", 1)
+    assert f"{path}: " in said.err
+    assert says in said.err
+
+
+def test_predictions_of_other_columns_are_no_predictions(mine, capsys):
+    path = min(mine.glob("cells/*/predictions.parquet"))
+    shutil.copy(mine / "test.parquet", path)
+    assert command(["report", str(mine)]) == 2
+    assert f"{path}: no readable predictions" in capsys.readouterr().err

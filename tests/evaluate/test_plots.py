@@ -13,6 +13,8 @@ from rarecase.evaluate import plots
 FOUR = ["random", "entropy", "coreset", "cluster"]
 OWN = [*FOUR, "my_module:least_confident_first"]
 
+MANY = [[f"TOPIC:class-{i}" for i in range(classes)] for classes in (3, 12, 50)]
+
 REPORTS = {
     "a run, start set only": run_report(0),
     "a run, 5 rounds": run_report(5),
@@ -21,6 +23,9 @@ REPORTS = {
     "4 strategies, 5 rounds": grid_report(FOUR, 5),
     "a strategy of one's own": grid_report([*FOUR, "my_module:least_confident_first"], 1),
     "11 strategies": grid_report([f"strategy {i}" for i in range(11)], 1),
+    **{f"a run, {len(names)} classes": run_report(5, names) for names in MANY},
+    **{f"a grid, {len(names)} classes": grid_report(FOUR, 5, names) for names in MANY},
+    "a run, long names": run_report(5, [f"a class with quite a long name, {i}" for i in range(9)]),
 }
 
 
@@ -53,7 +58,18 @@ def test_every_report_gives_a_png_in_which_no_label_and_no_legend_hides_anything
     (bars,) = [axes for axes in drawn[0].axes if axes.patches]
     legend = bars.get_legend().get_window_extent()
     assert all(legend.y0 >= patch.get_window_extent().y1 for patch in bars.patches)
-    assert [text.get_text() for text in bars.get_legend().get_texts()] == list(NAMES)
+    assert legend.x1 <= bars.get_window_extent().x1
+    told, classes = [text.get_text() for text in bars.get_legend().get_texts()], report["classes"]
+    assert told == (classes if len(classes) <= 8 else [*classes[-2:-9:-1], f"{len(classes) - 7} others"])
+    assert len({container[0].get_facecolor() for container in bars.containers}) == len(told)
+
+
+def test_no_two_strategies_look_alike_and_of_many_the_legend_stands_above(tmp_path, drawn):
+    draw(grid_report([f"strategy {i}" for i in range(11)], 5), tmp_path / "report.png")
+    macro, rare, _ = drawn[0].axes
+    assert len({(line.get_color(), line.get_linestyle()) for line in rare.lines}) == 11
+    for axes in (macro, rare):
+        assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
 
 
 def test_the_bars_of_a_run_are_its_class_counts(tmp_path, drawn):

@@ -7,7 +7,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features
 from reports import NAMES, RAREST, grid_report, run_report
 
-from rarecase.errors import RunFolderError
+from rarecase.errors import DataError, RunFolderError
 from rarecase.evaluate.report import (
     line_of_cost,
     report_of_run,
@@ -66,6 +66,21 @@ def test_a_table_is_markdown_or_text_that_fits_a_terminal():
     text = table(header, rows).splitlines()
     assert max(map(len, text)) <= 104  # six classes and six other columns
     assert text[-1].split()[:2] == ["5", "100"]
+
+
+@pytest.mark.parametrize("classes", [3, 12, 50])
+def test_the_tables_of_3_to_50_classes_fit_a_terminal_and_lose_no_text(classes):
+    names = [f"TOPIC:class-{i}" for i in range(classes)]
+    run, grid = run_report(5, names), grid_report(["random", "cluster"], 5, names)
+    for report, (header, rows), before in ((run, rows_of_run(run), 2), (grid, rows_of_grid(grid), 3)):
+        shown = header[before : header.index("std")]
+        # The last has no test row, so that nothing can be measured of it; before it the rarest first.
+        assert shown == (names if classes == 3 else [*names[-2:-9:-1], f"{classes - 7} others"])
+        assert max(map(len, table(header, rows).splitlines())) <= 120
+        last = report["rounds"][-1] if report is run else report["strategies"]["cluster"]["curve"][-1]
+        counted = [int(count) for count in rows[-1][before : before + len(shown)]]
+        assert sum(counted) == sum(last["class_counts"].values())
+        assert counted[0] == last["class_counts"][shown[0]]
 
 
 def test_numbers_are_shown_as_they_were_formatted():
@@ -135,6 +150,13 @@ def test_show_gives_json_markdown_or_text_and_draws_the_picture(run):
     shown = show(folder)
     assert f"picture: {folder / 'report.png'}" in shown
     assert "5.0 labels and 2 seconds of people's time for each" in shown
+
+
+def test_rounds_that_were_cut_off_are_named_in_one_line(run):
+    folder, _ = run
+    (folder / "rounds" / "07" / "metrics.json").write_text('{"round": 7')
+    with pytest.raises(DataError, match=r"rounds/07/metrics\.json: no readable JSON; remove it and repeat"):
+        show(folder)
 
 
 def test_a_run_that_has_no_round_yet_says_so(run):

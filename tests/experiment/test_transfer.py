@@ -134,6 +134,11 @@ def test_what_does_not_go_together_is_said(grid_folders, tmp_path):
         ((one, copy), "both have", {}),
         ((one,), "--reading: the labels of a simulation have one reading only", {"reading": "published"}),
         ((one,), "--leave-out-overlap: no test text", {"leave_out_overlap": True}),
+        (
+            (one,),
+            "the grids have .*; did you mean 'entropy@frozen-packaged'",
+            {"strategies": "entrpy@frozen-packaged"},
+        ),
     ):
         with pytest.raises(RarecaseError, match=says):
             experiment(config(data, tmp_path / "exp", **settings))

@@ -71,18 +71,7 @@ def test_label_parent_and_origin_are_told_and_all_pass(posts):
 @pytest.mark.parametrize("kind", ["run", "simulate"])
 def test_it_is_a_generator_of_both_commands(kind, tmp_path):
     more = ["--annotator", "gold"] if kind == "run" else ["--strategies", "random"]
-    more += [
-        "--generator",
-        "cheap",
-        "--variations",
-        "3",
-        "--budget",
-        "4",
-        "--batch",
-        "4",
-        "--out",
-        str(tmp_path / "o"),
-    ]
+    more += ["--generator", "cheap", "--variations", "3", "--budget", "4", "--batch", "4"]
     assert command([kind, *small.write(tmp_path), *more, "--out", str(tmp_path / "o")]) == 0
     path = next((tmp_path / "o").rglob("rounds/01/variations.parquet"))
     assert read_parquet(path)["generator"][:] == ["eda"] * 12

@@ -8,6 +8,8 @@ from datasets import Dataset
 
 from rarecase.schema import matrix
 
+MOST = 8  # classes that a table or a picture shows one by one: no more colours are told apart
+
 
 def class_counts(dataset: Dataset, names: Sequence[str]) -> dict[str, int]:
     """
@@ -61,6 +63,40 @@ def rarest_classes(counts: Mapping[str, int]) -> list[str]:
     limit = sum(counts.values()) / (2 * len(counts))
     rare = [name for name in counts if 0 < counts[name] < limit]
     return sorted(rare, key=lambda name: counts[name]) or [rarest(counts)]
+
+
+def shown_classes(test: Mapping[str, int]) -> dict[str, list[str]]:
+    """
+    What tables and pictures show: each class by itself, or where there are more than eight the seven rarest and the
+    others together.
+
+    Args:
+        test (`Mapping[str, int]`): rows of the test set per class; a class without any is no rare one.
+
+    Returns:
+        `dict[str, list[str]]`: by what is shown, the classes that it stands for; in the order of `test`, or the rarest
+        first.
+
+    Example:
+        >>> list(shown_classes({f"class {i}": 9 - i for i in range(10)}))[-3:]
+        ['class 3', 'class 2', '3 others']
+    """
+    if len(test) <= MOST:
+        return {name: [name] for name in test}
+    by_rows = sorted(test, key=lambda name: test[name] or np.inf)
+    others = by_rows[MOST - 1 :]
+    return {**{name: [name] for name in by_rows[: MOST - 1]}, f"{len(others)} others": others}
+
+
+def together(counts: Mapping[str, Any], shown: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """
+    Counts per class, added up to those of what is shown.
+
+    Example:
+        >>> together({"a": 1, "b": 2, "c": 3}, {"a": ["a"], "2 others": ["b", "c"]})
+        {'a': 1, '2 others': 5}
+    """
+    return {name: sum(counts[of] for of in classes) for name, classes in shown.items()}
 
 
 def cost_per(spent: float, found: float) -> float | None:

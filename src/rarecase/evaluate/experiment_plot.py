@@ -72,16 +72,7 @@ def _dots(axes: Any, rows: list[dict[str, Any]], lines: dict[tuple[str, str], fl
             axes.plot(*zip(*told, strict=True), "D", color=colour, fillstyle="none", markersize=5)
     axes.set_yticks(list(lines.values()), [strategy for _, strategy in lines], fontsize=8)
     axes.set_ylim(max(lines.values()) + 0.7, -1.2)
-    for model in dict.fromkeys(model for model, _ in lines):
-        top = min(height for (of, _), height in lines.items() if of == model)
-        axes.annotate(
-            short_name(model),
-            (0, top - 0.62),
-            xycoords=("axes fraction", "data"),
-            fontsize=9,
-            weight="bold",
-            va="center",
-        )
+    _models(axes, lines)
     axes.set_xlabel("macro-F1 on test (%), 95 % interval")
     axes.grid(axis="x", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
@@ -92,44 +83,50 @@ def _dots(axes: Any, rows: list[dict[str, Any]], lines: dict[tuple[str, str], fl
     axes.legend(handles, names, fontsize=8, frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
 
+def _models(axes: Any, lines: dict[tuple[str, str], float]) -> None:
+    """The name of each model above its lines."""
+    for model in dict.fromkeys(model for model, _ in lines):
+        at = (0, min(height for (of, _), height in lines.items() if of == model) - 0.62)
+        axes.annotate(
+            short_name(model), at, xycoords=("axes fraction", "data"), fontsize=9, weight="bold", va="center"
+        )
+
+
 def _heat_maps(part: Any, maps: dict[str, Any], strategies: list[str], classes: list[str]) -> None:
     counts = {strategy: _matrix(maps["strategies"][strategy]["pairs"], classes) for strategy in strategies}
     total = np.sum(list(counts.values()), axis=0)
     most = np.sort(np.argsort(-(total.sum(axis=0) + total.sum(axis=1)), kind="stable")[:MOST_CLASSES])
     names = [classes[place] for place in most]
     top = max(1, max(int(count.max()) for count in counts.values()))
-    part.suptitle(
-        f"{maps['drawn']} drawn errors by class pair: {short_name(maps['model'])}, {maps['setting']}", fontsize=10
-    )
+    title = f"{maps['drawn']} drawn errors by class pair: {short_name(maps['model'])}, {maps['setting']}"
+    some = f"\nthe {MOST_CLASSES} of {len(classes)} classes with the most of them"
+    part.suptitle(title + (some if len(classes) > MOST_CLASSES else ""), fontsize=10)
     columns = min(2, len(strategies))
     grid = part.subplots(-(-len(strategies) // columns), columns, squeeze=False, sharex=True, sharey=True)
     for axes, strategy in zip(grid.flat, strategies, strict=False):
-        shown = counts[strategy][np.ix_(most, most)]
-        axes.imshow(np.ma.masked_equal(shown, 0), cmap="Blues", vmin=0, vmax=top)
-        for (true, predicted), count in np.ndenumerate(shown):
-            if count:
-                axes.text(
-                    predicted,
-                    true,
-                    count,
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if count > 0.6 * top else "black",
-                )
+        _heat_map(axes, counts[strategy][np.ix_(most, most)], names, top)
         axes.set_title(strategy, fontsize=9)
-        axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
-        axes.set_yticks(range(len(names)), names, fontsize=7)
-        axes.tick_params(length=0)
-        axes.set_xticks(np.arange(len(names)) - 0.5, minor=True)
-        axes.set_yticks(np.arange(len(names)) - 0.5, minor=True)
-        axes.grid(which="minor", color="0.9", linewidth=0.6)
-        axes.tick_params(which="minor", length=0)
-        axes.spines[:].set_visible(False)
     for axes in grid.flat[len(strategies) :]:
         axes.set_visible(False)
     part.supxlabel("predicted", fontsize=9)
     part.supylabel("true", fontsize=9)
+
+
+def _heat_map(axes: Any, shown: np.ndarray, names: list[str], top: int) -> None:
+    """Counts as numbers on colours that are white at 0 and the same in every map; lines between the classes."""
+    axes.imshow(np.ma.masked_equal(shown, 0), cmap="Blues", vmin=0, vmax=top)
+    for (true, predicted), count in np.ndenumerate(shown):
+        if count:
+            colour = "white" if count > 0.6 * top else "black"
+            axes.text(predicted, true, count, ha="center", va="center", fontsize=8, color=colour)
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.tick_params(length=0)
+    axes.set_xticks(np.arange(len(names)) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names)) - 0.5, minor=True)
+    axes.grid(which="minor", color="0.9", linewidth=0.6)
+    axes.tick_params(which="minor", length=0)
+    axes.spines[:].set_visible(False)
 
 
 def _matrix(pairs: list[dict[str, Any]], classes: list[str]) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rarecase.evaluate.counts import shown_classes, together
 from rarecase.files import write_beside
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours: told apart with any colour vision, and in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+WIDEST = 26  # letters of a class, so that two of them stand side by side in a legend
+OTHERS = "#BBBBBB"
+LINES = ("o-", "s--", "^:")  # of strategies, once the colours come again
 
 
 def picture_of_run(report: dict[str, Any], path: Path) -> None:
@@ -26,7 +30,7 @@ def picture_of_run(report: dict[str, Any], path: Path) -> None:
     counts, curve = figure.subplots(1, 2)
     rounds = report["rounds"]
     labels = [r["labels"] for r in rounds]
-    _stack(counts, [r["round"] for r in rounds], [r["class_counts"] for r in rounds], report["classes"])
+    _stack(counts, [r["round"] for r in rounds], [r["class_counts"] for r in rounds], report["test_class_counts"])
     counts.set_xlabel("round")
     _whole_numbers(counts)
     curve.plot(labels, [r["test"]["macro_f1"] for r in rounds], "o-", color=COLOURS[0], label="macro-F1")
@@ -47,8 +51,9 @@ def picture_of_grid(report: dict[str, Any], path: Path) -> None:
     figure = _figure(3)
     macro, rare, counts = figure.subplots(1, 3)
     least, strategies = report["rarest"], report["strategies"]
-    for place, (colour, (strategy, found)) in enumerate(zip(_endless(), strategies.items(), strict=False)):
-        curve = found["curve"]
+    for place, (strategy, found) in enumerate(strategies.items()):
+        curve, colour = found["curve"], COLOURS[place % len(COLOURS)]
+        line = LINES[place // len(COLOURS) % len(LINES)]
         labels = np.array([p["labels"] for p in curve])
         beside = 0.01 * labels.max() * (place - (len(strategies) - 1) / 2)  # else one interval would hide the next
         f1 = np.array([p["macro_f1"] for p in curve])
@@ -56,12 +61,14 @@ def picture_of_grid(report: dict[str, Any], path: Path) -> None:
         # A resampling interval need not hold the mean; matplotlib takes no negative length.
         reach = np.maximum([f1 - low, high - f1], 0)
         macro.errorbar(
-            labels + beside, f1, reach, fmt="o-", color=colour, label=strategy, markersize=4, elinewidth=1, capsize=2
+            labels + beside, f1, reach, fmt=line, color=colour, label=strategy, markersize=4, elinewidth=1, capsize=2
         )
-        rare.plot(labels, [p["f1"][least] for p in curve], "o-", color=colour, label=strategy, markersize=4)
+        rare.plot(labels, [p["f1"][least] for p in curve], line, color=colour, label=strategy, markersize=4)
     _finish(macro, "macro-F1 on test (%), 95 % interval")
     _finish(rare, f"F1 of {least} (%)")
-    _stack(counts, list(strategies), [s["final"]["class_counts"] for s in strategies.values()], report["classes"])
+    rare.set_ylim(0, max(rare.get_ylim()[1], 5))  # also where nothing of the class is recognised yet
+    acquired = [found["final"]["class_counts"] for found in strategies.values()]
+    _stack(counts, list(strategies), acquired, report["test_class_counts"])
     if len("  ".join(strategies)) > 50 or max(map(len, strategies)) > 12:  # a user's own, as module:function
         counts.set_xticks(range(len(strategies)), list(strategies), rotation=20, ha="right")
     save(figure, path)
@@ -73,16 +80,21 @@ def _figure(panels: int) -> "Figure":
     return Figure(figsize=(5.2 * panels, 4.2), layout="constrained")
 
 
-def _stack(axes: Any, bars: list[int] | list[str], counts: list[dict[str, float]], classes: list[str]) -> None:
+def _stack(axes: Any, bars: list[int] | list[str], counts: list[dict[str, float]], test: dict[str, int]) -> None:
+    """A bar of all classes for each count, of at most eight colours; see `shown_classes`."""
+    shown = shown_classes(test)
+    told = [together(count, shown) for count in counts]
     floor = np.zeros(len(bars))
-    for colour, name in zip(_endless(), classes, strict=False):
-        heights = np.array([c[name] for c in counts], dtype=float)
+    for colour, (name, classes) in zip(COLOURS, shown.items(), strict=False):
+        heights = np.array([count[name] for count in told], dtype=float)
+        colour = colour if len(classes) == 1 else OTHERS
         axes.bar(bars, heights, bottom=floor, color=colour, label=name, width=0.7)
         floor += heights
     axes.set_ylabel("texts acquired, variations included")
-    legend = min(0.1 + 0.05 * -(-len(classes) // 2), 0.7)  # the share of the height that its lines take
+    columns = 2 if max(map(len, shown)) <= WIDEST else 1
+    legend = 0.1 + 0.05 * -(-len(shown) // columns)  # the share of the height that its lines take
     axes.set_ylim(0, max(floor.max() / (1 - legend), 1))
-    axes.legend(fontsize=8, ncols=2, loc="upper left", frameon=False)
+    axes.legend(fontsize=8, ncols=columns, loc="upper left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -91,7 +103,10 @@ def _finish(axes: Any, title: str) -> None:
     axes.set_ylabel(title)
     _whole_numbers(axes)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, frameon=False)
+    if len(axes.get_legend_handles_labels()[0]) > 6:  # above, where no line can be
+        axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    else:
+        axes.legend(fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -100,12 +115,6 @@ def _whole_numbers(axes: Any) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-
-
-def _endless() -> Any:
-    from itertools import cycle
-
-    return cycle(COLOURS)
 
 
 def save(figure: "Figure", path: Path) -> None:

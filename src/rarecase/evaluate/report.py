@@ -1,6 +1,6 @@
 """The report of a run: its rounds as JSON, and as a table for the terminal and for Markdown."""
 
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from tabulate import tabulate
 
-from rarecase.evaluate.counts import class_counts, cost_per, rarest
-from rarecase.files import read_parquet
+from rarecase.evaluate.counts import class_counts, cost_per, rarest, shown_classes, together
+from rarecase.files import read_json, read_parquet
 from rarecase.taxonomy import Taxonomy
 
 
@@ -21,11 +21,14 @@ def report_of_run(folder: Path) -> dict[str, Any]:
         folder (`Path`): a run folder, finished or not.
 
     Returns:
-        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test, at least one), `cost_per_rare`,
-        `seconds_per_rare` and `rounds`, each with `round`, `chosen` (ids), `labels`, `class_counts`,
-        `class_count_std`, `dev` and `test`; metrics in percent. Round 0 is the start set. The costs are the labels,
-        and the seconds of all votes, for each example of the rarest class that they found: None where there is none,
-        or where votes were not timed.
+        `dict`: `kind`, `classes`, `test_class_counts` (rows of the test set by class), `rarest` (the class with the
+        fewest of them, at least one), `cost_per_rare`, `seconds_per_rare` and `rounds`, each with `round`, `chosen`
+        (ids), `labels`, `class_counts`, `class_count_std`, `found`, `dev` and `test`; metrics in percent. Round 0 is
+        the start set. The costs are the labels, and the seconds of all votes, for each example of the rarest class
+        that they found: None where there is none, or where votes were not timed.
+
+    Raises:
+        `DataError`: where a file of the run cannot be read.
 
     Example:
         >>> report_of_run(Path("out"))["rounds"][-1]["test"]["macro_f1"]
@@ -33,11 +36,13 @@ def report_of_run(folder: Path) -> dict[str, Any]:
     """
     names = Taxonomy.load(folder / "taxonomy.yaml").names
     paths = sorted((folder / "rounds").glob("*/metrics.json"), key=lambda path: int(path.parent.name))
-    rounds = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    least = rarest(class_counts(read_parquet(folder / "test.parquet"), names))
+    rounds = [read_json(path) for path in paths]
+    test = class_counts(read_parquet(folder / "test.parquet"), names)
+    least = rarest(test)
     return {
         "kind": "run",
         "classes": list(names),
+        "test_class_counts": test,
         "rarest": least,
         **_cost(folder, rounds, least),
         "rounds": rounds,
@@ -77,13 +82,13 @@ def line_of_cost(report: dict[str, Any]) -> str:
 
 def rows_of_run(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
     """A header, and a row per round: class counts, their standard deviation, macro-F1, F1 of the rarest class."""
-    names, least = report["classes"], report["rarest"]
-    header = ["round", "labels", *names, "std", "dev F1", "test F1", f"F1 {least}"]
+    shown, least = shown_classes(report["test_class_counts"]), report["rarest"]
+    header = ["round", "labels", *shown, "std", "dev F1", "test F1", f"F1 {least}"]
     rows = [
         [
             r["round"],
             r["labels"],
-            *(r["class_counts"][name] for name in names),
+            *together(r["class_counts"], shown).values(),
             _one(r["class_count_std"]),
             _one(r["dev"]["macro_f1"]),
             _one(r["test"]["macro_f1"]),
@@ -96,8 +101,8 @@ def rows_of_run(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 def rows_of_grid(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
     """A header, and a row per strategy and round, means over the seeds with the interval of macro-F1."""
-    names, least = report["classes"], report["rarest"]
-    header = ["strategy", "round", "labels", *names, "std", "test F1", "interval", f"F1 {least}"]
+    shown, least = shown_classes(report["test_class_counts"]), report["rarest"]
+    header = ["strategy", "round", "labels", *shown, "std", "test F1", "interval", f"F1 {least}"]
     rows = []
     for strategy, found in report["strategies"].items():
         for point in found["curve"]:
@@ -107,7 +112,7 @@ def rows_of_grid(report: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
                     strategy if point["round"] == 0 else "",
                     point["round"],
                     f"{point['labels']:.0f}",
-                    *(f"{point['class_counts'][name]:.0f}" for name in names),
+                    *(f"{count:.0f}" for count in together(point["class_counts"], shown).values()),
                     _one(point["class_count_std"]),
                     _one(point["macro_f1"]),
                     f"{low:.1f}-{high:.1f}",
@@ -151,7 +156,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], style: str = "te
     A table as text.
 
     Args:
-        header (`Sequence[str]`): long class names are broken at their dashes on a terminal.
+        header (`Sequence[str]`): broken at spaces and behind the signs in class names on a terminal.
         rows (`Sequence`): the cells, formatted already.
         style (`str`): `text` or `markdown`.
 
@@ -163,7 +168,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], style: str = "te
     """
     if style == "markdown":
         return tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=["right"] * len(header))
-    broken = [h.replace("-", "-\n").replace(" ", "\n") for h in header]
+    broken = [re.sub(r"(?<=[-:_/.])(?=\w)", "\n", h.replace(" ", "\n")) for h in header]
     columns = zip(broken, *rows, strict=True)
     rule = ["-" * max(len(line) for cell in column for line in str(cell).split("\n")) for column in columns]
     # As rows, since tabulate makes each column with a header two characters wider, and a terminal is narrow.

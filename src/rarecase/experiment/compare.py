@@ -159,7 +159,7 @@ def compared(pairs: Iterable[tuple[dict[str, Any], BySeed, BySeed]], figure: str
     Returns:
         `list[dict]`: of each pair with a common seed: its keys, the mean difference (the one minus the other) under
         `figure` and its `_interval`, `seeds` (how many), `varies` (`seeds and rows`, or `rows` where the p-value
-        says nothing of other trainings), `p`, `p_corrected`, `standard_error`, `df` (None: infinite), `detectable`.
+        says nothing of other trainings), `p`, `p_corrected`, `standard_error`, `detectable` (see `PairedTest`).
 
     Example:
         >>> compared([({"model": "packaged", "this": "cluster", "to": "random"}, cluster, random)])[0]["p_corrected"]

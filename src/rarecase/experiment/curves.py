@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rarecase.errors import DataError
 from rarecase.evaluate.counts import cost_per, rarest
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import (
@@ -32,7 +33,8 @@ def curves(folder: Path) -> dict[str, Any]:
             other.
 
     Returns:
-        `dict`: `kind`, `classes`, `rarest` (the class with the fewest rows in test, at least one), `seeds`, and
+        `dict`: `kind`, `classes`, `test_class_counts` (rows of the test set by class, of the first seed where each
+        draws its own), `rarest` (the class with the fewest of them, at least one), `seeds`, and
         `strategies.NAME.{curve, final, found, found_interval, cost_per_rare, cost_per_rare_interval, difference}`;
         metrics in percent, intervals as `[low, high]`. Those of `found` are over seeds, and None where there is one.
         `cost_per_rare` is human labels for each example of the rarest class among them; None where none was found,
@@ -44,7 +46,8 @@ def curves(folder: Path) -> dict[str, Any]:
     """
     cells = {cell: record["rounds"] for cell, record in read_cells(folder).items() if "rounds" in record}
     names = Taxonomy.load(folder / "taxonomy.yaml").names
-    least = _rarest(folder, next(iter(cells)), names) if cells else None
+    test = _test_counts(folder, next(iter(cells)), names) if cells else None
+    least = rarest(test) if test else None
     by_strategy: dict[str, list[Cell]] = defaultdict(list)
     for cell in sorted(cells, key=lambda cell: (cell.strategy != BASELINE, cell.strategy, cell.seed)):
         by_strategy[cell.strategy].append(cell)
@@ -56,6 +59,7 @@ def curves(folder: Path) -> dict[str, Any]:
     return {
         "kind": "grid",
         "classes": list(names),
+        "test_class_counts": test,
         "rarest": least,
         "seeds": sorted({cell.seed for cell in cells}),
         "strategies": {
@@ -158,16 +162,24 @@ def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Returns:
         Ids, labels (int64) and probabilities, shapes `(rows,)`, `(rows,)` and `(rows, classes)`.
 
+    Raises:
+        `DataError`: where the file is missing, truncated, or holds something else.
+
     Example:
         >>> ids, labels, probs = read_predictions(Path("grid/cells/cluster-0/rounds/05/predictions.parquet"))
     """
-    table = read_parquet(path)
+    try:
+        table = read_parquet(path).select_columns(["id", "label", "probs", "split"])
+    except (DataError, FileNotFoundError, ValueError):
+        raise DataError(
+            f"{path}: no readable predictions; remove the folder of this cell and repeat the command that made it"
+        ) from None
     rows = np.flatnonzero(np.array(table["split"][:]) == "test")
     ids = np.array(table["id"][:])[rows]
     order = np.argsort(ids, kind="stable")
     return ids[order], matrix(table, "label")[rows][order].astype(np.int64), matrix(table, "probs")[rows][order]
 
 
-def _rarest(folder: Path, cell: Cell, names: Sequence[str]) -> str:
+def _test_counts(folder: Path, cell: Cell, names: Sequence[str]) -> dict[str, int]:
     labels = _predictions(folder, cell, 0).labels
-    return rarest(dict(zip(names, np.bincount(labels, minlength=len(names)).tolist(), strict=True)))
+    return dict(zip(names, np.bincount(labels, minlength=len(names)).tolist(), strict=True))

@@ -19,7 +19,8 @@ from typing import Any
 from datasets import Dataset, concatenate_datasets
 
 from rarecase import run_folder
-from rarecase.config import ExperimentConfig, check, fit_settings, require_out, write_yaml
+from rarecase.checks import check, require_out
+from rarecase.config import ExperimentConfig, fit_settings, split_list, write_yaml
 from rarecase.errors import ConfigError, RarecaseError, RunFolderError, did_you_mean
 from rarecase.evaluate.counts import class_counts
 from rarecase.experiment.grid import Cell, run_grid
@@ -28,7 +29,6 @@ from rarecase.experiment.splits import (
     SETTINGS,
     Splits,
     read_splits,
-    split_list,
     split_names,
     stored_splits,
     strategies_of,

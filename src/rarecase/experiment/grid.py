@@ -6,14 +6,14 @@ stage, as any run does. A cell that fails with one of the errors that are expect
 is tried again by the next call.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rarecase.files import write_json
+from rarecase.errors import DataError
+from rarecase.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,9 @@ def read_cells(folder: Path) -> dict[Cell, dict[str, Any]]:
     """
     The records of all cells that are done or failed (`error`), by cell.
 
+    Raises:
+        `DataError`: where the file of one is damaged.
+
     Example:
         >>> read_cells(Path("out"))[Cell("cluster", 0)]["rounds"][-1]["test"]["macro_f1"]
         61.7
@@ -96,4 +99,7 @@ def _described(cell: Cell) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path)
+    if not isinstance(content, dict) or not {"strategy", "seed"} <= content.keys():
+        raise DataError(f"{path}: no record of a cell; remove it and repeat the command that wrote it")
+    return content

@@ -7,24 +7,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 from datasets import Dataset
 
+from rarecase.config import ExperimentConfig, read_yaml, split_list
 from rarecase.errors import DataError
 from rarecase.evaluate.counts import class_counts, rarest_classes
 from rarecase.evaluate.metrics import expected_calibration_error
 from rarecase.experiment.curves import BASELINE, read_predictions
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import Predictions, resampled_counts, resampled_figures
+from rarecase.experiment.splits import BOOTSTRAP, SETTINGS
 from rarecase.files import read_parquet
 from rarecase.models import name_of
 from rarecase.schema import rows, texts
 from rarecase.taxonomy import Taxonomy
 
-BOOTSTRAP, HUMAN, BEST = "bootstrap", "human", "human+llm"
 # The order in which tables show them; a strategy of one's own comes after.
 _STRATEGIES = (BOOTSTRAP, BASELINE, "topn", "entropy", "coreset", "cluster")
-_SETTINGS = (BOOTSTRAP, HUMAN, BEST, "human+weights", "human+cheap")
 
 
 class Key(NamedTuple):
@@ -130,13 +129,13 @@ def read_results(folder: Path) -> Results:
         folder (`Path`): with the files that `rarecase experiment` writes.
 
     Raises:
-        `DataError`: where no test row is left to measure on.
+        `DataError`: where no test row is left to measure on, or a file cannot be read.
 
     Example:
         >>> read_results(Path("exp")).groups[Key("human+llm", "cluster", "packaged")].figures["macro_f1"].shape
         (10, 1001)
     """
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(folder / "config.yaml", ExperimentConfig)
     names = list(Taxonomy.load(folder / "taxonomy.yaml").names)
     test = read_parquet(folder / "test.parquet")
     test = rows(test, np.argsort(np.array(test["id"][:]), kind="stable"))
@@ -172,7 +171,7 @@ def _groups(
     for cell in sorted(done, key=lambda cell: cell.seed):
         by_key.setdefault(Key(cell.setting or "", cell.strategy, cell.model or ""), []).append(cell)
     orders = [
-        _ordered({key[place] for key in by_key}, first) for place, first in enumerate((_SETTINGS, _STRATEGIES, models))
+        _ordered({key[place] for key in by_key}, first) for place, first in enumerate((SETTINGS, _STRATEGIES, models))
     ]
     found = {}
     for key in sorted(by_key, key=lambda key: [order.index(part) for order, part in zip(orders, key, strict=True)]):
@@ -191,11 +190,13 @@ def _groups(
 
 def _asked(folder: Path, config: dict[str, Any], models: Sequence[str]) -> set[Cell]:
     """The cells of the grid, whether they are done or not."""
-    strategies = _listed(config.get("strategies")) or [path.stem for path in (folder / "splits").glob("*.parquet")]
+    strategies = split_list(config.get("strategies") or "") or [
+        path.stem for path in (folder / "splits").glob("*.parquet")
+    ]
     first = config.get("seed", 0)
     return {
         Cell(strategy, seed, model, setting)
-        for setting in _listed(config.get("settings"))
+        for setting in split_list(config.get("settings") or "")
         for strategy in ([BOOTSTRAP] if setting == BOOTSTRAP else strategies)
         for seed in range(first, first + config.get("seeds", 1))
         for model in models
@@ -204,13 +205,8 @@ def _asked(folder: Path, config: dict[str, Any], models: Sequence[str]) -> set[C
 
 def _models(config: dict[str, Any], known: Collection[str]) -> list[str]:
     """By the names of the cells, also where a model's folder no longer stands where it did."""
-    given = _listed(config.get("models"))
+    given = split_list(config.get("models") or "")
     return [name if (name := Path(model).name) in known else name_of(model) for model in given]
-
-
-def _listed(value: str | list[str] | None) -> list[str]:
-    parts = value.split(",") if isinstance(value, str) else value or []
-    return [part.strip() for part in parts if part.strip()]
 
 
 def _ordered(names: Any, first: Sequence[str]) -> list[str]:

@@ -14,7 +14,8 @@ from typing import Any
 from rarecase import run_folder
 from rarecase.acquire.find import find_strategy
 from rarecase.annotate.gold import gold_annotator
-from rarecase.config import SimulateConfig, check, require_out, write_yaml
+from rarecase.checks import check, require_out
+from rarecase.config import SimulateConfig, split_list, write_yaml
 from rarecase.errors import ConfigError
 from rarecase.experiment.grid import Cell, run_grid
 from rarecase.files import write_folder_beside
@@ -44,7 +45,7 @@ def simulate(config: SimulateConfig) -> Path:
     """
     check(config)
     out = require_out(config)
-    names = [name.strip() for name in config.strategies.split(",") if name.strip()]
+    names = split_list(config.strategies)
     if not names:
         raise ConfigError("--strategies is empty: expected names separated by commas, such as random,cluster")
     found = [find_strategy(name) for name in names]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 from datasets import Dataset
 
-from rarecase.config import ExperimentConfig
-from rarecase.errors import ConfigError, DataError, RarecaseError
+from rarecase.config import ExperimentConfig, split_list
+from rarecase.errors import ConfigError, DataError, RarecaseError, did_you_mean
 from rarecase.experiment.acquisitions import acquired_by, acquired_in, grids_of, sets_of
 from rarecase.files import read_parquet, write_parquet
 from rarecase.generate.cheap import Cheap
@@ -24,8 +24,8 @@ from rarecase.tables.origin import facts_of
 from rarecase.taxonomy import Taxonomy
 from rarecase.train import classes_of
 
-BOOTSTRAP = "bootstrap"
-SETTINGS = (BOOTSTRAP, "human", "human+llm", "human+weights", "human+cheap")
+BOOTSTRAP, HUMAN, BEST = "bootstrap", "human", "human+llm"
+SETTINGS = (BOOTSTRAP, HUMAN, BEST, "human+weights", "human+cheap")  # in the order of the tables
 SHARED = (BOOTSTRAP, "dev", "test")
 VARIATIONS = 5  # of each text that people labelled, for `human+cheap`: as many as the paper's language model wrote
 
@@ -114,7 +114,7 @@ def read_splits(config: ExperimentConfig, strategies: Iterable[str]) -> Splits:
     Reads and checks the splits; one that cannot be learned from is refused, and does not stop the others.
 
     Raises:
-        `RarecaseError`: where the start set, dev or test cannot be read.
+        `RarecaseError`: where the start set, dev or test cannot be read, or the data knows nothing of a strategy.
     """
     grids = grids_of(_data(config))
     return _of_grids(config, grids, strategies) if grids else _of_release(config, strategies)
@@ -153,18 +153,13 @@ def train_parts(start: Dataset, split: Dataset, setting: str, seed: int) -> list
     if setting == BOOTSTRAP:
         return [start]
     generated = [origin == GENERATED for origin in split["origin"][:]]
-    if setting == "human+llm" and not any(generated):
+    if setting == BEST and not any(generated):
         raise DataError("no variations to learn from; leave human+llm out of --settings, or this strategy out")
-    if setting == "human+llm":
+    if setting == BEST:
         return [start, split]
     human = rows(split, [row for row, made in enumerate(generated) if not made])
     cheap = [Cheap(seed=seed).generate(human, VARIATIONS)] if setting == "human+cheap" else []
     return [start, human, *cheap]
-
-
-def split_list(value: str) -> list[str]:
-    """Names separated by commas, each once."""
-    return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
 
 
 def _of_release(config: ExperimentConfig, strategies: Iterable[str]) -> Splits:
@@ -181,6 +176,8 @@ def _of_release(config: ExperimentConfig, strategies: Iterable[str]) -> Splits:
             split = classed("train", strategy, read_argument(f"{data}:{strategy}", "train"))
             tables[split_name(strategy)] = _in_reading(split, strategy, config)
         except RarecaseError as error:
+            if strategy not in configs_of(data):
+                raise ConfigError(f"--strategies {strategy}: {error}") from None
             refused[split_name(strategy)] = str(error)
     return Splits(taxonomy, tables, refused)
 
@@ -192,6 +189,10 @@ def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[
     if config.leave_out_overlap:
         raise ConfigError("--leave-out-overlap: no test text of a simulation stands in its pool; leave it out")
     taxonomy, known = Taxonomy.load(grids[0] / "taxonomy.yaml"), acquired_by(grids)
+    unknown = next((strategy for strategy in strategies if strategy not in known), None)
+    if unknown is not None:
+        there = ", ".join(known) or "no finished cell"
+        raise ConfigError(f"--strategies {unknown}: the grids have {there}{did_you_mean(unknown, known)}")
     tables: dict[str, Dataset] = {}
     refused: dict[str, str] = {}
     for seed in range(config.seed, config.seed + config.seeds):
@@ -208,8 +209,6 @@ def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[
                     )
         for strategy in strategies:
             try:
-                if strategy not in known:
-                    raise DataError(f"{strategy}: the grids have {', '.join(known) or 'no finished cell'}")
                 tables[split_name(strategy, seed)] = acquired_in(*known[strategy], seed)
             except RarecaseError as error:
                 refused[split_name(strategy, seed)] = str(error)

@@ -16,7 +16,8 @@ from rarecase.evaluate.confusion import DRAWN, drawn_errors, pairs
 from rarecase.evaluate.counts import class_count_std, class_counts, rarest
 from rarecase.experiment.compare import BySeed, averaged, compared
 from rarecase.experiment.intervals import interval_over_seeds, mean_and_interval
-from rarecase.experiment.results import BASELINE, BEST, BOOTSTRAP, HUMAN, Group, Key, Results, read_results
+from rarecase.experiment.results import BASELINE, Group, Key, Results, read_results
+from rarecase.experiment.splits import BEST, BOOTSTRAP, HUMAN
 from rarecase.files import read_parquet
 
 ALL = "all"  # the mean over all models, or over all strategies
