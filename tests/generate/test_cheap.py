@@ -38,7 +38,8 @@ def test_a_variation_has_the_words_of_its_post_or_some_of_them(posts, k, seed):
         assert [Counter(v.split()) for v in variations[::2]] == [words] * len(variations[::2])
         for shortened in variations[1::2]:
             assert shortened
-            assert Counter(shortened.split()) <= words
+            left = Counter(shortened.split())
+            assert left < words if words.total() > 1 else left == words
 
 
 @given(POSTS, st.randoms(use_true_random=False))
@@ -63,7 +64,7 @@ def test_label_parent_and_origin_are_told_and_all_pass(posts):
     assert found["label"][:] == [label for _, label in posts for _ in range(3)]
     assert found["parent_id"][:] == [f"p{place}" for place in range(len(posts)) for _ in range(3)]
     assert set(found["origin"][:]) == {schema.GENERATED}
-    assert set(found["generator"][:]) == {"eda"}
+    assert set(found["generator"][:]) == {"cheap"}
     assert len(accepted(found)) == len(found)
     assert found.features == schema.features(NAMES)
 
@@ -74,4 +75,4 @@ def test_it_is_a_generator_of_both_commands(kind, tmp_path):
     more += ["--generator", "cheap", "--variations", "3", "--budget", "4", "--batch", "4"]
     assert command([kind, *small.write(tmp_path), *more, "--out", str(tmp_path / "o")]) == 0
     path = next((tmp_path / "o").rglob("rounds/01/variations.parquet"))
-    assert read_parquet(path)["generator"][:] == ["eda"] * 12
+    assert read_parquet(path)["generator"][:] == ["cheap"] * 12

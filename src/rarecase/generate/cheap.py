@@ -8,8 +8,8 @@ from datasets import Dataset
 from rarecase import randomness
 from rarecase.generate import parents, variation_row, variations_table
 
-ALPHA = 0.1  # the share of its words that a variation changes, the paper's for small sets
-NAME = "eda"
+ALPHA = 0.1  # the share of its words that a variation changes, the default of the authors' code
+NAME = "cheap"
 
 
 class Cheap:
@@ -48,6 +48,8 @@ def _swapped(words: list[str], draw: np.random.Generator) -> list[str]:
 
 
 def _shortened(words: list[str], draw: np.random.Generator) -> list[str]:
-    """Without each word with probability α; one is left in any case."""
-    kept = draw.random(len(words)) >= ALPHA
-    return [word for word, keep in zip(words, kept, strict=True) if keep] or words[:1]
+    """Without each word with probability α; of several, one at least goes and one stays."""
+    gone = draw.random(len(words)) < ALPHA
+    if len(words) > 1 and gone.all() == gone.any():
+        gone[draw.integers(len(words))] ^= True
+    return [word for word, leave in zip(words, gone, strict=True) if not leave] or words
