@@ -11,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from app import labelers
 from app.labelers import NAMES
+from rarecase.label.hand import AHEAD
 from rarecase.label.state import Settings
 from rarecase.label.store import open_store
 
@@ -682,7 +683,7 @@ PALE = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_everything_is_legible_and_fits_in_light_and_dark(browser, tmp_path, size, scheme):
-    texts = labelers.posts(9)
+    texts = labelers.posts(3 * AHEAD)
     with served(tmp_path, texts, settings=Settings(votes=2), suggestion="legal-advice") as server:
         for name, label in (("bob", 0), ("eve", 1)):
             client = labelers.Client(server.url, name)

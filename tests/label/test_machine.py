@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from labelling import NAMES, Clock, decide, put
 
 from rarecase.label.desk import Desk, item_id
+from rarecase.label.hand import AHEAD
 from rarecase.label.log import Log
 from rarecase.label.state import Person, Settings, State
 from rarecase.label.waiting import waiting
@@ -44,7 +45,7 @@ class Labelling(RuleBasedStateMachine):
     @rule(person=people, server=st.integers(0, 1))
     def look(self, person, server):
         queue = [entry["item"] for entry in self.desks[server].queue(person).queue]
-        assert len(set(queue)) == len(queue) <= 3
+        assert len(set(queue)) == len(queue) <= AHEAD
         assert not any((item, person) in self.votes for item in queue)
 
     @rule(person=people, item=items, label=labels, server=st.integers(0, 1))
