@@ -204,6 +204,15 @@ MADE = [
         "train run/data --config-name cluster --learner finetune --model ../given/tiny --epochs 1 --out guard",
     ),
     Step("import-published", "import-published ../given/published --out safety --format json"),
+    Step(
+        "experiment with a model that is not there",
+        "experiment --data safety --models ../given/tiny,../given/none --updates 2 --out experiment",
+    ),
+    Step("report of an experiment", "report experiment --format markdown --examples examples.md"),
+    Step(
+        "experiment on a grid",
+        "experiment --data grid --models ../given/tiny --settings human --updates 2 --out {case}",
+    ),
 ]
 
 DATASET = "publish dataset run --license cc-by-4.0 --repo"
