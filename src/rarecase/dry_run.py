@@ -1,15 +1,18 @@
 """What a run would ask for, before it begins: labels, requests, time."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from rarecase.acquire.embed import embed, load_encoder
-from rarecase.algorithm import Strategy
 from rarecase.config import RunConfig
-from rarecase.schema import rows
+from rarecase.schema import Strategy, columns_of, rows
 from rarecase.session import checked, make_generator, make_learner_of, needs_embedding
 from rarecase.sets import Sets
+
+T = TypeVar("T")
 
 TIMED = 200  # texts, or training rows, that are timed: fewer would time the start of the libraries
 
@@ -47,30 +50,40 @@ def dry_run(config: RunConfig) -> str:
 
 
 def _seconds(config: RunConfig, strategy: Strategy, sets: Sets, rounds: int, labels: int) -> float:
-    """Embedding goes by texts; a fit by the rows it is given, scoring by the rows of the pool and the test set."""
+    """
+    Embedding goes by texts; a fit by the rows it is given, unless its steps are as many whatever the rows; scoring by
+    the rows of the pool and the test set, and draws by those of the pool.
+    """
     assert sets.bootstrap is not None and sets.dev is not None and sets.test is not None  # noqa: PT018, S101
     total = 0.0
-    few, start = (rows(t, range(min(TIMED, len(t)))) for t in (sets.pool, sets.bootstrap))
+    few, start, dev = (rows(t, range(min(TIMED, len(t)))) for t in (sets.pool, sets.bootstrap, sets.dev))
+    if not config.tune:  # there is nothing to choose
+        dev = rows(dev, [])
     everything = len(sets.pool) + len(sets.bootstrap) + len(sets.dev) + len(sets.test)
     if needs_embedding(config, strategy):
         encoder = load_encoder(config.encoder)
         encoder.encode([""])  # loads the model, which is no part of the time per text
-        begun = time.perf_counter()
-        few = embed(few, encoder)
-        total += (time.perf_counter() - begun) / len(few) * everything
-        start = embed(start, encoder)
+        taken, few = _timed(lambda: embed(few, encoder))
+        total += taken / len(few) * everything
+        start, dev = embed(start, encoder), embed(dev, encoder)
     learner = make_learner_of(config, sets.taxonomy.names, config.seed)
-    start, few = learner.prepare(start), learner.prepare(few)
+    start, dev, few = map(learner.prepare, (start, dev, few))
+    fit, _ = _timed(lambda: learner.fit(start, dev))
+    if not (config.updates or config.learner == "setfit"):
+        fit *= (len(sets.bootstrap) + labels * (1 + config.variations) / 2) / len(start)
+    score, scored = _timed(lambda: learner.score(few))
+    total += (rounds + 1) * (fit + score / len(few) * everything)
+    if "mc_probs" in columns_of(strategy):
+        sample, _ = _timed(lambda: learner.sample(scored))
+        total += rounds * sample / len(few) * len(sets.pool)
+    return total
+
+
+def _timed(call: Callable[[], T]) -> tuple[float, T]:
+    """The seconds that a call takes, and what it gives."""
     begun = time.perf_counter()
-    learner.fit(start, rows(start, []))
-    fit = (time.perf_counter() - begun) / len(start)
-    begun = time.perf_counter()
-    learner.score(few)
-    score = (time.perf_counter() - begun) / len(few)
-    grown = len(sets.bootstrap) + labels * (1 + config.variations) / 2
-    if config.learner == "setfit":  # its pairs are as many whatever the rows
-        grown = len(start)
-    return total + (rounds + 1) * (fit * grown + score * everything)
+    result = call()
+    return time.perf_counter() - begun, result
 
 
 def _spoken(seconds: float) -> str:

@@ -5,8 +5,14 @@ A child is named after what it is for, not after the order of the calls: adding 
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 def child(seed: int, *names: str | int) -> np.random.SeedSequence:
@@ -33,3 +39,23 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 def integer(seed: int, *names: str | int) -> int:
     """A 31-bit integer for libraries that take a plain seed (scikit-learn, torch, a language model's server)."""
     return int(child(seed, *names).generate_state(1)[0]) & 0x7FFFFFFF
+
+
+@contextmanager
+def torch_seeded(seed: int, device: "torch.device") -> Iterator[None]:
+    """
+    Torch's generators seeded inside the `with`; those of the processor and of this device are as they were after it.
+
+    Args:
+        seed (`int`): see `integer`.
+        device (`torch.device`): on which is computed; the others of the machine are left alone.
+
+    Example:
+        >>> with torch_seeded(integer(seed, "finetune"), torch.device("cpu")):
+        ...     network.train()
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

@@ -8,7 +8,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from rarecase.checks import check, require_out
-from rarecase.config import TrainConfig, fit_settings
+from rarecase.config import TrainConfig, fit_settings, split_list
 from rarecase.errors import ConfigError, DataError
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.learn import Learner, make_learner
@@ -47,7 +47,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     out = require_out(config)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists and is not empty; name another --out")
-    configs = list(dict.fromkeys(name.strip() for name in config.config_name.split(",") if name.strip()))
+    configs = split_list(config.config_name)
     if not configs:
         raise ConfigError("--config-name is empty: expected names separated by commas, such as bootstrap,cluster")
     if Path(data).exists() and not is_release(Path(data)):

@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from rarecase.errors import ModelError
 from rarecase.learn import finetune, training, workers
 from rarecase.learn.finetune import Finetune
 
@@ -33,7 +34,9 @@ SPOILT = {  # what fails, by name: where a fit of one process is broken
     "a sum": (training, "parameters_to_vector"),
     "a step": (training, "clip_grad_norm_"),
     "a look": (finetune, "metrics"),
+    "the best": (training._Best, "is_past"),
 }
+OF_A_USER = "loading"  # which of them fails with what a user can act on
 # Rows, rows in a batch, batches in an update; of 17 rows, the last batch is one row for two processes.
 SETS = [(21, 16, 1), (17, 16, 1), (17, 4, 2)]
 
@@ -67,8 +70,9 @@ def counted() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def spoilt(name: str) -> Iterator[None]:
-    """A stage of a fit that finds no memory."""
-    with mock.patch.object(*SPOILT[name], side_effect=MemoryError(f"none left for {name}")):
+    """A stage of a fit that finds no memory, or no model."""
+    error = (ModelError if name == OF_A_USER else MemoryError)(f"none left for {name}")
+    with mock.patch.object(*SPOILT[name], side_effect=error):
         yield
 
 
@@ -84,12 +88,12 @@ def all_sets(model: str) -> dict[str, tuple[int, dict[str, torch.Tensor]]]:
 
 def main(model: str, out: Path) -> None:
     for name in SPOILT:  # here
-        with spoilt(name), contextlib.suppress(MemoryError):
+        with spoilt(name), contextlib.suppress(MemoryError, ModelError):
             fit(model)
     for _ in SPOILT:  # there, see `helper`
         try:
             fit(model)
-        except RuntimeError as error:
+        except (RuntimeError, ModelError) as error:
             print(error, flush=True)
     found = all_sets(model)
     for place, (_, weights) in found.items():

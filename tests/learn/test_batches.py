@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rarecase.errors import DataError
-from rarecase.learn.batches import LengthGrouped, token_batches, training_rows
+from rarecase.learn.batches import LengthGrouped, labelled_rows, token_batches, training_rows
 
 from .conftest import NAMES, scrambled
 
@@ -59,4 +59,4 @@ def test_other_classes_and_missing_labels_are_refused(train):
         lambda row, i: {"label": None if i == 4 else 0}, with_indices=True, load_from_cache_file=False
     )
     with pytest.raises(DataError, match="dev row 4 has no label"):
-        training_rows(unlabelled, NAMES, "dev")
+        labelled_rows(unlabelled, NAMES, "dev")

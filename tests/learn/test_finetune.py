@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from rarecase.learn.finetune import Finetune
 from rarecase.learn.weights import class_weights
 from rarecase.models import resolve
 
+from . import fits
 from .conftest import NAMES, scrambled
 
 
@@ -100,6 +103,13 @@ def test_training_stops_when_dev_does_not_get_better(train, dev):
     assert len(learner.history) == 3
 
 
+def test_a_number_of_updates_is_made_to_the_last_however_dev_looks(train, dev):
+    with fits.counted() as steps:
+        learner = finetune(updates=11, learning_rate=0.0, patience=1).fit(train, dev)
+    assert len(steps) == 11
+    assert len({epoch.dev_macro_f1 for epoch in learner.history}) == 1  # it never got better
+
+
 def test_a_class_without_example_a_single_class_and_no_dev_work(train, dev):
     two = train.filter(lambda row: row["label"] != 1, load_from_cache_file=False)
     single = train.filter(lambda row: row["label"] == 1, load_from_cache_file=False)
@@ -180,6 +190,16 @@ def test_draws_are_of_thinned_out_networks_and_leave_the_network_and_torchs_gene
     assert np.allclose(draws.mean(axis=1), before, atol=0.02)
     assert np.array_equal(probs(fitted, dev), before)
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_without_dropout_there_are_no_draws(fitted, dev):
+    still = copy.copy(fitted)
+    still._network = copy.deepcopy(fitted._network)
+    for module in still._network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    with pytest.raises(ModelError, match="packaged: has no dropout, so every draw is alike; choose another strategy"):
+        still.sample(dev)
 
 
 def test_draws_follow_from_the_seed_and_no_order_or_other_row_changes_them(fitted, train, dev):

@@ -113,6 +113,27 @@ def test_save_and_load_give_the_same_bits_and_nothing_is_pickled(learner, train,
     assert str(tmp_path) not in (tmp_path / "learner" / "head.json").read_text()
 
 
+def test_a_loaded_learner_has_the_settings_it_was_fitted_with_and_fits_as_it_did(encoder, train, dev, tmp_path):
+    learner = Frozen("packaged", NAMES, seed=0, encoder=encoder, C=0.3, class_weights=None)
+    learner.fit(train.select(range(12)), dev).save(tmp_path / "learner")
+    again = load_learner(tmp_path / "learner")
+    assert again.describe() == learner.describe()
+    assert again.describe()["settings"] == {"C": 0.3, "class_weights": None}
+    assert np.array_equal(probs(again.fit(dev, dev), train), probs(learner.fit(dev, dev), train))
+
+
+def test_a_folder_of_before_is_loaded_too(encoder, train, dev, tmp_path):
+    learner = Frozen("packaged", NAMES, seed=0, encoder=encoder, class_weights="sqrt").fit(train, dev)
+    learner.save(tmp_path / "learner")
+    head = tmp_path / "learner" / "head.json"
+    told = json.loads(head.read_text())
+    told["class_weight"] = told.pop("class_weights")
+    head.write_text(json.dumps(told))
+    again = load_learner(tmp_path / "learner")
+    assert again.describe() == learner.describe()
+    assert np.array_equal(probs(again, dev), probs(learner, dev))
+
+
 def test_a_damaged_folder_is_an_error_by_name(learner, train, dev, tmp_path):
     learner.fit(train, dev).save(tmp_path / "learner")
     head = tmp_path / "learner" / "head.json"
@@ -145,7 +166,8 @@ def test_a_table_without_rows_is_scored(learner, train, dev):
 
 
 def test_draws_are_probabilities_around_the_score_and_follow_from_the_seed(encoder, learner, train, dev):
-    whole = learner.fit(train, dev).sample(dev, draws=40)
+    scored = learner.fit(train, dev).score(dev)
+    whole = learner.sample(scored, draws=40)
     draws = schema.matrix(whole, "mc_probs")
     assert draws.shape == (9, 40, 3)
     assert np.allclose(draws.sum(axis=2), 1, atol=1e-6)
@@ -157,8 +179,18 @@ def test_draws_are_probabilities_around_the_score_and_follow_from_the_seed(encod
     assert not np.array_equal(schema.matrix(other, "mc_probs"), draws)
 
 
+def test_draws_are_all_that_sampling_adds_and_no_text_is_encoded_for_them_again(train, dev, monkeypatch):
+    learner = Frozen("packaged", NAMES, seed=0, encoder=load_encoder()).fit(train, dev)
+    scored = learner.score(dev)
+    assert set(learner.sample(dev).column_names) == {*dev.column_names, "mc_probs"}
+    monkeypatch.setattr(learner.encoder, "encode", None)
+    again = learner.sample(scored)
+    assert set(again.column_names) == {*scored.column_names, "mc_probs"}
+    assert np.array_equal(schema.matrix(again, "probs"), schema.matrix(scored, "probs"))
+
+
 def test_a_draw_leaves_out_a_tenth_of_the_inputs_of_the_head_for_every_text(learner, train, dev):
-    scored = learner.fit(train, dev).sample(dev, draws=3)
+    scored = learner.fit(train, dev).sample(learner.score(dev), draws=3)
     vectors, (weight, bias) = schema.matrix(scored, "features"), learner._head()
     for draw in range(3):
         mask = kept(384, 0.1, learner.seed, draw, "head")

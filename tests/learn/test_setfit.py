@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -117,12 +116,10 @@ def test_fit_forgets_earlier_fits_and_vectors_of_an_earlier_one_are_not_read(sha
 
 def test_no_generator_of_the_process_is_touched(shallow, train, dev):
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
-    filters = list(warnings.filters)
     setfit(shallow).fit(train, dev)
     assert random.getstate() == before[0]
     assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), before[2])
-    assert warnings.filters == filters
 
 
 @pytest.mark.parametrize("present", [[0, 2], [1]])
@@ -155,6 +152,50 @@ def test_a_large_set_does_not_make_all_pairs(monkeypatch):
     )
     pairs_of([f"text {i}" for i in range(10_000)], np.arange(10_000) % 3, most=64, seed=0)
     assert len(set(seen[0])) == TEXTS
+
+
+def test_of_a_large_set_a_rare_class_keeps_all_its_texts(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "rarecase.learn.setfit.require_setfit",
+        lambda: lambda texts, labels, **_: seen.extend(zip(texts, labels, strict=True)) or [],
+    )
+    labels = np.arange(10_000) % 2
+    labels[[17, 4_000, 9_999]] = 2
+    pairs_of([f"text {i}" for i in range(10_000)], labels, most=64, seed=0)
+    assert {text for text, label in seen if label == 2} == {"text 17", "text 4000", "text 9999"}
+    assert [sum(label == common for _, label in seen) for common in (0, 1)] in ([998, 999], [999, 998])
+
+
+def test_a_fit_that_fails_at_the_head_leaves_none_that_reads_other_vectors(shallow, train, dev, monkeypatch):
+    learner = setfit(shallow).fit(train, dev)
+
+    def fails(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Frozen, "_fit_head", fails)
+    with pytest.raises(MemoryError):
+        learner.fit(dev, train)
+    with pytest.raises(ModelError, match="has not been fitted"):
+        learner.score(dev)
+
+
+def test_without_a_row_no_encoder_is_loaded(train, dev, monkeypatch):
+    monkeypatch.setattr("rarecase.learn.setfit.load_encoder", None)
+    with pytest.raises(DataError, match="train has no rows"):
+        SetFit("packaged", NAMES, seed=0).fit(train.select([]), dev)
+
+
+def test_draws_read_the_vectors_of_the_score_and_none_of_an_earlier_fit(shallow, train, dev, monkeypatch):
+    learner = setfit(shallow).fit(dev, train)
+    stale = learner.score(dev).remove_columns("probs")
+    scored = learner.fit(train, dev).score(dev)
+    alone, beside = learner.sample(stale), learner.sample(dev)
+    assert set(beside.column_names) == {*dev.column_names, "mc_probs"}
+    monkeypatch.setattr(learner.encoder, "encode", None)
+    draws = [schema.matrix(table, "mc_probs") for table in (learner.sample(scored), alone, beside)]
+    assert np.array_equal(draws[0], draws[1])
+    assert np.array_equal(draws[0], draws[2])
 
 
 def test_without_a_number_of_updates_it_goes_once_through_the_pairs_but_not_for_ever(shallow, train, dev, monkeypatch):
@@ -191,6 +232,29 @@ def test_save_and_load_give_the_same_bits_and_nothing_is_pickled(fitted, dev, tm
         assert str(tmp_path).encode() not in content
 
 
+def test_a_loaded_learner_has_its_settings_and_fits_on_from_its_encoder(shallow, train, dev, tmp_path):
+    settings = {"updates": 3, "learning_rate": 1e-4, "precision": "bf16", "class_weights": None}
+    learner = setfit(shallow, **settings).fit(train, dev)
+    learner.save(tmp_path / "learner")
+    again = load_learner(tmp_path / "learner")
+    assert again.describe() == learner.describe()
+    before = weights(again)
+    twice = setfit(again.encoder, **settings).fit(train, dev)
+    assert same(weights(again.fit(train, dev)), weights(twice))
+    assert not same(weights(again), before)
+
+
+def test_a_folder_of_before_is_loaded_too(fitted, dev, tmp_path):
+    fitted.save(tmp_path / "learner")
+    head = tmp_path / "learner" / "head.json"
+    told = json.loads(head.read_text())
+    old = {name: told[name] for name in ("format", "learner", "names", "C", "encoder")}
+    head.write_text(json.dumps({**old, "class_weight": "balanced"}))
+    again = load_learner(tmp_path / "learner")
+    assert type(again) is SetFit
+    assert np.array_equal(probs(fitted, dev), probs(again, dev))
+
+
 def test_what_cannot_work_is_said(shallow, train, dev, monkeypatch):
     class Own:
         def encode(self, texts):
@@ -210,13 +274,19 @@ def test_what_cannot_work_is_said(shallow, train, dev, monkeypatch):
 
 
 FIT = """
+import warnings
+
+import rarecase.learn.setfit
 from rarecase.learn import load_learner, make_learner
 from rarecase.files import read_parquet
 
 train = read_parquet({train!r})
 names = train.features["label"].names
-make_learner("setfit", "packaged", names, seed=0, updates=1).fit(train, train.select([])).save({out!r})
+make_learner("frozen", "packaged", names, seed=0).fit(train, train.select([]))
+filters = list(warnings.filters)  # with all imported but the library setfit, which changes them
+make_learner("setfit", "packaged", names, seed=0, updates=2).fit(train, train.select([])).save({out!r})
 load_learner({out!r}).score(train)
+assert warnings.filters == filters
 """
 
 

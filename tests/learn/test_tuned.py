@@ -1,14 +1,20 @@
 """What is chosen on dev: the best of the variants, and nothing but dev decides."""
 
+import weakref
+
 import numpy as np
 import pytest
 import small
+from datasets import ClassLabel
 
 from rarecase import schema
+from rarecase.errors import DataError
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn import load_learner, make_learner
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.frozen import STRENGTHS, Frozen
+from rarecase.learn.setfit import SetFit
+from rarecase.learn.settings import RATES, copies
 from rarecase.learn.tuned import Tuned
 
 from .conftest import NAMES
@@ -35,7 +41,7 @@ def test_the_best_strength_on_dev_is_kept(tables):
     every = {strength: macro_f1(frozen(C=strength).fit(train, dev), dev) for strength in STRENGTHS}
     assert len(set(every.values())) > 1  # there is something to choose
     assert max(every, key=every.get) == tuned.best.C
-    assert tuned.describe()["settings"] == {"C": tuned.best.C, "class_weight": "balanced", "tuned_on_dev": True}
+    assert tuned.describe()["settings"] == {"C": tuned.best.C, "class_weights": "balanced", "tuned_on_dev": True}
 
 
 def test_dev_decides(tables):
@@ -59,11 +65,71 @@ def test_it_is_saved_as_the_best_alone_would_be(tables, tmp_path):
 
 
 def test_of_a_fine_tuned_one_the_learning_rate_is_chosen(train, dev):
-    learner = Finetune("packaged", NAMES, seed=0, precision="fp32", updates=4)
+    learner = Finetune("packaged", NAMES, seed=0, precision="fp32", updates=8)
     assert [v.settings.learning_rate for v in learner.variants()] == pytest.approx([1e-4, 5e-5, 2e-4])
     tuned = Tuned(learner).fit(train, dev)
-    alone = Finetune(
-        "packaged", NAMES, seed=0, precision="fp32", updates=4, learning_rate=tuned.best.settings.learning_rate
-    )
-    probs = [schema.matrix(fitted.score(dev), "probs") for fitted in (tuned, alone.fit(train, dev))]
-    assert np.array_equal(*probs)
+    every = {variant.settings.learning_rate: variant.fit(train, dev) for variant in learner.variants()}
+    reached = {rate: macro_f1(fitted, dev) for rate, fitted in every.items()}
+    best = max(reached, key=reached.get)
+    assert best != learner.settings.learning_rate  # the first is not the best
+    assert tuned.best.settings.learning_rate == best
+    assert np.array_equal(*(schema.matrix(fitted.score(dev), "probs") for fitted in (tuned, every[best])))
+
+
+def test_dev_of_other_classes_is_refused(tables):
+    train, dev = tables
+    other = dev.cast_column("label", ClassLabel(names=[name.upper() for name in small.NAMES]))
+    with pytest.raises(DataError, match="dev: column 'label' has 6 classes that are not the learner's"):
+        Tuned(frozen()).fit(train, other)
+
+
+class Loading:
+    """An encoder that counts how often it is loaded and asked."""
+
+    def __init__(self):
+        self.loaded = self.asked = 0
+
+    def load(self, model):
+        self.loaded += 1
+        return self
+
+    def encode(self, texts):
+        self.asked += 1
+        return small.encoder().encode(texts)
+
+
+def test_all_variants_share_one_encoder_and_its_vectors(train, dev, monkeypatch):
+    encoder = Loading()
+    monkeypatch.setattr("rarecase.learn.frozen.load_encoder", encoder.load)
+    Tuned(Frozen("packaged", NAMES, seed=0)).fit(train, dev)
+    assert (encoder.loaded, encoder.asked) == (1, 2)  # for train and for dev
+
+
+def test_all_variants_of_setfit_start_from_one_encoder(train, dev, monkeypatch):
+    loaded, fitted = [], []
+    monkeypatch.setattr("rarecase.learn.setfit.load_encoder", lambda model: loaded.append(model) or small.encoder())
+    monkeypatch.setattr("rarecase.learn.setfit.contrast", lambda *_, **how: fitted.append(how["learning_rate"]))
+    Tuned(SetFit("packaged", NAMES, seed=0, updates=2)).fit(train, dev)
+    assert loaded == ["packaged"]
+    assert fitted == pytest.approx([share * 2e-5 for share in RATES])
+
+
+def test_no_more_than_the_best_and_the_next_are_held(train, dev):
+    class Large:
+        names, held = tuple(NAMES), []
+
+        def prepare(self, dataset):
+            return dataset
+
+        def variants(self):
+            return copies(self, "rate", range(5))
+
+        def fit(self, train, dev):
+            self.held.append(weakref.ref(self))
+            assert sum(known() is not None for known in self.held) <= 2
+
+        def score(self, dataset):
+            return schema.with_column(dataset, "probs", np.eye(3, dtype=np.float32)[[self.rate % 3] * len(dataset)])
+
+    Tuned(Large()).fit(train, dev)
+    assert len(Large.held) == 5

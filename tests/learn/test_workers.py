@@ -50,7 +50,8 @@ def test_several_processes_come_to_the_weights_of_one_and_survive_what_fails_in_
     (status, said, errors), *others = ended(started)
     assert status == 0, errors
     assert [other[0] for other in others] == [0] * len(others), others
-    assert said.splitlines() == [f"MemoryError: none left for {name}" for name in fits.SPOILT]
+    kinds = {name: "" if name == fits.OF_A_USER else "MemoryError: " for name in fits.SPOILT}
+    assert said.splitlines() == [f"{kind}none left for {name}" for name, kind in kinds.items()]
     alone = fits.all_sets(model)
     assert json.loads((tmp_path / "updates.json").read_text()) == {place: steps for place, (steps, _) in alone.items()}
     for place, (_, weights) in alone.items():
@@ -101,10 +102,43 @@ def test_what_fails_in_two_processes_is_one_line_and_leaves_none_waiting(changes
     assert not (tmp_path / "out").exists()
 
 
+OWN = """
+import sys
+from datasets import ClassLabel, Dataset, Features, Value
+from rarecase.learn import make_learner
+
+features = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b"])})
+table = Dataset.from_dict({"text": ["one", "two"], "label": [0, 1]}, features=features)
+make_learner("finetune", sys.argv[1], ["a", "b"], seed=0, epochs=1).fit(table, table)
+"""
+
+
+def test_a_script_that_fits_in_every_process_is_told_so_and_ends(model, tmp_path):
+    main, other = ended(launched(["-c", OWN], [model], helpers=[model], cwd=tmp_path))
+    assert main[0] != 0
+    assert other[0] == 1
+    assert (
+        other[2]
+        .splitlines()[-1]
+        .endswith("ConfigError: only the main process fits; the others call rarecase.learn.workers.serve()")
+    )
+
+
 LAUNCHERS = {
     "accelerate": ["accelerate", "launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"],
     "torchrun": ["torchrun", "--standalone", "--nproc_per_node", "2"],
 }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_launcher_ends_a_script_that_fits_in_every_process(launcher, model, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    name, *flags = LAUNCHERS[launcher]
+    started = [BIN / name, *flags, str(tmp_path / "own.py"), model]
+    done = subprocess.run(started, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "ConfigError: only the main process fits" in done.stderr
 
 
 @pytest.mark.slow

@@ -231,6 +231,13 @@ def test_the_usage_of_one_that_was_tuned_by_contrast_works_without_a_pickle(cont
     assert np.array_equal(list(shown["shown"].values()), matrix(bicycle, "probs")[0])
 
 
+def test_updates_that_were_not_made_are_no_flag(contrasted):
+    model = read_model(contrasted)
+    none = {**model.record, "settings": {**model.record["settings"], "updates": 0}}  # with a single class
+    card = model_card(replace(model, record=none), "acme/contrasted", "mit")
+    assert "--precision fp32 --learning-rate 2e-05 --class-weights balanced --out" in card
+
+
 def test_the_usage_of_a_fine_tuned_one_works(guard, fresh_hub):
     files = model_files(guard, repo_id="acme/guard", license="mit", dataset=DATASET)
     push(Place(kind="model", repo_id="acme/guard"), lambda _: files, "A guard")
@@ -286,9 +293,10 @@ def test_what_is_no_model_is_one_line(guard, frozen, tmp_path):
     foreign = Path(shutil.copytree(guard, tmp_path / "foreign"))
     shutil.copy(frozen / "rarecase.json", foreign)
     assert "its rarecase.json is of another model" in refused(foreign)
-    later = Path(shutil.copytree(frozen, tmp_path / "later"))
-    (later / "head.json").write_text((later / "head.json").read_text().replace('"frozen"', '"later"'))
-    assert "head.json is of another learner, expected frozen or setfit" in refused(later)
+    for other in ("later", "finetune"):
+        later = Path(shutil.copytree(frozen, tmp_path / other))
+        (later / "head.json").write_text((later / "head.json").read_text().replace('"frozen"', f'"{other}"'))
+        assert "head.json is of another learner, expected frozen or setfit" in refused(later)
     (foreign / "rarecase.json").write_text('{"format": 9}')
     assert "of another format, this rarecase reads 1" in refused(foreign)
     (foreign / "rarecase.json").write_text("[")

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
     from rarecase.acquire.embed import Encoder
 
-KINDS = ("frozen", "setfit", "finetune")
+_SETTINGS = {  # that say something to each
+    "frozen": ("class_weights", "encoder", "shared"),
+    "setfit": ("precision", "updates", "learning_rate", "class_weights", "encoder"),
+    "finetune": ("precision", "epochs", "updates", "learning_rate", "class_weights"),
+}
+KINDS = tuple(_SETTINGS)
 
 
 class Learner(Protocol):
@@ -56,14 +61,15 @@ class Learner(Protocol):
 
     def sample(self, dataset: "Dataset", draws: int = 10) -> "Dataset":
         """
-        The same by several thinned-out copies of the learner (dropout), which follow from its seed.
+        The probabilities by several thinned-out copies of the learner (dropout), which follow from its seed.
 
         Args:
-            dataset (`Dataset`): with `text`.
+            dataset (`Dataset`): with `text`; in a table that `score` gave since the last `fit`, its `features` are
+                read instead of being computed a second time.
             draws (`int`, *optional*, defaults to 10): how many copies.
 
         Returns:
-            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`.
+            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`, and nothing else that is new.
         """
         ...
 
@@ -106,9 +112,10 @@ def make_learner(
         names (`Sequence[str]`): the classes of the taxonomy, in order.
         seed (`int`): the seed of the run.
         precision (`str`, *optional*): of `finetune` and `setfit`: `fp32` or `bf16`.
-        epochs (`int`, *optional*): of `finetune`: the model's own by default.
-        updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all; by default `finetune` runs
-            epochs that may stop early, and `setfit` takes at most 100 steps.
+        epochs (`int`, *optional*): of `finetune`: the model's own by default; the others have none.
+        updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all, the first of which has the
+            learning rate 0; by default `finetune` runs epochs that may stop early, and `setfit` takes at most 100
+            steps.
         learning_rate (`float`, *optional*): likewise: by default the model's own, and 2e-5 for `setfit`.
         class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`; the model's own by default, and `balanced` for
             the head of `frozen` and `setfit`.
@@ -117,46 +124,30 @@ def make_learner(
         shared (`bool`, *optional*, defaults to `False`): of `frozen`: the column `embedding` is this encoder's.
 
     Raises:
-        `ConfigError`: where the kind is unknown, or a setting is not one of this kind.
+        `ConfigError`: where the kind is unknown, or a setting is out of range or not one of this kind.
 
     Example:
         >>> make_learner("frozen", "packaged", ["harmful", "not-harmful"], seed=0).names
         ('harmful', 'not-harmful')
     """
-    learner: Learner
-    if kind == "finetune":
-        from rarecase.learn.finetune import Finetune
-
-        learner = Finetune(
-            model,
-            names,
-            seed=seed,
-            precision=precision,
-            epochs=epochs,
-            updates=updates,
-            learning_rate=learning_rate,
-            class_weights=None if class_weights == "none" else class_weights or "default",
-        )
-    elif kind == "setfit":
-        from rarecase.learn.setfit import SetFit
-
-        learner = SetFit(
-            model,
-            names,
-            seed=seed,
-            precision=precision,
-            updates=updates,
-            learning_rate=learning_rate,
-            class_weights=None if class_weights == "none" else class_weights or "balanced",
-            encoder=encoder,
-        )
-    elif kind == "frozen":
-        from rarecase.learn.frozen import Frozen
-
-        weights = None if class_weights == "none" else class_weights or "balanced"
-        learner = Frozen(model, names, seed=seed, class_weights=weights, encoder=encoder, shared=shared)
-    else:
+    if kind not in KINDS:
         raise ConfigError(f"learner {kind!r} is unknown{did_you_mean(kind, KINDS)} (there are: {', '.join(KINDS)})")
+    given: dict[str, Any] = {
+        "precision": precision,
+        "epochs": epochs if kind == "finetune" else None,
+        "updates": updates,
+        "learning_rate": learning_rate,
+        "class_weights": class_weights,
+        "encoder": encoder,
+        "shared": shared or None,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    foreign = next((name for name in given if name not in _SETTINGS[kind]), None)
+    if foreign:
+        raise ConfigError(f"{foreign} has no effect on the learner {kind!r}; leave it out")
+    if class_weights == "none":  # as it is written where nothing said means the learner's own
+        given["class_weights"] = None
+    learner: Learner = _class_of(kind)(model, names, seed=seed, **given)
     if tune:
         from rarecase.learn.tuned import Tuned
 
@@ -180,22 +171,27 @@ def load_learner(path: str | Path, precision: Literal["fp32", "bf16"] | None = "
     """
     folder = local_folder(str(path))
     if (folder / "head.safetensors").is_file():
-        return _with_head(folder)
-    if (folder / "config.json").is_file():
-        from rarecase.learn.finetune import Finetune
+        from rarecase.learn.frozen import learner_of
 
-        return Finetune.load(str(path), precision)
+        return _class_of(learner_of(folder)).load(folder)
+    if (folder / "config.json").is_file():
+        return _class_of("finetune").load(str(path), precision)
     raise ModelError(
         f"{path}: no learner in it, expected head.safetensors (frozen, setfit) or config.json (finetune); "
         "make one with `rarecase train`"
     )
 
 
-def _with_head(folder: Path) -> Learner:
-    from rarecase.learn.frozen import Frozen, learner_of
+def _class_of(kind: str) -> Any:
+    """The class of a kind of learner; it is imported when it is needed."""
+    if kind == "finetune":
+        from rarecase.learn.finetune import Finetune
 
-    if learner_of(folder) == "setfit":
+        return Finetune
+    if kind == "setfit":
         from rarecase.learn.setfit import SetFit
 
-        return SetFit.load(folder)
-    return Frozen.load(folder)
+        return SetFit
+    from rarecase.learn.frozen import Frozen
+
+    return Frozen

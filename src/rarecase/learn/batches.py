@@ -16,14 +16,27 @@ from rarecase.errors import DataError
 from rarecase.randomness import generator
 
 
-def training_rows(dataset: Dataset, names: Sequence[str], what: str = "train") -> tuple[Dataset, np.ndarray]:
+def training_rows(train: Dataset, names: Sequence[str]) -> tuple[Dataset, np.ndarray]:
+    """
+    What `labelled_rows` gives of a training set, which has a row.
+
+    Raises:
+        `DataError`: where it has none, and as `labelled_rows`.
+    """
+    rows, labels = labelled_rows(train, names, "train")
+    if not len(rows):
+        raise DataError("train has no rows; a learner needs at least one labelled text")
+    return rows, labels
+
+
+def labelled_rows(dataset: Dataset, names: Sequence[str], what: str) -> tuple[Dataset, np.ndarray]:
     """
     The rows in canonical order, and their classes.
 
     Args:
         dataset (`Dataset`): with `text` and `label` (`ClassLabel` with `names`).
         names (`Sequence[str]`): the classes of the taxonomy, in order.
-        what (`str`, *optional*, defaults to `train`): the set, for messages.
+        what (`str`): the set, for messages.
 
     Returns:
         `tuple[Dataset, np.ndarray]`: the rows sorted by text, then label, and int64 classes, shape `(rows,)`.
@@ -47,7 +60,7 @@ def training_rows(dataset: Dataset, names: Sequence[str], what: str = "train") -
 
 class LengthGrouped:
     """
-    Batches of rows of like length, drawn anew each epoch; a batch sampler for `torch.utils.data.DataLoader`.
+    Batches of rows of like length, drawn anew each epoch.
 
     The rows are shuffled and cut into chunks of up to 50 batches, each chunk is sorted by length and cut into batches,
     and the batches are shuffled: `transformers`' `group_by_length`, except that an epoch does not go from long to
@@ -63,8 +76,6 @@ class LengthGrouped:
         >>> sorted(row for batch in batches for row in batch)
         [0, 1, 2, 3]
     """
-
-    drop_last = False  # accelerate reads it, and `batch_size`, where it shares batches out among processes
 
     def __init__(self, lengths: np.ndarray, batch_size: int, seed: int):
         self.lengths = lengths

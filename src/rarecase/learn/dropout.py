@@ -42,6 +42,20 @@ def kept(width: int, rate: float, seed: int, draw: int, layer: str) -> np.ndarra
     return np.where(rng.random(width) < rate, 0.0, 1.0 / (1.0 - rate)).astype(np.float32)
 
 
+def dropout_layers(network: "torch.nn.Module") -> dict[str, "torch.nn.Dropout"]:
+    """
+    The layers of a network that leave out some of their units, by name; without one, every draw is alike.
+
+    Example:
+        >>> len(dropout_layers(network))
+        20
+    """
+    import torch
+
+    layers = {name: module for name, module in network.named_modules() if isinstance(module, torch.nn.Dropout)}
+    return {name: module for name, module in layers.items() if 0 < module.p < 1}
+
+
 @contextmanager
 def thinned(network: "torch.nn.Module", seed: int, draw: int) -> Iterator[None]:
     """
@@ -68,8 +82,7 @@ def thinned(network: "torch.nn.Module", seed: int, draw: int) -> Iterator[None]:
 
         return hook
 
-    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, torch.nn.Dropout)]
-    hooks = [module.register_forward_hook(thin(name)) for name, module in layers if 0 < module.p < 1]
+    hooks = [module.register_forward_hook(thin(name)) for name, module in dropout_layers(network).items()]
     try:
         yield
     finally:

@@ -2,10 +2,10 @@
 
 import copy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -16,17 +16,16 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Data
 
 from rarecase import schema
 from rarecase.acquire.embed import distinct
-from rarecase.errors import ConfigError, DataError, ModelError
+from rarecase.errors import ModelError
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn import training
-from rarecase.learn.batches import token_batches, training_rows
-from rarecase.learn.dropout import DRAWS, thinned
+from rarecase.learn.batches import labelled_rows, token_batches, training_rows
+from rarecase.learn.dropout import DRAWS, dropout_layers, thinned
 from rarecase.learn.folders import write_learner_beside
-from rarecase.learn.workers import Labeled, all_or_none, together
+from rarecase.learn.settings import WARMUP, Precision, check_settings, copies, precision_or_best, rates
+from rarecase.learn.workers import Labeled, all_or_none, require_main, together
 from rarecase.models import ClassWeights, hyperparameters, loading, local_folder, name_of, quiet
-from rarecase.randomness import integer
-
-Precision = Literal["fp32", "bf16"] | None
+from rarecase.randomness import integer, torch_seeded
 
 # Tokens of a batch in scoring, with padding: more leaves the processor's cache, fewer leaves a GPU idle.
 _BUDGET = {"cpu": 1024}
@@ -50,7 +49,8 @@ class Finetune:
         epochs (`int`, *optional*): the model's own by default, see `rarecase.models.MODELS`.
         learning_rate (`float`, *optional*): likewise.
         class_weights (`str`, *optional*, defaults to `"default"`): the model's own; or `balanced`, `sqrt`, None.
-        updates (`int`, *optional*): optimiser steps in all, instead of epochs that may stop early.
+        updates (`int`, *optional*): optimiser steps in all, instead of epochs that may stop early; the first has the
+            learning rate 0, where the warm-up begins.
         gradient_accumulation (`int`, *optional*, defaults to 1): batches whose gradients make one update.
         patience (`int`, *optional*, defaults to 3): epochs without a better dev macro-F1 before training stops.
 
@@ -74,32 +74,26 @@ class Finetune:
         gradient_accumulation: int = 1,
         patience: int = 3,
     ):
-        if precision not in (None, "fp32", "bf16"):
-            raise ConfigError(f"precision {precision!r}: expected 'fp32' or 'bf16'")
-        if class_weights not in ("default", "balanced", "sqrt", None):
-            raise ConfigError(f"class_weights {class_weights!r}: expected 'default', 'balanced', 'sqrt' or None")
-        for name, value in {
-            "epochs": epochs,
-            "updates": updates,
-            "gradient_accumulation": gradient_accumulation,
-        }.items():
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} = {value}: expected at least 1")
         settings = hyperparameters(model)
+        if class_weights == "default":
+            class_weights = settings.class_weights
+        counts = {"epochs": epochs, "updates": updates, "gradient_accumulation": gradient_accumulation}
+        check_settings(class_weights=class_weights, precision=precision, **counts)
         self.model = model
         self.names = tuple(names)
         self.seed = seed
-        self.precision = precision
+        self.precision = precision_or_best(precision)
         self.settings = replace(
             settings,
             epochs=settings.epochs if epochs is None else epochs,
             learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
-            class_weights=settings.class_weights if class_weights == "default" else class_weights,
+            class_weights=class_weights,
             updates=updates,
         )
         self.gradient_accumulation = gradient_accumulation
         self.patience = patience
         self.history: list[training.Epoch] = []
+        self.processes = 1  # that were at the last fit
         self._network: Any = None
         self._scorer: Any = None
         self._tokenizer: Any = None
@@ -122,11 +116,11 @@ class Finetune:
         Raises:
             `DataError`: where there is no training row, a label is missing or the classes are others.
             `ModelError`: where the model cannot be loaded safely.
+            `ConfigError`: in a process of several that is not the main one, see `rarecase.learn.workers`.
         """
+        require_main()
         rows, labels = training_rows(train, self.names)
-        if not len(rows):
-            raise DataError("train has no rows; a learner needs at least one labelled text")
-        dev_rows, dev_labels = training_rows(dev, self.names, "dev")
+        dev_rows, dev_labels = labelled_rows(dev, self.names, "dev")
         return self.fit_texts((schema.texts(rows), labels), (schema.texts(dev_rows), dev_labels))
 
     @together
@@ -139,16 +133,17 @@ class Finetune:
             dev (`tuple[list[str], np.ndarray]`): likewise.
         """
         (texts, labels), (dev_texts, dev_labels) = train, dev
-        with torch.random.fork_rng():
-            torch.manual_seed(integer(self.seed, "finetune"))
+        state = PartialState()
+        self.processes = state.num_processes
+        with torch_seeded(integer(self.seed, "finetune"), state.device):
             self._scorer = None
             with all_or_none():
                 self._network, self._tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
                 tokens = self._tokenize(texts)
                 examples = [{**row, "labels": int(label)} for row, label in zip(tokens, labels, strict=True)]
                 dev_tokens = self._tokenize(dev_texts)
-            if place := PartialState().process_index:  # else dropout would take the same units in every process
-                torch.manual_seed(integer(self.seed, "finetune", place))
+            if state.process_index:  # else dropout would take the same units in every process
+                torch.manual_seed(integer(self.seed, "finetune", state.process_index))
 
             def dev_macro_f1() -> float:
                 probs, _ = _forward(self._network, self._tokenizer, dev_tokens)
@@ -161,7 +156,7 @@ class Finetune:
                 self.settings,
                 classes=len(self.names),
                 seed=self.seed,
-                precision=self._precision(),
+                precision=self.precision,
                 gradient_accumulation=self.gradient_accumulation,
                 patience=self.patience,
                 dev_macro_f1=dev_macro_f1 if dev_tokens else None,
@@ -197,13 +192,18 @@ class Finetune:
             draws (`int`, *optional*, defaults to 10): how many copies; each takes as long as `score`.
 
         Returns:
-            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`; without dropout in the model all draws alike.
+            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`.
 
         Raises:
-            `ModelError`: where the learner has not been fitted.
+            `ModelError`: where the learner has not been fitted, or its model has no dropout.
         """
         unique, place = distinct(schema.texts(dataset))
         network = self._inference()
+        if not dropout_layers(network):
+            raise ModelError(
+                f"{self.model}: has no dropout, so every draw is alike; choose another strategy than bald, or another "
+                "model"
+            )
         tokens = self._tokenize(unique)
         found = np.zeros((len(unique), draws, len(self.names)), np.float32)
         for draw in range(draws):
@@ -211,12 +211,10 @@ class Finetune:
                 found[:, draw], _ = _forward(network, self._tokenizer, tokens, progress=True)
         return schema.with_column(dataset, "mc_probs", found[place])
 
-    def variants(self) -> list["Finetune"]:
+    def variants(self) -> Iterator[Self]:
         """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
-        copies = [copy.copy(self) for _ in training.RATES]
-        for variant, share in zip(copies, training.RATES, strict=True):
-            variant.settings = replace(self.settings, learning_rate=share * self.settings.learning_rate)
-        return copies
+        at = [replace(self.settings, learning_rate=rate) for rate in rates(self.settings.learning_rate)]
+        return copies(self, "settings", at)
 
     def describe(self) -> dict[str, Any]:
         """How it was made; see `Learner.describe`."""
@@ -225,14 +223,15 @@ class Finetune:
         return {
             "learner": "finetune",
             "model": name_of(self.model),
-            "precision": self._precision(),
+            "precision": self.precision,
             "seed": self.seed,
             "settings": {
                 **settings,
-                "warmup": training.WARMUP,
+                "warmup": WARMUP,
                 "gradient_accumulation": self.gradient_accumulation,
                 "patience": self.patience,
                 "epochs_run": len(self.history),
+                **({"processes": self.processes} if self.processes > 1 else {}),
             },
             "names": list(self.names),
         }
@@ -291,14 +290,9 @@ class Finetune:
         columns = self._tokenizer(texts, truncation=True, max_length=self._tokenizer.model_max_length)
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-    def _precision(self) -> str:
-        if self.precision is None:
-            return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
-        return self.precision
-
     def _inference(self) -> Any:
         self._require_fitted()
-        if self._precision() == "fp32":
+        if self.precision == "fp32":
             return self._network
         if self._scorer is None:
             self._scorer = copy.deepcopy(self._network).to(torch.bfloat16)

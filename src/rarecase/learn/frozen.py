@@ -1,8 +1,7 @@
 """A sentence encoder that stays as it is, and a logistic regression on top: the learner `frozen`."""
 
-import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from rarecase.files import write_json
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS, kept
 from rarecase.learn.folders import write_learner_beside
+from rarecase.learn.settings import check_settings, copies
 from rarecase.learn.weights import class_weights
 from rarecase.models import ClassWeights, name_of
 
@@ -47,6 +47,7 @@ class Frozen:
     """
 
     learner = "frozen"
+    saved: tuple[str, ...] = ("C", "class_weights")  # what head.json says of it, beside names and encoder
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Frozen:
         encoder: Encoder | None = None,
         shared: bool = False,
     ):
+        check_settings(class_weights=class_weights)
         self.model = model
         self.names = tuple(names)
         self.seed = seed
@@ -84,13 +86,9 @@ class Frozen:
             `ModelError`: where the encoder gives a vector that is not finite.
             `DataError`: where a vector that is there already is not finite.
         """
-        if "features" in dataset.column_names:
-            return dataset
-        if self.shared and "embedding" in dataset.column_names:
-            return schema.with_column(dataset, "features", require_finite(dataset, "embedding"))
-        return schema.with_column(dataset, "features", encode(dataset, self.encoder))
+        return self._with_features(dataset)
 
-    def fit(self, train: Dataset, dev: Dataset) -> "Frozen":
+    def fit(self, train: Dataset, dev: Dataset) -> Self:
         """
         Fits the head anew; earlier fits are forgotten.
 
@@ -105,29 +103,7 @@ class Frozen:
             `DataError`: where there is no training row, a label is missing or the classes are others.
         """
         rows, labels = training_rows(train, self.names)
-        if not len(rows):
-            raise DataError("train has no rows; a learner needs at least one labelled text")
-        vectors = require_finite(self.prepare(rows), "features")
-        self._weight = np.zeros((len(self.names), vectors.shape[1]), np.float32)
-        self._bias = np.full(len(self.names), -np.inf, np.float32)
-        present = np.unique(labels)
-        if len(present) == 1:  # nothing to tell apart: it is always this one
-            self._bias[present] = 0.0
-            return self
-        from sklearn.linear_model import LogisticRegression
-
-        # In double precision, and close to the optimum: vectors that differ in the last bit give the same decisions.
-        weights = dict(enumerate(class_weights(labels, len(self.names), self.class_weights)))
-        head = LogisticRegression(
-            C=self.C, class_weight={place: weights[place] for place in present}, max_iter=5000, tol=1e-6
-        )
-        head.fit(vectors.astype(np.float64), labels)
-        if len(present) == 2:  # the logit of the second against a logit of 0
-            self._weight[present[1]] = head.coef_[0]
-            self._bias[present] = [0.0, head.intercept_[0]]
-        else:
-            self._weight[present] = head.coef_
-            self._bias[present] = head.intercept_
+        self._fit_head(require_finite(self._with_features(rows), "features"), labels)
         return self
 
     def score(self, dataset: Dataset) -> Dataset:
@@ -145,14 +121,8 @@ class Frozen:
             `DataError`: where `features` has another width than the head.
         """
         weight, bias = self._head()
-        prepared = self.prepare(dataset)
-        vectors = require_finite(prepared, "features")
-        if len(vectors) and vectors.shape[1] != weight.shape[1]:
-            raise DataError(
-                f"column 'features' has {vectors.shape[1]} numbers a row, the head was fitted on {weight.shape[1]}; "
-                "leave the column out and it is computed anew"
-            )
-        return schema.with_column(prepared, "probs", _probs(vectors, weight, bias))
+        prepared = self._with_features(dataset)
+        return schema.with_column(prepared, "probs", _probs(self._vectors(prepared), weight, bias))
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
         """
@@ -160,31 +130,27 @@ class Frozen:
         dropout of its own, and 0.1 is what encoders are trained with. See `rarecase.learn.dropout`.
 
         Args:
-            dataset (`Dataset`): with `text` or `features`.
+            dataset (`Dataset`): with `text` or `features`, such as `score` gives.
             draws (`int`, *optional*, defaults to 10): how many copies.
 
         Returns:
-            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`: 0 for a class that had no example; and what
-            `score` gives.
+            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`: 0 for a class that had no example.
 
         Raises:
             `ModelError`: where the learner has not been fitted.
             `DataError`: where `features` has another width than the head.
         """
-        scored = self.score(dataset)
-        vectors, (weight, bias) = schema.matrix(scored, "features"), self._head()
-        found = np.zeros((len(scored), draws, len(self.names)), np.float32)
+        weight, bias = self._head()
+        vectors = self._vectors(self._with_features(dataset))
+        found = np.zeros((len(dataset), draws, len(self.names)), np.float32)
         for draw in range(draws):
             mask = kept(weight.shape[1], DROPPED, self.seed, draw, "head")
             found[:, draw] = _probs(vectors, weight * mask, bias)
-        return schema.with_column(scored, "mc_probs", found)
+        return schema.with_column(dataset, "mc_probs", found)
 
-    def variants(self) -> list[Self]:
+    def variants(self) -> Iterator[Self]:
         """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
-        copies = [copy.copy(self) for _ in STRENGTHS]
-        for variant, strength in zip(copies, STRENGTHS, strict=True):
-            variant.C = strength
-        return copies
+        return copies(self, "C", STRENGTHS)
 
     def describe(self) -> dict[str, Any]:
         """How it was made; see `Learner.describe`."""
@@ -193,7 +159,7 @@ class Frozen:
             "model": name_of(self.model),
             "precision": "fp32",
             "seed": self.seed,
-            "settings": {"C": self.C, "class_weight": self.class_weights},
+            "settings": {"C": self.C, "class_weights": self.class_weights},
             "names": list(self.names),
         }
 
@@ -220,18 +186,18 @@ class Frozen:
         with write_learner_beside(Path(folder), record) as temporary:
             save_encoder(temporary / "encoder")
             save_file({"weight": weight, "bias": bias}, temporary / "head.safetensors")
-            head = {"format": FORMAT, "learner": self.learner, "names": self.names, "C": self.C}
-            head |= {"class_weight": self.class_weights, "encoder": name_of(self.model)}
-            write_json(temporary / "head.json", head)
+            head = {"format": FORMAT, "learner": self.learner, "names": self.names, "encoder": name_of(self.model)}
+            write_json(temporary / "head.json", head | {name: getattr(self, name) for name in self.saved})
 
     @classmethod
     def load(cls, folder: Path | str, *, seed: int = 0) -> Self:
         """
-        Loads what `save` wrote.
+        Loads what `save` wrote, with the settings it was fitted with.
 
         Args:
             folder (`Path` or `str`): the folder.
-            seed (`int`, *optional*, defaults to 0): see the class.
+            seed (`int`, *optional*, defaults to 0): see the class. A later `fit` of `setfit` starts from the encoder
+                as it was saved, which is fine-tuned already.
 
         Raises:
             `ModelError`: where a file is missing, damaged, or of another format.
@@ -244,6 +210,7 @@ class Frozen:
             head = json.loads((place / "head.json").read_text(encoding="utf-8"))
             tensors = load_file(place / "head.safetensors")
             names, weight, bias = head["names"], tensors["weight"], tensors["bias"]
+            told = {"class_weights": head.get("class_weight"), **head}  # as it was called at first
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ModelError(
                 f"{folder}: head.json or head.safetensors is missing or damaged ({type(error).__name__}); "
@@ -254,7 +221,47 @@ class Frozen:
         encoder = load_encoder(str(place / "encoder"))
         learner = cls(str(head.get("encoder", folder)), names, seed=seed, encoder=encoder)
         learner._weight, learner._bias = weight, bias
+        for name in cls.saved:
+            if name in told:
+                setattr(learner, name, told[name])
         return learner
+
+    def _with_features(self, dataset: Dataset) -> Dataset:
+        if "features" in dataset.column_names:
+            return dataset
+        if self.shared and "embedding" in dataset.column_names:
+            return schema.with_column(dataset, "features", require_finite(dataset, "embedding"))
+        return schema.with_column(dataset, "features", encode(dataset, self.encoder))
+
+    def _fit_head(self, vectors: np.ndarray, labels: np.ndarray) -> None:
+        weight = np.zeros((len(self.names), vectors.shape[1]), np.float32)
+        bias = np.full(len(self.names), -np.inf, np.float32)
+        present = np.unique(labels)
+        if len(present) == 1:  # nothing to tell apart: it is always this one
+            bias[present] = 0.0
+        else:
+            from sklearn.linear_model import LogisticRegression
+
+            # In double precision, and close to the optimum: vectors that differ in the last bit decide alike.
+            weights = dict(enumerate(class_weights(labels, len(self.names), self.class_weights)))
+            head = LogisticRegression(
+                C=self.C, class_weight={place: weights[place] for place in present}, max_iter=5000, tol=1e-6
+            )
+            head.fit(vectors.astype(np.float64), labels)
+            # Of two classes it has the logit of the second against a logit of 0.
+            weight[present[-len(head.coef_) :]] = head.coef_
+            bias[present] = head.intercept_ if len(present) > 2 else [0.0, head.intercept_[0]]
+        self._weight, self._bias = weight, bias
+
+    def _vectors(self, dataset: Dataset) -> np.ndarray:
+        """`features`, of the width that the head reads."""
+        vectors, (weight, _) = require_finite(dataset, "features"), self._head()
+        if len(vectors) and vectors.shape[1] != weight.shape[1]:
+            raise DataError(
+                f"column 'features' has {vectors.shape[1]} numbers a row, the head was fitted on {weight.shape[1]}; "
+                "leave the column out and it is computed anew"
+            )
+        return vectors
 
     def _head(self) -> tuple[np.ndarray, np.ndarray]:
         if self._weight is None or self._bias is None:

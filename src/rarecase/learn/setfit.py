@@ -16,8 +16,8 @@ import itertools
 import math
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -27,28 +27,34 @@ from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from rarecase import schema
-from rarecase.acquire.embed import Encoder, SentenceEncoder, load_encoder
+from rarecase.acquire.embed import Encoder, SentenceEncoder, load_encoder, require_finite
+from rarecase.acquire.strategies import rank_within
 from rarecase.errors import ConfigError, ModelError
 from rarecase.learn.batches import training_rows
+from rarecase.learn.dropout import DRAWS
 from rarecase.learn.frozen import CLASS_WEIGHTS, Frozen
+from rarecase.learn.settings import (
+    MAX_GRADIENT_NORM,
+    WARMUP,
+    Precision,
+    check_settings,
+    copies,
+    precision_or_best,
+    rates,
+)
 from rarecase.models import ClassWeights
-from rarecase.randomness import generator, integer
+from rarecase.randomness import generator, integer, torch_seeded
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 # The library's own.
 LEARNING_RATE = 2e-5
-RATES = (1.0, 0.5, 2.0)  # of it: what there is to choose from on dev
 PAIRS = 16  # in a batch, half of them of one class
-WARMUP = 0.1  # of all updates
 WEIGHT_DECAY = 0.01
-MAX_GRADIENT_NORM = 1.0
 
 UPDATES = 100  # at most, where none are asked for: the pairs of a set grow with its square
 TEXTS = 2000  # at most, that pairs are made of: every two of them are held in memory
-
-Precision = Literal["fp32", "bf16"] | None
 
 
 class SetFit(Frozen):
@@ -66,7 +72,8 @@ class SetFit(Frozen):
         precision (`str`, *optional*): of training: `fp32`, or `bf16` (mixed); by default bf16 on a CUDA device that
             has it. Texts are encoded in fp32.
         updates (`int`, *optional*): batches of 16 pairs; by default once through the pairs that the library makes
-            (as many of one class as of two, the fewer ones repeated), but not more than 100.
+            (as many of one class as of two, the fewer ones repeated), but not more than 100. The first has the
+            learning rate 0, where the warm-up begins.
         learning_rate (`float`, *optional*): the peak, after warm-up; 2e-5 by default.
         class_weights (`str`, *optional*, defaults to `"balanced"`): of the head: `balanced`, `sqrt` or None.
         encoder (`Encoder`, *optional*): one that is loaded already, instead of `model`; it stays as it is.
@@ -77,6 +84,7 @@ class SetFit(Frozen):
     """
 
     learner = "setfit"
+    saved = (*Frozen.saved, "precision", "updates", "updates_run", "learning_rate")
 
     def __init__(
         self,
@@ -91,7 +99,8 @@ class SetFit(Frozen):
         encoder: Encoder | None = None,
     ):
         super().__init__(model, names, seed=seed, class_weights=class_weights, encoder=encoder)
-        self.precision = precision
+        check_settings(precision=precision, updates=updates)
+        self.precision = precision_or_best(precision)
         self.updates = updates
         self.learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
         self.updates_run = 0
@@ -101,7 +110,7 @@ class SetFit(Frozen):
         """No vector outlives a round: the table as it is."""
         return dataset
 
-    def fit(self, train: Dataset, dev: Dataset) -> "SetFit":
+    def fit(self, train: Dataset, dev: Dataset) -> Self:
         """
         Fine-tunes the encoder from its pretrained weights, then fits the head.
 
@@ -120,7 +129,7 @@ class SetFit(Frozen):
         """
         rows, labels = training_rows(train, self.names)
         require_setfit()
-        start = self._start = self._start or load_encoder(self.model)
+        start = self._started()
         if not isinstance(start, SentenceEncoder):
             raise ModelError(
                 f"encoder {type(start).__name__}: setfit can only fine-tune one that rarecase.load_encoder gives"
@@ -131,7 +140,8 @@ class SetFit(Frozen):
             tuned.model = copy.deepcopy(start.model)
             updates = self._contrast(tuned.model, schema.texts(rows), labels)
         self._encoder, self.updates_run = tuned, updates
-        super().fit(self._with_vectors(rows), dev)
+        self._weight = self._bias = None  # they read the vectors of another encoder
+        self._fit_head(require_finite(self._with_features(_without_features(rows)), "features"), labels)
         return self
 
     def score(self, dataset: Dataset) -> Dataset:
@@ -148,40 +158,36 @@ class SetFit(Frozen):
         Raises:
             `ModelError`: where the learner has not been fitted.
         """
-        self._head()
-        return super().score(self._with_vectors(dataset))
+        return super().score(_without_features(dataset))
 
-    def variants(self) -> list[Self]:
-        """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
-        copies = [copy.copy(self) for _ in RATES]
-        for variant, share in zip(copies, RATES, strict=True):
-            variant.learning_rate = share * self.learning_rate
-        return copies
+    def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
+        """See `Frozen.sample`; `features` are read where they stand beside `probs`, as `score` gives them."""
+        return super().sample(dataset if "probs" in dataset.column_names else _without_features(dataset), draws)
+
+    def variants(self) -> Iterator[Self]:
+        """Copies to choose from on dev, the first as it is, which all start from one encoder."""
+        self._started()
+        return copies(self, "learning_rate", rates(self.learning_rate))
 
     def describe(self) -> dict[str, Any]:
         """How it was made; see `Learner.describe`."""
         described = super().describe()
         own = {"learning_rate": self.learning_rate, "updates": self.updates_run, "pairs": PAIRS, "warmup": WARMUP}
         settings = {**described["settings"], **own, "weight_decay": WEIGHT_DECAY}
-        return {**described, "precision": self._precision(), "settings": settings}
+        return {**described, "precision": self.precision, "settings": settings}
 
-    def _with_vectors(self, dataset: Dataset) -> Dataset:
-        """`features` anew: those that are there may be of an earlier fit."""
-        return super().prepare(dataset.remove_columns([c for c in ("features",) if c in dataset.column_names]))
+    def _started(self) -> Encoder:
+        """The encoder that `fit` starts from, loaded when it is first needed."""
+        self._start = self._start or load_encoder(self.model)
+        return self._start
 
     def _contrast(self, model: "SentenceTransformer", texts: list[str], labels: np.ndarray) -> int:
         """Trains `model` in place; how many updates it took."""
         pairs = pairs_of(texts, labels, (self.updates or UPDATES) * PAIRS, self.seed)
         updates = self.updates or math.ceil(len(pairs) / PAIRS)
-        with torch.random.fork_rng():
-            torch.manual_seed(integer(self.seed, "setfit"))
-            contrast(model, pairs, updates, learning_rate=self.learning_rate, precision=self._precision())
+        with torch_seeded(integer(self.seed, "setfit"), model.device):
+            contrast(model, pairs, updates, learning_rate=self.learning_rate, precision=self.precision)
         return updates
-
-    def _precision(self) -> str:
-        if self.precision is None:
-            return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
-        return self.precision
 
 
 def require_setfit() -> Any:
@@ -204,7 +210,8 @@ def pairs_of(texts: Sequence[str], labels: np.ndarray, most: int, seed: int) -> 
     The pairs that `setfit` makes of labelled texts, of one class and of two in turn.
 
     Args:
-        texts (`Sequence[str]`): in canonical order; of more than 2,000, as many are drawn.
+        texts (`Sequence[str]`): in canonical order; of more than 2,000, as many are drawn, from all classes in turn,
+            so that a rare one keeps all of its own.
         labels (`np.ndarray`): int64, shape `(len(texts),)`, of at least two classes.
         most (`int`): pairs at most.
         seed (`int`): the seed of the run: the library draws with a fixed one, from the texts as they stand.
@@ -216,7 +223,9 @@ def pairs_of(texts: Sequence[str], labels: np.ndarray, most: int, seed: int) -> 
         >>> pairs_of(["a", "b"], np.array([0, 1]), most=2, seed=0)[1]
         {'sentence_1': 'a', 'sentence_2': 'b', 'label': 0.0}
     """
-    drawn = generator(seed, "pairs").permutation(len(texts))[:TEXTS]
+    drawn = generator(seed, "pairs").permutation(len(texts))
+    in_turn = np.argsort(rank_within(labels[drawn]), kind="stable")
+    drawn = drawn[np.sort(in_turn[:TEXTS])]
     chosen = [texts[row] for row in drawn]
     return list(require_setfit()(chosen, labels[drawn].tolist(), multilabel=False, max_pairs=most))
 
@@ -263,6 +272,11 @@ def contrast(
         scheduler.step()
         optimizer.zero_grad()
     model.eval()
+
+
+def _without_features(dataset: Dataset) -> Dataset:
+    """Those that are there may be of an earlier fit."""
+    return dataset.remove_columns([column for column in ("features",) if column in dataset.column_names])
 
 
 def _vectors(model: "SentenceTransformer", texts: list[str]) -> torch.Tensor:

@@ -2,9 +2,10 @@
 The training loop of a fine-tuned learner: plain Accelerate, to be read from top to bottom.
 
 With several processes (`accelerate launch`, see `rarecase.learn.workers`) each takes its share of every batch, the
-loss is divided by the weight of the whole batch, and the gradients are added up: the same updates as with one process,
-whatever their number. They are added up here and not by a wrapper of the model, so that a process which fails on its
-way, out of memory, leaves no other waiting for its part.
+loss is divided by the weight of the whole batch, and the gradients are added up: without dropout the same updates as
+with one process, whatever their number; with dropout the same batches, of which each process drops units of its own.
+They are added up here and not by a wrapper of the model, so that a process which fails on its way, out of memory,
+leaves no other waiting for its part.
 """
 
 import math
@@ -26,13 +27,11 @@ from transformers import get_linear_schedule_with_warmup
 
 from rarecase.errors import ModelError
 from rarecase.learn.batches import LengthGrouped
+from rarecase.learn.settings import MAX_GRADIENT_NORM, WARMUP
 from rarecase.learn.weights import class_weights
 from rarecase.learn.workers import all_or_none, several
 from rarecase.models import Hyperparameters
 
-WARMUP = 0.1  # of all updates
-MAX_GRADIENT_NORM = 1.0
-RATES = (1.0, 0.5, 2.0)  # of the learning rate: what there is to choose from on dev
 LOOKS = 8  # at dev, where the number of updates is given
 
 Example = dict[str, Any]
@@ -108,7 +107,7 @@ def train(
     weights = torch.tensor(weighed, dtype=torch.float32, device=accelerator.device)
 
     history: list[Epoch] = []
-    best = _Best(network, patience)
+    best = _Best(network, patience, keeps=accelerator.is_main_process)
     updates = islice(_updates(batches, gradient_accumulation), total)
     quiet = None if accelerator.is_main_process else True
     with tqdm(total=total, desc="fine-tuning", delay=2, disable=quiet, leave=False, file=sys.stderr) as bar:
@@ -124,8 +123,11 @@ def train(
                 raise ModelError(
                     f"{settings.model}: the training loss is not finite; lower --learning-rate, or give another model"
                 )
-            history.append(Epoch(loss=loss, dev_macro_f1=_look(dev_macro_f1) if dev_macro_f1 else None))
-            if history[-1].dev_macro_f1 is not None and best.is_past(history[-1].dev_macro_f1):
+            score = _look(dev_macro_f1) if dev_macro_f1 else None
+            history.append(Epoch(loss=loss, dev_macro_f1=score))
+            with all_or_none():
+                past = score is not None and best.is_past(score)
+            if past:
                 break
     best.restore()
     network.eval()
@@ -134,7 +136,8 @@ def train(
 
 def _updates(batches: LengthGrouped, gradient_accumulation: int) -> Iterator[list[list[int]]]:
     """The batches of each update, epoch after epoch without end; the last update of an epoch may have fewer."""
-    for batches.epoch in count():
+    for epoch in count():
+        batches.epoch = epoch
         drawn = list(batches)
         for start in range(0, len(drawn), gradient_accumulation):
             yield drawn[start : start + gradient_accumulation]
@@ -198,10 +201,11 @@ class _Best:
     Args:
         network (`torch.nn.Module`): whose weights.
         patience (`int`): epochs in a row without a better score before it is past.
+        keeps (`bool`): whether the weights are wanted: those of the main process are.
     """
 
-    def __init__(self, network: torch.nn.Module, patience: int):
-        self.network, self.patience = network, patience
+    def __init__(self, network: torch.nn.Module, patience: int, keeps: bool):
+        self.network, self.patience, self.keeps = network, patience, keeps
         self.score, self.since = -1.0, 0
         self.weights: dict[str, torch.Tensor] | None = None
 
@@ -209,8 +213,9 @@ class _Best:
         """Keeps the weights where this score is the best; whether there has been none for too long."""
         if score > self.score:
             self.score, self.since = score, 0
-            state = self.network.state_dict()
-            self.weights = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+            if self.keeps:
+                state = self.network.state_dict()
+                self.weights = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
         else:
             self.since += 1
         return self.since >= self.patience

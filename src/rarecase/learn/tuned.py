@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 
 from rarecase.evaluate.metrics import metrics
+from rarecase.learn.batches import labelled_rows
 from rarecase.schema import matrix
 
 if TYPE_CHECKING:
@@ -47,11 +48,21 @@ class Tuned:
         return self.learner.prepare(dataset)
 
     def fit(self, train: Dataset, dev: Dataset) -> "Tuned":
-        """Fits every variant on `train` and keeps the best on `dev`; without a row in dev only the learner itself."""
-        labels, highest = matrix(dev, "label"), -1.0
-        for variant in self.learner.variants() if len(dev) else [self.learner]:
+        """
+        Fits every variant on `train` and keeps the best on `dev`; without a row in dev only the learner itself.
+
+        Raises:
+            `DataError`: where the classes of one of the two are others, and as the learner's own `fit`.
+        """
+        train, dev = self.prepare(train), self.prepare(dev)  # once for all variants
+        dev_rows, labels = labelled_rows(dev, self.names, "dev")
+        if not len(dev_rows):
+            self.best = self.learner.fit(train, dev)
+            return self
+        highest = -1.0
+        for variant in self.learner.variants():
             variant.fit(train, dev)
-            guesses = matrix(variant.score(dev), "probs").argmax(axis=1) if len(dev) else labels
+            guesses = matrix(variant.score(dev_rows), "probs").argmax(axis=1)
             reached = metrics(labels, guesses, self.names)["macro_f1"]
             if reached > highest:
                 self.best, highest = variant, reached

@@ -4,7 +4,8 @@ Several processes, one learner: what happens under `accelerate launch` or `torch
 Only the main process runs the program: it reads, chooses, asks for labels, generates and writes. The others are not
 even told what the command is: they wait for a learner to fit, train it with the main process
 (`rarecase.learn.training` shares every batch out), and wait again. So nothing outside `rarecase.learn` has to know how
-many processes there are.
+many processes there are. With dropout each drops units of its own, so that another number of them comes to other
+weights.
 
     accelerate launch --multi_gpu --num_processes 2 -m rarecase experiment …
     torchrun --standalone --nproc_per_node 2 -m rarecase experiment …
@@ -65,6 +66,16 @@ def is_main() -> bool:
             "start one, or set ACCELERATE_USE_CPU=1"
         )
     return state.is_main_process
+
+
+def require_main() -> None:
+    """
+    Raises:
+        `ConfigError`: in a process that is to help: one that fits by itself and the main one, which sends it what to
+            fit, would wait for each other for ever.
+    """
+    if several() and not is_main():
+        raise ConfigError("only the main process fits; the others call rarecase.learn.workers.serve()")
 
 
 def serve() -> None:
@@ -144,8 +155,8 @@ def _told_of_failure(error: Exception | None) -> list[tuple[str, str]]:
 
     if not float(reduce(torch.tensor(float(error is not None), device=PartialState().device))):
         return []
-    kind = "user" if isinstance(error, RarecaseError) else "other"
-    return gather_object([] if error is None else [(kind, f"{type(error).__name__}: {error}")])
+    told = ("user", str(error)) if isinstance(error, RarecaseError) else ("other", f"{type(error).__name__}: {error}")
+    return gather_object([] if error is None else [told])
 
 
 def _send(learner: "Finetune", train: Labeled, dev: Labeled) -> None:
@@ -154,9 +165,10 @@ def _send(learner: "Finetune", train: Labeled, dev: Labeled) -> None:
     from rarecase.models import local_folder
 
     local_folder(learner.model)  # so that the others find it in the cache, and none is asked to load what is not there
-    made = {name: getattr(learner, name) for name in ("model", "names", "seed", "gradient_accumulation", "patience")}
+    own = ("model", "names", "seed", "precision", "gradient_accumulation", "patience")
+    made = {name: getattr(learner, name) for name in own}
     job = {
-        "learner": {**made, "precision": learner.describe()["precision"]},
+        "learner": made,
         "settings": asdict(learner.settings),
         "train": (train[0], train[1].tolist()),
         "dev": (dev[0], dev[1].tolist()),

@@ -146,6 +146,10 @@ def read_model(folder: Path) -> Model:
     record = read_record(folder)
     if head.get("names") and (folder / "head.safetensors").is_file() and (folder / "encoder").is_dir():
         kind, names = head.get("learner", "frozen"), head["names"]
+        if kind not in ("frozen", "setfit"):
+            raise ModelError(
+                f"{folder}: head.json is of another learner, expected frozen or setfit; train the model again"
+            )
         made_from, reader = head.get("encoder", ""), folder / "encoder"
     elif any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or []):
         kind, names, made_from, reader = "finetune", _names(config), record["model"] if record else "", folder
@@ -153,10 +157,6 @@ def read_model(folder: Path) -> Model:
         raise ModelError(
             f"{folder}: no classifier in it, expected config.json of one that was trained (finetune) or head.json "
             "beside encoder/ (frozen, setfit); make one with `rarecase train`"
-        )
-    if kind not in _BELONGS:
-        raise ModelError(
-            f"{folder}: head.json is of another learner, expected frozen or setfit; train the model again"
         )
     if record and (record["learner"], record["names"]) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
@@ -321,9 +321,10 @@ def _flags(record: Mapping[str, Any]) -> str:
     said = {name: record[name] for name in ("learner", "model", "seed")}
     settings = record["settings"]
     if record["learner"] != "frozen":
-        own = [name for name in ("epochs", "updates", "learning_rate") if name in settings]
+        # `setfit` that had nothing to contrast made 0 updates, which nobody can ask for.
+        own = [name for name in ("epochs", "updates", "learning_rate") if settings.get(name)]
         said |= {"precision": record["precision"]} | {name: settings[name] for name in own}
-    weights = settings.get("class_weights", settings.get("class_weight"))  # the second in the head of `frozen`
+    weights = settings.get("class_weights", settings.get("class_weight"))  # as `frozen` called it at first
     said["class_weights"] = weights or "none"
     tuned = " --tune" if settings.get("tuned_on_dev") and record["learner"] == "frozen" else ""  # C has no flag
     return " ".join(f"{flag(name)} {shlex.quote(str(value))}" for name, value in said.items()) + tuned
