@@ -170,6 +170,39 @@ def test_a_strategy_that_reads_more_of_the_learner_gets_it_for_pool_and_labelled
     assert "probs" not in last.train.column_names
 
 
+def test_a_strategy_is_shown_the_start_set_and_what_people_labelled_and_none_of_the_variations(tmp_path):
+    start, seen = set(small.table("bootstrap")["text"][:]), []
+
+    @needs("probs", labeled=["embedding", "probs"])
+    def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+        assert {"embedding", "probs"} <= set(labeled.column_names)
+        seen.append(labeled["text"][:])
+        return rows(pool, range(n))
+
+    found = rounds(tmp_path, strategy=curious, generator=Doubtful())
+    text = dict(zip(small.table("pool")["id"][:], small.table("pool")["text"][:], strict=True))
+    for number, shown in enumerate(seen):
+        assert len(shown) == len(set(shown))
+        assert set(shown) == start | {text[id_] for id_ in all_chosen(found[: number + 1])}
+    assert len(seen) == 2
+    assert len(found[-1].train) == len(start) + 2 * 8  # learned from all the same
+
+
+@pytest.mark.parametrize("in_pool", [False, True])
+def test_what_only_one_of_pool_and_labelled_rows_is_read_for_is_embedded_too(tmp_path, in_pool):
+    seen = []
+
+    @needs(*["embedding"] * in_pool, labeled=["embedding"] * (not in_pool))
+    def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+        seen.append(schema.matrix(pool if in_pool else labeled, "embedding"))
+        return rows(pool, range(n))
+
+    bare = {name: table.remove_columns("embedding") for name, table in small.tables().items()}
+    rounds(tmp_path, **bare, strategy=curious, budget=4)
+    expected = schema.matrix(small.table("pool" if in_pool else "bootstrap"), "embedding")
+    assert np.array_equal(seen[0], expected)
+
+
 class Counting(Frozen):
     """Counts how often it is fitted, and what it scores."""
 

@@ -1,5 +1,7 @@
 """Every draw comes from a named child of the one seed."""
 
+import warnings
+
 from rarecase import randomness
 
 
@@ -43,3 +45,17 @@ def test_no_global_generator_is_touched_or_read():
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002
     np.random.seed(1)  # noqa: NPY002
     assert draws(0, "a") == first
+
+
+def test_torch_is_seeded_inside_alone_and_says_nothing_of_other_gpus(monkeypatch):
+    import torch
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)  # which fork_rng would warn of
+    torch.manual_seed(5)
+    state, found = torch.get_rng_state(), []
+    for seed in (1, 1, 2):
+        with warnings.catch_warnings(), randomness.torch_seeded(seed, torch.device("cpu")):
+            warnings.simplefilter("error")
+            found.append(torch.rand(3).tolist())
+    assert found[0] == found[1] != found[2]
+    assert torch.equal(torch.get_rng_state(), state)

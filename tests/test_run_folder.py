@@ -6,13 +6,14 @@ import pty
 import subprocess
 import sys
 import termios
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from datasets import Dataset
 
 from rarecase.config import RunConfig
 from rarecase.errors import RunFolderError
+from rarecase.progress import Progress
 from rarecase.run_folder import FORMAT, Stages, facts, mark, refuse_used, same_settings
 
 
@@ -94,16 +95,37 @@ def test_a_folder_without_a_readable_run_json_is_no_run(tmp_path, content):
 
 
 def test_a_setting_that_changed_is_named_by_its_flag_and_some_may_change(tmp_path):
-    begun = RunConfig(seed=3, strategy="cluster")
-    same_settings(tmp_path, begun, begun)
-    same_settings(tmp_path, begun, replace(begun, budget=300, out=tmp_path), ("budget", "out"))
+    config = RunConfig(seed=3, strategy="cluster")
+    begun = asdict(config)
+    same_settings(tmp_path, begun, config)
+    same_settings(tmp_path, begun, replace(config, budget=300, out=tmp_path), ("budget", "out"))
     with pytest.raises(RunFolderError, match=r"was begun with --seed 3, not 4; leave it as it was, or name another"):
-        same_settings(tmp_path, begun, replace(begun, seed=4))
+        same_settings(tmp_path, begun, replace(config, seed=4))
     with pytest.raises(RunFolderError, match=r"was begun without --learning-rate, not 0\.1"):
-        same_settings(tmp_path, begun, replace(begun, learning_rate=0.1))
+        same_settings(tmp_path, begun, replace(config, learning_rate=0.1))
+
+
+def test_a_setting_that_the_folder_does_not_know_had_its_default(tmp_path):
+    config = RunConfig(seed=3)
+    older = {name: value for name, value in asdict(config).items() if name not in ("class_weights", "tune")}
+    same_settings(tmp_path, older, config)
+    with pytest.raises(RunFolderError, match=r"was begun without --class-weights, not none"):
+        same_settings(tmp_path, older, replace(config, class_weights="none"))
+    with pytest.raises(RunFolderError, match=r"was begun with --tune False, not True"):
+        same_settings(tmp_path, older, replace(config, tune=True))
 
 
 # --- the progress line -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_measured_after_the_last_round_is_said_to_be_of_it(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(Progress, "step", lambda _, description: said.append(description))
+    with Stages(tmp_path, 2) as stages:
+        for number in (1, 2, 3):
+            stages.say(number, "scores")
+    assert said == ["round 1 of 2: scores", "round 2 of 2: scores", "round 2 of 2: scores"]
+
 
 STEPS = """
 import time

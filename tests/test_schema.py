@@ -199,12 +199,47 @@ def test_canonical_order_sorts_by_text_whatever_the_order_of_rows():
         assert [texts[i] for i in schema.canonical_order(ds)] == sorted(texts)
     twice = Dataset.from_dict({"text": ["b", "a", "b", "a"]})
     assert schema.canonical_order(twice).tolist() == [1, 3, 0, 2]
+    labelled = twice.add_column("label", [1, 0, 0, 0])
+    assert schema.canonical_order(labelled).tolist() == [1, 3, 2, 0]
 
 
 def test_label_names_are_those_of_the_class_label():
     assert schema.label_names(table()) == list(NAMES)
     with pytest.raises(DataError, match=r"'label' is Value, expected ClassLabel: dataset\.cast_column"):
         schema.label_names(Dataset.from_dict({"label": ["harmful"]}))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_named_by_the_row_as_it_stands_and_by_its_id(bad):
+    values = np.ones((5, 3), np.float32)
+    values[3, 1] = bad
+    ds = schema.with_column(Dataset.from_dict({"id": list("abcde"), "text": list("edcba")}), "probs", values)
+    with pytest.raises(DataError, match=r"^column 'probs' row 3 \(id 'd'\) is not finite; leave it out, and make it"):
+        schema.finite(ds, "probs")
+    with pytest.raises(DataError, match=r"row 1 \(id 'd'\) is not finite"):
+        schema.finite(ds.select([4, 3]), "probs")
+    with pytest.raises(DataError, match=r"row 3 is not finite"):
+        schema.finite(schema.with_column(ds, "id", ["a post of some words"] * 5), "probs")
+    assert np.array_equal(schema.finite(ds.select([0, 4]), "probs"), np.ones((2, 3)))
+
+
+def test_large_numbers_whole_ones_and_no_rows_are_finite_and_words_are_no_numbers():
+    large = np.full((4, 2), 3e38, np.float32)  # whose squares are not
+    assert np.array_equal(schema.finite(schema.with_column(table(4), "probs", large), "probs"), large)
+    assert schema.finite(Dataset.from_dict({"cluster": [3, -1]}), "cluster").tolist() == [3, -1]
+    assert schema.finite(schema.with_column(table(4), "probs", large).select([]), "probs").shape == (0, 2)
+    with pytest.raises(DataError, match=r"column 'probs' holds no numbers; leave it out, and make it again with lea"):
+        schema.finite(Dataset.from_dict({"probs": ["high"]}), "probs")
+
+
+@pytest.mark.parametrize(
+    ("of_pool", "of_labeled", "expected"),
+    [(["probs"], [], False), (["probs"], ["embedding"], True), (["cluster"], [], True), ([], ["probs"], False)],
+)
+def test_the_encoder_is_needed_for_columns_of_the_pool_or_of_the_labelled_rows(of_pool, of_labeled, expected):
+    strategy = schema.needs(*of_pool, labeled=of_labeled)(lambda pool, n: pool)
+    assert schema.needs_encoder(strategy) is expected
+    assert schema.needs_encoder(lambda pool, n: pool)  # does not say
 
 
 def test_needs_marks_the_function_and_leaves_it_as_it_is():

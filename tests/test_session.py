@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 import small
+import tiny_models
 from datasets import load_dataset
 from endpoint import Server
 from small import NAMES
 
+from rarecase import session
 from rarecase.cli import command
 from rarecase.config import MAY_CHANGE, RunConfig
 from rarecase.errors import RunFolderError
@@ -21,9 +23,12 @@ from rarecase.evaluate.metrics import all_metrics
 from rarecase.evaluate.report import report_of_run
 from rarecase.files import read_parquet, write_parquet
 from rarecase.learn import load_learner
+from rarecase.learn.finetune import Finetune
 from rarecase.learn.record import digest_of
-from rarecase.schema import matrix, rows
-from rarecase.session import mark, marked
+from rarecase.schema import matrix, needs, rows
+from rarecase.session import make_learner_of, mark, marked, needs_embedding, prepare
+from rarecase.sets import Sets
+from rarecase.taxonomy import Taxonomy
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +136,41 @@ def test_a_resume_with_other_data_model_or_seed_is_refused_by_the_name_of_its_fl
     assert f"was begun with {flag} {was or ''}" in shown.err
     assert f"not {value}; leave it as it was, or name another --out" in shown.err
     assert (small.files(ended), (ended / "config.yaml").read_text()) == before
+
+
+def test_a_setting_that_an_older_run_does_not_know_had_its_default(begun, capsys):
+    run = json.loads((begun / "run.json").read_text())
+    del run["settings"]["class_weights"]
+    (begun / "run.json").write_text(json.dumps(run))
+    before = small.files(begun)
+    assert command(["run", "--resume", str(begun), "--class-weights", "none"]) == 2
+    assert "was begun without --class-weights, not none" in capsys.readouterr().err
+    assert command(["run", "--resume", str(begun)]) == 0
+    assert small.files(begun) == before
+
+
+@pytest.mark.parametrize("settings", [{"updates": 500}, {"tune": True}])
+def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn(settings, tmp_path, monkeypatch):
+    tried = []
+
+    def recorded(*arguments):
+        tried.append(make_learner_of(*arguments))
+        return tried[-1]
+
+    monkeypatch.setattr(session, "make_learner_of", recorded)
+    model = str(tiny_models.made()["google-bert/bert-base-cased"])
+    config = RunConfig(learner="finetune", model=model, generator="none", **settings)
+    prepare(tmp_path, config, Sets(taxonomy=Taxonomy.default(), **small.tables()), embedded=False)
+    (learner,) = tried
+    assert isinstance(learner, Finetune)
+    assert learner.describe()["settings"].items() >= {"epochs": 1, "epochs_run": 1}.items()
+
+
+def test_the_texts_are_embedded_for_a_strategy_that_reads_that_of_the_labelled_rows_alone():
+    strategy = needs("probs", labeled=["embedding"])(lambda pool, n, **_: pool)
+    assert needs_embedding(RunConfig(learner="finetune"), strategy)
+    assert not needs_embedding(RunConfig(learner="finetune"), needs("probs")(lambda pool, n, **_: pool))
+    assert needs_embedding(RunConfig(learner="frozen"))
 
 
 def test_tables_that_were_edited_since_are_refused(begun, capsys):

@@ -80,7 +80,7 @@ def test_the_record_of_a_frozen_learner(release, tmp_path):
     record = record_of_two(release, TrainConfig(config_name="bootstrap", seed=3), tmp_path)
     made = {"learner": "frozen", "model": "packaged", "precision": "fp32", "seed": 3, "names": list(NAMES)}
     assert made.items() <= record.items()
-    assert record["settings"] == {"C": 10.0, "class_weight": "balanced"}
+    assert record["settings"] == {"C": 10.0, "class_weights": "balanced"}
 
 
 def test_the_record_of_a_fine_tuned_model_names_its_folder_by_the_last_name_alone(release, tiny, tmp_path):

@@ -7,15 +7,15 @@ who labels, what writes variations and what learns is handed in.
 Where we leave the printed algorithm, and what we take where it is silent:
 
 - The paper takes the single most entropic text of each cluster in turn; a strategy here is asked for the whole batch
-of
-  N at once, which for `cluster` is ⌊N/m⌋ from each of the m clusters (section 4.2 of the paper).
+  of N at once, which for `cluster` is ⌊N/m⌋ from each of the m clusters (section 4.2 of the paper).
 - The loop ends when the budget is spent (B > 0), not one batch later (B ≥ 0), or when the pool is empty. Only a label
   that was given costs budget: what annotators leave empty goes back to the pool, but for what they leave out for good
   (`rarecase.annotate`). Where it is asked for, the loop also ends once more labels would change little
   (`rarecase.acquire.stopping`).
 - Retraining starts from the pretrained weights in every round. Epochs are the learner's, chosen on dev.
 - m is not given in the paper; the default is N. The clustering is done once, on the fixed encoder's embeddings.
-- Variations that fail a check are kept in the round's file, marked, and not learned from.
+- Variations that fail a check are kept in the round's file, marked, and not learned from. Those that pass are learned
+  from and no more: a strategy is shown what people labelled.
 """
 
 from collections.abc import Callable, Iterator, Sequence, Set
@@ -44,19 +44,20 @@ from rarecase.schema import (
     GENERATED,
     HELPERS,
     HUMAN,
+    LEARNERS,
+    Strategy,
+    columns_of,
     conform,
     label_names,
+    labeled_columns_of,
     matrix,
+    name_of,
+    needs_encoder,
     public_id,
     rows,
     to_table,
     with_column,
 )
-
-Strategy = Callable[..., Dataset]
-
-ENCODERS = {"embedding", "cluster", "similarity"}  # the columns that come from the encoder's vectors
-LEARNERS = {"probs", "features", "mc_probs"}  # the columns that the learner makes anew in every round
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def run(
             test.
         dev (`Dataset`): labelled; chooses epochs, is never learned from.
         test (`Dataset`): labelled; only measured on.
-        strategy (`Callable`): `strategy(pool, n, *, labeled, seed) -> Dataset`; see `rarecase.acquire.strategies`.
+        strategy (`Callable`): `strategy(pool, n, *, labeled, seed) -> Dataset`, `labeled` being what people labelled
+            of L; see `rarecase.acquire.strategies`.
         learner (`Learner`): G.
         annotator (`Annotator`): O.
         generator (`Generator`): S with its template T.
@@ -147,7 +149,7 @@ def run(
     taken = {id_ for table in (pool, bootstrap, dev, test) for id_ in table["id"][:]}
 
     def vectorize(dataset: Dataset) -> Dataset:
-        return learner.prepare(embed(dataset, encoder) if reads & ENCODERS else dataset)
+        return learner.prepare(embed(dataset, encoder) if needs_encoder(strategy) else dataset)
 
     with Stages(folder, -(-budget // batch)) as stages:
         U, L, dev, test = map(vectorize, (pool, bootstrap, dev, test))  # V ← vectorize U
@@ -199,6 +201,7 @@ def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> D
 
 
 def _seen_by(learner: Learner, dataset: Dataset, reads: set[str]) -> Dataset:
+    """What `sample` reads are the features that `score` has just made, never those of an earlier round."""
     scored = learner.score(dataset)
     return learner.sample(scored) if "mc_probs" in reads else scored
 
@@ -212,8 +215,11 @@ def _choose(
     seed: int,
     number: int,
 ) -> Dataset:
-    """Text only: a strategy sees no source, label or provenance; its batch is checked before it costs labels."""
-    reads = set(getattr(strategy, "needs_labeled", ()))
+    """
+    Text only: a strategy sees no source, no provenance and no label of the pool, and of L what people labelled. Its
+    batch is checked before it costs labels.
+    """
+    labeled, reads = _by_people(labeled), labeled_columns_of(strategy)
     if reads & LEARNERS:  # only here: a stored choice needs neither them nor the learner
         labeled = _seen_by(learner(), labeled, reads)
     seen = ["id", "text", *(c for c in HELPERS if c in pool.column_names)]
@@ -231,6 +237,11 @@ def _choose(
             f"expected {n} different rows of the pool it was given"
         )
     return chosen.remove_columns([c for c in HELPERS if c in chosen.column_names and c != "cluster"])
+
+
+def _by_people(labeled: Dataset) -> Dataset:
+    """The rows without the variations, whose labels are those of the posts they were made of."""
+    return rows(labeled, [row for row, origin in enumerate(labeled["origin"][:]) if origin != GENERATED])
 
 
 def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) -> Dataset:
@@ -306,7 +317,7 @@ def _measured(
 
     predictions = stages.table(number, "predictions", predict)
     acquired = rows(train, range(start, len(train)))
-    human = rows(acquired, [row for row, origin in enumerate(acquired["origin"][:]) if origin != GENERATED])
+    human = _by_people(acquired)
 
     def measure() -> dict[str, Any]:
         labels, guesses = matrix(predictions, "label"), matrix(predictions, "probs").argmax(axis=1)
@@ -342,13 +353,3 @@ def _judged(
     rounds, first = human["round"][:], max(0, number - WINDOW)
     scored = [read_parquet(stages.path(n + 1, "scores.parquet")) for n in range(first, number + 1)]
     return stop.measure(scored, [rounds.count(n) for n in range(first + 1, number + 1)])
-
-
-def columns_of(strategy: Strategy) -> set[str]:
-    """The columns of the pool that a strategy reads; where it does not say, all but `mc_probs`, which take longest."""
-    return set(getattr(strategy, "needs", [column for column in HELPERS if column != "mc_probs"]))
-
-
-def name_of(strategy: Strategy) -> str:
-    """How a strategy is called in tables and folders."""
-    return getattr(strategy, "__name__", type(strategy).__name__)

@@ -9,7 +9,7 @@ Resuming means: skip a stage whose file exists. Every file is written beside and
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,8 @@ class Stages:
 
     def say(self, number: int, name: str) -> None:
         """Tells the progress line what begins."""
-        self._progress.step(f"round {number} of {self._rounds}: {name}")
+        # What is measured after the last round stands in the folder of the next.
+        self._progress.step(f"round {min(number, self._rounds)} of {self._rounds}: {name}")
 
 
 def asked(folder: Path) -> int:
@@ -132,19 +133,21 @@ def facts(folder: Path, *kinds: str) -> dict[str, Any]:
     return found
 
 
-def same_settings(folder: Path, begun: Any, asked: Any, may_change: Sequence[str] = ("out",)) -> None:
+def same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, may_change: Sequence[str] = ("out",)) -> None:
     """
     Args:
         folder (`Path`): for the message.
-        begun (`dataclass`): the settings it was begun with.
+        begun (`Mapping`): the settings it was begun with, as they are stored; one that there was none of yet had what
+            is its default now.
         asked (`dataclass`): those it is to go on with.
         may_change (`Sequence[str]`): the settings that have no part in what its files say.
 
     Raises:
         `RunFolderError`: naming the first setting that differs.
     """
-    for name in (field.name for field in fields(begun) if field.name not in may_change):
-        old, new = getattr(begun, name), getattr(asked, name)
+    before = type(asked)(**begun)
+    for name in (field.name for field in fields(asked) if field.name not in may_change):
+        old, new = getattr(before, name), getattr(asked, name)
         if old != new:
             begun_with = f"without {flag(name)}" if old is None else f"with {flag(name)} {old}"
             raise RunFolderError(

@@ -19,7 +19,7 @@ from datasets.features.features import generate_from_arrow_type
 from datasets.fingerprint import generate_random_fingerprint
 from datasets.table import InMemoryTable
 
-from rarecase.errors import DataError, MissingColumnError, did_you_mean, is_plain
+from rarecase.errors import DataError, MissingColumnError, did_you_mean, is_plain, shown_id
 
 HUMAN, GENERATED = "human", "generated"
 
@@ -33,6 +33,10 @@ _MAKES = {
     "mc_probs": "learner.sample(dataset)",
 }
 HELPERS = tuple(_MAKES)
+ENCODERS = {"embedding", "cluster", "similarity"}  # those that come from the encoder's vectors
+LEARNERS = {"probs", "features", "mc_probs"}  # those that the learner makes anew in every round
+
+Strategy = Callable[..., Dataset]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -144,6 +148,52 @@ def matrix(dataset: Dataset, column: str) -> np.ndarray:
     return array.to_numpy(zero_copy_only=False).reshape(shape)
 
 
+def finite(dataset: Dataset, column: str) -> np.ndarray:
+    """
+    A numeric column as an array (see `matrix`), once every number of it is one.
+
+    Raises:
+        `MissingColumnError`: naming the call that makes the column.
+        `DataError`: naming the first row, as it stands in the table, that holds a NaN or an infinity; or where the
+            column holds no numbers.
+    """
+    values = matrix(dataset, column)
+    way = f"leave it out, and make it again with {made_by(column)}"
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"column {column!r} holds no numbers; {way}")
+    row = first_not_finite(values)
+    if row is not None:
+        raise DataError(f"column {column!r} {named_row(dataset, row)} is not finite; {way}")
+    return values
+
+
+def first_not_finite(values: np.ndarray) -> int | None:
+    """
+    The first row with a NaN or an infinity, or None.
+
+    Example:
+        >>> first_not_finite(np.array([[0.0, 1.0], [np.nan, 1.0]]))
+        1
+    """
+    # A single pass that makes nothing, for there is hardly ever one; too large a square is looked into as well.
+    if np.isfinite(np.vdot(values, values)):
+        return None
+    good = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    return None if good.all() else int(np.argmin(good))
+
+
+def named_row(dataset: Dataset, row: int) -> str:
+    """
+    A row for messages, with its id where that is no text.
+
+    Example:
+        >>> named_row(pool, 17)
+        "row 17 (id 'p17')"
+    """
+    shown = shown_id(str(dataset[row]["id"])) if "id" in dataset.column_names else ""
+    return f"row {row} (id{shown})" if shown else f"row {row}"
+
+
 def with_column(
     dataset: Dataset, column: str, values: np.ndarray | Sequence[Any] | pa.Array, feature: Any = None
 ) -> Dataset:
@@ -207,14 +257,16 @@ def texts(dataset: Dataset) -> list[str]:
 
 def canonical_order(dataset: Dataset) -> np.ndarray:
     """
-    The rows sorted by text: the order in which every draw goes, so that the order of the rows changes nothing.
+    The rows sorted by text, and where there are labels by these: the order in which every draw, tie and sum goes, so
+    that the order of the rows changes nothing.
 
     Returns:
-        `np.ndarray`: int64, shape `(rows,)`; equal texts stay in the order they have.
+        `np.ndarray`: int64, shape `(rows,)`; what is equal stays in the order it has.
     """
     require(dataset, "text")
-    column = dataset.select_columns(["text"]).with_format("arrow")[:]["text"]
-    return pc.sort_indices(column).to_numpy().astype(np.int64)
+    keys = [name for name in ("text", "label") if name in dataset.column_names]
+    table = dataset.select_columns(keys).with_format("arrow")[:]
+    return pc.sort_indices(table, [(key, "ascending") for key in keys]).to_numpy().astype(np.int64)
 
 
 def label_names(dataset: Dataset) -> list[str]:
@@ -241,7 +293,8 @@ def needs(*columns: str, labeled: Sequence[str] = ()) -> Callable[[F], F]:
 
     Args:
         columns (`str`): of the pool.
-        labeled (`Sequence[str]`): of the labelled rows, beside `text` and `label`.
+        labeled (`Sequence[str]`): of the rows that people labelled, beside `text` and `label`; `cluster` and
+            `similarity` are made of the pool alone.
 
     Example:
         >>> @needs("probs")
@@ -254,6 +307,26 @@ def needs(*columns: str, labeled: Sequence[str] = ()) -> Callable[[F], F]:
         return function
 
     return mark
+
+
+def columns_of(strategy: Strategy) -> set[str]:
+    """The columns of the pool that a strategy reads; where it does not say, all but `mc_probs`, which take longest."""
+    return set(getattr(strategy, "needs", [column for column in HELPERS if column != "mc_probs"]))
+
+
+def labeled_columns_of(strategy: Strategy) -> set[str]:
+    """The columns of the labelled rows that a strategy reads; where it does not say, none."""
+    return set(getattr(strategy, "needs_labeled", ()))
+
+
+def needs_encoder(strategy: Strategy) -> bool:
+    """Whether a strategy reads, of the pool or of the labelled rows, what comes from the encoder's vectors."""
+    return bool((columns_of(strategy) | labeled_columns_of(strategy)) & ENCODERS)
+
+
+def name_of(strategy: Strategy) -> str:
+    """How a strategy is called in tables and folders."""
+    return getattr(strategy, "__name__", type(strategy).__name__)
 
 
 def require(dataset: Dataset, column: str) -> None:

@@ -19,7 +19,7 @@ from rarecase import checks, run_folder
 from rarecase.acquire.embed import Encoder, embed, load_encoder
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.stopping import Stopping, sentence_of
-from rarecase.algorithm import ENCODERS, Round, Strategy, columns_of, name_of, run
+from rarecase.algorithm import Round, run
 from rarecase.annotate import Annotator
 from rarecase.annotate.find import annotator_of
 from rarecase.annotate.people import with_store
@@ -38,7 +38,7 @@ from rarecase.learn import Learner, make_learner
 from rarecase.learn.record import record_of
 from rarecase.models import local_folder
 from rarecase.release import write_release
-from rarecase.schema import conform, matrix, rows, with_column
+from rarecase.schema import Strategy, conform, matrix, name_of, needs_encoder, rows, with_column
 from rarecase.sets import Sets, read_sets, require_a_batch, require_gold
 from rarecase.tables import Columns, read_argument
 from rarecase.tables.origin import origin, together
@@ -195,7 +195,7 @@ def prepare(folder: Path, config: LoopConfig, sets: Sets, embedded: bool) -> Non
 
 def _try_model(config: LoopConfig, sets: Sets) -> None:
     """Learns from one text and scores it, so that a model which cannot do that is known before anything is made."""
-    learner = make_learner_of(replace(config, epochs=1), sets.taxonomy.names, config.seed)
+    learner = make_learner_of(replace(config, epochs=1, updates=None, tune=False), sets.taxonomy.names, config.seed)
     one = learner.prepare(rows(sets.bootstrap, [0]))
     learner.fit(one, rows(one, [])).score(one)
 
@@ -235,7 +235,7 @@ def marked(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str
     """
     facts = run_folder.facts(folder, kind)
     # Not those of config.yaml, which is for people to read, and perhaps to edit.
-    run_folder.same_settings(folder, replace(config, **facts["settings"]), config, may_change)
+    run_folder.same_settings(folder, facts["settings"], config, may_change)
     if facts["data"] != _data(folder):
         raise RunFolderError(
             f"{folder}: its tables or its taxonomy.yaml are not those it was begun with; begin anew in another --out"
@@ -252,8 +252,7 @@ def marked(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str
 
 def needs_embedding(config: LoopConfig, *chosen: Strategy) -> bool:
     """Whether the encoder's vectors are read at all: by a strategy, or by a learner that has the same encoder."""
-    read = set().union(*map(columns_of, chosen))
-    return bool(read & ENCODERS) or shares_encoder(config)
+    return any(map(needs_encoder, chosen)) or shares_encoder(config)
 
 
 def shares_encoder(config: LoopConfig) -> bool:

@@ -100,7 +100,7 @@ def label(folder: Path, config: StartConfig) -> dict[str, int]:
         `RunFolderError`: where the settings are not those of the folder.
     """
     run_folder.facts(folder, "start")
-    same_settings(folder, stored(folder), config, ("store", "out"))
+    same_settings(folder, read_yaml(folder / "config.yaml", StartConfig), config, ("store", "out"))
     if not (folder / "pool.parquet").exists():
         taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
         asked = digest(folder / name for name in ("drawn.parquet", "taxonomy.yaml"))

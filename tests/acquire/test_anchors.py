@@ -9,8 +9,7 @@ from rarecase.acquire import anchors as module
 from rarecase.acquire.anchors import anchors, subpool
 from rarecase.acquire.strategies import entropy, random
 from rarecase.acquire.uncertainty import margin
-from rarecase.algorithm import name_of
-from rarecase.schema import matrix, needs, rows, with_column
+from rarecase.schema import matrix, name_of, needs, rows, with_column
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -34,6 +33,11 @@ def test_the_subpool_is_the_papers(most):
     assert subpool(texts, chosen, most, 20).tolist() == slow_subpool(texts, chosen, 50, most)
 
 
+def test_a_vector_of_length_0_is_like_no_anchor():
+    texts = np.float32([[0.3, np.sqrt(0.91)], [0, 0], [1, 0], [-1, 0]])
+    assert subpool(texts, np.float32([[1, 0]]), 4, 4).tolist() == [2, 0, 1, 3]
+
+
 class Seen:
     """A strategy that remembers what it was shown."""
 
@@ -51,7 +55,7 @@ def shown(pool: Dataset, n: int, known: Dataset, seed: int = 0) -> list[str]:
     return inner.pool["text"][:]
 
 
-def test_the_anchors_are_ten_of_each_class_far_from_each_other_and_a_class_without_an_example_has_none(monkeypatch):
+def test_the_anchors_are_ten_of_each_class_far_from_each_other_and_a_class_without_an_example_has_none():
     known = some_labeled(200)  # three of four classes have examples
     places = module._anchors(known, 0)
     label = matrix(known, "label")[np.argsort(known["text"][:])]

@@ -139,5 +139,7 @@ def test_features_that_are_not_finite_name_their_row():
     pool = some_pool(60)
     features = matrix(pool, "features").copy()
     features[41, 2] = np.nan
-    with pytest.raises(DataError, match=r"column 'features' row 41 is not finite; make it again with learner\.score"):
+    with pytest.raises(
+        DataError, match=r"column 'features' row 41 \(id 'p41'\) is not finite; leave it out, and make it"
+    ):
         badge(with_column(pool, "features", features), 5)

@@ -69,7 +69,7 @@ def test_m_out_of_range_names_the_flag(m):
 def test_an_embedding_that_is_not_finite_is_a_data_error(value):
     vectors = matrix(pool(), "embedding").copy()
     vectors[7, 3] = value
-    with pytest.raises(DataError, match=r"'embedding' holds a value that is not finite; embed the pool again"):
+    with pytest.raises(DataError, match=r"'embedding' row 7 \(id '7'\) is not finite; leave it out, and"):
         assign_clusters(with_column(pool(), "embedding", vectors), 7)
 
 

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from choosing import choose, labeled, make_pool, some_labeled, some_pool
-from datasets import Dataset
+from datasets import ClassLabel, Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,24 +88,26 @@ def slow_typiclust(pool: Dataset, n: int, known: Dataset | None, seed: int) -> l
     region, own = found[0][: len(x)], found[0][len(x) :]
     labels, size = np.bincount(own, minlength=m), np.bincount(found[0], minlength=m)
 
-    def typicality(i: int) -> float:
-        members = [j for j in np.flatnonzero(region == region[i]) if j != i]
-        far = np.sort(np.linalg.norm(x[members].astype(float) - x[i], axis=1))[:20]
-        return 1 / (far.mean() + 1e-5) if len(far) else 1e5
-
     picks: list[int] = []
+
+    def typicality(i: int) -> float:
+        members = [j for j in np.flatnonzero(region == region[i]) if j not in picks]
+        far = np.sort(np.linalg.norm(x[members].astype(float) - x[i], axis=1))[1 : 1 + min(20, len(members) // 2)]
+        return 1 / (far.mean() + 1e-5) if len(far) else 0
+
     while len(picks) < n:
         left = [i for i in range(len(x)) if i not in picks]
-        first = min({region[i] for i in left}, key=lambda c: (labels[c], -size[c], c))
+        first = min({region[i] for i in left}, key=lambda c: (size[c] <= 5, labels[c], -size[c], c))
         picks.append(max((i for i in left if region[i] == first), key=typicality))
         labels[first] += 1
     return texts[picks].tolist()
 
 
 @pytest.mark.parametrize("known", [None, some_labeled(7)])
-def test_typiclust_is_the_obvious_algorithm(known):
+@pytest.mark.parametrize("n", [12, 150])  # the second uses every cluster up
+def test_typiclust_is_the_obvious_algorithm(n, known):
     pool = some_pool(150)
-    assert choose(typiclust, pool, 12, labeled=known, seed=2) == slow_typiclust(pool, 12, known, 2)
+    assert choose(typiclust, pool, n, labeled=known, seed=2) == slow_typiclust(pool, n, known, 2)
 
 
 def test_the_most_typical_text_of_each_region_comes_the_largest_region_first():
@@ -116,7 +118,8 @@ def test_the_most_typical_text_of_each_region_comes_the_largest_region_first():
     assert group[picked].tolist() == [2, 0, 1]
     for pick in picked:
         own = np.flatnonzero(group == group[pick])
-        mean = np.sort(distances(vectors[own], vectors[own]), axis=1)[:, 1:21].mean(axis=1)
+        k = min(20, len(own) // 2)
+        mean = np.sort(distances(vectors[own], vectors[own]), axis=1)[:, 1 : k + 1].mean(axis=1)
         assert pick == own[np.argmin(mean)]
     assert chosen["score"][0] == pytest.approx(1 / mean_to_neighbours(vectors[group == 2]), rel=1e-3)
 
@@ -130,6 +133,21 @@ def test_a_region_with_a_label_waits_until_every_other_has_one():
     known = with_column(labeled(some_pool(1)), "embedding", vectors[[70]].astype(np.float32))  # of the largest
     picked = [int(id_[1:]) for id_ in typiclust(pool_of(vectors), 2, labeled=known)["id"][:]]
     assert group[picked].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("n", [5, 20, 60])
+def test_outliers_are_not_typical(n):
+    rng = np.random.default_rng(0)
+    far = 100 * np.linalg.qr(rng.normal(size=(10, 10)))[0]
+    chosen = typiclust(pool_of(np.concatenate([rng.normal(size=(1000, 10)), far])), n)
+    assert max(int(id_[1:]) for id_ in chosen["id"][:]) < 1000
+
+
+def test_a_text_without_a_neighbour_is_not_typical_and_one_among_its_like_is_as_typical_as_can_be():
+    alone = typiclust(pool_of(100 * np.eye(3)), 3)
+    assert alone["score"][:] == [0, 0, 0]
+    same = typiclust(pool_of(np.ones((8, 3))), 1)
+    assert same["score"][0] == pytest.approx(1e5, rel=0.01)
 
 
 def test_more_labels_than_the_cap_on_clusters_still_gives_n_different_texts(monkeypatch):
@@ -198,8 +216,20 @@ def test_the_regions_are_covered_the_largest_first(monkeypatch):
     assert sorted(chosen["score"][:], reverse=True) == chosen["score"][:] == [40, 30, 20, 10]
 
 
-def test_a_single_pseudo_label_makes_every_ball_pure():
-    assert covering_radius(np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32), 1, seed=0) > 1e30
+@pytest.mark.parametrize(
+    ("vectors", "classes"),
+    [(np.random.default_rng(0).normal(size=(50, 3)), 1), (np.ones((50, 3)), 4), (np.ones((1, 3)), 4)],
+    ids=["one class", "one vector", "one text"],
+)
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_a_single_pseudo_label_makes_every_ball_pure(vectors, classes):
+    if classes == 1:
+        assert 1e30 < covering_radius(vectors.astype(np.float32), classes, seed=0) < np.inf
+    n = min(3, len(vectors))
+    known = with_column(some_labeled(2), "embedding", vectors[[0, 0]].astype(np.float32))
+    known = with_column(known, "label", [0, 0], ClassLabel(num_classes=classes))
+    assert probcover(pool_of(vectors), n, labeled=known.select([]))["score"][:] == [len(vectors), 0, 0][:n]
+    assert probcover(pool_of(vectors), n, labeled=known)["score"][:] == [0] * n
 
 
 def test_nothing_says_how_many_classes_there_are():

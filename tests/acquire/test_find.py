@@ -6,8 +6,8 @@ import pytest
 
 import rarecase
 from rarecase.acquire.find import STRATEGIES, find_strategy
-from rarecase.algorithm import name_of
 from rarecase.errors import ConfigError
+from rarecase.schema import name_of
 
 MINE = """
 from rarecase.schema import needs
@@ -25,6 +25,14 @@ def unmade(pool, n, *, labeled=None, seed=0): ...
 def unmade_of_labeled(pool, n, *, labeled=None, seed=0): ...
 
 
+@needs("probs", labeled=["probs", "cluster"])
+def cluster_of_labeled(pool, n, *, labeled=None, seed=0): ...
+
+
+@needs("similarity", labeled=["similarity"])
+def similarity_of_labeled(pool, n, *, labeled=None, seed=0): ...
+
+
 def bootstrap(pool, n, *, labeled=None, seed=0): ...
 
 
@@ -33,6 +41,9 @@ def data(pool, n, *, labeled=None, seed=0): ...
 
 short = lambda pool, n, *, labeled=None, seed=0: ...
 """
+
+
+OF_LABELED = "of the labelled rows, which nothing makes; expected any of embedding, probs, features, mc_probs"
 
 
 @pytest.fixture
@@ -84,7 +95,9 @@ def test_a_function_of_the_working_folder_is_found():
         ("data", "'data' cannot name a config; .*; give the function another name"),
         ("short", "'<lambda>' cannot name a config; .*; give the function another name"),
         ("unmade", "needs the column 'mc_probabilities', which nothing makes; expected any of .*mean 'mc_probs'"),
-        ("unmade_of_labeled", "needs the column 'feature', which nothing makes; expected any of .*mean 'features'"),
+        ("unmade_of_labeled", f"needs the column 'feature' {OF_LABELED}; did you mean 'features'"),
+        ("cluster_of_labeled", f"needs the column 'cluster' {OF_LABELED}"),
+        ("similarity_of_labeled", f"needs the column 'similarity' {OF_LABELED}"),
     ],
 )
 def test_a_function_that_could_only_fail_later_is_refused(function, says):

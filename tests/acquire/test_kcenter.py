@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from rarecase.acquire import kcenter
 from rarecase.acquire.kcenter import BLOCK, k_center
-from rarecase.errors import DataError
 
 
 def textbook(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> tuple[list[int], np.ndarray]:
@@ -116,11 +115,3 @@ def test_the_vectors_stay_as_they_are_and_any_layout_will_do():
     before = vectors.copy()
     assert k_center(vectors, 10)[0].tolist() == k_center(vectors.astype(np.float32), 10)[0].tolist()
     assert np.array_equal(vectors, before)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_value_that_is_not_finite_is_a_data_error_with_its_row(value):
-    vectors = random_vectors(9)
-    vectors[4, 2] = value
-    with pytest.raises(DataError, match=r"'embedding' row 4 is not finite"):
-        k_center(vectors, 2)

@@ -6,8 +6,8 @@ from datasets import ClassLabel, Dataset
 from sklearn.linear_model import LogisticRegression
 
 from rarecase.acquire.embed import compare
+from rarecase.acquire.measures import closeness_of
 from rarecase.acquire.rare import C, rare
-from rarecase.acquire.uncertainty import closeness_of
 from rarecase.errors import ConfigError, MissingColumnError
 from rarecase.schema import matrix, rows, with_column
 

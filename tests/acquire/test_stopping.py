@@ -154,9 +154,11 @@ def test_what_stopped_is_said_in_a_sentence():
     stopping = {"uncertainty": 0.1234, "stability": 0.9951, "gain": 0.25}
     said = {name: sentence_of({"labels": 60, "stopping": {**stopping, "stopped": name}}) for name in stopping}
     assert said == {
-        "uncertainty": "Stopped after 60 labels: the mean entropy of what is unlabelled is 0.12 nats (uncertainty).",
+        "uncertainty": "Stopped after 60 labels: the mean entropy of what is unlabelled is 0.123 nats (uncertainty).",
         "stability": "Stopped after 60 labels: the last learners agree with a kappa of 0.995 (stability).",
         "gain": "Stopped after 60 labels: ten more would change 0.25 % of predictions (gain).",
     }
+    all_change = {"labels": 60, "stopping": {**stopping, "gain": 100.0, "stopped": "gain"}}
+    assert sentence_of(all_change) == "Stopped after 60 labels: ten more would change 100 % of predictions (gain)."
     assert sentence_of({"labels": 60, "stopping": {**stopping, "stopped": None}}) is None
     assert sentence_of({"labels": 60}) is None

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rarecase.acquire.strategies import entropy
-from rarecase.acquire.uncertainty import bald, least_confidence, margin, mutual_information
+from rarecase.acquire.uncertainty import bald, least_confidence, margin
 from rarecase.errors import DataError
 from rarecase.files import read_parquet, write_parquet
 from rarecase.schema import matrix, rows, with_column
@@ -60,13 +60,6 @@ def test_ties_go_by_text(strategy):
 def test_a_single_class_has_no_second():
     pool = make_pool(np.ones((3, 1)), np.zeros(3))
     assert margin(pool, 3)["score"][:] == [0, 0, 0]
-
-
-def test_bald_asks_where_sure_draws_differ_not_where_all_are_unsure():
-    differ, unsure, agree = [[1, 0], [0, 1]], [[0.5, 0.5], [0.5, 0.5]], [[1, 0], [1, 0]]
-    found = mutual_information(np.array([differ, unsure, agree]))
-    assert found == pytest.approx([np.log(2), 0, 0])
-    assert (found >= 0).all()
 
 
 def test_draws_travel_through_files_and_selections():

@@ -60,7 +60,7 @@ def test_each_setting_learns_from_what_it_says(release, tmp_path):
         assert told["train_rows"] == START + copies * HUMAN
         assert told["class_counts"] == {name: start[name] + copies * human[name] for name in NAMES}  # the parents'
     assert record(out, "packaged-bootstrap-bootstrap-0")["train_rows"] == START
-    weights = {s: record(out, f"packaged-cluster-{s}-0")["fit"]["class_weight"] for s in ("human", "human+weights")}
+    weights = {s: record(out, f"packaged-cluster-{s}-0")["fit"]["class_weights"] for s in ("human", "human+weights")}
     assert weights == {"human": None, "human+weights": "balanced"}
     assert "no variations to learn from" in record(out, "packaged-entropy-human+llm-0")["error"]
     assert len([*(out / "cells").iterdir()]) == 1 + 2 * 4
@@ -198,6 +198,15 @@ def test_other_settings_are_refused(name, begun, capsys):
     out, data, flags = begun
     changes, says = CHANGED[name]
     assert says in refused(data, out, capsys, **{**flags, **changes})
+
+
+def test_a_setting_that_an_older_grid_does_not_know_had_its_default(begun, capsys):
+    out, data, flags = begun
+    run = json.loads((out / "run.json").read_text())
+    del run["settings"]["class_weights"]
+    (out / "run.json").write_text(json.dumps(run))
+    says = "was begun without --class-weights, not none"
+    assert says in refused(data, out, capsys, **{**flags, "class_weights": "none"})
 
 
 def test_other_data_and_other_models_are_refused(begun, capsys):

@@ -126,6 +126,15 @@ def test_other_settings_are_refused_by_the_name_of_their_flag(grid, capsys, flag
     assert (small.files(grid), (grid / "config.yaml").read_text()) == before
 
 
+def test_a_setting_that_an_older_grid_does_not_know_had_its_default(mine, grid, capsys):
+    run = json.loads((mine / "run.json").read_text())
+    del run["settings"]["class_weights"]
+    (mine / "run.json").write_text(json.dumps(run))
+    assert command(simulate(grid.parent, "--class-weights", "none", "--out", str(mine))) == 2
+    assert "was begun without --class-weights, not none" in capsys.readouterr().err
+    assert command(simulate(grid.parent, "--out", str(mine))) == 0
+
+
 def test_a_grid_whose_tables_or_settings_were_edited_is_refused(mine, grid, capsys):
     config = (mine / "config.yaml").read_text()
     (mine / "config.yaml").write_text(config.replace("budget: 8", "budget: 12"))

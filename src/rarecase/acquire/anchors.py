@@ -5,10 +5,9 @@ from datasets import Dataset
 
 from rarecase import randomness
 from rarecase.acquire.neighbours import nearest
-from rarecase.acquire.picks import by_text, require_count, require_labeled
+from rarecase.acquire.picks import by_text, directions, require_count, require_labeled
 from rarecase.acquire.seeding import k_means_plus_plus
-from rarecase.algorithm import Strategy, name_of
-from rarecase.schema import canonical_order, matrix, needs, rows
+from rarecase.schema import Strategy, canonical_order, name_of, needs, rows
 
 ANCHORS = 10  # of each class
 NEIGHBOURS = 50  # of each anchor
@@ -43,17 +42,15 @@ def anchors(strategy: Strategy) -> Strategy:
         require_count(pool, n)
         known = require_labeled(labeled, name_of(narrowed))
         places = _anchors(known, seed)
-        near = subpool(_directions(pool), _directions(known)[places], max(n, SUBPOOL), n)
+        near = subpool(directions(pool, "embedding"), directions(known, "embedding")[places], max(n, SUBPOOL), n)
         return strategy(rows(pool, canonical_order(pool)[near]), n, labeled=labeled, seed=seed)
 
     narrowed.__name__ = f"anchors-{name_of(strategy)}"
     narrowed.__doc__ = strategy.__doc__
     if not hasattr(strategy, "needs"):  # it reads whatever there is, and so does this
         return narrowed
-    reads, reads_labeled = strategy.needs, getattr(strategy, "needs_labeled", ())
-    return needs(*reads, *({"embedding"} - {*reads}), labeled=[*reads_labeled, *({"embedding"} - {*reads_labeled})])(
-        narrowed
-    )
+    reads, of_labeled = strategy.needs, getattr(strategy, "needs_labeled", ())
+    return needs(*dict.fromkeys((*reads, "embedding")), labeled=[*dict.fromkeys((*of_labeled, "embedding"))])(narrowed)
 
 
 def subpool(texts: np.ndarray, anchors: np.ndarray, most: int, least: int) -> np.ndarray:
@@ -61,8 +58,8 @@ def subpool(texts: np.ndarray, anchors: np.ndarray, most: int, least: int) -> np
     The rows near the anchors, best first.
 
     Args:
-        texts (`np.ndarray`): float32, shape `(rows, dimensions)`, of length 1, in the order of the texts.
-        anchors (`np.ndarray`): float32, shape `(anchors, dimensions)`, of length 1.
+        texts (`np.ndarray`): float32, shape `(rows, dimensions)`, of length 1 or 0, in the order of the texts.
+        anchors (`np.ndarray`): float32, shape `(anchors, dimensions)`, likewise.
         most (`int`): how many at most.
         least (`int`): how many at least, at most `rows`.
 
@@ -71,12 +68,13 @@ def subpool(texts: np.ndarray, anchors: np.ndarray, most: int, least: int) -> np
     """
     k = min(NEIGHBOURS, len(texts))
     while True:
-        distance, found = nearest(anchors, texts, k)
+        _, found = nearest(anchors, texts, k)
         count = np.bincount(found.ravel(), minlength=len(texts))
         if np.count_nonzero(count) >= least:
             break
         k = min(2 * k, len(texts))
-    similarity = (1.0 - distance.astype(np.float64) ** 2 / 2).ravel()  # of vectors of length 1
+    products = (np.einsum("kd,d->k", texts[of], own, dtype=np.float64) for of, own in zip(found, anchors, strict=True))
+    similarity = np.concatenate([*products])
     mean = np.bincount(found.ravel(), weights=similarity, minlength=len(texts)) / np.maximum(count, 1)
     near = np.flatnonzero(count)
     return near[np.argsort(-mean[near], kind="stable")][:most]
@@ -84,8 +82,7 @@ def subpool(texts: np.ndarray, anchors: np.ndarray, most: int, least: int) -> np
 
 def _anchors(labeled: Dataset, seed: int) -> np.ndarray:
     """The rows of the anchors in the order of the texts, class after class."""
-    vectors, label = by_text(labeled, "embedding").astype(np.float64), matrix(labeled, "label")
-    label = label[canonical_order(labeled)]
+    vectors, label = by_text(labeled, "embedding").astype(np.float64), by_text(labeled, "label")
     found = []
     for c in np.unique(label):
         own = np.flatnonzero(label == c)
@@ -97,10 +94,3 @@ def _anchors(labeled: Dataset, seed: int) -> np.ndarray:
         first = int(rng.integers(len(own)))
         found.append(own[k_means_plus_plus(squared_distances, len(own), min(ANCHORS, len(own)), first, rng)[0]])
     return np.concatenate(found)
-
-
-def _directions(dataset: Dataset) -> np.ndarray:
-    """The embeddings at length 1, sorted by text; one of length 0 stays as it is."""
-    vectors = by_text(dataset, "embedding")
-    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    return vectors / np.where(length > 0, length, 1.0)

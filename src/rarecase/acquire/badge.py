@@ -4,10 +4,9 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase import randomness
-from rarecase.acquire.picks import require_count, require_finite
+from rarecase.acquire.picks import require_count
 from rarecase.acquire.seeding import BLOCK, k_means_plus_plus
-from rarecase.errors import DataError
-from rarecase.schema import canonical_order, made_by, matrix, needs, rows, with_column
+from rarecase.schema import canonical_order, finite, needs, rows, with_column
 
 
 @needs("probs", "features")
@@ -41,7 +40,7 @@ def badge(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 
     """
     require_count(pool, n)
     order = canonical_order(pool)
-    gradients = Gradients(matrix(pool, "probs"), matrix(pool, "features"), order)
+    gradients = Gradients(finite(pool, "probs"), finite(pool, "features"), order)
     first = int(np.argmax(gradients.squared_norms))
     picks, squared = k_means_plus_plus(
         gradients.squared_distances, len(pool), n, first, randomness.generator(seed, "badge")
@@ -60,22 +59,16 @@ class Gradients:
         probs (`np.ndarray`): shape `(rows, classes)`.
         features (`np.ndarray`): shape `(rows, dimensions)`.
         order (`np.ndarray`): int64, shape `(rows,)`: where each row stands.
-
-    Raises:
-        `DataError`: where a probability or a feature is not finite.
     """
 
     def __init__(self, probs: np.ndarray, features: np.ndarray, order: np.ndarray):
-        self.errors = require_finite(probs.take(order, axis=0).astype(np.float64), "probs")
+        self.errors = probs.take(order, axis=0).astype(np.float64)
         self.errors[np.arange(len(order)), self.errors.argmax(axis=1)] -= 1.0
         self.features, self.order = features, order
         self.squared_norms = np.einsum("ij,ij->i", self.errors, self.errors)
         for start in range(0, len(order), BLOCK):
             h = self._features(np.arange(start, min(start + BLOCK, len(order))))
             self.squared_norms[start : start + BLOCK] *= np.einsum("ij,ij->i", h, h)
-        if not np.isfinite(self.squared_norms).all():
-            row = order[np.argmin(np.isfinite(self.squared_norms))]
-            raise DataError(f"column 'features' row {row} is not finite; make it again with {made_by('features')}")
 
     def products(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
         """The inner products of two sets of gradients, given by row numbers: float64, `(len(some), len(others))`."""

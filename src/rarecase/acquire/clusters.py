@@ -4,8 +4,8 @@ import numpy as np
 from datasets import ClassLabel, Dataset
 
 from rarecase import randomness
-from rarecase.errors import ConfigError, DataError
-from rarecase.schema import canonical_order, matrix, with_column
+from rarecase.errors import ConfigError
+from rarecase.schema import canonical_order, finite, with_column
 
 
 def assign_clusters(pool: Dataset, m: int, *, seed: int = 0) -> Dataset:
@@ -27,20 +27,17 @@ def assign_clusters(pool: Dataset, m: int, *, seed: int = 0) -> Dataset:
     Raises:
         `MissingColumnError`: where the pool has not been embedded.
         `ConfigError`: where `m` is not from 1 to `len(pool)`.
-        `DataError`: where an embedding is not finite.
+        `DataError`: naming the first row whose embedding is not finite.
 
     Example:
         >>> pool = assign_clusters(embed(pool, encoder), 20, seed=0)
     """
-    vectors = matrix(pool, "embedding")
+    vectors = finite(pool, "embedding")
     if not 1 <= m <= len(pool):
         raise ConfigError(f"clusters = {m}: expected from 1 to the {len(pool)} rows of the pool (--clusters)")
     order = canonical_order(pool)
     vectors = vectors.take(order, axis=0)  # several times as fast as indexing
-    try:
-        found = k_means(vectors, m, randomness.integer(seed, "clusters"))
-    except ValueError as error:
-        raise DataError("column 'embedding' holds a value that is not finite; embed the pool again") from error
+    found = k_means(vectors, m, randomness.integer(seed, "clusters"))
     regions = np.empty(len(pool), dtype=np.int64)
     regions[order] = found
     return with_column(pool, "cluster", regions, ClassLabel(num_classes=m))

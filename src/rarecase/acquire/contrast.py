@@ -1,15 +1,13 @@
 """Strategies that hold the pool against the labelled texts: where the learner contradicts itself, or its labels."""
 
-import math
-
 import numpy as np
 from datasets import Dataset
 
 from rarecase import randomness
 from rarecase.acquire.clusters import k_means
+from rarecase.acquire.measures import entropy_of
 from rarecase.acquire.neighbours import nearest
-from rarecase.acquire.picks import by_text, require_count, require_labeled
-from rarecase.acquire.strategies import entropy_of
+from rarecase.acquire.picks import by_text, directions, require_count, require_labeled
 from rarecase.schema import canonical_order, needs, rows, with_column
 
 NEIGHBOURS = 10  # of the paper of `contrastive`
@@ -22,8 +20,8 @@ def contrastive(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: 
     The texts that the learner sees otherwise than the labelled texts most like them: Margatina, Vernikos, Barrault and
     Aletras (2021), *Active Learning by Acquiring Contrastive Examples*, algorithm 1 (CAL).
 
-    Of each text, the 10 nearest labelled texts by `features` (Euclidean), and the mean divergence KL(p of the
-    neighbour ‖ p of the text) over them.
+    Of each text, the 10 nearest labelled texts by `features` (Euclidean, at length 1 as in the authors' code), and the
+    mean divergence KL(p of the neighbour ‖ p of the text) over them.
 
     Args:
         pool (`Dataset`): columns `probs` (float32, shape `(rows, classes)`) and `features` (float32, shape
@@ -46,7 +44,7 @@ def contrastive(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: 
     labeled = require_labeled(labeled, "contrastive")
     own, known = by_text(pool, "probs"), by_text(labeled, "probs")
     k = min(NEIGHBOURS, len(labeled))
-    _, neighbours = nearest(by_text(pool, "features"), by_text(labeled, "features"), k)
+    _, neighbours = nearest(directions(pool, "features"), directions(labeled, "features"), k)
     # KL(q ‖ p) = Σ q log q - Σ q log p; a class that neither has (no example yet) adds nothing.
     p = np.log(np.maximum(own.astype(np.float64), SMALLEST))
     q = known.astype(np.float64)
@@ -115,11 +113,11 @@ def _errors(vectors: np.ndarray, region: np.ndarray, labeled: Dataset) -> np.nda
     centres = np.stack([vectors[region == c].mean(axis=0) for c in range(region.max() + 1)])
     _, own = nearest(by_text(labeled, "embedding"), centres, 1)
     label = by_text(labeled, "label")
-    error = 1.0 - by_text(labeled, "probs").astype(np.float64)[np.arange(len(label)), label]
+    # A float32 may be a little more than 1, and a claim may not be less than 0.
+    error = np.clip(1.0 - by_text(labeled, "probs").astype(np.float64)[np.arange(len(label)), label], 0.0, 1.0)
     count = np.bincount(own[:, 0], minlength=len(centres))
-    # `fsum` rounds once: equal texts with different labels add up to the same in any order.
-    total = np.array([math.fsum(error[own[:, 0] == c]) for c in range(len(centres))])
-    return np.where(count > 0, total / np.maximum(count, 1), math.fsum(error) / len(error))
+    total = np.bincount(own[:, 0], weights=error, minlength=len(centres))
+    return np.where(count > 0, total / np.maximum(count, 1), error.mean())
 
 
 def shares(claim: np.ndarray, size: np.ndarray, n: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from rarecase.schema import canonical_order, needs, rows, with_column
 
 NEIGHBOURS = 20  # of a typical text; the paper's K
 MOST_CLUSTERS = 500  # the authors' cap
+SMALL = 5  # a cluster of no more texts is left out, as in the authors' code
 PURITY = 0.95  # the paper's alpha, for delta
 BALLS = 2000  # from which delta is estimated
 
@@ -24,9 +25,13 @@ def typiclust(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: in
 
     Pool and labelled texts are split by k-means into as many clusters as there will be labels, at most 500. The next
     text is the most typical one of the cluster with the fewest labels, of these the largest: of those without a label
-    while there are any. Typicality (equation 1) is the inverse of the mean distance to the 20 nearest neighbours, here
-    among the texts of the pool in the same cluster, as in the authors' code. Their lower limit of five texts for a
-    cluster is left out: small clusters come last as it is.
+    while there are any. Clusters of at most five texts, which are outliers, are left out as in the authors' code; here
+    they follow once all others are used up.
+
+    Typicality (equation 1) is the inverse of the mean distance to the nearest neighbours. As in the authors' code
+    these are 20, at most half of what they are found among: the texts of the cluster that have no label and are not
+    chosen yet. The distance is the paper's, where the code has its square; and what was just chosen counts as a label
+    of its cluster, where the code goes round the clusters in their first order.
 
     Args:
         pool (`Dataset`): column `embedding` (float32, shape `(rows, dimensions)`).
@@ -35,8 +40,8 @@ def typiclust(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: in
         seed (`int`): decides the clustering.
 
     Returns:
-        `Dataset`: the `n` chosen rows in order of choice, with `score` (typicality, at most 100,000: of a
-            text whose neighbours all equal it, or that has none).
+        `Dataset`: the `n` chosen rows in order of choice, with `score` (typicality: 100,000 at most, of a text whose
+        neighbours all equal it; 0 of one that has none).
 
     Raises:
         `MissingColumnError`: naming the call that makes `embedding`.
@@ -49,27 +54,27 @@ def typiclust(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: in
     vectors, count = _with_labeled(pool, labeled)
     m = min(len(vectors) - count + n, MOST_CLUSTERS)
     found = k_means(vectors, m, randomness.integer(seed, "typiclust"))
-    region, labels = found[:count], np.bincount(found[count:], minlength=m)
+    region, labels = found[:count].copy(), np.bincount(found[count:], minlength=m)
     size = np.bincount(found, minlength=m)
-    left = np.bincount(region, minlength=m)
-    queues: dict[int, list[tuple[int, float]]] = {}
-    picks, typicality = np.empty(n, np.int64), np.empty(n)
+    picks, scores = np.empty(n, np.int64), np.empty(n)
     for step in range(n):
-        c = min(np.flatnonzero(left).tolist(), key=lambda c: (labels[c], -size[c], c))
-        if c not in queues:
-            queues[c] = _most_typical(vectors, np.flatnonzero(region == c))
-        picks[step], typicality[step] = queues[c].pop(0)
+        c = min(np.unique(region[region >= 0]), key=lambda c: (size[c] <= SMALL, labels[c], -size[c], c))
+        members = np.flatnonzero(region == c)
+        typicality = _typicality(vectors[members])
+        best = np.argmax(typicality)
+        picks[step], scores[step] = members[best], typicality[best]
+        region[members[best]] = -1  # chosen, and nobody's neighbour from now on
         labels[c] += 1
-        left[c] -= 1
-    return with_column(rows(pool, canonical_order(pool)[picks]), "score", typicality)
+    return with_column(rows(pool, canonical_order(pool)[picks]), "score", scores)
 
 
-def _most_typical(vectors: np.ndarray, members: np.ndarray) -> list[tuple[int, float]]:
-    """The rows of a cluster with their typicality, most typical first."""
-    own = vectors[members]
-    distance, _ = nearest(own, own, min(NEIGHBOURS + 1, len(members)))  # the nearest of each row is itself
-    typicality = 1.0 / (distance.sum(axis=1) / max(distance.shape[1] - 1, 1) + 1e-5)  # as in the authors' code
-    return [(int(members[i]), float(typicality[i])) for i in np.argsort(-typicality, kind="stable")]
+def _typicality(vectors: np.ndarray) -> np.ndarray:
+    """Of each text among these, float64, shape `(rows,)`."""
+    k = min(NEIGHBOURS, len(vectors) // 2)
+    if not k:
+        return np.zeros(len(vectors))
+    distance, _ = nearest(vectors, vectors, k + 1)  # the nearest of each row is itself
+    return 1.0 / (distance.sum(axis=1, dtype=np.float64) / k + 1e-5)  # as in the authors' code
 
 
 @needs("embedding", labeled=["embedding"])
@@ -129,7 +134,7 @@ def covering_radius(vectors: np.ndarray, classes: int, seed: int) -> float:
         seed (`int`): of the pseudo-labels and of the texts whose balls are looked at, where there are over 2,000.
 
     Returns:
-        `float`: a Euclidean distance; huge where there is but one pseudo-label, as every ball is pure then.
+        `float`: a Euclidean distance, finite; huge where there is but one pseudo-label, as every ball is pure then.
     """
     pseudo = k_means(vectors, min(classes, len(vectors)), randomness.integer(seed, "probcover"))
     some = np.arange(len(vectors))

@@ -14,7 +14,7 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase import schema
-from rarecase.errors import DataError, ModelError, shown_id
+from rarecase.errors import DataError, ModelError
 from rarecase.models import PACKAGED, loading, local_folder, quiet
 
 if TYPE_CHECKING:
@@ -156,10 +156,11 @@ def encode(dataset: Dataset, encoder: Encoder) -> np.ndarray:
     name = getattr(encoder, "name", type(encoder).__name__)
     if vectors.ndim != 2 or len(vectors) != len(dataset):
         raise ModelError(f"encoder {name}: gave shape {vectors.shape} for {len(dataset)} texts, expected (rows, dim)")
-    row = _first_not_finite(vectors)
+    row = schema.first_not_finite(vectors)
     if row is not None:
         raise ModelError(
-            f"encoder {name}: the vector of {_row(dataset, row)} is not finite; give another model, or drop the row"
+            f"encoder {name}: the vector of {schema.named_row(dataset, row)} is not finite; "
+            "give another model, or drop the row"
         )
     return vectors
 
@@ -172,16 +173,10 @@ def require_finite(dataset: Dataset, column: str) -> np.ndarray:
         `MissingColumnError`: where the column is not there.
         `DataError`: naming the first row that holds a null, a NaN or an infinity.
     """
-    vectors = schema.matrix(dataset, column)
+    vectors = schema.finite(dataset, column)
     if vectors.ndim != 2:
         raise DataError(
             f"column {column!r}: expected a list of numbers in each row; leave it out and it is computed anew"
-        )
-    row = _first_not_finite(vectors)
-    if row is not None:
-        raise DataError(
-            f"column {column!r} {_row(dataset, row)} is not finite (NaN or infinity); "
-            f"leave the column {column!r} out and it is computed anew"
         )
     return np.asarray(vectors, np.float32)
 
@@ -200,14 +195,3 @@ def distinct(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
     unique = sorted(set(texts))
     index = {text: i for i, text in enumerate(unique)}
     return unique, np.fromiter((index[text] for text in texts), np.int64, len(texts))
-
-
-def _first_not_finite(vectors: np.ndarray) -> int | None:
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    return int(bad[0]) if len(bad) else None
-
-
-def _row(dataset: Dataset, row: int) -> str:
-    name = str(dataset[row]["id"]) if "id" in dataset.column_names else ""
-    shown = shown_id(name)
-    return f"row {row} (id{shown})" if shown else f"row {row}"

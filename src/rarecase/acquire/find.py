@@ -4,10 +4,9 @@ import importlib
 import os
 import sys
 
-from rarecase.algorithm import Strategy, name_of
 from rarecase.errors import ConfigError, did_you_mean
 from rarecase.release import check_names
-from rarecase.schema import HELPERS
+from rarecase.schema import HELPERS, Strategy, name_of
 
 # Each strategy that ships with rarecase, and the module of `rarecase.acquire` that it is in.
 _HOME = {
@@ -89,10 +88,11 @@ def _require_usable(name: str, function: Strategy) -> None:
         check_names({config: {}}, config)
     except ConfigError as error:
         raise ConfigError(f"--strategy {name}: {error}; give the function another name") from None
-    needed = (*getattr(function, "needs", ()), *getattr(function, "needs_labeled", ()))
-    unknown = next((column for column in needed if column not in HELPERS), None)
-    if unknown is not None:
-        raise ConfigError(
-            f"--strategy {name}: needs the column {unknown!r}, which nothing makes; expected any of "
-            f"{', '.join(HELPERS)}{did_you_mean(unknown, HELPERS)}"
-        )
+    of_labeled = [column for column in HELPERS if column not in ("cluster", "similarity")]  # these are the pool's
+    for attribute, where, made in (("needs", "", HELPERS), ("needs_labeled", " of the labelled rows", of_labeled)):
+        unknown = next((column for column in getattr(function, attribute, ()) if column not in made), None)
+        if unknown is not None:
+            raise ConfigError(
+                f"--strategy {name}: needs the column {unknown!r}{where}, which nothing makes; expected any of "
+                f"{', '.join(made)}{did_you_mean(unknown, made)}"
+            )

@@ -9,8 +9,6 @@ which is the idea of lazy greedy (Minoux, 1978). The picks are those of the text
 
 import numpy as np
 
-from rarecase.errors import DataError
-
 # Rows brought up to date first, to learn how far the best is: enough to hold it nearly always, few enough to cost
 # nothing.
 BLOCK = 512
@@ -21,7 +19,7 @@ def k_center(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> 
     Picks rows one after another, each the farthest from all centres so far (Sener and Savarese, 2018, algorithm 1).
 
     Args:
-        vectors (`np.ndarray`): float32, shape `(rows, dimensions)`.
+        vectors (`np.ndarray`): float32, shape `(rows, dimensions)`, all finite.
         n (`int`): how many to pick, at most `rows`.
         centres (`np.ndarray`, *optional*): float32, shape `(centres, dimensions)`: the centres there are already.
             Without them the first pick is the row farthest from the mean.
@@ -30,18 +28,12 @@ def k_center(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> 
         `(np.ndarray, np.ndarray)`: the picked rows (int64) in order of choice, and the Euclidean distance (float32) of
         each to its nearest centre when it was picked. Ties go to the earlier row.
 
-    Raises:
-        `DataError`: where a vector is not finite.
-
     Example:
         >>> k_center(np.array([[0.0], [1.0], [5.0]], np.float32), 2)[0]
         array([2, 0])
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     norms = np.einsum("ij,ij->i", vectors, vectors)
-    if not np.isfinite(norms).all():
-        row = int(np.flatnonzero(~np.isfinite(norms))[0])
-        raise DataError(f"column 'embedding' row {row} is not finite; embed the pool again")
     picks = np.empty(n, dtype=np.int64)
     chosen_at = np.empty(n, dtype=np.float32)
     known = np.zeros(len(vectors), dtype=np.int64)  # how many of the picks so far `distance` has taken in

@@ -43,7 +43,7 @@ def neighbours_within(points: np.ndarray, others: np.ndarray, radius: float) -> 
     # |x - y|² <= r²  ⇔  x·y - |y|²/2 >= (|x|² - r²)/2: few passes over the products, which are most of the work. The
     # slack is what float32 loses, or a row could lie outside a small radius of itself.
     square, half = np.einsum("ij,ij->i", points, points), np.einsum("ij,ij->i", others, others) / 2
-    reach = (square - np.float32(min(radius**2, 1e30)) - 2e-6 * square) / 2
+    reach = (square - np.float32(min(radius, 1e15) ** 2) - 2e-6 * square) / 2
     counts = np.zeros(len(points), np.int64)
     for rows in _blocks(len(points), 1024):
         for columns in _blocks(len(others), 4096):

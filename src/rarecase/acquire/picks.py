@@ -3,8 +3,8 @@
 import numpy as np
 from datasets import Dataset
 
-from rarecase.errors import ConfigError, DataError
-from rarecase.schema import canonical_order, made_by, matrix, rows, with_column
+from rarecase.errors import ConfigError
+from rarecase.schema import canonical_order, finite, rows, with_column
 
 
 def require_count(pool: Dataset, n: int) -> None:
@@ -26,31 +26,24 @@ def require_labeled(labeled: Dataset | None, strategy: str) -> Dataset:
     return labeled
 
 
-def require_finite(values: np.ndarray, column: str) -> np.ndarray:
-    """
-    The values, shape `(rows, …)`, as they are.
-
-    Raises:
-        `DataError`: naming the first row that holds a NaN or an infinity.
-    """
-    finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise DataError(f"column {column!r} row {row} is not finite; make it again with {made_by(column)}")
-    return values
-
-
 def by_text(dataset: Dataset, column: str) -> np.ndarray:
     """
-    A column of vectors as an array in the order of the texts, which is that of every tie, draw and product: the last
-    bits of a sum depend on where its row stands.
+    A column of numbers as an array in canonical order, which is that of every tie, draw and product: the last bits of
+    a sum depend on where its row stands.
 
     Raises:
         `MissingColumnError`: naming the call that makes the column.
         `DataError`: naming the first row (as it stands in the table) that holds a NaN or an infinity.
     """
     # `take` is several times as fast as indexing.
-    return require_finite(matrix(dataset, column), column).take(canonical_order(dataset), axis=0)
+    return finite(dataset, column).take(canonical_order(dataset), axis=0)
+
+
+def directions(dataset: Dataset, column: str) -> np.ndarray:
+    """A column of vectors at length 1, in canonical order; one of length 0 stays as it is."""
+    vectors = by_text(dataset, column)
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    return vectors / np.where(length > 0, length, 1.0)
 
 
 def descending(score: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
+from rarecase.acquire.measures import closeness_of
 from rarecase.acquire.picks import by_text, require_count
-from rarecase.acquire.uncertainty import closeness_of
-from rarecase.schema import canonical_order, label_names, matrix, needs, rows, with_column
+from rarecase.schema import canonical_order, label_names, needs, rows, with_column
 
 SHARE = 0.6  # of a batch goes to the classes with the fewest labels, the rest to what the learner is unsure about
 C = 0.1  # of the heads that look for a class: with a handful of examples they should hardly bend
@@ -80,7 +80,7 @@ def _likeness(pool: Dataset, labeled: Dataset | None) -> tuple[np.ndarray, np.nd
     if labeled is None or not len(labeled):
         return likeness, np.zeros(similarity.shape[1], np.int64)
     vectors = by_text(labeled, "embedding").astype(np.float64)
-    labels = matrix(labeled, "label")[canonical_order(labeled)]
+    labels = by_text(labeled, "label")
     count = np.bincount(labels, minlength=len(label_names(labeled)))
     for c in np.flatnonzero((count > 0) & (count < len(labels))):
         likeness[:, c] += _standardised(_logits(vectors, labels == c, texts))

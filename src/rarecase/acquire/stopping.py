@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from rarecase.acquire.strategies import entropy_of
+from rarecase.acquire.measures import entropy_of
 from rarecase.errors import ConfigError, did_you_mean, shown_id
-from rarecase.schema import matrix
+from rarecase.schema import finite, matrix
 
 WINDOW = 3  # rounds that the two measures of change are taken over
 MORE = 10  # labels that `gain` looks ahead
@@ -87,7 +87,7 @@ class Stopping:
         """
         pairs = [predictions_of_both(*two) for two in itertools.pairwise(scored)]
         found = {
-            "uncertainty": overall_uncertainty(matrix(scored[-1], "probs")) if scored else None,
+            "uncertainty": overall_uncertainty(finite(scored[-1], "probs")) if scored else None,
             "stability": stability(pairs),
             "gain": gain(pairs, labels),
         }
@@ -216,9 +216,9 @@ def sentence_of(record: dict[str, Any]) -> str | None:
     name = stopping["stopped"]
     value = stopping[name]
     said = {
-        "uncertainty": f"the mean entropy of what is unlabelled is {value:.2g} nats",
+        "uncertainty": f"the mean entropy of what is unlabelled is {value:.3g} nats",
         "stability": f"the last learners agree with a kappa of {value:.3f}",
-        "gain": f"ten more would change {value:.2g} % of predictions",
+        "gain": f"ten more would change {value:.3g} % of predictions",
     }
     return f"Stopped after {record['labels']} labels: {said[name]} ({name})."
 

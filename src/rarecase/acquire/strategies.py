@@ -3,8 +3,9 @@ The four strategies of the paper, one function each: `strategy(pool, n, *, label
 
 A strategy returns the chosen rows in order of choice, with the columns that explain the choice. It reads columns of
 fixed names (its attribute `needs` says which) and nothing but those and the texts: no source, no id, and not the order
-of the rows, for every draw and every tie goes by the rows sorted by text. Any callable of this signature is a
-strategy; the command line takes one as `module:function`.
+of the rows, for every draw and every tie goes by the rows sorted by text. `labeled` is what people labelled: the start
+set and the labels given since, and none of the variations, so that what is counted there is labels that were paid for.
+Any callable of this signature is a strategy; the command line takes one as `module:function`.
 """
 
 import warnings
@@ -14,8 +15,9 @@ from datasets import ClassLabel, Dataset
 
 from rarecase import randomness
 from rarecase.acquire.kcenter import k_center
-from rarecase.acquire.picks import chosen, descending, require_count, require_finite
-from rarecase.schema import canonical_order, matrix, needs, rows, with_column
+from rarecase.acquire.measures import entropy_of
+from rarecase.acquire.picks import by_text, chosen, descending, require_count
+from rarecase.schema import canonical_order, finite, matrix, needs, rows, with_column
 
 
 @needs()
@@ -66,11 +68,11 @@ def entropy(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
         >>> batch = entropy(learner.score(pool), 20)
     """
     require_count(pool, n)
-    uncertainty = entropy_of(matrix(pool, "probs"))
+    uncertainty = entropy_of(finite(pool, "probs"))
     return chosen(pool, descending(uncertainty, canonical_order(pool))[:n], uncertainty)
 
 
-@needs("embedding")
+@needs("embedding", labeled=["embedding"])
 def coreset(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0) -> Dataset:
     """
     The texts that leave no text of the pool far from a labelled one: greedy k-center, Sener and Savarese (2018),
@@ -96,8 +98,8 @@ def coreset(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
     """
     require_count(pool, n)
     order = canonical_order(pool)
-    centres = matrix(labeled, "embedding")[canonical_order(labeled)] if labeled is not None and len(labeled) else None
-    picks, distance = k_center(matrix(pool, "embedding").take(order, axis=0), n, centres)
+    centres = by_text(labeled, "embedding") if labeled is not None and len(labeled) else None
+    picks, distance = k_center(finite(pool, "embedding").take(order, axis=0), n, centres)
     return with_column(rows(pool, order[picks]), "score", distance)
 
 
@@ -131,7 +133,7 @@ def cluster(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
         >>> batch = cluster(learner.score(pool), 20)
     """
     require_count(pool, n)
-    uncertainty = entropy_of(matrix(pool, "probs"))
+    uncertainty = entropy_of(finite(pool, "probs"))
     region = matrix(pool, "cluster")
     assigned = pool.features["cluster"]
     # m counts the clusters as they were assigned: one that runs empty does not raise the share of the others.
@@ -142,27 +144,6 @@ def cluster(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
     in_share = rank_within(region[by_uncertainty]) < n // m
     picks = np.concatenate([by_uncertainty[in_share], by_uncertainty[~in_share]])[:n]
     return chosen(pool, picks, uncertainty)
-
-
-def entropy_of(probs: np.ndarray) -> np.ndarray:
-    """
-    The entropy of each row, in nats; a probability of 0 adds nothing.
-
-    Args:
-        probs (`np.ndarray`): shape `(rows, classes)`.
-
-    Returns:
-        `np.ndarray`: float64, shape `(rows,)`.
-
-    Raises:
-        `DataError`: where a row is not finite.
-
-    Example:
-        >>> entropy_of(np.array([[0.5, 0.5], [1.0, 0.0]]))
-        array([0.69314718, 0.        ])
-    """
-    p = require_finite(probs.astype(np.float64), "probs")
-    return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=1) + 0.0
 
 
 def rank_within(group: np.ndarray) -> np.ndarray:

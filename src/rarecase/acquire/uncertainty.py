@@ -3,9 +3,9 @@
 import numpy as np
 from datasets import Dataset
 
-from rarecase.acquire.picks import chosen, descending, require_count, require_finite
-from rarecase.acquire.strategies import entropy_of
-from rarecase.schema import canonical_order, matrix, needs
+from rarecase.acquire.measures import closeness_of, mutual_information
+from rarecase.acquire.picks import chosen, descending, require_count
+from rarecase.schema import canonical_order, finite, needs
 
 
 @needs("probs")
@@ -32,7 +32,7 @@ def least_confidence(pool: Dataset, n: int, *, labeled: Dataset | None = None, s
         >>> batch = least_confidence(learner.score(pool), 20)
     """
     require_count(pool, n)
-    doubt = 1.0 - _likeliest(require_finite(matrix(pool, "probs"), "probs"), 1)[:, 0]
+    doubt = 1.0 - finite(pool, "probs").max(axis=1).astype(np.float64)
     return chosen(pool, descending(doubt, canonical_order(pool))[:n], doubt)
 
 
@@ -60,7 +60,7 @@ def margin(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int =
         >>> batch = margin(learner.score(pool), 20)
     """
     require_count(pool, n)
-    closeness = closeness_of(require_finite(matrix(pool, "probs"), "probs"))
+    closeness = closeness_of(finite(pool, "probs"))
     return chosen(pool, descending(closeness, canonical_order(pool))[:n], closeness)
 
 
@@ -91,51 +91,5 @@ def bald(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0
         >>> batch = bald(learner.sample(pool), 20)
     """
     require_count(pool, n)
-    information = mutual_information(matrix(pool, "mc_probs"))
+    information = mutual_information(finite(pool, "mc_probs"))
     return chosen(pool, descending(information, canonical_order(pool))[:n], information)
-
-
-def closeness_of(probs: np.ndarray) -> np.ndarray:
-    """
-    How close the two likeliest classes of each row are: 1 - the gap between their probabilities.
-
-    Args:
-        probs (`np.ndarray`): shape `(rows, classes)`.
-
-    Returns:
-        `np.ndarray`: float64, shape `(rows,)`.
-
-    Example:
-        >>> closeness_of(np.array([[0.5, 0.5], [1.0, 0.0]]))
-        array([1., 0.])
-    """
-    second, first = _likeliest(probs, 2).T
-    return 1.0 - (first - second)
-
-
-def mutual_information(draws: np.ndarray) -> np.ndarray:
-    """
-    What the label would tell about which draw is right, of each row, in nats: H[mean p] - mean H[p].
-
-    Args:
-        draws (`np.ndarray`): shape `(rows, draws, classes)`.
-
-    Returns:
-        `np.ndarray`: float64, shape `(rows,)`.
-
-    Raises:
-        `DataError`: where a row is not finite.
-
-    Example:
-        >>> mutual_information(np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]]))
-        array([0.69314718, 0.        ])
-    """
-    p = require_finite(draws.astype(np.float64), "mc_probs")
-    own = entropy_of(p.reshape(-1, p.shape[-1])).reshape(p.shape[:-1])
-    return np.maximum(entropy_of(p.mean(axis=1)) - own.mean(axis=1), 0.0)  # below zero only by rounding
-
-
-def _likeliest(probs: np.ndarray, count: int) -> np.ndarray:
-    """The probabilities of the likeliest classes, rising, float64, shape `(rows, count)`; 0 where there is no such."""
-    padding = max(count - probs.shape[1], 0)
-    return np.sort(np.pad(probs.astype(np.float64), ((0, 0), (padding, 0))), axis=1)[:, -count:]

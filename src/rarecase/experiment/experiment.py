@@ -173,7 +173,7 @@ def _require_unchanged(out: Path, config: ExperimentConfig, models: dict[str, st
         `RunFolderError`: where a setting, a table or the folder of a model is not what it was.
     """
     facts = run_folder.facts(out, "experiment")
-    run_folder.same_settings(out, replace(config, **facts["settings"]), config, MAY_CHANGE)
+    run_folder.same_settings(out, facts["settings"], config, MAY_CHANGE)
     now = {name: digest([out / f"{name}.parquet"]) for name in facts["tables"]}
     if facts["tables"] != now or facts["taxonomy"] != digest([out / "taxonomy.yaml"]):
         raise RunFolderError(
