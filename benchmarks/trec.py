@@ -55,7 +55,8 @@ def write(folder: Path, tables: dict[str, list[Question]], coarse: bool) -> None
     print(f"{kinds}: {len(labels)} classes; the rarest: {labels.most_common()[-1]}", file=sys.stderr)
     files = " ".join(f"--{name} {folder / name}.tsv" for name in tables)
     columns = f"--text-column question --label-column kind --taxonomy {folder / 'taxonomy.yaml'}"
-    print(f"rarecase simulate {files} {columns} --strategies {STRATEGIES} --seeds 3 --out {folder / 'grid'}")
+    how = f"--strategies {STRATEGIES} --seeds {10 if coarse else 3}"
+    print(f"rarecase simulate {files} {columns} {how} --out {folder / 'grid'}")
 
 
 def main() -> None:
