@@ -30,7 +30,7 @@ ASIDE = {
     "*/to_label*.csv": "what people are given to label",
     "*/.to_label.csv.tmp": "the same, left by a kill",
     "*/replies.sqlite*": "the store of replies",
-    "examples.md": "the examples that somebody asked a file for",
+    "work/examples.md": "the examples that somebody asked a file for",
     "*labels.sqlite": "the store of labels",
     "*labels.sqlite-journal": "the same, left by a kill",
     "hf_home/datasets/*": "the cache of `datasets`",
