@@ -65,6 +65,8 @@ def main() -> None:
     parser.add_argument("--other", type=Path, default=Path(default), help="the folder of TREC.train and TREC.test")
     parser.add_argument("--out", type=Path, default=Path("trec"))
     given = parser.parse_args()
+    if not (given.other / "TREC.train").exists():
+        parser.error(f"--other {given.other}: no TREC.train there; name the folder of TREC.train and TREC.test")
     tables = sets(questions(given.other / "TREC.train"), questions(given.other / "TREC.test"))
     for name in ("coarse", "fine"):
         write(given.out / name, tables, coarse=name == "coarse")

@@ -168,7 +168,7 @@ def stored_replies(out: Path) -> set[str]:
         return set()
     finally:
         for copy in copies:
-            Path(copy).unlink()
+            Path(copy).unlink(missing_ok=True)  # sqlite ends a journal that it finds
 
 
 def on_disk(out: Path, stored: int) -> str:

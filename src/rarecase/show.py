@@ -52,6 +52,12 @@ def show(folder: Path, style: str = "text", *, model: str | None = None, example
         raise RunFolderError(f"{missing}: is missing; put it back, or repeat the command that made {folder}") from None
 
 
+_TRANSFER = (
+    "What learners make of what they and others acquired: macro-F1 on test in percent, the mean over seeds, with its "
+    "95 % interval. lost: with what the learner had acquired itself, less that; above 0 where another's help less."
+)
+
+
 def _shown(folder: Path, kind: str, style: str, model: str | None, examples: Path | None) -> str:
     of_grids = kind == "experiment" and is_of_grids(folder)
     if kind == "experiment" and not of_grids:
@@ -99,8 +105,7 @@ def _experiment(folder: Path, style: str, model: str | None, examples: Path | No
 
 def _transfer(folder: Path, style: str) -> str:
     report = transfer_of(folder)
-    return (
-        json.dumps(report, indent=2, ensure_ascii=False)
-        if style == "json"
-        else table(*rows_of_transfer(report), style)
-    )
+    if style == "json":
+        return json.dumps(report, indent=2, ensure_ascii=False)
+    failed = [f"failed: {name}: {reason}" for name, reason in report["failed"].items()]
+    return "\n\n".join([_TRANSFER, table(*rows_of_transfer(report), style), *failed])

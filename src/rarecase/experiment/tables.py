@@ -293,7 +293,8 @@ def _notes(results: Results) -> Iterator[str]:
     if results.groups:
         yield (
             "p is corrected for the number of comparisons (Holm): the means over models together, and those of each "
-            "model by itself together. As it was before stands in JSON and CSV."
+            "model by itself together; * marks those below 0.05. As it was before stands in JSON and CSV. Intervals "
+            "are not corrected; `would count` is the least difference that would have had a p of 0.05 before that."
         )
     if paper.speaks_of(results.names) and class_counts(results.test, results.names) != paper.class_counts("test"):
         rows = f"{len(results.test):,} rows are measured on"

@@ -50,6 +50,8 @@ def transfer_of(folder: Path) -> dict[str, Any]:
         - `lost`: the macro-F1 with the user's own acquisitions minus that with the acquirer's, the mean over the seeds
           that both have, and `lost_interval`; above 0 where those of another help less.
 
+        Beside it `failed`: of each cell that failed, its name and the reason.
+
     Example:
         >>> transfer_of(Path("exp"))["strategies"]["entropy"]["lost"][0]["lost"]
         0.4
@@ -69,7 +71,8 @@ def transfer_of(folder: Path) -> dict[str, Any]:
             )
             mean, interval = mean_and_interval(with_own - with_others)
             part["lost"].append({**told, "seeds": common, "lost": mean, "lost_interval": interval})
-    return {"kind": "transfer", "strategies": found}
+    failed = {cell.name: record["error"] for cell, record in read_cells(folder).items() if "error" in record}
+    return {"kind": "transfer", "strategies": found, "failed": failed}
 
 
 def rows_of_transfer(transfer: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -96,7 +99,7 @@ def _rows(transfer: dict[str, Any]) -> Iterator[list[str]]:
 
 def _told(row: dict[str, Any], figure: str) -> str:
     low, high = row[f"{figure}_interval"]
-    return f"{row[figure]:.1f} [{low:.1f}, {high:.1f}]"
+    return f"{row[figure]:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _predictions(folder: Path) -> dict[_Key, dict[int, Predictions]]:
