@@ -71,9 +71,9 @@ def visited(step: str, store: str) -> Callable[[World], bool]:
     """Once the page is there: people label by its own calls, and everything is sent that could make it fail."""
 
     def visit(world: World) -> bool:
-        said = (world.root / "printed" / f"{step}.err").read_text(encoding="utf-8", errors="replace")
-        found = re.search(r"the labeling page is at (http://[\d.:]+)", said)
         try:
+            said = (world.root / "printed" / f"{step}.err").read_text(encoding="utf-8", errors="replace")
+            found = re.search(r"the labeling page is at (http://[\d.:]+)", said)
             if not found or not urllib.request.urlopen(f"{found[1]}/health", timeout=10):
                 return False
         except OSError:
