@@ -24,6 +24,11 @@ from rarecase.experiment.transfer import is_of_grids, rows_of_transfer, transfer
 from rarecase.files import write_text
 from rarecase.run_folder import facts
 
+_TRANSFER = (
+    "What learners make of what they and others acquired: macro-F1 on test in percent, the mean over seeds, with its "
+    "95 % interval. lost: with what the learner had acquired itself, less that; above 0 where another's help less."
+)
+
 
 def show(folder: Path, style: str = "text", *, model: str | None = None, examples: Path | None = None) -> str:
     """
@@ -50,12 +55,6 @@ def show(folder: Path, style: str = "text", *, model: str | None = None, example
     except FileNotFoundError as error:
         missing = error.filename or error  # pyarrow's has the path as its words
         raise RunFolderError(f"{missing}: is missing; put it back, or repeat the command that made {folder}") from None
-
-
-_TRANSFER = (
-    "What learners make of what they and others acquired: macro-F1 on test in percent, the mean over seeds, with its "
-    "95 % interval. lost: with what the learner had acquired itself, less that; above 0 where another's help less."
-)
 
 
 def _shown(folder: Path, kind: str, style: str, model: str | None, examples: Path | None) -> str:

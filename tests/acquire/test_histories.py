@@ -69,6 +69,7 @@ def history(strategy: Callable[..., Dataset], seed: int, *, again: bool = False)
         chosen = strategy(table, n, labeled=known, seed=seed)
         rows = [int(id_.partition("-")[2]) for id_ in chosen["id"][:]]
         assert len(rows) == len(set(rows)) == n
+        assert not set(rows) & set(labelled)
         assert set(rows) <= set(pool)
         now = {row["id"]: row for row in table}
         assert all({name: row[name] for name in table.column_names} == now[row["id"]] for row in chosen)  # none stale

@@ -212,8 +212,9 @@ def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[
                 tables[split_name(strategy, seed)] = acquired_in(*known[strategy], seed)
             except RarecaseError as error:
                 refused[split_name(strategy, seed)] = str(error)
-    varied = any(GENERATED in table["origin"][:] for name, table in tables.items() if name not in SHARED)
-    if BEST in split_list(config.settings) and not varied:
+    acquired = [tables[name] for name in split_names(config, strategies) if name in tables]
+    varied = any(GENERATED in table["origin"][:] for table in acquired)
+    if BEST in split_list(config.settings) and acquired and not varied:
         raise ConfigError(f"--settings {BEST}: these simulations made no variations; give --settings {HUMAN}")
     return Splits(taxonomy, tables, refused)
 

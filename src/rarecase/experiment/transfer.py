@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rarecase import run_folder
 from rarecase.experiment.acquisitions import acquirer_of
 from rarecase.experiment.curves import read_predictions
-from rarecase.experiment.grid import read_cells
+from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
 from rarecase.experiment.splits import BOOTSTRAP
 from rarecase.taxonomy import Taxonomy
@@ -56,7 +56,8 @@ def transfer_of(folder: Path) -> dict[str, Any]:
         >>> transfer_of(Path("exp"))["strategies"]["entropy"]["lost"][0]["lost"]
         0.4
     """
-    cells, classes = _predictions(folder), len(Taxonomy.load(folder / "taxonomy.yaml").names)
+    records, classes = read_cells(folder), len(Taxonomy.load(folder / "taxonomy.yaml").names)
+    cells = _predictions(folder, records)
     found: dict[str, Any] = {}
     for key, own in cells.items():
         part = found.setdefault(key.strategy, {"matrix": [], "lost": []})
@@ -71,7 +72,7 @@ def transfer_of(folder: Path) -> dict[str, Any]:
             )
             mean, interval = mean_and_interval(with_own - with_others)
             part["lost"].append({**told, "seeds": common, "lost": mean, "lost_interval": interval})
-    failed = {cell.name: record["error"] for cell, record in read_cells(folder).items() if "error" in record}
+    failed = {cell.name: record["error"] for cell, record in records.items() if "error" in record}
     return {"kind": "transfer", "strategies": found, "failed": failed}
 
 
@@ -102,11 +103,11 @@ def _told(row: dict[str, Any], figure: str) -> str:
     return f"{row[figure]:.1f} ({low:.1f} to {high:.1f})"
 
 
-def _predictions(folder: Path) -> dict[_Key, dict[int, Predictions]]:
+def _predictions(folder: Path, records: dict[Cell, dict[str, Any]]) -> dict[_Key, dict[int, Predictions]]:
     """By seed, what every user predicted with what every acquirer acquired."""
     learner = run_folder.facts(folder, "experiment")["settings"]["learner"]
     found: dict[_Key, dict[int, Predictions]] = {}
-    for cell, record in read_cells(folder).items():
+    for cell, record in records.items():
         if "error" in record or cell.setting == BOOTSTRAP:
             continue
         strategy, _, acquirer = cell.strategy.partition("@")
