@@ -110,12 +110,6 @@ def label(folder: Path, config: StartConfig) -> dict[str, int]:
     return {name: len(read_parquet(path)) for name, path in paths.items() if path.exists()}
 
 
-def stored(folder: Path) -> StartConfig:
-    """The settings that a start folder was begun with."""
-    settings = read_yaml(folder / "config.yaml", StartConfig)
-    return StartConfig(**{**settings, "out": Path(settings["out"])})
-
-
 def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
     """The posts with the column `set`; the draw goes by the rows sorted by text."""
     order = canonical_order(pool)[randomness.generator(seed, "start").permutation(len(pool))]
