@@ -25,7 +25,7 @@ lint: install
 
 # A run and a push, killed at 20 moments each and resumed, and an experiment of 90 cells, killed at 10; prints each kill.
 kill: install
-	$(BIN)/python -m pytest tests/test_resume.py tests/publish/test_killed.py tests/experiment/test_experiment_killed.py -m slow -s
+	$(BIN)/python -m pytest tests/runs/test_resume.py tests/publish/test_killed.py tests/experiment/test_experiment_killed.py -m slow -s
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow

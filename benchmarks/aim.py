@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset, concatenate_datasets
 
-from rarecase.acquire.embed import encode, load_encoder
-from rarecase.config import ExperimentConfig
+from rarecase.core.files import write_json
+from rarecase.data.arrow import matrix, with_column
 from rarecase.evaluate.metrics import metrics
 from rarecase.experiment.splits import read_splits, split_name, train_parts
-from rarecase.files import write_json
 from rarecase.learn.frozen import Frozen
-from rarecase.schema import matrix, with_column
+from rarecase.models.encoder import encode, load_encoder
+from rarecase.settings.config import ExperimentConfig
 
 STRATEGY, SETTING, STRENGTH = "random", "human", 3.0
 RARE, AIM, AIM_RARE = "emergency-situation", 78.0, 45.0

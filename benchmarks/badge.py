@@ -34,7 +34,8 @@ def write(folder: Path, rows: int) -> None:
 
 def ours(features: np.ndarray, probs: np.ndarray) -> Callable[[], object]:
     from rarecase.acquire.badge import badge
-    from rarecase.schema import from_table, pa
+    from rarecase.data.arrow import from_table
+    from rarecase.data.schema import pa
 
     def lists(values: np.ndarray) -> pa.Array:
         return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])

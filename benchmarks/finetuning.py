@@ -30,11 +30,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from rarecase import schema
+from rarecase.core.randomness import generator
+from rarecase.data import arrow, schema
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn.finetune import Finetune
-from rarecase.models import resolve
-from rarecase.randomness import generator
+from rarecase.models.checkpoint import resolve
 
 FASTER = {"fp32": 1.3, "bf16": 2.0}
 SEEDS = (0, 1, 2, 3, 4)
@@ -59,9 +59,7 @@ def with_rarecase(
             class_weights=None,
             patience=EPOCHS,
         ).fit(train, dev)
-        return lambda: macro_f1(
-            schema.matrix(test, "label"), schema.matrix(learner.score(test), "probs").argmax(axis=1)
-        )
+        return lambda: macro_f1(arrow.matrix(test, "label"), arrow.matrix(learner.score(test), "probs").argmax(axis=1))
 
     return fit
 
@@ -74,7 +72,7 @@ def with_trainer(train: Dataset, dev: Dataset, test: Dataset, seed: int) -> Call
 
         def tokenized(dataset: Dataset) -> Any:
             columns = tokenizer(schema.texts(dataset), truncation=True, max_length=50)
-            return Dataset.from_dict({**columns, "labels": schema.matrix(dataset, "label")})
+            return Dataset.from_dict({**columns, "labels": arrow.matrix(dataset, "label")})
 
         with tempfile.TemporaryDirectory() as folder:
             arguments_ = TrainingArguments(
@@ -104,7 +102,7 @@ def with_trainer(train: Dataset, dev: Dataset, test: Dataset, seed: int) -> Call
             )
             trainer.train()
         return lambda: macro_f1(
-            schema.matrix(test, "label"), trainer.predict(tokenized(test)).predictions.argmax(axis=1)
+            arrow.matrix(test, "label"), trainer.predict(tokenized(test)).predictions.argmax(axis=1)
         )
 
     return fit

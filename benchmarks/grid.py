@@ -18,12 +18,12 @@ from typing import Any
 import pyarrow as pa
 
 import rarecase
-from rarecase.config import ExperimentConfig, RunConfig
+from rarecase.data.arrow import rows, with_column
+from rarecase.data.release import write_release
+from rarecase.data.sets import read_sets
 from rarecase.experiment.experiment import experiment
 from rarecase.learn.frozen import Frozen
-from rarecase.release import write_release
-from rarecase.schema import rows, with_column
-from rarecase.sets import read_sets
+from rarecase.settings.config import ExperimentConfig, RunConfig
 
 MOST = 2.0
 SAMPLE = Path(rarecase.__file__).parent / "sample"

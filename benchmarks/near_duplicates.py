@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from rarecase.randomness import generator
-from rarecase.tables import Columns, near_duplicates, read_table
+from rarecase.core.randomness import generator
+from rarecase.data.read import Columns, near_duplicates, read_table
 
 LIMIT = 60.0
 DEFAULT = Path(os.environ.get("RARECASE_PUBLISHED") or Path(__file__).parents[2] / "shared" / "published")

@@ -20,14 +20,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from rarecase import read_table
-from rarecase.acquire.embed import encode, load_encoder
-from rarecase.config import SimulateConfig
+from rarecase.core.files import write_text
+from rarecase.data.read.columns import Columns
 from rarecase.experiment.curves import curves, read_predictions
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
 from rarecase.experiment.simulate import simulate
-from rarecase.files import write_text
-from rarecase.tables.columns import Columns
+from rarecase.models.encoder import encode, load_encoder
+from rarecase.settings.config import SimulateConfig
 
 CLASS, SEEDS = "emergency-situation", 10
 AIM = {"published start": 12, "start without one": 10}

@@ -22,10 +22,10 @@ import torch
 from datasets import ClassLabel, Dataset, Features, Value
 from transformers import pipeline
 
-from rarecase import schema
+from rarecase.data import arrow, schema
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.learn import load_learner
 from rarecase.learn.finetune import Finetune
-from rarecase.taxonomy import Taxonomy
 
 FP32, BF16, SAME_IN_BF16 = 2.0, 5.0, 0.998
 NAMES = list(Taxonomy.default().names)
@@ -77,7 +77,7 @@ def main() -> int:
 
         theirs = [NAMES.index(answer["label"]) for answer in classify(texts, truncation=True)]
         same = {
-            name: float(np.mean(schema.matrix(ours.score(test), "probs").argmax(axis=1) == theirs))
+            name: float(np.mean(arrow.matrix(ours.score(test), "probs").argmax(axis=1) == theirs))
             for name, ours in (("fp32", fp32), ("bf16", bf16))
         }
         calls: dict[str, Callable[[], object]] = {

@@ -14,11 +14,12 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
-from rarecase import randomness
 from rarecase.acquire.clusters import assign_clusters
 from rarecase.acquire.kcenter import k_center
 from rarecase.acquire.strategies import cluster, coreset
-from rarecase.schema import from_table, pa, with_column
+from rarecase.core import randomness
+from rarecase.data.arrow import from_table, with_column
+from rarecase.data.schema import pa
 
 ROWS, DIMENSIONS, PICKS = 100_000, 384, 100
 

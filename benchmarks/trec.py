@@ -14,9 +14,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from rarecase.files import write_text
-from rarecase.randomness import generator
-from rarecase.taxonomy import Taxonomy
+from rarecase.core.files import write_text
+from rarecase.core.randomness import generator
+from rarecase.data.taxonomy import Taxonomy
 
 START, DEV = 100, 100
 RARE = "ABBR"

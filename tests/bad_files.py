@@ -15,7 +15,7 @@ import yaml
 import zstandard
 from safetensors.numpy import save_file
 
-from rarecase.models import local_folder
+from rarecase.models.checkpoint import local_folder
 
 SECRET = "zyxomma"
 LABELS = ("self-harm", "medical-advice", "legal-advice", "not-harmful")

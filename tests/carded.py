@@ -11,12 +11,12 @@ from datasets import Dataset
 from huggingface_hub import HfApi, snapshot_download
 from small import NAMES, SAMPLE
 
-from rarecase import schema
+from rarecase.data import schema
+from rarecase.data.release import write_release
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.hub.commit import Place
 from rarecase.publish.kinds import publish_dataset
-from rarecase.publish.push import Place
 from rarecase.publish.remove import remove
-from rarecase.release import write_release
-from rarecase.taxonomy import Taxonomy
 
 Rows = list[dict[str, Any]]
 Configs = dict[str, dict[str, Rows]]

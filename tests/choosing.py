@@ -7,7 +7,8 @@ from datasets import ClassLabel, Dataset
 from hypothesis import strategies as st
 
 from rarecase.acquire.find import STRATEGIES, find_strategy
-from rarecase.schema import from_table, pa, rows, with_column
+from rarecase.data.arrow import from_table, rows, with_column
+from rarecase.data.schema import pa
 
 # Every strategy that ships with rarecase, and the wrapper around two of them.
 NAMES = (*STRATEGIES, "anchors-entropy", "anchors-badge")

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hub import client, serving
-from hub.server import bound
+from browsers import browser  # noqa: F401 - a fixture
+from hub_server import client, serving
+from hub_server.server import bound
 
 CACHE = tempfile.mkdtemp(prefix="rarecase-tests-")
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)

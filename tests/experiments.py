@@ -9,9 +9,10 @@ import small
 from datasets import Dataset, concatenate_datasets
 from small import NAMES
 
+from rarecase.data.arrow import rows, to_table, with_column
+from rarecase.data.release import write_release
+from rarecase.data.schema import conform
 from rarecase.generate import variation_row, variations_table
-from rarecase.release import write_release
-from rarecase.schema import conform, rows, to_table, with_column
 
 # In `cluster`, of ten posts: two variations of each, and the first four have another class in the other reading.
 HUMAN, VARIATIONS, CONTRADICTIONS = 10, 2, 4

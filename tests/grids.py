@@ -4,7 +4,7 @@ from pathlib import Path
 
 import small
 
-from rarecase.cli import command
+from rarecase.cli.main import command
 
 
 def simulate(folder: Path, *changes: str) -> list[str]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from rarecase.label.consensus import Decided
-from rarecase.label.desk import Answer, Desk
-from rarecase.label.state import Decision, Item, Settings, State
+from rarecase.labeling.store.consensus import Decided
+from rarecase.labeling.store.desk import Answer, Desk
+from rarecase.labeling.store.state import Decision, Item, Settings, State
 
 NAMES = ["harmful", "harmless", "unclear"]
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub.server import bound
+from hub_server.server import bound
 
 ENVIRONMENT = {
     **os.environ,

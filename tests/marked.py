@@ -25,11 +25,11 @@ import tiny_models
 import zstandard
 from bad_files import SECRET
 from endpoint import Server, completion
-from hub import Hub
+from hub_server import Hub
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from rarecase.taxonomy import Taxonomy
+from rarecase.data.taxonomy import Taxonomy
 
 NAMES = Taxonomy.default().names
 MARK = "zqxvj"  # begins every marker, and is part of no word
@@ -142,8 +142,8 @@ def write_published(folder: Path) -> None:
 
 LOAD_DATA = """
 import sys
-from rarecase.app.demo_data import load_data
-from rarecase.errors import DataError
+from rarecase.demo_space.data import load_data
+from rarecase.core.errors import DataError
 
 try:
     load_data(sys.argv[1])
@@ -295,7 +295,8 @@ class Result:
 # A line of JSON in, one out: a program to begin, and its process; or a process, and its exit code once it has one.
 FORKS = """
 import gc, json, multiprocessing, os, runpy, sys
-import rarecase.experiment.simulate, rarecase.publish.kinds, rarecase.publish.remove, rarecase.session, rarecase.train
+import rarecase.experiment.simulate, rarecase.publish.kinds, rarecase.publish.remove
+import rarecase.runs.session, rarecase.runs.train
 import matplotlib.figure, openai, sentence_transformers
 
 def run(job):

@@ -15,12 +15,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from small import NAMES, SAMPLE
 
-from rarecase import schema
-from rarecase.evaluate.counts import class_counts
+from rarecase.core.files import write_json
+from rarecase.data import arrow, schema
+from rarecase.data.counts import class_counts
+from rarecase.data.parquet import write_parquet
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.grid import Cell
-from rarecase.files import write_json, write_parquet
-from rarecase.run_folder import mark
-from rarecase.taxonomy import Taxonomy
+from rarecase.runs.folder import mark
 
 DRAWS, FIXED = "FacebookAI/roberta-base", "packaged"  # a learner whose seeds differ, and one without randomness
 SETTINGS = ("bootstrap", "human", "human+llm", "human+cheap")
@@ -50,7 +51,7 @@ def split(place: int) -> Dataset:
     """What a strategy acquired: posts of the pool, and of each its variations."""
     human = table("pool", slice(ACQUIRED * place, ACQUIRED * (place + 1)))
     repeated = np.repeat(np.arange(len(human)), VARIATIONS)
-    varied = schema.to_table(schema.rows(human, repeated)).to_pydict()
+    varied = arrow.to_table(arrow.rows(human, repeated)).to_pydict()
     parents = varied["id"]
     varied |= {
         "id": [f"{parent}-{i % VARIATIONS + 1}" for i, parent in enumerate(parents)],
@@ -58,8 +59,8 @@ def split(place: int) -> Dataset:
         "origin": [schema.GENERATED] * len(parents),
         "parent_id": parents,
     }
-    both = pa.concat_tables([schema.to_table(human), pa.table(varied, schema=human.features.arrow_schema)])
-    return schema.from_table(both)
+    both = pa.concat_tables([arrow.to_table(human), pa.table(varied, schema=human.features.arrow_schema)])
+    return arrow.from_table(both)
 
 
 def make_experiment(
@@ -75,9 +76,9 @@ def make_experiment(
     """The folder; the texts of the first `overlap` test rows stand in the start set, too."""
     shared = {name: table(name) for name in ("bootstrap", "dev", "test")}
     if overlap:
-        again = schema.with_column(table("test", slice(overlap)), "id", [f"again-{i}" for i in range(overlap)])
-        shared["bootstrap"] = schema.from_table(
-            pa.concat_tables([schema.to_table(shared["bootstrap"]), schema.to_table(again)])
+        again = arrow.with_column(table("test", slice(overlap)), "id", [f"again-{i}" for i in range(overlap)])
+        shared["bootstrap"] = arrow.from_table(
+            pa.concat_tables([arrow.to_table(shared["bootstrap"]), arrow.to_table(again)])
         )
     splits = {strategy: split(place) for place, strategy in enumerate(strategies)}
     mark(folder, "experiment")
@@ -101,8 +102,8 @@ def make_experiment(
 def train_rows(start: Dataset, split: Dataset | None, setting: str) -> Dataset:
     if setting == "bootstrap" or split is None:
         return start
-    kept = split if setting == "human+llm" else schema.rows(split, range(ACQUIRED))
-    return schema.from_table(pa.concat_tables([schema.to_table(start), schema.to_table(kept)]))
+    kept = split if setting == "human+llm" else arrow.rows(split, range(ACQUIRED))
+    return arrow.from_table(pa.concat_tables([arrow.to_table(start), arrow.to_table(kept)]))
 
 
 def run_cell(folder: Path, cell: Cell, train: Dataset, shared: dict[str, Dataset]) -> None:
@@ -111,10 +112,10 @@ def run_cell(folder: Path, cell: Cell, train: Dataset, shared: dict[str, Dataset
     rows = tuple(zip(train["text"][:], train["label"][:], strict=True))
     tested = tuple((name, tuple(shared[name]["text"][:])) for name in ("dev", "test"))
     for name, probs in predicted(rows, tested, None if cell.model == FIXED else cell.seed).items():
-        told = schema.with_column(shared[name].select_columns(["id", "label"]), "probs", probs)
-        scored.append(schema.to_table(schema.with_column(told, "split", [name] * len(probs))))
+        told = arrow.with_column(shared[name].select_columns(["id", "label"]), "probs", probs)
+        scored.append(arrow.to_table(arrow.with_column(told, "split", [name] * len(probs))))
     place = folder / "cells" / cell.name
-    write_parquet(place / "predictions.parquet", schema.from_table(pa.concat_tables(scored)))
+    write_parquet(place / "predictions.parquet", arrow.from_table(pa.concat_tables(scored)))
     measured = {"train_rows": len(train), "class_counts": class_counts(train, NAMES), "updates": 10, "seconds": 0.1}
     write_json(place / "cell.json", {**asdict(cell), **measured})
 

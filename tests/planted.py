@@ -17,7 +17,7 @@ import bad_files
 import marked
 import test_bad_input
 from endpoint import listening
-from hub import Hub
+from hub_server import Hub
 from marked import Forks, Result, Unkind, traces
 
 RARECASE = Path(sys.executable).with_name("rarecase")

@@ -5,8 +5,9 @@ from pathlib import Path
 import small
 from small import NAMES
 
-from rarecase.release import write_release
-from rarecase.schema import conform, rows
+from rarecase.data.arrow import rows
+from rarecase.data.release import write_release
+from rarecase.data.schema import conform
 
 
 def write(folder: Path) -> Path:

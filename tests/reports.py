@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rarecase.evaluate.counts import rarest
-from rarecase.taxonomy import Taxonomy
+from rarecase.data.counts import rarest
+from rarecase.data.taxonomy import Taxonomy
 
 NAMES = Taxonomy.default().names
 RAREST = "emergency-situation"

@@ -38,7 +38,7 @@ def slow(
 
 def main() -> None:
     to, seconds = int(sys.argv[1]), float(sys.argv[2])
-    from rarecase.cli import main as rarecase
+    from rarecase.cli.main import main as rarecase
     from rarecase.learn.frozen import Frozen
 
     half = {"before": seconds / 2, "after": seconds / 2, "to": to}

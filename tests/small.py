@@ -9,10 +9,10 @@ import pyarrow as pa
 from datasets import Dataset
 
 import rarecase
-from rarecase import schema
-from rarecase.acquire.embed import embed, load_encoder
-from rarecase.annotate.gold import Gold
-from rarecase.taxonomy import Taxonomy
+from rarecase.data import arrow, schema
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.labeling.gold import Gold
+from rarecase.models.encoder import embed, load_encoder
 
 SAMPLE = Path(rarecase.__file__).parent / "sample"
 NAMES = Taxonomy.default().names
@@ -65,7 +65,7 @@ def table(name: str) -> Dataset:
 
 def tables() -> dict[str, Dataset]:
     """The four sets as `rarecase.algorithm.run` takes them, the pool without its labels."""
-    hidden = schema.with_column(
+    hidden = arrow.with_column(
         table("pool"), "label", pa.nulls(ROWS["pool"], pa.int64()), table("pool").features["label"]
     )
     return {"pool": hidden, **{name: table(name) for name in ("bootstrap", "dev", "test")}}
@@ -91,4 +91,4 @@ def _lines(name: str, count: int) -> list[dict[str, str]]:
 
 def probs_by_text(dataset: Dataset) -> dict[str, bytes]:
     """The probabilities of each text, to the last bit."""
-    return dict(zip(dataset["text"][:], map(np.ndarray.tobytes, schema.matrix(dataset, "probs")), strict=True))
+    return dict(zip(dataset["text"][:], map(np.ndarray.tobytes, arrow.matrix(dataset, "probs")), strict=True))

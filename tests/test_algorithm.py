@@ -11,17 +11,18 @@ from choosing import NAMES as SHIPPED
 from datasets import Dataset
 from small import NAMES
 
-from rarecase import schema
 from rarecase.acquire import strategies
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.stopping import Stopping
+from rarecase.acquire.strategy import needs
 from rarecase.algorithm import Round, run
-from rarecase.annotate.gold import Gold
-from rarecase.errors import ConfigError, WaitingForLabels
-from rarecase.files import read_parquet
+from rarecase.core.errors import ConfigError, WaitingForLabels
+from rarecase.data import arrow
+from rarecase.data.arrow import rows
+from rarecase.data.parquet import read_parquet
 from rarecase.generate import NoVariations, accepted, parents, variation_row, variations_table
+from rarecase.labeling.gold import Gold
 from rarecase.learn.frozen import Frozen
-from rarecase.schema import needs, rows
 
 
 class EveryOther:
@@ -156,9 +157,9 @@ def test_a_strategy_that_reads_more_of_the_learner_gets_it_for_pool_and_labelled
     @needs("mc_probs", labeled=["probs", "features"])
     def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
         draws, probs = learner.sample(pool), learner.score(labeled)  # it is G, as it was fitted last
-        assert schema.matrix(pool, "mc_probs").shape == (len(pool), 10, len(NAMES))
-        assert np.array_equal(schema.matrix(pool, "mc_probs"), schema.matrix(draws, "mc_probs"))
-        assert np.array_equal(schema.matrix(labeled, "probs"), schema.matrix(probs, "probs"))
+        assert arrow.matrix(pool, "mc_probs").shape == (len(pool), 10, len(NAMES))
+        assert np.array_equal(arrow.matrix(pool, "mc_probs"), arrow.matrix(draws, "mc_probs"))
+        assert np.array_equal(arrow.matrix(labeled, "probs"), arrow.matrix(probs, "probs"))
         assert set(labeled.column_names) == {"id", "text", "label", "embedding", "features", "probs"}
         seen.append(len(labeled))
         return rows(pool, range(n))
@@ -194,12 +195,12 @@ def test_what_only_one_of_pool_and_labelled_rows_is_read_for_is_embedded_too(tmp
 
     @needs(*["embedding"] * in_pool, labeled=["embedding"] * (not in_pool))
     def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
-        seen.append(schema.matrix(pool if in_pool else labeled, "embedding"))
+        seen.append(arrow.matrix(pool if in_pool else labeled, "embedding"))
         return rows(pool, range(n))
 
     bare = {name: table.remove_columns("embedding") for name, table in small.tables().items()}
     rounds(tmp_path, **bare, strategy=curious, budget=4)
-    expected = schema.matrix(small.table("pool" if in_pool else "bootstrap"), "embedding")
+    expected = arrow.matrix(small.table("pool" if in_pool else "bootstrap"), "embedding")
     assert np.array_equal(seen[0], expected)
 
 
@@ -253,12 +254,12 @@ def test_a_strategy_that_does_not_say_what_it_reads_gets_all_but_the_draws(tmp_p
         return rows(pool, range(n))
 
     rounds(tmp_path, strategy=curious)
-    assert seen == {"id", "text", *schema.HELPERS} - {"mc_probs"}
+    assert seen == {"id", "text", *arrow.HELPERS} - {"mc_probs"}
 
 
 def test_a_class_without_an_example_is_counted_and_found_later(tmp_path):
     label, start = NAMES.index("self-harm"), small.table("bootstrap")
-    without = rows(start, np.flatnonzero(schema.matrix(start, "label") != label))
+    without = rows(start, np.flatnonzero(arrow.matrix(start, "label") != label))
     found = rounds(tmp_path, bootstrap=without, strategy=strategies.random, budget=90, batch=90)
     assert found[0].record["test"]["f1"]["self-harm"] == 0
     assert found[0].record["class_counts"]["self-harm"] == 0
@@ -334,7 +335,7 @@ def test_no_variation_has_the_id_of_a_post(tmp_path):
     pool = rows(small.tables()["pool"], range(8))
     ids = ["23", "23-1", "23-1-1", "23-2", "a", "b", "c", "d"]
     labels = Gold(dict(zip(ids, small.table("pool")["label"][:8], strict=True)), NAMES)
-    pool = schema.with_column(pool, "id", ids)
+    pool = arrow.with_column(pool, "id", ids)
     *_, last = rounds(tmp_path, pool=pool, annotator=labels, generator=Doubtful(), budget=8, batch=8)
     table = last.train.select_columns(["id", "text", "parent_id"])
     assert len(set(table["id"][:])) == len(table)
@@ -346,7 +347,7 @@ def test_no_variation_has_the_id_of_a_post(tmp_path):
 
 def test_tables_of_id_text_and_label_are_enough(tmp_path):
     plain = {name: table.select_columns(["id", "text", "label"]) for name, table in small.tables().items()}
-    plain["pool"] = schema.with_column(plain["pool"], "label", ["whatever"] * len(plain["pool"]))  # is not looked at
+    plain["pool"] = arrow.with_column(plain["pool"], "label", ["whatever"] * len(plain["pool"]))  # is not looked at
     settings = {"strategy": strategies.cluster, "generator": Doubtful(), "budget": 4}
     whole, bare = rounds(tmp_path / "whole", **settings), rounds(tmp_path / "bare", **plain, **settings)
     assert [round_.record for round_ in bare] == [round_.record for round_ in whole]
@@ -373,7 +374,7 @@ def test_a_criterion_that_holds_ends_the_loop_before_the_budget_is_spent(tmp_pat
 def test_what_a_round_measures_of_stopping_follows_from_its_scores(tmp_path):
     found = rounds(tmp_path, strategy=strategies.random, budget=16, stop=Stopping({"stability": 1.0, "gain": 0.0}))
     scores = [read_parquet(tmp_path / f"rounds/{number:02d}/scores.parquet") for number in range(1, 6)]
-    guesses = [dict(zip(t["id"][:], schema.matrix(t, "probs").argmax(axis=1), strict=True)) for t in scores]
+    guesses = [dict(zip(t["id"][:], arrow.matrix(t, "probs").argmax(axis=1), strict=True)) for t in scores]
     changed = [np.mean([now[id_] != before[id_] for id_ in now]) for before, now in itertools.pairwise(guesses)]
     assert [round_.record["stopping"]["gain"] for round_ in found] == [
         None,

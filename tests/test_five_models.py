@@ -11,10 +11,11 @@ from datasets import Dataset
 from small import NAMES
 from transformers import AutoTokenizer, pipeline
 
-from rarecase.cli import command
+from rarecase.cli.main import command
+from rarecase.data.arrow import matrix
 from rarecase.learn import load_learner
-from rarecase.models import MODELS, PACKAGED, hyperparameters, local_folder
-from rarecase.schema import matrix
+from rarecase.learn.hyperparameters import MODELS, hyperparameters
+from rarecase.models.checkpoint import PACKAGED, local_folder
 
 FIVE = [model for model in MODELS if model != PACKAGED]
 # Longer than any of the five reads, nothing at all, and letters that no vocabulary of the sample has.

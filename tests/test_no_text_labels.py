@@ -17,13 +17,13 @@ from pathlib import Path
 import httpx
 import marked
 import pytest
-from app.labelers import Client, act, vote
 from huggingface_hub import HfApi
+from labelers import Client, act, vote
 from marked import MARK, NAMES, TYPED, Result, left_in, traces
 from planted import ASIDE, Step, World, ends, fault, prepared, require, run, start
 
-from rarecase.label.desk import Desk
-from rarecase.label.log import Log
+from rarecase.labeling.store.desk import Desk
+from rarecase.labeling.store.log import Log
 
 TEXT = marked.marked(TYPED)  # what somebody types
 ON_HUB = "hf://datasets/acme/hub-labels"
@@ -389,6 +389,6 @@ def test_all_texts_were_there_and_everything_was_said(world, finished):
         "DEBUG:httpcore",
         "DEBUG:huggingface_hub",
         "DEBUG:asyncio",
-        "ERROR:rarecase.app.labeling.gate:DataError",
+        "ERROR:rarecase.labeling.web.gate:DataError",
     ):
         assert line.encode() in said, line

@@ -17,8 +17,8 @@ import tiny_models
 import zstandard
 from endpoint import Server
 
-from rarecase.config import RunConfig, read_yaml
-from rarecase.label.store import open_store
+from rarecase.labeling.store.store import open_store
+from rarecase.settings.config import RunConfig, read_yaml
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "src" / "rarecase" / "sample"

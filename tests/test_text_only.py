@@ -15,15 +15,15 @@ from choosing import NAMES as STRATEGIES
 from datasets import Dataset, concatenate_datasets
 from small import NAMES, probs_by_text
 
-from rarecase import schema
 from rarecase.acquire.clusters import assign_clusters
-from rarecase.acquire.embed import compare, embed
 from rarecase.acquire.find import find_strategy
 from rarecase.algorithm import run
-from rarecase.annotate.gold import Gold
-from rarecase.files import read_parquet
+from rarecase.data import arrow
+from rarecase.data.parquet import read_parquet
 from rarecase.generate import parents, variation_row, variations_table
+from rarecase.labeling.gold import Gold
 from rarecase.learn import Learner, make_learner
+from rarecase.models.encoder import compare, embed
 
 SETS = ("pool", "bootstrap", "dev", "test")
 BUDGET = {"frozen": 8, "finetune": 4}  # in batches of 4
@@ -32,19 +32,19 @@ Tables = dict[str, Dataset]
 
 def telling(name: str, dataset: Dataset) -> Dataset:
     """A set whose sources, ids and order give the label away, and a column that is the label."""
-    ordered = schema.rows(dataset, np.argsort(schema.matrix(dataset, "label"), kind="stable"))
+    ordered = arrow.rows(dataset, np.argsort(arrow.matrix(dataset, "label"), kind="stable"))
     answers = [NAMES[label] for label in ordered["label"][:]]
-    ordered = schema.with_column(ordered, "id", [f"{name}-{answer}-{row}" for row, answer in enumerate(answers)])
-    return schema.with_column(schema.with_column(ordered, "source", answers), "answer", answers)
+    ordered = arrow.with_column(ordered, "id", [f"{name}-{answer}-{row}" for row, answer in enumerate(answers)])
+    return arrow.with_column(arrow.with_column(ordered, "source", answers), "answer", answers)
 
 
 def scrambled(dataset: Dataset, seed: int) -> Dataset:
     """The same texts with their labels, in random order, under random ids, with each other's sources and answers."""
     rng = np.random.default_rng(seed)
-    mixed = schema.rows(dataset, rng.permutation(len(dataset)))
-    mixed = schema.with_column(mixed, "id", [rng.bytes(6).hex() for _ in range(len(mixed))])
+    mixed = arrow.rows(dataset, rng.permutation(len(dataset)))
+    mixed = arrow.with_column(mixed, "id", [rng.bytes(6).hex() for _ in range(len(mixed))])
     for column in ("source", "answer"):
-        mixed = schema.with_column(mixed, column, rng.permutation(mixed[column][:]).tolist())
+        mixed = arrow.with_column(mixed, column, rng.permutation(mixed[column][:]).tolist())
     return mixed
 
 

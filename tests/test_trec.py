@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rarecase.cli import command
+from rarecase.cli.main import command
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "trec.py"
 KINDS = ("LOC:city", "LOC:state", "HUM:ind", "NUM:date")

@@ -29,7 +29,7 @@ WITH = """
 import json, sys
 from datasets import load_dataset
 from rarecase import load_learner
-from rarecase.schema import matrix
+from rarecase.data.arrow import matrix
 
 texts = load_dataset("safety", "cluster", split="test").select(range(40))
 json.dump({name: matrix(load_learner(name).score(texts), "probs").tolist() for name in sys.argv[1:]}, sys.stdout)

@@ -1,5 +1,5 @@
 """
-Tiny random checkpoints of the five models in `rarecase.models.MODELS`, as they stand on the Hub.
+Tiny random checkpoints of the five models in `rarecase.learn.hyperparameters.MODELS`, as they stand on the Hub.
 
     python tests/tiny_models.py FOLDER    # FOLDER/google-bert/bert-base-cased, …
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hub import Hub, User
+from hub_server import Hub, User
 from huggingface_hub import HfApi
 from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
 from transformers import (
@@ -34,7 +34,7 @@ from transformers import (
 )
 
 import rarecase
-from rarecase.models import quiet
+from rarecase.models.checkpoint import quiet
 
 SAMPLE = Path(rarecase.__file__).parent / "sample"
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

@@ -7,7 +7,7 @@ Which ones stands in demo.json beside this file, or in RARECASE_DATASET and RARE
 
 from pathlib import Path
 
-from rarecase.app.demo import launch
+from rarecase.demo_space.page import launch
 
 if __name__ == "__main__":
     launch(Path(__file__).parent)

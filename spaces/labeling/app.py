@@ -7,7 +7,7 @@ secret RARECASE_ROLES, and the secret HF_TOKEN holds a token that reads and writ
 
 from pathlib import Path
 
-from rarecase.app.labeling import launch
+from rarecase.labeling.web import launch
 
 if __name__ == "__main__":
     launch(Path(__file__).parent)

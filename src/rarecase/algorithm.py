@@ -10,7 +10,7 @@ Where we leave the printed algorithm, and what we take where it is silent:
   of N at once, which for `cluster` is ⌊N/m⌋ from each of the m clusters (section 4.2 of the paper).
 - The loop ends when the budget is spent (B > 0), not one batch later (B ≥ 0), or when the pool is empty. Only a label
   that was given costs budget: what annotators leave empty goes back to the pool, but for what they leave out for good
-  (`rarecase.annotate`). Where it is asked for, the loop also ends once more labels would change little
+  (`rarecase.labeling.annotator`). Where it is asked for, the loop also ends once more labels would change little
   (`rarecase.acquire.stopping`).
 - Retraining starts from the pretrained weights in every round. Epochs are the learner's, chosen on dev.
 - m is not given in the paper; the default is N. The clustering is done once, on the fixed encoder's embeddings.
@@ -28,36 +28,21 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
-from rarecase import randomness
 from rarecase.acquire.clusters import assign_clusters
-from rarecase.acquire.embed import Encoder, compare, embed
 from rarecase.acquire.stopping import WINDOW, Stopping
-from rarecase.annotate import Annotator
-from rarecase.errors import ConfigError, WaitingForLabels
-from rarecase.evaluate.counts import class_count_std, class_counts
+from rarecase.acquire.strategy import LEARNERS, Strategy, columns_of, labeled_columns_of, name_of, needs_encoder
+from rarecase.core import randomness
+from rarecase.core.errors import ConfigError, WaitingForLabels
+from rarecase.data.arrow import HELPERS, matrix, rows, to_table, with_column
+from rarecase.data.counts import class_count_std, class_counts
+from rarecase.data.parquet import read_parquet
+from rarecase.data.schema import GENERATED, HUMAN, conform, label_names, public_id
 from rarecase.evaluate.metrics import metrics
-from rarecase.files import read_parquet
 from rarecase.generate import Generator, accepted, with_own_ids
+from rarecase.labeling.annotator import Annotator
 from rarecase.learn import Learner
-from rarecase.run_folder import Stages
-from rarecase.schema import (
-    GENERATED,
-    HELPERS,
-    HUMAN,
-    LEARNERS,
-    Strategy,
-    columns_of,
-    conform,
-    label_names,
-    labeled_columns_of,
-    matrix,
-    name_of,
-    needs_encoder,
-    public_id,
-    rows,
-    to_table,
-    with_column,
-)
+from rarecase.models.encoder import Encoder, compare, embed
+from rarecase.runs.folder import Stages
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from datasets import ClassLabel, Dataset
 from rarecase.acquire import anchors as module
 from rarecase.acquire.anchors import anchors, subpool
 from rarecase.acquire.strategies import entropy, random
+from rarecase.acquire.strategy import name_of, needs
 from rarecase.acquire.uncertainty import margin
-from rarecase.schema import matrix, name_of, needs, rows, with_column
+from rarecase.data.arrow import matrix, rows, with_column
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -9,12 +9,13 @@ from choosing import choose, make_pool, some_pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rarecase import randomness
 from rarecase.acquire import seeding
 from rarecase.acquire.badge import Gradients, badge
 from rarecase.acquire.seeding import k_means_plus_plus
-from rarecase.errors import DataError
-from rarecase.schema import canonical_order, matrix, with_column
+from rarecase.core import randomness
+from rarecase.core.errors import DataError
+from rarecase.data.arrow import matrix, with_column
+from rarecase.data.schema import canonical_order
 
 
 def dense(probs: np.ndarray, features: np.ndarray) -> np.ndarray:

@@ -5,8 +5,9 @@ import pytest
 from datasets import ClassLabel, Dataset
 
 from rarecase.acquire.clusters import assign_clusters
-from rarecase.errors import ConfigError, DataError, MissingColumnError
-from rarecase.schema import matrix, rows, texts, with_column
+from rarecase.core.errors import ConfigError, DataError, MissingColumnError
+from rarecase.data.arrow import matrix, rows, with_column
+from rarecase.data.schema import texts
 
 
 def pool(count: int = 300) -> Dataset:

@@ -7,7 +7,7 @@ from datasets import ClassLabel
 
 from rarecase.acquire.contrast import contrastive, disagreement, shares
 from rarecase.acquire.measures import entropy_of
-from rarecase.schema import matrix, rows, with_column
+from rarecase.data.arrow import matrix, rows, with_column
 
 
 def slow_contrast(pool, known, k: int = 10) -> dict[str, float]:

@@ -9,13 +9,14 @@ from datasets import ClassLabel, Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rarecase import randomness
 from rarecase.acquire import diversity
 from rarecase.acquire.clusters import k_means
 from rarecase.acquire.diversity import covering_radius, probcover, typiclust
 from rarecase.acquire.neighbours import distance_to_other_group, nearest, neighbours_within
-from rarecase.errors import ConfigError
-from rarecase.schema import canonical_order, matrix, rows, with_column
+from rarecase.core import randomness
+from rarecase.core.errors import ConfigError
+from rarecase.data.arrow import matrix, rows, with_column
+from rarecase.data.schema import canonical_order
 
 
 def pool_of(vectors: np.ndarray, seed: int = 0) -> Dataset:

@@ -6,11 +6,11 @@ import pytest
 
 import rarecase
 from rarecase.acquire.find import STRATEGIES, find_strategy
-from rarecase.errors import ConfigError
-from rarecase.schema import name_of
+from rarecase.acquire.strategy import name_of
+from rarecase.core.errors import ConfigError
 
 MINE = """
-from rarecase.schema import needs
+from rarecase.acquire.strategy import needs
 
 
 @needs("probs", "features")

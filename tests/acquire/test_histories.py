@@ -13,7 +13,8 @@ import pytest
 from choosing import ALL, lists
 from datasets import ClassLabel, Dataset
 
-from rarecase.schema import from_table, pa, with_column
+from rarecase.data.arrow import from_table, with_column
+from rarecase.data.schema import pa
 
 HISTORIES = 1000
 CLASSES = ClassLabel(names=["one", "two", "without an example"])

@@ -5,11 +5,11 @@ import pytest
 from datasets import ClassLabel, Dataset
 from sklearn.linear_model import LogisticRegression
 
-from rarecase.acquire.embed import compare
 from rarecase.acquire.measures import closeness_of
 from rarecase.acquire.rare import C, rare
-from rarecase.errors import ConfigError, MissingColumnError
-from rarecase.schema import matrix, rows, with_column
+from rarecase.core.errors import ConfigError, MissingColumnError
+from rarecase.data.arrow import matrix, rows, with_column
+from rarecase.models.encoder import compare
 
 NAMES = ["common", "usual", "seldom"]
 

@@ -18,7 +18,7 @@ from rarecase.acquire.stopping import (
     sentence_of,
     stability,
 )
-from rarecase.errors import ConfigError
+from rarecase.core.errors import ConfigError
 
 TEXTS = 1000
 

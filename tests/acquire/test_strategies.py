@@ -13,8 +13,8 @@ from rarecase.acquire.clusters import assign_clusters
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.measures import entropy_of
 from rarecase.acquire.strategies import cluster, coreset, entropy, random, rank_within
-from rarecase.errors import ConfigError, DataError, MissingColumnError
-from rarecase.schema import matrix, rows, with_column
+from rarecase.core.errors import ConfigError, DataError, MissingColumnError
+from rarecase.data.arrow import matrix, rows, with_column
 
 IDS = [strategy.__name__ for strategy in ALL]
 every_strategy = pytest.mark.parametrize("strategy", ALL, ids=IDS)

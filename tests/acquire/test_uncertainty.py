@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from rarecase.acquire.strategies import entropy
 from rarecase.acquire.uncertainty import bald, least_confidence, margin
-from rarecase.errors import DataError
-from rarecase.files import read_parquet, write_parquet
-from rarecase.schema import matrix, rows, with_column
+from rarecase.core.errors import DataError
+from rarecase.data.arrow import matrix, rows, with_column
+from rarecase.data.parquet import read_parquet, write_parquet
 
 
 def gap(p: list[float]) -> float:

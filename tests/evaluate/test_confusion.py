@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
+from rarecase.data.arrow import rows
+from rarecase.data.schema import texts
 from rarecase.evaluate.confusion import DRAWN, drawn_errors, pairs
-from rarecase.schema import rows, texts
 
 NAMES = ["a", "b", "c"]
 

@@ -18,10 +18,11 @@ from experiments import CONTRADICTIONS, HUMAN, VARIATIONS, cells, command_of
 from safetensors.torch import load_file, save_file
 from small import NAMES
 
-from rarecase.cli import command
-from rarecase.evaluate.counts import class_counts
-from rarecase.files import read_parquet
-from rarecase.schema import conform, matrix, rows, with_column
+from rarecase.cli.main import command
+from rarecase.data.arrow import matrix, rows, with_column
+from rarecase.data.counts import class_counts
+from rarecase.data.parquet import read_parquet
+from rarecase.data.schema import conform
 
 START = small.ROWS["bootstrap"]
 FAST = {"learner": "finetune", "updates": 4, "learning_rate": 1e-3}

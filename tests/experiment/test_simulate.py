@@ -10,10 +10,11 @@ import small
 from grids import make_grid, simulate
 from small import NAMES
 
-from rarecase.cli import command
+from rarecase.cli.main import command
+from rarecase.data.arrow import rows
+from rarecase.data.parquet import read_parquet, write_parquet
+from rarecase.data.schema import GENERATED
 from rarecase.experiment.grid import Cell, read_cells
-from rarecase.files import read_parquet, write_parquet
-from rarecase.schema import GENERATED, rows
 
 CELLS = [Cell(strategy, seed) for strategy in ("cluster", "random") for seed in (0, 1)]
 

@@ -1,7 +1,6 @@
 """The report of an experiment: every figure by scikit-learn or by hand, over the test rows that count."""
 
 import json
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -10,12 +9,13 @@ import numpy as np
 import pytest
 import yaml
 from measured import DRAWS, FIXED, STRATEGIES, fail, make_experiment, table
+from places import PUBLISHED
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 from small import NAMES
 
-from rarecase.errors import ConfigError, DataError
-from rarecase.evaluate import paper
+from rarecase.core.errors import ConfigError, DataError
 from rarecase.evaluate.metrics import expected_calibration_error
+from rarecase.experiment import paper
 from rarecase.experiment.compare import holm
 from rarecase.experiment.curves import read_predictions
 from rarecase.experiment.grid import Cell
@@ -104,7 +104,7 @@ def test_the_papers_figures_stand_beside_those_of_its_models_and_strategies(repo
 
 
 def test_table_3_counts_what_was_acquired_with_its_sample_standard_deviation(experiment, report):
-    from rarecase.files import read_parquet
+    from rarecase.data.parquet import read_parquet
 
     counts = report["table3"]["class_counts"]
     assert list(counts) == [*STRATEGIES, "bootstrap", "dev", "test"]
@@ -263,8 +263,8 @@ def test_an_experiment_without_a_done_cell_or_without_variations_has_a_report(ex
 
 
 def test_the_order_in_which_rows_and_cells_stand_changes_nothing(experiment, report, tmp_path):
-    from rarecase.files import read_parquet, write_parquet
-    from rarecase.schema import rows
+    from rarecase.data.arrow import rows
+    from rarecase.data.parquet import read_parquet, write_parquet
 
     mine = copy(experiment, tmp_path)
     rng = np.random.default_rng(0)
@@ -295,10 +295,10 @@ def test_table_3_of_the_published_set_is_the_papers_but_for_one_row(tmp_path):
     """The files hold one variation more than the paper counts: of a post of coreset, about the law."""
     from datasets import load_dataset
 
-    from rarecase.files import read_parquet, write_parquet
-    from rarecase.published import import_published
+    from rarecase.data.parquet import read_parquet, write_parquet
+    from rarecase.experiment.published import import_published
 
-    source = Path(os.environ.get("RARECASE_PUBLISHED", Path(__file__).parents[3] / "shared" / "published"))
+    source = PUBLISHED
     if not source.is_dir():
         pytest.skip("the published set is not at hand: set RARECASE_PUBLISHED to its folder")
     import_published(source, tmp_path / "release")

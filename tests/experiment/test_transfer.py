@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import tiny_models
 
-from rarecase.cli import command
-from rarecase.config import ExperimentConfig
-from rarecase.errors import RarecaseError
+from rarecase.cli.main import command
+from rarecase.core.errors import RarecaseError
+from rarecase.data.arrow import matrix, to_table
+from rarecase.data.parquet import read_parquet
+from rarecase.data.schema import GENERATED
 from rarecase.evaluate.metrics import metrics
 from rarecase.experiment.experiment import experiment
 from rarecase.experiment.transfer import is_of_grids, rows_of_transfer, transfer_of
-from rarecase.files import read_parquet
-from rarecase.schema import GENERATED, matrix, to_table
+from rarecase.settings.config import ExperimentConfig
 
 
 @pytest.fixture(scope="module")

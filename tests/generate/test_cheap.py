@@ -8,9 +8,9 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rarecase import schema
-from rarecase.cli import command
-from rarecase.files import read_parquet
+from rarecase.cli.main import command
+from rarecase.data import schema
+from rarecase.data.parquet import read_parquet
 from rarecase.generate import accepted
 from rarecase.generate.cheap import Cheap
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from rarecase import schema
-from rarecase.errors import ConfigError, GeneratorError
+from rarecase.core.errors import ConfigError, GeneratorError
+from rarecase.data import schema
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import accepted
 from rarecase.generate.endpoint import Endpoint
 from rarecase.generate.replies import Replies, request_key
-from rarecase.taxonomy import Taxonomy
 
 sys.path.append(str(Path(__file__).parents[1]))
 from endpoint import Server  # it is a script beside the folders of tests

@@ -3,7 +3,7 @@ import sys
 
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 
-from rarecase import schema
+from rarecase.data import schema
 from rarecase.generate import NoVariations, accepted, with_own_ids
 
 NAMES = ["harmful", "not-harmful"]

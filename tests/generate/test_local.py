@@ -7,11 +7,11 @@ from datasets import ClassLabel, Dataset, Features, Value
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from rarecase.errors import ModelError
+from rarecase.core.errors import ModelError
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import accepted
 from rarecase.generate.local import Local
 from rarecase.generate.replies import Replies
-from rarecase.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.default()
 TEXTS = ["My knee clicks when I climb the stairs", "Fired by a text message", "The river is at the back door"]

@@ -1,12 +1,12 @@
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 
-from rarecase import schema
-from rarecase.errors import GeneratorError, MissingColumnError
-from rarecase.files import write_parquet
+from rarecase.core.errors import GeneratorError, MissingColumnError
+from rarecase.data import schema
+from rarecase.data.parquet import write_parquet
+from rarecase.data.read import read_argument
 from rarecase.generate import accepted
 from rarecase.generate.replay import Replay
-from rarecase.tables import read_argument
 
 NAMES = ["harmful", "not-harmful"]
 

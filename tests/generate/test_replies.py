@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from rarecase.errors import DataError, DiskFullError
+from rarecase.core.errors import DataError, DiskFullError
 from rarecase.generate.replies import Replies, content, request_key
 
 REQUEST = {"model": "words", "messages": [{"role": "user", "content": "Knee clicks"}], "seed": 1}

@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from rarecase.errors import DataError
+from rarecase.core.errors import DataError
+from rarecase.data.taxonomy import Category, Taxonomy
 from rarecase.generate.template import EXAMPLES, Template, variation
-from rarecase.taxonomy import Category, Taxonomy
 
 NAMES = list(Taxonomy.default().names)
 TEMPLATE = Template(Taxonomy.default(), "words")

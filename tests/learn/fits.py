@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from rarecase.errors import ModelError
+from rarecase.core.errors import ModelError
 from rarecase.learn import finetune, training, workers
 from rarecase.learn.finetune import Finetune
 

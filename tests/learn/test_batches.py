@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rarecase.errors import DataError
+from rarecase.core.errors import DataError
 from rarecase.learn.batches import LengthGrouped, labelled_rows, token_batches, training_rows
 
 from .conftest import NAMES, scrambled

@@ -6,13 +6,13 @@ import torch
 from datasets import ClassLabel, concatenate_datasets
 from transformers import AutoModel, pipeline
 
-from rarecase import schema
-from rarecase.errors import ConfigError, DataError, ModelError
+from rarecase.core.errors import ConfigError, DataError, ModelError
+from rarecase.data import arrow
 from rarecase.learn import load_learner
 from rarecase.learn.dropout import thinned
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.weights import class_weights
-from rarecase.models import resolve
+from rarecase.models.checkpoint import resolve
 
 from . import fits
 from .conftest import NAMES, scrambled
@@ -31,7 +31,7 @@ def same(one, other):
 
 
 def probs(learner, dataset):
-    return schema.matrix(learner.score(dataset), "probs")
+    return arrow.matrix(learner.score(dataset), "probs")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_order_ids_and_sources_change_no_bit(train, dev):
     assert same(weights(one), weights(two))
     other, order = scrambled(dev)
     for column in ("probs", "features"):
-        assert np.array_equal(schema.matrix(one.score(dev), column)[order], schema.matrix(two.score(other), column))
+        assert np.array_equal(arrow.matrix(one.score(dev), column)[order], arrow.matrix(two.score(other), column))
 
 
 def test_fit_forgets_earlier_fits_and_leaves_the_callers_generator(train, dev):
@@ -87,7 +87,7 @@ def test_learners_of_both_precisions_work_in_one_process(train, dev, fitted):
     assert not same(weights(bf16), weights(fp32))
     assert next(bf16._network.parameters()).dtype == torch.float32
     assert np.allclose(probs(bf16, dev), probs(fp32, dev), atol=0.05)
-    assert schema.matrix(bf16.score(dev), "features").dtype == np.float32
+    assert arrow.matrix(bf16.score(dev), "features").dtype == np.float32
 
 
 def test_accumulated_gradients_make_fewer_updates(train, dev):
@@ -123,7 +123,7 @@ def test_a_class_without_example_a_single_class_and_no_dev_work(train, dev):
 
 def test_scores_are_probabilities_in_the_order_of_the_rows(fitted, train):
     scored = fitted.score(train)
-    found = schema.matrix(scored, "probs")
+    found = arrow.matrix(scored, "probs")
     assert found.dtype == np.float32
     assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
     assert np.allclose(found[::-1], probs(fitted, train.select(range(len(train) - 1, -1, -1))), atol=1e-5)
@@ -133,9 +133,9 @@ def test_scores_are_probabilities_in_the_order_of_the_rows(fitted, train):
 def test_features_are_what_the_last_layer_reads(fitted, dev):
     scored = fitted.score(dev)
     head = fitted._network.classifier
-    logits = schema.matrix(scored, "features") @ head.weight.detach().numpy().T + head.bias.detach().numpy()
+    logits = arrow.matrix(scored, "features") @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     odds = np.exp(logits)
-    assert np.allclose(odds / odds.sum(axis=1, keepdims=True), schema.matrix(scored, "probs"), atol=1e-5)
+    assert np.allclose(odds / odds.sum(axis=1, keepdims=True), arrow.matrix(scored, "probs"), atol=1e-5)
 
 
 def test_pipeline_and_load_learner_read_what_save_writes(fitted, dev, tmp_path):
@@ -182,7 +182,7 @@ def test_what_cannot_work_is_said(train, dev):
 
 def test_draws_are_of_thinned_out_networks_and_leave_the_network_and_torchs_generator_as_they_were(fitted, dev):
     before, state = probs(fitted, dev), torch.get_rng_state()
-    draws = schema.matrix(fitted.sample(dev, draws=20), "mc_probs")
+    draws = arrow.matrix(fitted.sample(dev, draws=20), "mc_probs")
     assert draws.shape == (9, 20, 3)
     assert draws.dtype == np.float32
     assert np.allclose(draws.sum(axis=2), 1, atol=1e-5)
@@ -203,12 +203,12 @@ def test_without_dropout_there_are_no_draws(fitted, dev):
 
 
 def test_draws_follow_from_the_seed_and_no_order_or_other_row_changes_them(fitted, train, dev):
-    draws = schema.matrix(fitted.sample(dev, draws=3), "mc_probs")
+    draws = arrow.matrix(fitted.sample(dev, draws=3), "mc_probs")
     other, order = scrambled(dev)
-    assert np.array_equal(schema.matrix(fitted.sample(other, draws=3), "mc_probs"), draws[order])
-    assert np.array_equal(schema.matrix(fitted.sample(dev, draws=2), "mc_probs"), draws[:, :2])
+    assert np.array_equal(arrow.matrix(fitted.sample(other, draws=3), "mc_probs"), draws[order])
+    assert np.array_equal(arrow.matrix(fitted.sample(dev, draws=2), "mc_probs"), draws[:, :2])
     # Beside other texts a batch is another, and with it the last bits; what is dropped is not.
-    beside = schema.matrix(fitted.sample(concatenate_datasets([train, dev]), draws=3), "mc_probs")
+    beside = arrow.matrix(fitted.sample(concatenate_datasets([train, dev]), draws=3), "mc_probs")
     assert np.allclose(beside[len(train) :], draws, atol=1e-5)
 
 

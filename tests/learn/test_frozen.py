@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from datasets import ClassLabel
 
-from rarecase import schema
-from rarecase.acquire.embed import embed, load_encoder
-from rarecase.errors import DataError, ModelError
+from rarecase.core.errors import DataError, ModelError
+from rarecase.data import arrow
 from rarecase.learn import load_learner
 from rarecase.learn.dropout import kept
 from rarecase.learn.frozen import Frozen
+from rarecase.models.encoder import embed, load_encoder
 
 from .conftest import NAMES, scrambled
 
@@ -25,7 +25,7 @@ def learner(encoder):
 
 
 def probs(learner, dataset):
-    return schema.matrix(learner.score(dataset), "probs")
+    return arrow.matrix(learner.score(dataset), "probs")
 
 
 def test_it_learns_the_task(learner, train, dev):
@@ -68,7 +68,7 @@ def test_two_classes_are_scikit_learns_probabilities(learner, train, dev):
     from sklearn.linear_model import LogisticRegression
 
     some = learner.prepare(train.filter(lambda row: row["label"] != 1, load_from_cache_file=False))
-    X, y = schema.matrix(some, "features"), np.array(some["label"][:])
+    X, y = arrow.matrix(some, "features"), np.array(some["label"][:])
     expected = LogisticRegression(C=10, class_weight="balanced", max_iter=5000, tol=1e-8).fit(X, y).predict_proba(X)
     assert np.allclose(probs(learner.fit(some, dev), some)[:, [0, 2]], expected, atol=1e-3)
 
@@ -94,7 +94,7 @@ def test_features_that_are_there_are_not_computed_again(train, dev):
     embedded = embed(dev, encoder)
     shared = Frozen("own", NAMES, seed=0, encoder=encoder, shared=True).prepare(embedded)
     assert encoder.calls == 2
-    assert np.array_equal(schema.matrix(shared, "features"), schema.matrix(embedded, "embedding"))
+    assert np.array_equal(arrow.matrix(shared, "features"), arrow.matrix(embedded, "embedding"))
     learner.prepare(embedded)  # another encoder may have made `embedding`
     assert encoder.calls == 3
 
@@ -154,11 +154,11 @@ def test_what_cannot_work_is_said(learner, train, dev):
         learner.fit(train.cast_column("label", ClassLabel(names=["a", "b", "c"])), dev)
     learner.fit(train, dev)
     with pytest.raises(DataError, match="'features' has 2 numbers a row, the head was fitted on 384"):
-        learner.score(schema.with_column(dev, "features", np.ones((len(dev), 2), np.float32)))
+        learner.score(arrow.with_column(dev, "features", np.ones((len(dev), 2), np.float32)))
     bad = np.ones((len(dev), 384), np.float32)
     bad[2] = np.nan
     with pytest.raises(DataError, match=r"'features' row 2 \(id 'p9'\)"):
-        learner.score(schema.with_column(dev, "features", bad))
+        learner.score(arrow.with_column(dev, "features", bad))
 
 
 def test_a_table_without_rows_is_scored(learner, train, dev):
@@ -168,15 +168,15 @@ def test_a_table_without_rows_is_scored(learner, train, dev):
 def test_draws_are_probabilities_around_the_score_and_follow_from_the_seed(encoder, learner, train, dev):
     scored = learner.fit(train, dev).score(dev)
     whole = learner.sample(scored, draws=40)
-    draws = schema.matrix(whole, "mc_probs")
+    draws = arrow.matrix(whole, "mc_probs")
     assert draws.shape == (9, 40, 3)
     assert np.allclose(draws.sum(axis=2), 1, atol=1e-6)
-    assert np.allclose(draws.mean(axis=1), schema.matrix(whole, "probs"), atol=0.06)
+    assert np.allclose(draws.mean(axis=1), arrow.matrix(whole, "probs"), atol=0.06)
     assert (draws.std(axis=1).max(axis=1) > 0.005).all()
-    assert schema.matrix(learner.sample(dev), "mc_probs").shape == (9, 10, 3)
-    assert np.array_equal(schema.matrix(learner.sample(dev), "mc_probs"), draws[:, :10])
+    assert arrow.matrix(learner.sample(dev), "mc_probs").shape == (9, 10, 3)
+    assert np.array_equal(arrow.matrix(learner.sample(dev), "mc_probs"), draws[:, :10])
     other = Frozen("packaged", NAMES, seed=1, encoder=encoder).fit(train, dev).sample(dev, draws=40)
-    assert not np.array_equal(schema.matrix(other, "mc_probs"), draws)
+    assert not np.array_equal(arrow.matrix(other, "mc_probs"), draws)
 
 
 def test_draws_are_all_that_sampling_adds_and_no_text_is_encoded_for_them_again(train, dev, monkeypatch):
@@ -186,18 +186,18 @@ def test_draws_are_all_that_sampling_adds_and_no_text_is_encoded_for_them_again(
     monkeypatch.setattr(learner.encoder, "encode", None)
     again = learner.sample(scored)
     assert set(again.column_names) == {*scored.column_names, "mc_probs"}
-    assert np.array_equal(schema.matrix(again, "probs"), schema.matrix(scored, "probs"))
+    assert np.array_equal(arrow.matrix(again, "probs"), arrow.matrix(scored, "probs"))
 
 
 def test_a_draw_leaves_out_a_tenth_of_the_inputs_of_the_head_for_every_text(learner, train, dev):
     scored = learner.fit(train, dev).sample(learner.score(dev), draws=3)
-    vectors, (weight, bias) = schema.matrix(scored, "features"), learner._head()
+    vectors, (weight, bias) = arrow.matrix(scored, "features"), learner._head()
     for draw in range(3):
         mask = kept(384, 0.1, learner.seed, draw, "head")
         assert set(np.unique(mask)) == {np.float32(0), np.float32(1 / 0.9)}
         odds = np.exp((vectors * mask) @ weight.T + bias)
         assert np.allclose(
-            schema.matrix(scored, "mc_probs")[:, draw], odds / odds.sum(axis=1, keepdims=True), atol=1e-5
+            arrow.matrix(scored, "mc_probs")[:, draw], odds / odds.sum(axis=1, keepdims=True), atol=1e-5
         )
     assert np.mean([kept(384, 0.1, 0, draw, "head") == 0 for draw in range(100)]) == pytest.approx(0.1, abs=0.01)
 
@@ -205,15 +205,15 @@ def test_a_draw_leaves_out_a_tenth_of_the_inputs_of_the_head_for_every_text(lear
 def test_neither_order_nor_other_rows_change_a_bit_of_a_draw(learner, train, dev):
     learner.fit(train, dev)
     other, order = scrambled(dev)
-    draws = schema.matrix(learner.sample(dev), "mc_probs")
-    assert np.array_equal(draws[order], schema.matrix(learner.sample(other), "mc_probs"))
+    draws = arrow.matrix(learner.sample(dev), "mc_probs")
+    assert np.array_equal(draws[order], arrow.matrix(learner.sample(other), "mc_probs"))
     prepared = learner.prepare(train)  # an encoder's last bits depend on the texts of a batch
-    some = schema.matrix(learner.sample(prepared.select([5, 3])), "mc_probs")
-    assert np.array_equal(some, schema.matrix(learner.sample(prepared), "mc_probs")[[5, 3]])
+    some = arrow.matrix(learner.sample(prepared.select([5, 3])), "mc_probs")
+    assert np.array_equal(some, arrow.matrix(learner.sample(prepared), "mc_probs")[[5, 3]])
 
 
 def test_a_class_without_an_example_gets_zero_in_every_draw(learner, train, dev):
     some = train.filter(lambda row: row["label"] != 1, load_from_cache_file=False)
-    draws = schema.matrix(learner.fit(some, dev).sample(dev), "mc_probs")
+    draws = arrow.matrix(learner.fit(some, dev).sample(dev), "mc_probs")
     assert np.isfinite(draws).all()
     assert (draws[:, :, 1] == 0).all()

@@ -3,9 +3,9 @@
 import pytest
 import small
 
-from rarecase.config import FitConfig, fit_settings
-from rarecase.errors import ConfigError
+from rarecase.core.errors import ConfigError
 from rarecase.learn import KINDS, make_learner
+from rarecase.settings.config import FitConfig, fit_settings
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from rarecase import schema
-from rarecase.acquire.embed import SentenceEncoder, load_encoder
-from rarecase.errors import ConfigError, DataError, ModelError
-from rarecase.files import write_parquet
+from rarecase.core.errors import ConfigError, DataError, ModelError
+from rarecase.data import arrow
+from rarecase.data.parquet import write_parquet
 from rarecase.learn import load_learner, make_learner
 from rarecase.learn.frozen import Frozen
 from rarecase.learn.setfit import PAIRS, TEXTS, SetFit, pairs_of
+from rarecase.models.encoder import SentenceEncoder, load_encoder
 
 from .conftest import NAMES, scrambled, table
 
@@ -51,7 +51,7 @@ def fitted(encoder, train, dev):
 
 
 def probs(learner, dataset):
-    return schema.matrix(learner.score(dataset), "probs")
+    return arrow.matrix(learner.score(dataset), "probs")
 
 
 def weights(learner):
@@ -72,13 +72,13 @@ def cosines(vectors, labels):
 def test_it_draws_unseen_texts_of_a_class_together_and_tells_them_apart(fitted, encoder, train, dev):
     labels = np.array(dev["label"][:])
     frozen = Frozen("packaged", NAMES, seed=0, encoder=encoder).fit(train, dev).score(dev)
-    alike, apart = cosines(schema.matrix(fitted.score(dev), "features"), labels)
-    alike_before, apart_before = cosines(schema.matrix(frozen, "features"), labels)
+    alike, apart = cosines(arrow.matrix(fitted.score(dev), "features"), labels)
+    alike_before, apart_before = cosines(arrow.matrix(frozen, "features"), labels)
     assert alike - apart > 2 * (alike_before - apart_before)
     found = probs(fitted, dev)
     assert found.dtype == np.float32
     assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
-    before = schema.matrix(frozen, "probs").argmax(axis=1)
+    before = arrow.matrix(frozen, "probs").argmax(axis=1)
     assert np.mean(found.argmax(axis=1) == labels) >= max(0.75, np.mean(before == labels))
 
 
@@ -193,7 +193,7 @@ def test_draws_read_the_vectors_of_the_score_and_none_of_an_earlier_fit(shallow,
     alone, beside = learner.sample(stale), learner.sample(dev)
     assert set(beside.column_names) == {*dev.column_names, "mc_probs"}
     monkeypatch.setattr(learner.encoder, "encode", None)
-    draws = [schema.matrix(table, "mc_probs") for table in (learner.sample(scored), alone, beside)]
+    draws = [arrow.matrix(table, "mc_probs") for table in (learner.sample(scored), alone, beside)]
     assert np.array_equal(draws[0], draws[1])
     assert np.array_equal(draws[0], draws[2])
 
@@ -278,7 +278,7 @@ import warnings
 
 import rarecase.learn.setfit
 from rarecase.learn import load_learner, make_learner
-from rarecase.files import read_parquet
+from rarecase.data.parquet import read_parquet
 
 train = read_parquet({train!r})
 names = train.features["label"].names

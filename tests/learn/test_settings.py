@@ -1,6 +1,6 @@
 import pytest
 
-from rarecase.errors import ConfigError
+from rarecase.core.errors import ConfigError
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.frozen import Frozen
 from rarecase.learn.setfit import SetFit

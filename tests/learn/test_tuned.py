@@ -7,8 +7,8 @@ import pytest
 import small
 from datasets import ClassLabel
 
-from rarecase import schema
-from rarecase.errors import DataError
+from rarecase.core.errors import DataError
+from rarecase.data import arrow
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn import load_learner, make_learner
 from rarecase.learn.finetune import Finetune
@@ -31,7 +31,7 @@ def frozen(**settings):
 
 
 def macro_f1(learner, dataset):
-    guesses = schema.matrix(learner.score(dataset), "probs").argmax(axis=1)
+    guesses = arrow.matrix(learner.score(dataset), "probs").argmax(axis=1)
     return metrics(dataset["label"][:], guesses, learner.names)["macro_f1"]
 
 
@@ -46,14 +46,14 @@ def test_the_best_strength_on_dev_is_kept(tables):
 
 def test_dev_decides(tables):
     train, dev = tables
-    upside_down = schema.with_column(dev, "label", (schema.matrix(dev, "label") + 1) % 6, dev.features["label"])
+    upside_down = arrow.with_column(dev, "label", (arrow.matrix(dev, "label") + 1) % 6, dev.features["label"])
     kept = {Tuned(frozen()).fit(train, table).best.C for table in (dev, upside_down)}
     assert len(kept) == 2
 
 
 def test_without_dev_the_learner_stays_as_it_is(tables):
     train, dev = tables
-    assert STRENGTHS[0] == Tuned(frozen()).fit(train, schema.rows(dev, [])).best.C
+    assert STRENGTHS[0] == Tuned(frozen()).fit(train, arrow.rows(dev, [])).best.C
 
 
 def test_it_is_saved_as_the_best_alone_would_be(tables, tmp_path):
@@ -61,7 +61,7 @@ def test_it_is_saved_as_the_best_alone_would_be(tables, tmp_path):
     tuned = make_learner("frozen", "packaged", small.NAMES, seed=0, tune=True).fit(train, dev)
     tuned.save(tmp_path / "guard")
     loaded = load_learner(tmp_path / "guard")
-    assert np.array_equal(*(schema.matrix(learner.score(dev), "probs") for learner in (tuned, loaded)))
+    assert np.array_equal(*(arrow.matrix(learner.score(dev), "probs") for learner in (tuned, loaded)))
 
 
 def test_of_a_fine_tuned_one_the_learning_rate_is_chosen(train, dev):
@@ -73,7 +73,7 @@ def test_of_a_fine_tuned_one_the_learning_rate_is_chosen(train, dev):
     best = max(reached, key=reached.get)
     assert best != learner.settings.learning_rate  # the first is not the best
     assert tuned.best.settings.learning_rate == best
-    assert np.array_equal(*(schema.matrix(fitted.score(dev), "probs") for fitted in (tuned, every[best])))
+    assert np.array_equal(*(arrow.matrix(fitted.score(dev), "probs") for fitted in (tuned, every[best])))
 
 
 def test_dev_of_other_classes_is_refused(tables):
@@ -129,7 +129,7 @@ def test_no_more_than_the_best_and_the_next_are_held(train, dev):
             assert sum(known() is not None for known in self.held) <= 2
 
         def score(self, dataset):
-            return schema.with_column(dataset, "probs", np.eye(3, dtype=np.float32)[[self.rate % 3] * len(dataset)])
+            return arrow.with_column(dataset, "probs", np.eye(3, dtype=np.float32)[[self.rate % 3] * len(dataset)])
 
     Tuned(Large()).fit(train, dev)
     assert len(Large.held) == 5

@@ -18,9 +18,9 @@ from endpoint import Server
 from launched import ENVIRONMENT, ended, launched
 from safetensors.numpy import load_file
 
-from rarecase.cli import command
-from rarecase.files import read_parquet
-from rarecase.schema import matrix
+from rarecase.cli.main import command
+from rarecase.data.arrow import matrix
+from rarecase.data.parquet import read_parquet
 
 from . import fits
 

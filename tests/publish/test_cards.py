@@ -16,8 +16,8 @@ from carded import REMOVED, RUN, Configs, Rows, head_of, rows
 from datasets import load_dataset
 from small import NAMES
 
-from rarecase import schema
 from rarecase.acquire import find
+from rarecase.data import schema
 from rarecase.publish import cards
 from rarecase.publish.cards import class_counts_picture, code, dataset_card, listed, plain, table
 

@@ -12,16 +12,17 @@ from datasets import Dataset, load_dataset
 from huggingface_hub import HfApi, hf_hub_download
 from small import NAMES
 
-from rarecase.errors import ConfigError, DataError
-from rarecase.files import read_parquet
-from rarecase.publish import push as pushing
+from rarecase.core.errors import ConfigError, DataError
+from rarecase.data.arrow import rows, with_column
+from rarecase.data.parquet import read_parquet
+from rarecase.data.release import write_release
+from rarecase.data.schema import conform, hash_of
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.hub import commit as pushing
+from rarecase.hub.commit import Place, Pushed, push
 from rarecase.publish.dataset import read_release, require_license
 from rarecase.publish.kinds import publish_dataset
-from rarecase.publish.push import Place, Pushed, push
 from rarecase.publish.remove import remove
-from rarecase.release import write_release
-from rarecase.schema import conform, hash_of, rows, with_column
-from rarecase.taxonomy import Taxonomy
 
 PLACE = Place(kind="dataset", repo_id="acme/safety")
 

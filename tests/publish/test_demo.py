@@ -6,21 +6,23 @@ import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import demo_spaces as space
 import numpy as np
 import pytest
 import small
 import yaml
-from app import space
 from datasets import Dataset, concatenate_datasets
 from small import NAMES
 
 import rarecase
-from rarecase.errors import DataError, RunFolderError
-from rarecase.files import parquet_bytes, read_parquet, write_json
+from rarecase.core.errors import DataError, RunFolderError
+from rarecase.core.files import write_json
+from rarecase.data.arrow import matrix, rows, with_column
+from rarecase.data.parquet import parquet_bytes, read_parquet
+from rarecase.data.release import write_release
+from rarecase.data.schema import GENERATED, conform, hash_of, texts
 from rarecase.publish import demo
 from rarecase.publish.demo import map_table, project, space_files
-from rarecase.release import write_release
-from rarecase.schema import GENERATED, conform, hash_of, matrix, rows, texts, with_column
 
 HOME = Path(rarecase.__file__).parent
 
@@ -143,8 +145,8 @@ def test_the_package_goes_along_without_what_the_page_has_no_use_for():
     others = {name for name in files if not name.startswith("rarecase/")}
     assert others == {"README.md", "app.py", "requirements.txt", "demo.json", "map.parquet"}
     modules = {f"rarecase/{path.relative_to(HOME).as_posix()}" for path in HOME.rglob("*.py")}
-    pages = {f"rarecase/app/labeling/{name}" for name in ("label.html", "label.js", "settle.html", "style.css")}
-    assert files.keys() > modules | {"rarecase/taxonomy.yaml", "rarecase/app/demo.css"} | pages
+    pages = {f"rarecase/labeling/web/{name}" for name in ("label.html", "label.js", "settle.html", "style.css")}
+    assert files.keys() > modules | {"rarecase/data/taxonomy.yaml", "rarecase/demo_space/demo.css"} | pages
     assert all(files[name].is_file() for name in files.keys() - others if isinstance(files[name], Path))
 
 

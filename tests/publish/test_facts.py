@@ -5,9 +5,9 @@ import json
 import pytest
 from datasets import Dataset, DatasetInfo, Features, load_dataset
 
-from rarecase import schema
-from rarecase.errors import DataError, MissingColumnError
-from rarecase.files import parquet_bytes, write_parquet
+from rarecase.core.errors import DataError, MissingColumnError
+from rarecase.data import schema
+from rarecase.data.parquet import parquet_bytes, write_parquet
 from rarecase.publish.facts import config_facts, info
 
 NAMES = ("harmful", "odd", "not-harmful")

@@ -21,9 +21,9 @@ from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import RepositoryNotFoundError
 from small import NAMES
 
-from rarecase.release import write_release
-from rarecase.schema import conform
-from rarecase.taxonomy import Taxonomy
+from rarecase.data.release import write_release
+from rarecase.data.schema import conform
+from rarecase.data.taxonomy import Taxonomy
 
 RARECASE = Path(sys.executable).with_name("rarecase")
 REPO = {"repo_id": "acme/safety", "repo_type": "dataset"}

@@ -9,9 +9,13 @@ import releases
 from huggingface_hub import HfApi, ModelCard, hf_hub_download
 from small import NAMES
 
-from rarecase.config import TrainConfig
-from rarecase.errors import ConfigError, ModelError
-from rarecase.files import read_parquet, write_json
+from rarecase.core.errors import ConfigError, ModelError
+from rarecase.core.files import write_json
+from rarecase.data.arrow import rows
+from rarecase.data.parquet import read_parquet
+from rarecase.data.release import write_release
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.hub.commit import Place, push
 from rarecase.publish.kinds import (
     dataset_on_hub,
     model_on_hub,
@@ -22,12 +26,9 @@ from rarecase.publish.kinds import (
 )
 from rarecase.publish.model import DatasetRef
 from rarecase.publish.plan import Plan
-from rarecase.publish.push import Place, push
 from rarecase.publish.remove import remove
-from rarecase.release import write_release
-from rarecase.schema import rows
-from rarecase.taxonomy import Taxonomy
-from rarecase.train import train
+from rarecase.runs.train import train
+from rarecase.settings.config import TrainConfig
 
 DATA = Place(kind="dataset", repo_id="acme/safety")
 OPEN = Place(kind="dataset", repo_id="acme/safety", public=True)

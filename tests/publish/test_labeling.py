@@ -14,23 +14,23 @@ import venv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import demo_spaces as spaces
 import pytest
 import yaml
-from app import space as spaces
-from hub.server import bound
+from hub_server.server import bound
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
 import rarecase
-from rarecase.cli import command
-from rarecase.errors import ConfigError, DataError, HubError
-from rarecase.files import read_parquet
-from rarecase.label.store import open_store
-from rarecase.publish import push as pushing
+from rarecase.cli.main import command
+from rarecase.core.errors import ConfigError, DataError, HubError
+from rarecase.data.parquet import read_parquet
+from rarecase.data.schema import texts
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.hub import commit as pushing
+from rarecase.hub.commit import Place
+from rarecase.labeling.store.store import open_store
 from rarecase.publish.labeling import publish_labeling, space_files, space_token
 from rarecase.publish.plan import Plan
-from rarecase.publish.push import Place
-from rarecase.schema import texts
-from rarecase.taxonomy import Taxonomy
 
 PLACE = Place(kind="space", repo_id="acme/labeling")
 TOKEN = "hf_of_the_space_alone"
@@ -114,7 +114,7 @@ def test_a_dry_run_shows_files_and_cards_and_changes_nothing(fresh_hub, publish)
     assert (labels["repo_id"], space["repo_id"]) == ("acme/labeling-labels", "acme/labeling")
     assert labels["private"]
     assert space["private"]
-    assert {"app.py", "labeling.json", "taxonomy.yaml", "rarecase/label/desk.py"} <= set(space["files"])
+    assert {"app.py", "labeling.json", "taxonomy.yaml", "rarecase/labeling/store/desk.py"} <= set(space["files"])
     assert "Keep this repository private" in labels["card"]
     assert "hf_oauth: true" in space["card"]
     assert TOKEN not in out
@@ -506,10 +506,10 @@ def test_the_folder_alone_runs_on_nothing_but_its_requirements(fresh_hub, publis
 
 
 USES_ALL = """
-from rarecase.label.agreement import agreement
-from rarecase.label.desk import Desk
-from rarecase.label.log import Log
-from rarecase.label.state import Settings
+from rarecase.labeling.store.agreement import agreement
+from rarecase.labeling.store.desk import Desk
+from rarecase.labeling.store.log import Log
+from rarecase.labeling.store.state import Settings
 desk = Desk(Log("labels.sqlite"))
 desk.add("b", ["x", "y"], [{"row": str(n), "text": str(n)} for n in range(4)])
 desk.start(Settings(votes=2, consensus="model"))

@@ -19,14 +19,14 @@ from huggingface_hub import ModelCard
 from small import NAMES
 from transformers import pipeline
 
-from rarecase.config import TrainConfig
-from rarecase.errors import ModelError
+from rarecase.core.errors import ModelError
+from rarecase.data.arrow import matrix
+from rarecase.hub.commit import Place, push
 from rarecase.learn import load_learner
-from rarecase.models import resolve
+from rarecase.models.checkpoint import resolve
 from rarecase.publish.model import DatasetRef, Model, model_card, model_files, read_model
-from rarecase.publish.push import Place, push
-from rarecase.schema import matrix
-from rarecase.train import train
+from rarecase.runs.train import train
+from rarecase.settings.config import TrainConfig
 
 GOLDEN = Path(__file__).with_name("model_card.md")
 DATASET = DatasetRef("acme/safety", "cluster", "0123456789abcdef0123456789abcdef01234567")

@@ -3,11 +3,13 @@
 import numpy as np
 from datasets import Dataset
 
-from rarecase import randomness
 from rarecase.acquire.neighbours import nearest
 from rarecase.acquire.picks import by_text, directions, require_count, require_labeled
 from rarecase.acquire.seeding import k_means_plus_plus
-from rarecase.schema import Strategy, canonical_order, name_of, needs, rows
+from rarecase.acquire.strategy import Strategy, name_of, needs
+from rarecase.core import randomness
+from rarecase.data.arrow import rows
+from rarecase.data.schema import canonical_order
 
 ANCHORS = 10  # of each class
 NEIGHBOURS = 50  # of each anchor

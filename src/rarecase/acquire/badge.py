@@ -3,10 +3,12 @@
 import numpy as np
 from datasets import Dataset
 
-from rarecase import randomness
 from rarecase.acquire.picks import require_count
 from rarecase.acquire.seeding import BLOCK, k_means_plus_plus
-from rarecase.schema import canonical_order, finite, needs, rows, with_column
+from rarecase.acquire.strategy import needs
+from rarecase.core import randomness
+from rarecase.data.arrow import finite, rows, with_column
+from rarecase.data.schema import canonical_order
 
 
 @needs("probs", "features")

@@ -3,9 +3,10 @@
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from rarecase import randomness
-from rarecase.errors import ConfigError
-from rarecase.schema import canonical_order, finite, with_column
+from rarecase.core import randomness
+from rarecase.core.errors import ConfigError
+from rarecase.data.arrow import finite, with_column
+from rarecase.data.schema import canonical_order
 
 
 def assign_clusters(pool: Dataset, m: int, *, seed: int = 0) -> Dataset:

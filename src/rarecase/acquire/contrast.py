@@ -3,12 +3,14 @@
 import numpy as np
 from datasets import Dataset
 
-from rarecase import randomness
 from rarecase.acquire.clusters import k_means
 from rarecase.acquire.measures import entropy_of
 from rarecase.acquire.neighbours import nearest
 from rarecase.acquire.picks import by_text, directions, require_count, require_labeled
-from rarecase.schema import canonical_order, needs, rows, with_column
+from rarecase.acquire.strategy import needs
+from rarecase.core import randomness
+from rarecase.data.arrow import rows, with_column
+from rarecase.data.schema import canonical_order
 
 NEIGHBOURS = 10  # of the paper of `contrastive`
 SMALLEST = 1e-12  # probability, in a logarithm

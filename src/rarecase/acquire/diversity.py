@@ -3,12 +3,14 @@
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from rarecase import randomness
 from rarecase.acquire.clusters import k_means
 from rarecase.acquire.neighbours import distance_to_other_group, nearest, neighbours_within
 from rarecase.acquire.picks import by_text, require_count
-from rarecase.errors import ConfigError
-from rarecase.schema import canonical_order, needs, rows, with_column
+from rarecase.acquire.strategy import needs
+from rarecase.core import randomness
+from rarecase.core.errors import ConfigError
+from rarecase.data.arrow import rows, with_column
+from rarecase.data.schema import canonical_order
 
 NEIGHBOURS = 20  # of a typical text; the paper's K
 MOST_CLUSTERS = 500  # the authors' cap

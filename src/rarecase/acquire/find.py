@@ -4,9 +4,10 @@ import importlib
 import os
 import sys
 
-from rarecase.errors import ConfigError, did_you_mean
-from rarecase.release import check_names
-from rarecase.schema import HELPERS, Strategy, name_of
+from rarecase.acquire.strategy import Strategy, name_of
+from rarecase.core.errors import ConfigError, did_you_mean
+from rarecase.data.arrow import HELPERS
+from rarecase.data.release import check_names
 
 # Each strategy that ships with rarecase, and the module of `rarecase.acquire` that it is in.
 _HOME = {

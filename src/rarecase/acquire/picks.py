@@ -3,8 +3,9 @@
 import numpy as np
 from datasets import Dataset
 
-from rarecase.errors import ConfigError
-from rarecase.schema import canonical_order, finite, rows, with_column
+from rarecase.core.errors import ConfigError
+from rarecase.data.arrow import finite, rows, with_column
+from rarecase.data.schema import canonical_order
 
 
 def require_count(pool: Dataset, n: int) -> None:

@@ -6,7 +6,9 @@ from datasets import Dataset
 
 from rarecase.acquire.measures import closeness_of
 from rarecase.acquire.picks import by_text, require_count
-from rarecase.schema import canonical_order, label_names, needs, rows, with_column
+from rarecase.acquire.strategy import needs
+from rarecase.data.arrow import rows, with_column
+from rarecase.data.schema import canonical_order, label_names
 
 SHARE = 0.6  # of a batch goes to the classes with the fewest labels, the rest to what the learner is unsure about
 C = 0.1  # of the heads that look for a class: with a handful of examples they should hardly bend

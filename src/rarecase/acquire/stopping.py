@@ -15,8 +15,8 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase.acquire.measures import entropy_of
-from rarecase.errors import ConfigError, did_you_mean, shown_id
-from rarecase.schema import finite, matrix
+from rarecase.core.errors import ConfigError, did_you_mean, shown_id
+from rarecase.data.arrow import finite, matrix
 
 WINDOW = 3  # rounds that the two measures of change are taken over
 MORE = 10  # labels that `gain` looks ahead

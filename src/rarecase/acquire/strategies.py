@@ -13,11 +13,13 @@ import warnings
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from rarecase import randomness
 from rarecase.acquire.kcenter import k_center
 from rarecase.acquire.measures import entropy_of
 from rarecase.acquire.picks import by_text, chosen, descending, require_count
-from rarecase.schema import canonical_order, finite, matrix, needs, rows, with_column
+from rarecase.acquire.strategy import needs
+from rarecase.core import randomness
+from rarecase.data.arrow import finite, matrix, rows, with_column
+from rarecase.data.schema import canonical_order
 
 
 @needs()

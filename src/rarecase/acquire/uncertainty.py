@@ -5,7 +5,9 @@ from datasets import Dataset
 
 from rarecase.acquire.measures import closeness_of, mutual_information
 from rarecase.acquire.picks import chosen, descending, require_count
-from rarecase.schema import canonical_order, finite, needs
+from rarecase.acquire.strategy import needs
+from rarecase.data.arrow import finite
+from rarecase.data.schema import canonical_order
 
 
 @needs("probs")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from rarecase import randomness
-from rarecase.schema import canonical_order
+from rarecase.core import randomness
+from rarecase.data.schema import canonical_order
 
 DRAWN = 100  # errors of each strategy that Figure 3 shows
 

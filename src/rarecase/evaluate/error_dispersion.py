@@ -10,7 +10,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from rarecase.evaluate.counts import class_count_std
+from rarecase.data.counts import class_count_std
 from rarecase.evaluate.metrics import error_rates, error_std
 
 _DESCRIPTION = """

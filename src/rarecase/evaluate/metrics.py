@@ -72,7 +72,7 @@ def rare_metrics(found: dict[str, Any], rare: Sequence[str]) -> dict[str, float]
 
     Args:
         found (`dict`): from `all_metrics`.
-        rare (`Sequence[str]`): from `rarecase.evaluate.counts.rarest_classes`, at least one.
+        rare (`Sequence[str]`): from `rarecase.data.counts.rarest_classes`, at least one.
 
     Returns:
         `dict`: `rare_recall` and `rare_f1`, in percent.

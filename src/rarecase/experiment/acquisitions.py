@@ -9,16 +9,16 @@ from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
 
-from rarecase import run_folder
-from rarecase.errors import ConfigError, DataError
+from rarecase.core.errors import ConfigError, DataError
+from rarecase.data.parquet import read_parquet
+from rarecase.data.schema import conform
+from rarecase.data.sets import Sets, draw_test
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.grid import Cell, read_cells
-from rarecase.files import read_parquet
 from rarecase.generate import accepted
-from rarecase.models import name_of
-from rarecase.schema import conform
-from rarecase.session import stored_sets
-from rarecase.sets import Sets, draw_test
-from rarecase.taxonomy import Taxonomy
+from rarecase.hub.ids import name_of
+from rarecase.runs import folder as run_folder
+from rarecase.runs.session import stored_sets
 
 
 def grids_of(data: str) -> list[Path]:

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rarecase.errors import DataError
-from rarecase.evaluate.counts import cost_per, rarest
+from rarecase.core.errors import DataError
+from rarecase.data.arrow import matrix
+from rarecase.data.counts import cost_per, rarest
+from rarecase.data.parquet import read_parquet
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import (
     Predictions,
@@ -17,9 +20,6 @@ from rarecase.experiment.intervals import (
     resampled_f1,
     resampled_macro_f1,
 )
-from rarecase.files import read_parquet
-from rarecase.schema import matrix
-from rarecase.taxonomy import Taxonomy
 
 BASELINE = "random"
 

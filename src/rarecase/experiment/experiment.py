@@ -18,11 +18,11 @@ from typing import Any
 
 from datasets import Dataset, concatenate_datasets
 
-from rarecase import run_folder
-from rarecase.checks import check, require_out
-from rarecase.config import ExperimentConfig, fit_settings, split_list, write_yaml
-from rarecase.errors import ConfigError, RarecaseError, RunFolderError, did_you_mean
-from rarecase.evaluate.counts import class_counts
+from rarecase.core.errors import ConfigError, RarecaseError, RunFolderError, did_you_mean
+from rarecase.core.files import digest, write_folder_beside
+from rarecase.data.arrow import with_column
+from rarecase.data.counts import class_counts
+from rarecase.data.parquet import write_parquet
 from rarecase.experiment.grid import Cell, run_grid
 from rarecase.experiment.splits import (
     BOOTSTRAP,
@@ -35,11 +35,12 @@ from rarecase.experiment.splits import (
     train_parts,
     write_splits,
 )
-from rarecase.files import digest, write_folder_beside, write_parquet
+from rarecase.hub.ids import name_of
 from rarecase.learn import make_learner
-from rarecase.models import name_of
-from rarecase.schema import with_column
-from rarecase.session import READ
+from rarecase.runs import folder as run_folder
+from rarecase.runs.session import READ
+from rarecase.settings.checks import check, require_out
+from rarecase.settings.config import ExperimentConfig, fit_settings, split_list, write_yaml
 
 # A grid grows: more models, strategies, settings, seeds. What is done stays.
 MAY_CHANGE = ("models", "strategies", "settings", "seeds", "leave_out_overlap", "shard", "out")

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rarecase.errors import DataError
-from rarecase.files import read_json, write_json
+from rarecase.core.errors import DataError
+from rarecase.core.files import read_json, write_json
 
 
 @dataclass(frozen=True)

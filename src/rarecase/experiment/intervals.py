@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rarecase import randomness
+from rarecase.core import randomness
 
 RESAMPLES = 1000
 LEVEL = (2.5, 97.5)

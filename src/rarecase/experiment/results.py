@@ -9,18 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from datasets import Dataset
 
-from rarecase.config import ExperimentConfig, read_yaml, split_list
-from rarecase.errors import DataError
-from rarecase.evaluate.counts import class_counts, rarest_classes
+from rarecase.core.errors import DataError
+from rarecase.data.arrow import rows
+from rarecase.data.counts import class_counts, rarest_classes
+from rarecase.data.parquet import read_parquet
+from rarecase.data.schema import texts
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.metrics import expected_calibration_error
 from rarecase.experiment.curves import BASELINE, read_predictions
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import Predictions, resampled_counts, resampled_figures
 from rarecase.experiment.splits import BOOTSTRAP, SETTINGS
-from rarecase.files import read_parquet
-from rarecase.models import name_of
-from rarecase.schema import rows, texts
-from rarecase.taxonomy import Taxonomy
+from rarecase.hub.ids import name_of
+from rarecase.settings.config import ExperimentConfig, read_yaml, split_list
 
 # The order in which tables show them; a strategy of one's own comes after.
 _STRATEGIES = (BOOTSTRAP, BASELINE, "topn", "entropy", "coreset", "cluster")

@@ -11,16 +11,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rarecase import run_folder
 from rarecase.acquire.find import find_strategy
-from rarecase.annotate.gold import gold_annotator
-from rarecase.checks import check, require_out
-from rarecase.config import SimulateConfig, split_list, write_yaml
-from rarecase.errors import ConfigError
+from rarecase.core.errors import ConfigError
+from rarecase.core.files import write_folder_beside
+from rarecase.data.sets import Sets, draw_test, read_sets, require_a_batch, require_gold
 from rarecase.experiment.grid import Cell, run_grid
-from rarecase.files import write_folder_beside
-from rarecase.session import mark, marked, needs_embedding, prepare, rounds, stored_sets
-from rarecase.sets import Sets, draw_test, read_sets, require_a_batch, require_gold
+from rarecase.labeling.gold import gold_annotator
+from rarecase.runs import folder as run_folder
+from rarecase.runs.session import mark, marked, needs_embedding, prepare, rounds, stored_sets
+from rarecase.settings.checks import check, require_out
+from rarecase.settings.config import SimulateConfig, split_list, write_yaml
 
 # A grid grows: more seeds, more strategies. What is done stays.
 MAY_CHANGE = ("strategies", "seeds", "concurrency", "generator_url", "send_to", "out")

@@ -11,18 +11,19 @@ from pathlib import Path
 import pyarrow as pa
 from datasets import Dataset
 
-from rarecase.config import ExperimentConfig, split_list
-from rarecase.errors import ConfigError, DataError, RarecaseError, did_you_mean
+from rarecase.core.errors import ConfigError, DataError, RarecaseError, did_you_mean
+from rarecase.data.arrow import rows, with_column
+from rarecase.data.parquet import read_parquet, write_parquet
+from rarecase.data.read import read_argument, row_of
+from rarecase.data.read.hub import configs_of
+from rarecase.data.read.origin import facts_of
+from rarecase.data.schema import GENERATED, conform
+from rarecase.data.sets import with_classes
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.acquisitions import acquired_by, acquired_in, grids_of, sets_of
-from rarecase.files import read_parquet, write_parquet
 from rarecase.generate.cheap import Cheap
-from rarecase.schema import GENERATED, conform, rows, with_column
-from rarecase.sets import with_classes
-from rarecase.tables import read_argument, row_of
-from rarecase.tables.hub import configs_of
-from rarecase.tables.origin import facts_of
-from rarecase.taxonomy import Taxonomy
-from rarecase.train import classes_of
+from rarecase.runs.train import classes_of
+from rarecase.settings.config import ExperimentConfig, split_list
 
 BOOTSTRAP, HUMAN, BEST = "bootstrap", "human", "human+llm"
 SETTINGS = (BOOTSTRAP, HUMAN, BEST, "human+weights", "human+cheap")  # in the order of the tables

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from rarecase.errors import ConfigError, did_you_mean
-from rarecase.evaluate import paper
+from rarecase.core.errors import ConfigError, did_you_mean
+from rarecase.data.counts import class_count_std, class_counts, rarest
+from rarecase.data.parquet import read_parquet
 from rarecase.evaluate.confusion import DRAWN, drawn_errors, pairs
-from rarecase.evaluate.counts import class_count_std, class_counts, rarest
+from rarecase.experiment import paper
 from rarecase.experiment.compare import BySeed, averaged, compared
 from rarecase.experiment.intervals import interval_over_seeds, mean_and_interval
 from rarecase.experiment.results import BASELINE, Group, Key, Results, read_results
 from rarecase.experiment.splits import BEST, BOOTSTRAP, HUMAN
-from rarecase.files import read_parquet
 
 ALL = "all"  # the mean over all models, or over all strategies
 MEANS = (*paper.FIGURES, "rare_recall", "rare_f1", "error_std")

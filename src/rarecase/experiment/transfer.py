@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rarecase import run_folder
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.acquisitions import acquirer_of
 from rarecase.experiment.curves import read_predictions
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
 from rarecase.experiment.splits import BOOTSTRAP
-from rarecase.taxonomy import Taxonomy
+from rarecase.runs import folder as run_folder
 
 
 class _Key(NamedTuple):
@@ -78,7 +78,7 @@ def transfer_of(folder: Path) -> dict[str, Any]:
 
 def rows_of_transfer(transfer: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """
-    A row for each strategy, setting, acquirer and user, for `rarecase.evaluate.report.table`.
+    A row for each strategy, setting, acquirer and user, for `rarecase.report.run.table`.
 
     Args:
         transfer (`dict`): from `transfer_of`.

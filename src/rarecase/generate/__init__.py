@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from rarecase import schema
+from rarecase.data import arrow, schema
 
 
 class Generator(Protocol):
@@ -59,18 +59,18 @@ def accepted(variations: Dataset) -> Dataset:
     Example:
         >>> train = concatenate_datasets([train, labels, accepted(variations)])
     """
-    schema.require(variations, "checks")
-    found = schema.to_table(variations.select_columns(["checks"]))["checks"].to_pylist()
+    arrow.require(variations, "checks")
+    found = arrow.to_table(variations.select_columns(["checks"]))["checks"].to_pylist()
     passed = [all(check["passed"] is not False for check in checks or []) for checks in found]
-    return schema.rows(variations, np.flatnonzero(passed))
+    return arrow.rows(variations, np.flatnonzero(passed))
 
 
 def parents(seeds: Dataset) -> list[dict[str, Any]]:
     """What a variation takes over from its parent: one dictionary per row, `label` as the index of the class."""
     for column in ("id", "text", "label"):
-        schema.require(seeds, column)
+        arrow.require(seeds, column)
     columns = [c for c in ("id", "text", "label", "round", "strategy") if c in seeds.column_names]
-    return schema.to_table(seeds.select_columns(columns)).to_pylist()
+    return arrow.to_table(seeds.select_columns(columns)).to_pylist()
 
 
 def variation_row(parent: Mapping[str, Any], i: int, text: str, **provenance: Any) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def with_own_ids(variations: Dataset, taken: Set[str]) -> Dataset:
     if not taken & set(ids):
         return variations
     # Every id that `variation_row` makes ends in a digit, so none of those to come is hit either.
-    return schema.with_column(variations, "id", [_free(id_, taken) for id_ in ids])
+    return arrow.with_column(variations, "id", [_free(id_, taken) for id_ in ids])
 
 
 def _free(id_: str, taken: Set[str]) -> str:
@@ -126,4 +126,4 @@ def _free(id_: str, taken: Set[str]) -> str:
 def variations_table(seeds: Dataset, rows: list[dict[str, Any]]) -> Dataset:
     """The rows of `variation_row` as a table with the columns of `schema.features`, its classes those of `seeds`."""
     target = schema.features(schema.label_names(seeds)).arrow_schema
-    return schema.from_table(pa.Table.from_pylist(rows, schema=target))
+    return arrow.from_table(pa.Table.from_pylist(rows, schema=target))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from rarecase import randomness
+from rarecase.core import randomness
 from rarecase.generate import parents, variation_row, variations_table
 
 ALPHA = 0.1  # the share of its words that a variation changes, the default of the authors' code

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 from datasets import Dataset
 from tqdm import tqdm
 
-from rarecase import randomness
-from rarecase.errors import ConfigError, GeneratorError
+from rarecase.core import randomness
+from rarecase.core.errors import ConfigError, GeneratorError
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.replies import Replies, content
 from rarecase.generate.template import Template
-from rarecase.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import openai

@@ -9,11 +9,11 @@ from typing import Any
 from datasets import Dataset
 from tqdm import tqdm
 
-from rarecase.errors import ModelError
+from rarecase.core.errors import ModelError
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.replies import Replies
 from rarecase.generate.template import Template
-from rarecase.models import loading, local_folder
-from rarecase.taxonomy import Taxonomy
+from rarecase.models.checkpoint import loading, local_folder
 
 
 class Local:

@@ -7,8 +7,8 @@ from typing import Any
 
 from datasets import Dataset
 
-from rarecase import schema
-from rarecase.errors import GeneratorError
+from rarecase.core.errors import GeneratorError
+from rarecase.data import arrow, schema
 from rarecase.generate import parents, variation_row, variations_table
 
 
@@ -37,10 +37,10 @@ class Replay:
 
     def __init__(self, dataset: Dataset):
         for column in ("id", "text", "parent_id"):
-            schema.require(dataset, column)
+            arrow.require(dataset, column)
         wanted = ("id", "text", "parent_id", "origin", "generator", "prompt_hash", "checks")
         columns = [column for column in wanted if column in dataset.column_names]
-        rows = schema.to_table(dataset.select_columns(columns)).to_pylist()
+        rows = arrow.to_table(dataset.select_columns(columns)).to_pylist()
         text_of = {row["id"]: row["text"] for row in rows if not _is_variation(row)}
         self._by_text: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._by_id: dict[str, list[dict[str, Any]]] = defaultdict(list)

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rarecase.errors import DataError, DiskFullError
-from rarecase.files import is_disk_full
+from rarecase.core.errors import DataError, DiskFullError
+from rarecase.core.files import is_disk_full
 
 
 def request_key(request: dict[str, Any]) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 
 from datasets import Dataset
 
-from rarecase import randomness, schema
-from rarecase.errors import DataError, shown_id
+from rarecase.core import randomness
+from rarecase.core.errors import DataError, shown_id
+from rarecase.data import schema
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import parents, variation_row, variations_table
 from rarecase.generate.replies import Replies
-from rarecase.taxonomy import Taxonomy
 
 TASK = (
     "You say posts in different words. The last post is of the class {label}{definition}; in your words it is still "

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from rarecase.errors import ConfigError, ModelError, did_you_mean
-from rarecase.models import PACKAGED, local_folder
+from rarecase.core.errors import ConfigError, ModelError, did_you_mean
+from rarecase.models.checkpoint import PACKAGED, local_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from rarecase.acquire.embed import Encoder
+    from rarecase.models.encoder import Encoder
 
 _SETTINGS = {  # that say something to each
     "frozen": ("class_weights", "encoder", "shared"),

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from rarecase import schema
-from rarecase.errors import DataError
-from rarecase.randomness import generator
+from rarecase.core.errors import DataError
+from rarecase.core.randomness import generator
+from rarecase.data import arrow, schema
 
 
 def training_rows(train: Dataset, names: Sequence[str]) -> tuple[Dataset, np.ndarray]:
@@ -50,12 +50,12 @@ def labelled_rows(dataset: Dataset, names: Sequence[str], what: str) -> tuple[Da
             f"{what}: column 'label' has {len(found)} classes that are not the learner's {len(names)} in their order; "
             "cast_column('label', ClassLabel(names=taxonomy.names))"
         )
-    keys = schema.to_table(dataset.select_columns(["text", "label"]))
+    keys = arrow.to_table(dataset.select_columns(["text", "label"]))
     if keys["label"].null_count:
         row = keys["label"].to_pylist().index(None)
         raise DataError(f"{what} row {row} has no label; label it or leave it out")
     order = pc.sort_indices(keys, [("text", "ascending"), ("label", "ascending")])
-    return schema.rows(dataset, order.to_numpy()), keys["label"].take(order).to_numpy().astype(np.int64)
+    return arrow.rows(dataset, order.to_numpy()), keys["label"].take(order).to_numpy().astype(np.int64)
 
 
 class LengthGrouped:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rarecase.randomness import generator
+from rarecase.core.randomness import generator
 
 if TYPE_CHECKING:
     import torch

@@ -14,18 +14,20 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
-from rarecase import schema
-from rarecase.acquire.embed import distinct
-from rarecase.errors import ModelError
+from rarecase.core.errors import ModelError
+from rarecase.core.randomness import integer, torch_seeded
+from rarecase.data import arrow, schema
 from rarecase.evaluate.metrics import metrics
+from rarecase.hub.ids import name_of
 from rarecase.learn import training
 from rarecase.learn.batches import labelled_rows, token_batches, training_rows
 from rarecase.learn.dropout import DRAWS, dropout_layers, thinned
 from rarecase.learn.folders import write_learner_beside
+from rarecase.learn.hyperparameters import ClassWeights, hyperparameters
 from rarecase.learn.settings import WARMUP, Precision, check_settings, copies, precision_or_best, rates
 from rarecase.learn.workers import Labeled, all_or_none, require_main, together
-from rarecase.models import ClassWeights, hyperparameters, loading, local_folder, name_of, quiet
-from rarecase.randomness import integer, torch_seeded
+from rarecase.models.checkpoint import loading, local_folder, quiet
+from rarecase.models.encoder import distinct
 
 # Tokens of a batch in scoring, with padding: more leaves the processor's cache, fewer leaves a GPU idle.
 _BUDGET = {"cpu": 1024}
@@ -46,7 +48,7 @@ class Finetune:
         seed (`int`): the seed of the run.
         precision (`str`, *optional*): `fp32`, or `bf16` (mixed in training, plain in scoring); by default bf16 on a
             CUDA device that has it.
-        epochs (`int`, *optional*): the model's own by default, see `rarecase.models.MODELS`.
+        epochs (`int`, *optional*): the model's own by default, see `rarecase.learn.hyperparameters.MODELS`.
         learning_rate (`float`, *optional*): likewise.
         class_weights (`str`, *optional*, defaults to `"default"`): the model's own; or `balanced`, `sqrt`, None.
         updates (`int`, *optional*): optimiser steps in all, instead of epochs that may stop early; the first has the
@@ -180,8 +182,8 @@ class Finetune:
         unique, place = distinct(schema.texts(dataset))
         network = self._inference()
         probs, hidden = _forward(network, self._tokenizer, self._tokenize(unique), progress=True)
-        scored = schema.with_column(dataset, "probs", probs[place])
-        return schema.with_column(scored, "features", hidden[place])
+        scored = arrow.with_column(dataset, "probs", probs[place])
+        return arrow.with_column(scored, "features", hidden[place])
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
         """
@@ -209,7 +211,7 @@ class Finetune:
         for draw in range(draws):
             with thinned(network, self.seed, draw):
                 found[:, draw], _ = _forward(network, self._tokenizer, tokens, progress=True)
-        return schema.with_column(dataset, "mc_probs", found[place])
+        return arrow.with_column(dataset, "mc_probs", found[place])
 
     def variants(self) -> Iterator[Self]:
         """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rarecase.errors import ModelError
-from rarecase.files import write_folder_beside, write_json
+from rarecase.core.errors import ModelError
+from rarecase.core.files import write_folder_beside, write_json
 from rarecase.learn.record import RECORD
 
 _LEARNER_FILES = ("config.json", "head.safetensors")

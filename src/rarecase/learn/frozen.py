@@ -8,16 +8,17 @@ from typing import Any, Self
 import numpy as np
 from datasets import Dataset
 
-from rarecase import schema
-from rarecase.acquire.embed import Encoder, encode, load_encoder, require_finite
-from rarecase.errors import DataError, ModelError
-from rarecase.files import write_json
+from rarecase.core.errors import DataError, ModelError
+from rarecase.core.files import write_json
+from rarecase.data import arrow
+from rarecase.hub.ids import name_of
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS, kept
 from rarecase.learn.folders import write_learner_beside
+from rarecase.learn.hyperparameters import ClassWeights
 from rarecase.learn.settings import check_settings, copies
 from rarecase.learn.weights import class_weights
-from rarecase.models import ClassWeights, name_of
+from rarecase.models.encoder import Encoder, encode, load_encoder, require_finite
 
 C = 10.0
 STRENGTHS = (C, 0.1, 0.3, 1.0, 3.0, 30.0)  # what there is to choose from on dev
@@ -122,7 +123,7 @@ class Frozen:
         """
         weight, bias = self._head()
         prepared = self._with_features(dataset)
-        return schema.with_column(prepared, "probs", _probs(self._vectors(prepared), weight, bias))
+        return arrow.with_column(prepared, "probs", _probs(self._vectors(prepared), weight, bias))
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
         """
@@ -146,7 +147,7 @@ class Frozen:
         for draw in range(draws):
             mask = kept(weight.shape[1], DROPPED, self.seed, draw, "head")
             found[:, draw] = _probs(vectors, weight * mask, bias)
-        return schema.with_column(dataset, "mc_probs", found)
+        return arrow.with_column(dataset, "mc_probs", found)
 
     def variants(self) -> Iterator[Self]:
         """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
@@ -230,8 +231,8 @@ class Frozen:
         if "features" in dataset.column_names:
             return dataset
         if self.shared and "embedding" in dataset.column_names:
-            return schema.with_column(dataset, "features", require_finite(dataset, "embedding"))
-        return schema.with_column(dataset, "features", encode(dataset, self.encoder))
+            return arrow.with_column(dataset, "features", require_finite(dataset, "embedding"))
+        return arrow.with_column(dataset, "features", encode(dataset, self.encoder))
 
     def _fit_head(self, vectors: np.ndarray, labels: np.ndarray) -> None:
         weight = np.zeros((len(self.names), vectors.shape[1]), np.float32)

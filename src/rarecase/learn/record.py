@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rarecase.errors import ModelError
-from rarecase.evaluate.counts import class_counts
-from rarecase.schema import label_names, texts
+from rarecase.core.errors import ModelError
+from rarecase.data.counts import class_counts
+from rarecase.data.schema import label_names, texts
 
 if TYPE_CHECKING:
     from datasets import Dataset

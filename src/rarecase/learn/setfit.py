@@ -26,13 +26,14 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
-from rarecase import schema
-from rarecase.acquire.embed import Encoder, SentenceEncoder, load_encoder, require_finite
 from rarecase.acquire.strategies import rank_within
-from rarecase.errors import ConfigError, ModelError
+from rarecase.core.errors import ConfigError, ModelError
+from rarecase.core.randomness import generator, integer, torch_seeded
+from rarecase.data import schema
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS
 from rarecase.learn.frozen import CLASS_WEIGHTS, Frozen
+from rarecase.learn.hyperparameters import ClassWeights
 from rarecase.learn.settings import (
     MAX_GRADIENT_NORM,
     WARMUP,
@@ -42,8 +43,7 @@ from rarecase.learn.settings import (
     precision_or_best,
     rates,
 )
-from rarecase.models import ClassWeights
-from rarecase.randomness import generator, integer, torch_seeded
+from rarecase.models.encoder import Encoder, SentenceEncoder, load_encoder, require_finite
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

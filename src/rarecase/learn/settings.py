@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
-from rarecase.errors import ConfigError
+from rarecase.core.errors import ConfigError
 
 Precision = Literal["fp32", "bf16"] | None
 L = TypeVar("L")

@@ -25,12 +25,12 @@ from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_para
 from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
-from rarecase.errors import ModelError
+from rarecase.core.errors import ModelError
 from rarecase.learn.batches import LengthGrouped
+from rarecase.learn.hyperparameters import Hyperparameters
 from rarecase.learn.settings import MAX_GRADIENT_NORM, WARMUP
 from rarecase.learn.weights import class_weights
 from rarecase.learn.workers import all_or_none, several
-from rarecase.models import Hyperparameters
 
 LOOKS = 8  # at dev, where the number of updates is given
 

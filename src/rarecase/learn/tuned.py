@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 
+from rarecase.data.arrow import matrix
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn.batches import labelled_rows
-from rarecase.schema import matrix
 
 if TYPE_CHECKING:
     from rarecase.learn import Learner

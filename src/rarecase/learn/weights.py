@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rarecase.models import ClassWeights
+from rarecase.learn.hyperparameters import ClassWeights
 
 
 def class_weights(labels: np.ndarray, classes: int, kind: ClassWeights) -> np.ndarray:

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rarecase.errors import ConfigError, ModelError, RarecaseError
+from rarecase.core.errors import ConfigError, ModelError, RarecaseError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +84,7 @@ def serve() -> None:
     from accelerate.utils import broadcast_object_list
 
     from rarecase.learn.finetune import Finetune
-    from rarecase.models import Hyperparameters
+    from rarecase.learn.hyperparameters import Hyperparameters
 
     while (job := broadcast_object_list([None])[0]) is not None:
         told = json.loads(job)
@@ -162,7 +162,7 @@ def _told_of_failure(error: Exception | None) -> list[tuple[str, str]]:
 def _send(learner: "Finetune", train: Labeled, dev: Labeled) -> None:
     from accelerate.utils import broadcast_object_list
 
-    from rarecase.models import local_folder
+    from rarecase.models.checkpoint import local_folder
 
     local_folder(learner.model)  # so that the others find it in the cache, and none is asked to load what is not there
     own = ("model", "names", "seed", "precision", "gradient_accumulation", "patience")

@@ -17,9 +17,9 @@ from huggingface_hub import CardData, DatasetCardData
 from jinja2 import Environment, StrictUndefined
 
 from rarecase.acquire.find import ANCHORS
-from rarecase.evaluate.plots import COLOURS
+from rarecase.core.shipped import shipped
 from rarecase.publish.facts import info
-from rarecase.shipped import shipped
+from rarecase.report.plots import COLOURS
 
 NOT_STATED = "not stated"
 STRATEGIES = {
@@ -238,7 +238,7 @@ def _front_matter(facts: Mapping[str, Any], names: Sequence[str], rows: int) -> 
 def _config(name: str, config: Mapping[str, Any], default: bool) -> dict[str, Any]:
     return {
         "config_name": name,
-        # `load_dataset` caches by the front matter (see `rarecase.release`): other rows need another one.
+        # `load_dataset` caches by the front matter (see `rarecase.data.release`): other rows need another one.
         **({"description": f"content {config['digest']}"} if config.get("digest") else {}),
         "data_files": [{"split": split, "path": found["path"]} for split, found in config["splits"].items()],
         **({"default": True} if default else {}),

@@ -13,11 +13,12 @@ from typing import Any
 
 from datasets import Dataset
 
-from rarecase.errors import ConfigError
+from rarecase.core.errors import ConfigError
+from rarecase.data.arrow import rows
+from rarecase.data.release import FORMAT
+from rarecase.data.schema import hash_of
+from rarecase.hub.commit import Files, Standing, refuse_foreign
 from rarecase.publish.cards import class_counts_picture, dataset_card
-from rarecase.publish.push import Files, Standing, refuse_foreign
-from rarecase.release import FORMAT
-from rarecase.schema import hash_of, rows
 
 FACTS, CARD, PICTURE = "release.json", "README.md", "class_counts.png"
 # What only whoever publishes can say; null is shown as "not stated". `language` is a code such as `en`, or several.
@@ -90,7 +91,7 @@ def file_facts(content: bytes) -> dict[str, Any]:
 
 
 def content_digest(splits: Mapping[str, Mapping[str, Any]]) -> str:
-    """One hash over the files of a config, for the head of the card (see `rarecase.release`)."""
+    """One hash over the files of a config, for the head of the card (see `rarecase.data.release`)."""
     hashes = [f"{name} {split['sha256']}" for name, split in sorted(splits.items())]
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:32]
 

@@ -18,9 +18,13 @@ from typing import Any
 from datasets import Dataset
 from huggingface_hub import metadata_load
 
-from rarecase import run_folder
-from rarecase.errors import ConfigError, DataError
-from rarecase.files import parquet_bytes, read_parquet
+from rarecase.core.errors import ConfigError, DataError
+from rarecase.data.arrow import with_column
+from rarecase.data.parquet import parquet_bytes, read_parquet
+from rarecase.data.read.table import is_release
+from rarecase.data.release import FORMAT, UNKNOWN
+from rarecase.data.schema import label_names
+from rarecase.hub.commit import Files, Standing
 from rarecase.publish.catalog import (
     ABOUT,
     FACTS,
@@ -33,10 +37,7 @@ from rarecase.publish.catalog import (
     without,
 )
 from rarecase.publish.facts import config_facts
-from rarecase.publish.push import Files, Standing
-from rarecase.release import FORMAT, UNKNOWN
-from rarecase.schema import label_names, with_column
-from rarecase.tables.read import is_release
+from rarecase.runs import folder as run_folder
 
 
 @dataclass(frozen=True)

@@ -18,29 +18,20 @@ from datasets import Dataset, concatenate_datasets
 from huggingface_hub import SpaceCardData
 
 import rarecase
-from rarecase import randomness, run_folder
-from rarecase.acquire.embed import distinct, encode, load_encoder
-from rarecase.app.demo_data import MAP, SETTINGS
-from rarecase.files import parquet_bytes, read_parquet
-from rarecase.models import split_revision
+from rarecase.core import randomness
+from rarecase.core.shipped import shipped
+from rarecase.data.arrow import from_table, matrix, require, rows, with_column
+from rarecase.data.parquet import parquet_bytes, read_parquet
+from rarecase.data.schema import GENERATED, canonical_order, label_names, public_id, texts
+from rarecase.demo_space.data import MAP, SETTINGS
+from rarecase.hub.commit import Files
+from rarecase.hub.ids import split_revision
+from rarecase.models.encoder import distinct, encode, load_encoder
 from rarecase.publish.cards import render
 from rarecase.publish.catalog import without
 from rarecase.publish.dataset import read_release
-from rarecase.publish.push import Files
-from rarecase.schema import (
-    GENERATED,
-    canonical_order,
-    from_table,
-    label_names,
-    matrix,
-    public_id,
-    require,
-    rows,
-    texts,
-    with_column,
-)
-from rarecase.session import stored_sets
-from rarecase.shipped import shipped
+from rarecase.runs import folder as run_folder
+from rarecase.runs.session import stored_sets
 
 GRADIO = "6.31.0"  # what the page was last looked at with; for who publishes without having gradio
 REST = 2_000  # texts that nobody chose: more of them would only make the page slow

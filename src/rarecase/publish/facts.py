@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from rarecase.evaluate.counts import class_count_std, class_counts
-from rarecase.files import parquet_bytes
+from rarecase.data.arrow import require, to_table
+from rarecase.data.counts import class_count_std, class_counts
+from rarecase.data.parquet import parquet_bytes
+from rarecase.data.schema import GENERATED, HUMAN, features
 from rarecase.generate import accepted
-from rarecase.schema import GENERATED, HUMAN, features, require, to_table
 
 
 def config_facts(splits: Mapping[str, Dataset], names: Sequence[str]) -> dict[str, Any]:

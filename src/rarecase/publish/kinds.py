@@ -12,17 +12,17 @@ from typing import Any
 
 from huggingface_hub import metadata_load
 
-from rarecase.app.demo_data import SETTINGS
-from rarecase.errors import ConfigError, ModelError
-from rarecase.files import read_parquet
+from rarecase.core.errors import ConfigError, ModelError
+from rarecase.data.parquet import read_parquet
+from rarecase.demo_space.data import SETTINGS
+from rarecase.hub.commit import Files, Kind, Place, Pushed, Standing, look, persistently, push, refuse_foreign
+from rarecase.hub.errors import answers
+from rarecase.hub.ids import split_revision
 from rarecase.learn.record import RECORD, digest_of, read_record
-from rarecase.models import split_revision
-from rarecase.publish.answers import answers
 from rarecase.publish.catalog import stored
 from rarecase.publish.dataset import Release, dataset_files, read_release, require_license
 from rarecase.publish.demo import space_files
 from rarecase.publish.model import TAGS, DatasetRef, belongs, model_files, own_files
-from rarecase.publish.push import Files, Kind, Place, Pushed, Standing, look, persistently, push, refuse_foreign
 
 Build = Callable[[Standing], Files]
 # `push`, or what a dry run does instead.

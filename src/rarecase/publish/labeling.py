@@ -17,16 +17,16 @@ from typing import Any, Literal
 
 from huggingface_hub import HfApi, SpaceCardData, get_token
 
-from rarecase.errors import ConfigError, DataError, HubError
-from rarecase.label.roles import read_roles
-from rarecase.publish.answers import answers
+from rarecase.core.errors import ConfigError, DataError, HubError
+from rarecase.core.shipped import shipped
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.hub.commit import Files, Place, Pushed, Standing, discreet, look, persistently, push
+from rarecase.hub.errors import answers
+from rarecase.labeling.store.exchange import CARD, contents, require_private
+from rarecase.labeling.store.roles import read_roles
 from rarecase.publish.cards import render
 from rarecase.publish.demo import gradio_version, package
 from rarecase.publish.kinds import Send
-from rarecase.publish.labels import CARD, contents, require_private
-from rarecase.publish.push import Files, Place, Pushed, Standing, discreet, look, persistently, push
-from rarecase.shipped import shipped
-from rarecase.taxonomy import Taxonomy
 
 Visibility = Literal["private", "protected"]
 SETTINGS = "labeling.json"
@@ -53,7 +53,8 @@ def publish_labeling(
         token (`str`): what the Space reads and writes the data set with; a secret of the Space as well.
         visibility (`str`, *optional*): `private`, for members of the organisation, or `protected`: anybody reaches the
             page, and those whom the roles name get in. A new Space is private, and one that is there stays as it is.
-        settings (`Mapping`, *optional*): fields of `rarecase.label.state.Settings`; those not given stay as they are.
+        settings (`Mapping`, *optional*): fields of `rarecase.labeling.store.state.Settings`; those not given stay as
+            they are.
         qualify (`Path`, *optional*): a table with the labels of texts that only tell how well people do. They go into
             the data set, where they are not there yet.
         send (`Callable`): `push`, or what is done instead.
@@ -92,7 +93,7 @@ def space_files(folder: Path, repo_id: str, settings: Mapping[str, Any]) -> File
     Args:
         folder (`Path`): of a run or a start.
         repo_id (`str`): of the Space, `owner/name`.
-        settings (`Mapping`): fields of `rarecase.label.state.Settings`.
+        settings (`Mapping`): fields of `rarecase.labeling.store.state.Settings`.
     """
     template, store = shipped("spaces") / "labeling", f"{repo_id}-labels"
     front_matter = SpaceCardData(
@@ -180,10 +181,10 @@ def _known(path: Path, taxonomy: Taxonomy, labels: Standing, settings: Mapping[s
     write that has read what does.
     """
     try:
-        from rarecase.app.labeling.qualify import add_known
-        from rarecase.label.desk import Desk
-        from rarecase.label.hub import Ledger
-        from rarecase.label.log import Log
+        from rarecase.labeling.store.desk import Desk
+        from rarecase.labeling.store.hub import Ledger
+        from rarecase.labeling.store.log import Log
+        from rarecase.labeling.web.qualify import add_known
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"--qualify needs {error.name}, which is not installed; pip install 'rarecase[app]'"

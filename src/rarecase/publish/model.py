@@ -15,14 +15,16 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from rarecase.config import flag
-from rarecase.errors import ModelError
-from rarecase.evaluate.counts import rarest
+from rarecase.core.errors import ModelError
+from rarecase.core.shipped import shipped
+from rarecase.data.counts import rarest
+from rarecase.hub.commit import Files
+from rarecase.hub.ids import split_revision
+from rarecase.learn.hyperparameters import MODELS
 from rarecase.learn.record import RECORD, read_record
-from rarecase.models import MODELS, PACKAGED, PACKAGED_ID, PICKLED, local_folder, split_revision
+from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
 from rarecase.publish.cards import code, plain, render, table
-from rarecase.publish.push import Files
-from rarecase.shipped import shipped
+from rarecase.settings.config import flag
 
 TAGS = ["rarecase", "active-learning", "content-moderation"]
 UNPUBLISHED = "unpublished"

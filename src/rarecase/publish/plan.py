@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rarecase.publish.push import Files, Place, Pushed, Standing, base, require_public_is_meant, url_of
+from rarecase.hub.commit import Files, Place, Pushed, Standing, base, require_public_is_meant, url_of
 
 
 @dataclass

@@ -7,11 +7,13 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
-from rarecase.app.demo_data import SETTINGS
-from rarecase.errors import ConfigError, shown_id
-from rarecase.files import parquet_bytes, read_parquet
-from rarecase.progress import Progress
-from rarecase.publish.answers import answers
+from rarecase.core.errors import ConfigError, shown_id
+from rarecase.core.progress import Progress
+from rarecase.data.parquet import parquet_bytes, read_parquet
+from rarecase.data.schema import hash_of, label_names
+from rarecase.demo_space.data import SETTINGS
+from rarecase.hub.commit import Files, Place, Pushed, Standing, look, persistently, push
+from rarecase.hub.errors import answers
 from rarecase.publish.catalog import (
     content_digest,
     described,
@@ -23,8 +25,6 @@ from rarecase.publish.catalog import (
     without,
 )
 from rarecase.publish.facts import config_facts
-from rarecase.publish.push import Files, Place, Pushed, Standing, look, persistently, push
-from rarecase.schema import hash_of, label_names
 
 
 @dataclass(frozen=True)

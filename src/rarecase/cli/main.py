@@ -1,0 +1,351 @@
+"""
+The command line: thin. Each command reads its settings, calls one function, and prints.
+
+Data goes to stdout, the rest to stderr. A mistake of the user's is one line and exit 2; waiting for people is exit 0;
+an error nobody foresaw keeps its traceback and exits with 1. Nothing heavy is imported before a command runs.
+"""
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Dict
+
+from rarecase import __version__
+from rarecase.cli.label import app as label
+from rarecase.cli.publish import app as publish
+from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels
+from rarecase.learn import workers
+from rarecase.settings.config import ExperimentConfig, RunConfig, SimulateConfig, StartConfig, TrainConfig, read_yaml
+
+if TYPE_CHECKING:
+    from cyclopts.argument import ArgumentCollection
+
+Format = Literal["text", "json", "markdown"]
+Flat = Parameter(name="*")
+STOPPED = 130  # the exit status after Ctrl-C
+
+KINDS = {"run": RunConfig, "simulate": SimulateConfig, "start": StartConfig, "experiment": ExperimentConfig}
+
+
+def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentCollection") -> None:
+    """Fills what was not said on the command line from `--config FILE`, and then from the folder of `--resume`."""
+    kind = KINDS.get(commands[-1]) if commands else None
+    if kind is None:
+        return
+    said = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume", "--out")}
+    files = [Path(said["--config"])] if "--config" in said else []
+    if "--resume" in said:
+        from rarecase.runs.folder import facts
+
+        facts(Path(said["--resume"]), commands[-1])
+        if Path(said.get("--out", said["--resume"])).resolve() != Path(said["--resume"]).resolve():
+            raise ConfigError(
+                f"--out {said['--out']} has no effect beside --resume {said['--resume']}; leave one of them out"
+            )
+        files.append(Path(said["--resume"]) / "config.yaml")
+    for path in files:
+        settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
+        # Under the command's name: at the root, a setting called like a command (`pool`) would be left out.
+        Dict({commands[-1]: settings}, source=str(path))(app, commands, arguments)
+
+
+app = App(
+    name="rarecase",
+    help="An active learner steers LLM generation towards the texts that are rare and critical.",
+    version=__version__,
+    config=settings_files,
+    suppress_keyboard_interrupt=False,  # ours says how to go on
+    help_format="markdown",
+)
+app.command(label)
+app.command(publish)
+
+
+@app.command
+def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
+    """
+    Run all four strategies on the sample that ships with rarecase, with a real language model on this machine.
+
+    Args:
+        out: the folder to write; the same command again goes on with it.
+        seed: decides everything that is drawn.
+    """
+    from rarecase.cli.demo import demo as run_demo
+
+    run_demo(out, seed)
+
+
+@app.command(name="import-published")
+def import_published(
+    folder: Path,
+    /,
+    *,
+    out: Path,
+    reading: Literal["published", "consistent"] = "published",
+    format: Format = "text",
+) -> None:
+    """
+    Turn the seven published TSV files of the paper into a release folder.
+
+    Args:
+        folder: where the TSV files are.
+        out: the release folder to write.
+        reading: `consistent` gives an original the label of its variations where the two contradict each other.
+        format: `json` for programs.
+    """
+    from rarecase.experiment.published import import_published as read
+
+    findings = read(folder, out, reading)
+    print(json.dumps(findings.to_json(), indent=2) if format == "json" else findings)
+
+
+@app.command
+def run(
+    settings: Annotated[RunConfig, Flat] = RunConfig(),  # noqa: B008 - frozen
+    *,
+    config: Path | None = None,
+    resume: Path | None = None,
+    dry_run: bool = False,
+) -> None:
+    """
+    Run the loop: choose, label, vary, learn, until the budget is spent.
+
+    Args:
+        config: a YAML file of settings; a flag wins over it.
+        resume: go on with this run folder.
+        dry_run: only say what the run would ask for: labels, requests, time.
+    """
+    from rarecase.runs import session
+
+    if dry_run and resume:
+        raise ConfigError("--dry-run says what a run would ask for before it begins; leave --resume out")
+    if dry_run:
+        from rarecase.runs.dry_run import dry_run as estimate
+
+        return print(estimate(settings))
+    folder = resume or session.begin(settings)
+    for round_ in session.go_on(folder, settings):
+        record = round_.record
+        print(
+            f"round {record['round']}: {record['labels']} labels, macro-F1 {record['test']['macro_f1']:.1f}",
+            file=sys.stderr,
+        )
+    report(folder)
+    return print(f"next: load_dataset('{folder}/data'); rarecase report {folder} --format json", file=sys.stderr)
+
+
+@app.command
+def start(
+    settings: Annotated[StartConfig, Flat] = StartConfig(),  # noqa: B008 - frozen
+    *,
+    config: Path | None = None,
+    resume: Path | None = None,
+) -> None:
+    """
+    Draw random start, dev, test and certification sets out of a pool, and have them labelled.
+
+    Args:
+        config: a YAML file of settings; a flag wins over it.
+        resume: go on with this folder, once people have labelled.
+    """
+    from rarecase.runs import start as sets
+
+    folder = resume or sets.begin(settings)
+    counted = sets.label(folder, settings)
+    print("\n".join(f"{name:10}{rows:>8}" for name, rows in counted.items()))
+    print(f"next: rarecase run --start {folder} --out RUN", file=sys.stderr)
+
+
+@app.command
+def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Format = "text") -> None:
+    """
+    Train a learner on a released set, outside the loop.
+
+    Args:
+        data: a release folder or a data set of the Hub.
+        format: `json` for programs.
+    """
+    from rarecase.runs.train import train as fit
+
+    measured = fit(data, settings)
+    if format == "json":
+        print(json.dumps(measured, indent=2))
+        return
+    test = measured["test"]
+    print(
+        f"trained on {measured['train']} texts; test: accuracy {test['accuracy']:.1f}, macro-F1 {test['macro_f1']:.1f}"
+    )
+    print("\n".join(f"  F1 {name:24}{f1:6.1f}" for name, f1 in test["f1"].items()))
+
+
+@app.command
+def pool(
+    sources: Annotated[list[str], Parameter(name="sources")],
+    /,
+    *,
+    out: Path,
+    wanted: Annotated[str | None, Parameter(name="--sources")] = None,
+    per_source: int | None = None,
+    encoding: str = "utf-8",
+    id_column: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    seed: int = 0,
+    format: Format = "text",
+) -> None:
+    """
+    Make a pool of posts: read, sample, drop duplicates and near-duplicates.
+
+    Args:
+        sources: files (CSV, TSV, JSONL, Parquet; plain, gzip or zstd), folders, data sets of the Hub, Reddit dumps.
+        out: the Parquet file to write.
+        wanted: only posts of these sources (subreddits), separated by commas.
+        per_source: a random sample of at most this many posts of each source.
+        encoding: of text files.
+        id_column: by default `id`.
+        text_column: by default `text`.
+        label_column: by default `label`.
+        seed: decides the sample.
+        format: `json` for programs.
+    """
+    from dataclasses import asdict
+
+    from rarecase.data.parquet import write_parquet
+    from rarecase.data.pool import make_pool
+    from rarecase.data.read import Columns
+
+    if out.suffix != ".parquet":
+        raise ConfigError(f"--out {out}: expected a name that ends in .parquet")
+    columns = Columns(id=id_column, text=text_column, label=label_column)
+    kinds = [name.strip() for name in wanted.split(",") if name.strip()] if wanted else []
+    posts, counts = make_pool(
+        sources, columns=columns, encoding=encoding, wanted=kinds, per_source=per_source, seed=seed
+    )
+    write_parquet(out, posts)
+    print(json.dumps(asdict(counts), indent=2) if format == "json" else "\n".join(counts.as_lines()))
+
+
+@app.command
+def simulate(
+    settings: Annotated[SimulateConfig, Flat] = SimulateConfig(),  # noqa: B008 - frozen
+    *,
+    config: Path | None = None,
+    format: Format = "text",
+) -> None:
+    """
+    Run strategies against each other, the labels hidden in the pool; the same command again goes on.
+
+    Args:
+        config: a YAML file of settings; a flag wins over it.
+        format: `json` for programs.
+    """
+    from rarecase.experiment.simulate import simulate as run_grid
+
+    report(run_grid(settings), format=format)
+
+
+@app.command
+def experiment(
+    settings: Annotated[ExperimentConfig, Flat] = ExperimentConfig(),  # noqa: B008 - frozen
+    *,
+    config: Path | None = None,
+    format: Format = "text",
+) -> None:
+    """
+    Train models on released splits, over settings and seeds: the paper's tables; the same command again goes on.
+
+    Args:
+        config: a YAML file of settings; a flag wins over it.
+        format: `json` for programs.
+    """
+    from rarecase.experiment.experiment import experiment as run_grid
+
+    report(run_grid(settings), format=format)
+
+
+@app.command
+def report(
+    folder: Path, /, *, format: Format = "text", model: str | None = None, examples: Path | None = None
+) -> None:
+    """
+    Show what a run, a simulation or an experiment found so far; writes report.png into its folder.
+
+    Args:
+        folder: of a run, a simulation or an experiment; the latter gets report.md and tables/, too.
+        format: `json` for programs, `markdown` for a page.
+        model: of an experiment: whose errors to show; by default those of the best.
+        examples: of an experiment: a new file for posts as examples, which are shown nowhere else.
+    """
+    from rarecase.report.show import show
+
+    print(show(folder, format, model=model, examples=examples))
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(command(sys.argv[1:]))
+
+
+def command(arguments: list[str]) -> int:
+    """
+    Runs one command and gives its exit status.
+
+    Example:
+        >>> command(["report", "out"])
+        0
+    """
+    quiet_libraries(uploading=arguments[:1] == ["publish"])
+    if not workers.several():
+        return _command(arguments)
+    try:
+        if not workers.is_main():
+            workers.serve()
+            return 0
+    except RarecaseError as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        return STOPPED
+    status = _command(arguments)  # what nobody foresaw ends this process, and with it the others
+    if status != STOPPED:
+        workers.send_home()
+    return status
+
+
+def _command(arguments: list[str]) -> int:
+    try:
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except WaitingForLabels as waiting:
+        print(f"rarecase: {waiting}", file=sys.stderr)
+    except CycloptsError as error:
+        return fail(" ".join(str(error).split()))
+    except RarecaseError as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        print("rarecase: stopped; repeat the command to go on (a run goes on with --resume)", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def fail(message: str) -> int:
+    """One line on stderr; 2 for a user's mistake."""
+    print(f"rarecase: {' '.join(message.splitlines())}", file=sys.stderr)
+    return 2
+
+
+def quiet_libraries(uploading: bool) -> None:
+    """The bars and notices of the libraries would go between our lines, terminal or not; ours say what goes on."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")  # the map of a demo: meant
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    if not (uploading and sys.stderr.isatty()):  # the bars of an upload are the Hub's own
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
+        os.environ.setdefault(name, "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

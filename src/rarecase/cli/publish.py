@@ -1,0 +1,319 @@
+"""`rarecase publish …`: thin, and a part of `rarecase.cli.main`; nothing heavy is imported before a command runs."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from cyclopts import App, Parameter
+
+from rarecase.core.errors import ConfigError, did_you_mean, shown_id
+
+if TYPE_CHECKING:
+    from rarecase.hub.commit import Kind, Place, Pushed
+    from rarecase.publish.kinds import Send
+
+app = App(name="publish", help="Publish to the Hub what a run acquired and trained; private unless you say --public.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class To:
+    """
+    Where to, and who may see it there.
+
+    Args:
+        repo: `OWNER/NAME` on the Hub.
+        license: the id of the licence, as the Hub names it, such as `cc-by-4.0`.
+        public: anybody may see it, once it is filled; without it a new repository is private.
+        yes: do not ask whether `--public` is meant.
+        gated: readers ask for access first, and are let in by themselves (`auto`) or by you (`manual`).
+        revision: the branch to push to; made where there is none.
+        tag: the name that the new state gets.
+        create_pr: open a pull request instead.
+        dry_run: only show every file and the whole card.
+        format: `json` for programs.
+    """
+
+    repo: str
+    license: str | None = None
+    public: bool = False
+    yes: bool = False
+    gated: Literal["auto", "manual"] | None = None
+    revision: str | None = None
+    tag: str | None = None
+    create_pr: bool = False
+    dry_run: bool = False
+    format: Literal["text", "json"] = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """
+    What is said of a data set.
+
+    Args:
+        accept_no_license: the source of the texts states no licence, and you know that.
+        about: a YAML file with what only you can say: `language` (of the texts, such as `en`), `annotators_trained`,
+            `annotators_paid`, `source_terms`, `llm_terms`, `contact`.
+    """
+
+    accept_no_license: bool = False
+    about: Path | None = None
+
+
+ToFlags = Annotated[To, Parameter(name="*")]
+DataFlags = Annotated[Data, Parameter(name="*")]
+
+
+@app.command(name="dataset")
+def publish_dataset(folder: Path, /, to: ToFlags, data: DataFlags = Data()) -> None:
+    """
+    Publish a data set: one config for each strategy, beside those that stand there.
+
+    Args:
+        folder: of a run, or a release.
+    """
+    from rarecase.publish import kinds
+
+    place, send = _begin(to, "dataset")
+    _end(to, [kinds.publish_dataset(folder, place, _license(to), **_said(data), send=send)], send)
+
+
+@app.command(name="model")
+def publish_model(folder: Path, /, to: ToFlags, *, dataset: str | None = None) -> None:
+    """
+    Publish a trained model.
+
+    Args:
+        folder: of a model, or a run (its last learner).
+        dataset: the data set on the Hub that it was measured on, `OWNER/NAME[@REVISION]`, for its `model-index`.
+    """
+    from rarecase.publish import kinds
+
+    place, send = _begin(to, "model")
+    on = kinds.dataset_on_hub(dataset, folder) if dataset else None
+    _end(to, [kinds.publish_model(folder, place, _license(to), dataset=on, send=send)], send)
+
+
+@app.command(name="demo")
+def publish_demo(folder: Path, /, to: ToFlags, *, dataset: str | None = None, model: str | None = None) -> None:
+    """
+    Publish a Space that shows a data set and a model which are on the Hub already.
+
+    Args:
+        folder: of the run or release that the data set was made from.
+        dataset: `OWNER/NAME[@REVISION]`; by default what `--repo OWNER/NAME-demo` is named after.
+        model: `OWNER/NAME[@REVISION]`.
+    """
+    from rarecase.publish import kinds
+
+    if dataset is None and not to.repo.endswith("-demo"):
+        raise ConfigError("--dataset is missing: expected OWNER/NAME of the data set that the Space shows")
+    if to.license:
+        raise ConfigError(f"--license {to.license}: a demo is code, and comes under the licence of that; leave it out")
+
+    place, send = _begin(to, "space")
+    shown = kinds.dataset_on_hub(dataset or to.repo.removesuffix("-demo"))
+    answering = kinds.model_on_hub(model) if model else None
+    _end(to, [kinds.publish_demo(folder, place, dataset=shown, model=answering, send=send)], send)
+
+
+@app.command(name="labeling")
+def publish_labeling(
+    folder: Path,
+    /,
+    *,
+    repo: str,
+    roles: Path,
+    space_token_env: str,
+    visibility: Literal["private", "protected"] | None = None,
+    votes: int | None = None,
+    lease: float | None = None,
+    consensus: Literal["adjudication", "majority", "model"] | None = None,
+    calibrate_every: int | None = None,
+    qualify: Path | None = None,
+    dry_run: bool = False,
+    format: Literal["text", "json"] = "text",
+) -> None:
+    """
+    Publish a Space where people label, and the private data set OWNER/NAME-labels that their votes go to.
+
+    What is said of labeling stays until something else is said, also where the Space is published again.
+
+    Args:
+        folder: of a run or a start, for its classes.
+        repo: `OWNER/NAME` of the Space on the Hub.
+        roles: a YAML file with the lists `owners`, `adjudicators` and `annotators`, names on the Hub.
+        space_token_env: the environment variable that holds the Space's own token, a fine-grained one.
+        visibility: `private`, for members of the organisation, or `protected`: anybody reaches the page, and those
+            whom the roles name get in. A new Space is private, and one that is there stays as it is.
+        votes: annotators for each text, 2 where nothing is said.
+        lease: seconds that a text is kept for whoever was given it, 600 where nothing is said.
+        consensus: who decides where votes differ: `adjudication` (a person, where nothing is said), `majority` (a tie
+            goes to a person) or `model` (of how good each annotator is).
+        calibrate_every: after so many votes of a person, a text of `--qualify` instead; every second of them is for
+            that.
+        qualify: texts with known labels, which everybody labels first; 70 of 100 have to be right. They go into the
+            data set, which keeps them.
+        dry_run: only show every file and the whole card.
+        format: `json` for programs.
+    """
+    from rarecase.labeling.store.flags import require_sense
+    from rarecase.publish import labeling
+
+    require_sense(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
+    told = {"votes": votes, "lease": lease, "consensus": consensus, "calibrate_every": calibrate_every}
+    to = To(repo=repo, dry_run=dry_run, format=format)
+    place, send = _begin(to, "space")
+    token = labeling.space_token(space_token_env)
+    done = labeling.publish_labeling(
+        folder,
+        place,
+        roles=roles,
+        token=token,
+        visibility=visibility,
+        settings={name: value for name, value in told.items() if value is not None},
+        qualify=qualify,
+        send=send,
+    )
+    _end(to, done, send, f"let a run ask there: --annotator people --store hf://datasets/{done[0].repo_id}")
+
+
+@app.command(name="all")
+def publish_all(
+    folder: Path,
+    /,
+    to: ToFlags,
+    data: DataFlags = Data(),
+    *,
+    models: Annotated[list[Path] | None, Parameter(name="--model")] = None,
+) -> None:
+    """
+    Publish a data set as OWNER/NAME, each model as OWNER/NAME-FOLDER, and the Space OWNER/NAME-demo.
+
+    Args:
+        folder: of a run, or a release.
+        models: a model folder; once for each model. The first one answers in the Space.
+    """
+    from rarecase.publish import kinds
+
+    place, send = _begin(to, "dataset")
+    _end(to, kinds.publish_all(folder, place, _license(to), models=models or [], **_said(data), send=send), send)
+
+
+@app.command
+def remove(
+    *,
+    repo: str,
+    ids: str = "",
+    whole_ids: Annotated[list[str] | None, Parameter(name="--id")] = None,
+    purge: bool = False,
+    format: Literal["text", "json"] = "text",
+) -> None:
+    """
+    Take rows of a data set down, with their variations, in a new commit.
+
+    Args:
+        repo: `OWNER/NAME` on the Hub.
+        ids: of the rows, separated by commas.
+        whole_ids: one id, which may have commas in it; once for each row.
+        purge: also squash the history, drop old tags, and delete the files behind them.
+        format: `json` for programs.
+    """
+    from rarecase.publish.remove import counted
+    from rarecase.publish.remove import remove as take_down
+
+    listed = [id_.strip() for id_ in ids.split(",") if id_.strip()]
+    done = take_down(repo, [*listed, *(whole_ids or [])], purge=purge)
+    if format == "json":
+        print(json.dumps(asdict(done), indent=2))
+    else:
+        print(f"{repo}: {counted(done.rows, done.variations)} taken down, at {done.pushed.revision[:8]}")
+    if purge:
+        print(f"the history of {repo} is squashed, and its tags are dropped", file=sys.stderr)
+    else:
+        print(f"older revisions of {repo} still hold the rows; repeat with --purge to drop them", file=sys.stderr)
+    if done.demo:
+        print(f"{done.demo} shows an older revision; publish it again (rarecase publish demo)", file=sys.stderr)
+
+
+def _begin(to: To, kind: "Kind") -> "tuple[Place, Send]":
+    """The place, and what sends things there: a push, or in a dry run what shows them."""
+    from rarecase.hub.commit import Place, push
+    from rarecase.publish.plan import Plan
+
+    place = Place(
+        kind=kind,
+        repo_id=to.repo,
+        public=to.public,
+        gated=to.gated,
+        revision=to.revision,
+        tag=to.tag,
+        create_pr=to.create_pr,
+    )
+    if to.public and not to.yes and not to.dry_run:
+        _ask(to.repo)
+    return place, Plan() if to.dry_run else push
+
+
+def _ask(repo: str) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            f"--public: anybody will be able to read {repo}; without a terminal to ask in, say --yes too"
+        )
+    print(f"Anybody will be able to read {repo}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise ConfigError("--public: not confirmed; nothing was published")
+
+
+def _license(to: To) -> str:
+    if not to.license:
+        raise ConfigError("--license is missing: expected the id of a licence as the Hub names it, such as cc-by-4.0")
+    return to.license
+
+
+def _said(data: Data) -> dict[str, Any]:
+    """`--accept-no-license` and the contents of `--about`."""
+    if data.about is None:
+        return {"accept_no_license": data.accept_no_license}
+    from rarecase.publish.catalog import ABOUT
+
+    try:
+        about = yaml.safe_load(data.about.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no valid YAML"
+        raise ConfigError(
+            f"--about {data.about}: {reason}; expected a YAML file with any of {', '.join(ABOUT)}"
+        ) from None
+    if not isinstance(about, dict) or not all(isinstance(value, str) for value in about.values()):
+        raise ConfigError(f"--about {data.about}: expected texts under any of {', '.join(ABOUT)}")
+    unknown = next((str(key) for key in about if key not in ABOUT), None)
+    if unknown:
+        raise ConfigError(
+            f"--about {data.about}: key{shown_id(unknown)} is unknown{did_you_mean(unknown, ABOUT)}; expected any of "
+            f"{', '.join(ABOUT)}"
+        )
+    return {"accept_no_license": data.accept_no_license, "about": about}
+
+
+def _end(
+    to: To,
+    done: "list[Pushed]",
+    send: "Send",
+    after_space: str = "give the Space a token that reads its private data, as the secret HF_TOKEN",
+) -> None:
+    from rarecase.publish.plan import Plan
+
+    if isinstance(send, Plan):
+        print(json.dumps(send.repos, indent=2) if to.format == "json" else send)
+    elif to.format == "json":
+        print(json.dumps([asdict(pushed) for pushed in done], indent=2))
+    else:
+        for pushed in done:
+            what = f"{len(pushed.files)} files" if pushed.changed else "nothing to do"
+            seen = "private" if pushed.private else "public"
+            print(f"{pushed.kind:8} {pushed.url}  {seen}, {what}, at {pushed.revision[:8]}")
+        if any(pushed.kind == "space" and pushed.private for pushed in done):
+            print(f"next: {after_space}", file=sys.stderr)

@@ -1,0 +1,140 @@
+"""
+Files that are there whole or not at all: written beside, then renamed.
+
+A kill can leave `.NAME.tmp` behind and nothing else; the next write of the same file takes its place.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rarecase.core.errors import DataError, DiskFullError
+
+if TYPE_CHECKING:
+    pass
+
+
+@contextlib.contextmanager
+def write_beside(path: Path) -> Iterator[Path]:
+    """
+    Gives a temporary path in the same folder, and renames it to `path` when the block ends without an error.
+
+    Raises:
+        `DiskFullError`: where the disk has no space left.
+
+    Example:
+        >>> with write_beside(Path("metrics.json")) as temporary:
+        ...     temporary.write_text("{}")
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    with _writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield temporary
+        with _writable(path):
+            os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if is_disk_full(error):
+            raise DiskFullError(
+                f"{path}: no space left on the disk; free some and repeat the command (a run goes on with --resume)"
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def write_folder_beside(folder: Path) -> Iterator[Path]:
+    """
+    Gives an empty folder beside `folder`, and renames it to `folder` when the block ends without an error.
+
+    A folder that stands there is replaced: whether it may be is for the caller to know. It is moved to `.NAME.old` and
+    deleted once the new one stands, so a kill at any moment leaves one of the two whole.
+
+    Raises:
+        `DiskFullError`: where the disk has no space left; what stood there stays.
+
+    Example:
+        >>> with write_folder_beside(Path("learner")) as temporary:
+        ...     model.save_pretrained(temporary)
+    """
+    folder = folder.resolve()  # "." and ".." have no name to write beside
+    temporary, old = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old"))
+    shutil.rmtree(temporary, ignore_errors=True)
+    with _writable(folder):
+        temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if folder.exists():  # a rename does not replace a folder with files in it
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(folder, old)
+        os.replace(temporary, folder)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if is_disk_full(error):
+            raise DiskFullError(f"{folder}: no space left on the disk; free some and repeat the command") from error
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """What the system says of a place that cannot be written is the user's to know."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFullError(f"{path}: no space left on the disk; free some and repeat the command") from error
+        raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error of the system, Arrow, SQLite or safetensors says that the disk is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    full = ("No space left on device", "os error 28", "database or disk is full")
+    known = isinstance(error, OSError | sqlite3.Error) or type(error).__name__ == "SafetensorError"
+    return known and any(sign in str(error) for sign in full)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all."""
+    with write_beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON with a stable layout, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """
+    Reads what `write_json` wrote.
+
+    Raises:
+        `DataError`: where the file is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no readable JSON; remove it and repeat the command that wrote it") from error
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """One hash over the contents of files, to see that a run goes on with the data it began with."""
+    sum_ = hashlib.blake2b(digest_size=16)
+    for path in paths:  # a hash for each, so that no byte can move from one file to the next unseen
+        sum_.update(_hash(path) if path.exists() else b"absent")
+    return sum_.hexdigest()
+
+
+def _hash(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, hashlib.blake2b).digest()

@@ -1,0 +1,56 @@
+"""Tables as Parquet files: written whole or not at all, the same rows with the same bytes."""
+
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset, Features
+from datasets.table import InMemoryTable
+from datasets.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+from rarecase.core.errors import DataError
+from rarecase.core.files import write_beside
+from rarecase.data.arrow import from_table, to_table
+
+
+def write_parquet(path: Path, dataset: Dataset) -> None:
+    """Writes a `Dataset` to Parquet, its features in the schema; the same rows give the same bytes."""
+    with write_beside(path) as temporary:
+        _to_parquet(dataset, str(temporary))
+
+
+def parquet_bytes(dataset: Dataset) -> bytes:
+    """The file that `write_parquet` would write, in memory: for what must not touch a disk."""
+    buffer = io.BytesIO()
+    _to_parquet(dataset, buffer)
+    return buffer.getvalue()
+
+
+def _to_parquet(dataset: Dataset, target: str | io.BytesIO) -> None:
+    # One chunk, no indices mapping: else the row groups, and with them the bytes, follow the table's history.
+    plain = from_table(to_table(dataset).combine_chunks())
+    had_bars = not are_progress_bars_disabled()
+    disable_progress_bars()  # they would appear where stderr is no terminal
+    try:
+        plain.to_parquet(target)
+    finally:
+        if had_bars:
+            enable_progress_bars()
+
+
+def read_parquet(path: Path) -> Dataset:
+    """
+    Reads a Parquet file that `write_parquet` wrote, into memory and past every cache.
+
+    Raises:
+        `DataError`: where the file is truncated or no Parquet.
+    """
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise DataError(f"{path}: no readable Parquet file (truncated?); make it again") from error
+    features = Features.from_arrow_schema(table.schema)
+    return Dataset(InMemoryTable(table.cast(features.arrow_schema)))

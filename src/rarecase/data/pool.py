@@ -1,0 +1,201 @@
+"""
+Whatever somebody has, files, folders, data sets and dumps, as one pool of different posts that people wrote.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from datasets import Dataset, DatasetDict
+
+from rarecase.core.errors import ConfigError, DataError
+from rarecase.data.arrow import from_table
+from rarecase.data.read.argument import Argument, parse_argument
+from rarecase.data.read.columns import DEFAULT, Columns, conformed, is_empty, require_unique_ids, with_ids
+from rarecase.data.read.duplicates import drop_duplicates, exact_duplicates
+from rarecase.data.read.formats import Rows
+from rarecase.data.read.reddit import Post, Reservoir, is_dump, posts, table_of
+from rarecase.data.read.table import Source, concatenate, data_files, is_release, read_parts
+from rarecase.data.schema import GENERATED
+
+
+@dataclass(frozen=True)
+class PoolCounts:
+    """
+    What became of the rows that were read; each is counted once, so the rest adds up to `read`.
+
+    Args:
+        read (`int`): rows of all sources.
+        generated (`int`): written by a model (`origin` is `generated`): people label what people wrote.
+        empty (`int`): without text.
+        taken_back (`int`): `[deleted]` or `[removed]` posts of a dump.
+        other_sources (`int`): of none of the wanted sources.
+        beyond_sample (`int`): not drawn, where a source has more than `per_source`.
+        duplicates (`int`): equal to an earlier one.
+        near_duplicates (`int`): nearly equal to an earlier one.
+        elsewhere (`int`): in another set, or nearly.
+        kept (`int`): the pool.
+    """
+
+    read: int
+    generated: int
+    empty: int
+    taken_back: int
+    other_sources: int
+    beyond_sample: int
+    duplicates: int
+    near_duplicates: int
+    elsewhere: int
+    kept: int
+
+    def __str__(self) -> str:
+        """One line, without the counts that are zero."""
+        counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in asdict(self).items() if count]
+        return ", ".join(counts)
+
+    def as_lines(self) -> list[str]:
+        """A line for each count, for a terminal."""
+        return [f"{count:>10,}  {name.replace('_', ' ')}" for name, count in asdict(self).items()]
+
+
+def make_pool(
+    sources: Sequence[Source],
+    *,
+    against: Sequence[Dataset] = (),
+    columns: Columns = DEFAULT,
+    encoding: str = "utf-8",
+    wanted: Sequence[str] = (),
+    per_source: int | None = None,
+    seed: int = 0,
+    repeats: bool = True,
+) -> tuple[Dataset, PoolCounts]:
+    """
+    Reads every source, samples, and drops what comes again.
+
+    In this order: rows that a model wrote, that have no text or were taken back, and rows of other sources; then all
+    but `per_source` of each source, drawn; then duplicates, near-duplicates, and what stands in another set. Dumps are
+    read as a stream, so that only what is drawn is held.
+
+    Args:
+        sources (`Sequence[str | Path | Dataset | DatasetDict]`): each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]` (the split
+            `train` where none is given) or an object in memory.
+        against (`Sequence[Dataset]`): the labelled sets, which the pool must not hold.
+        columns (`Columns`): what the columns are called in the sources; dumps have Reddit's names.
+        encoding (`str`): of text files.
+        wanted (`Sequence[str]`): which values of `source` (subreddits) to keep, in any case; by default all.
+        per_source (`int`, *optional*): how many posts of each source at most.
+        seed (`int`): of the sample.
+        repeats (`bool`): whether to drop duplicates and near-duplicates; what stands in another set goes in any case.
+
+    Returns:
+        `tuple[Dataset, PoolCounts]`: the columns of `read_table`, the rows in the order in which they came; and what
+        became of all that was read.
+
+    Raises:
+        `DataError`: naming file and row, also where one id stands for two texts; where no row is left.
+        `ConfigError`: where `per_source` is below 1.
+
+    Example:
+        >>> pool, counts = make_pool(["posts.csv", "RS_2023-01.zst"], wanted=["legaladvice"], per_source=1000)
+        >>> print(*counts.as_lines(), sep="\\n")
+    """
+    if per_source is not None and per_source < 1:
+        raise ConfigError(f"--per-source {per_source}: expected at least 1")
+    parts = [part for source in sources for part in _parts(source, columns, encoding)]
+    counts: Counter[str] = Counter()
+    names = {name.casefold() for name in wanted}
+    reservoir: Reservoir[tuple[int, Post | int]] = Reservoir(per_source, seed)
+    for place, part in enumerate(parts):
+        for name, row in _usable(part, counts):
+            if names and (name or "").casefold() not in names:
+                counts["other_sources"] += 1
+            else:
+                counts["offered"] += 1
+                reservoir.offer(name, (place, row))
+    by_part = groupby(reservoir.rows(), key=itemgetter(0))
+    drawn = [_rows_of(parts[place], [row for _, row in entries]) for place, entries in by_part]
+    if not drawn:
+        raise DataError(f"no post is left of the {counts['read']} that were read; is --sources one of theirs?")
+    table = concatenate(drawn)
+    _require_one_text_for_an_id(drawn, exact_duplicates(table["text"].to_pylist()))
+    pool, dropped = drop_duplicates(from_table(with_ids(table)), against, repeats=repeats)
+    if not len(pool):
+        raise DataError(
+            f"no post is left of the {counts['read']} that were read: all stand in the other sets; give other posts"
+        )
+    return pool, PoolCounts(
+        read=counts["read"],
+        generated=counts["generated"],
+        empty=counts["empty"],
+        taken_back=counts["taken_back"],
+        other_sources=counts["other_sources"],
+        beyond_sample=counts["offered"] - len(table),
+        duplicates=dropped.exact,
+        near_duplicates=dropped.near,
+        elsewhere=dropped.elsewhere,
+        kept=len(pool),
+    )
+
+
+def _parts(source: Source, columns: Columns, encoding: str) -> list[Rows | Path]:
+    """The tables of a source; a dump as its path, to be read as a stream."""
+    if isinstance(source, Dataset | DatasetDict):
+        parts: list[Rows | Path] = [*read_parts(source, split="train", columns=columns)]
+    else:
+        given = parse_argument(source) if isinstance(source, str) else Argument(str(source))
+        path, split = Path(given.source), given.split or "train"
+        parts = []
+        for file in data_files(path) if path.exists() and not is_release(path) else [given.source]:
+            if isinstance(file, Path) and is_dump(file):
+                parts.append(file)
+            else:
+                parts += read_parts(file, split=split, config=given.config, columns=columns, encoding=encoding)
+    require_unique_ids([part for part in parts if isinstance(part, Rows)])
+    return parts
+
+
+def _usable(part: Rows | Path, counts: Counter[str]) -> Iterator[tuple[str | None, Post | int]]:
+    """The source of every row that people can label, and the row: a post of a dump, a place in a table."""
+    if isinstance(part, Path):
+        for post in posts(part):
+            counts["read"] += 1
+            if post.taken_back:
+                counts["taken_back"] += 1
+            elif not post.text.strip():
+                counts["empty"] += 1
+            else:
+                yield post.source, post
+        return
+    table = part.table
+    generated = np.zeros(len(table), dtype=bool)
+    if "origin" in table.column_names:
+        generated = pc.equal(pc.fill_null(table["origin"], ""), GENERATED).to_numpy()
+    empty = is_empty(table["text"]) & ~generated
+    counts.update(read=len(table), generated=int(generated.sum()), empty=int(empty.sum()))
+    sources = table["source"].to_pylist()
+    for row in np.flatnonzero(~(generated | empty)).tolist():
+        yield sources[row], row
+
+
+def _rows_of(part: Rows | Path, rows: list[Any]) -> Rows:
+    """The rows that were drawn from a table or a dump."""
+    if isinstance(part, Path):
+        return conformed(table_of(rows, part), DEFAULT, source=None, labeled=False)
+    places = np.array(rows, dtype=np.int64)
+    return replace(part, table=part.table.take(places), numbers=part.numbers[places])
+
+
+def _require_one_text_for_an_id(parts: Sequence[Rows], repeats: np.ndarray) -> None:
+    """Sources may overlap, so an equal text under an equal id is a repeat; under two texts an id is a mistake."""
+    begin, distinct = 0, []
+    for part in parts:
+        rows = np.flatnonzero(~repeats[begin : begin + len(part.numbers)])
+        distinct.append(_rows_of(part, rows.tolist()))
+        begin += len(part.numbers)
+    require_unique_ids(distinct)

@@ -1,0 +1,110 @@
+"""
+What stands behind `--pool`, `--bootstrap`, `--dev`, `--test` and SET: `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from rarecase.data.read.columns import DEFAULT, Columns
+from rarecase.data.read.table import Source, read_parts, read_table
+
+SPLITS = {"dev": "validation", "test": "test"}  # everything else reads `train`
+
+
+class Argument(NamedTuple):
+    """
+    A data argument, taken apart.
+
+    Args:
+        source (`str`): a path or the id of a data set on the Hub.
+        config (`str`, *optional*): of a release or a data set of the Hub.
+        split (`str`, *optional*): None for that of the argument's name, see `SPLITS`.
+    """
+
+    source: str
+    config: str | None = None
+    split: str | None = None
+
+
+def parse_argument(argument: str) -> Argument:
+    """
+    Takes a data argument apart. A path that exists as a whole is a path, also with a colon in it.
+
+    Args:
+        argument (`str`): `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
+
+    Example:
+        >>> parse_argument("org/safety:cluster/test")
+        Argument(source='org/safety', config='cluster', split='test')
+    """
+    source, colon, rest = argument.rpartition(":")
+    if not colon or not source or Path(argument).exists():
+        return Argument(argument)
+    config, _, split = rest.partition("/")
+    return Argument(source, config or None, split or None)
+
+
+def row_of(
+    argument: str, name: str, column: str, value: str, *, columns: Columns = DEFAULT, encoding: str = "utf-8"
+) -> str:
+    """
+    Where a person finds the first row of a data argument that holds a value: `posts.csv row 17`. It is read once more,
+    for the tables that go round do not carry the numbers of their rows; only errors ask for this.
+
+    Args:
+        argument (`str`): `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
+        name (`str`), columns (`Columns`), encoding (`str`): as `read_argument` was given them.
+        column (`str`): `id` or `label`.
+        value (`str`): what stands there.
+
+    Example:
+        >>> row_of("dev.csv", "dev", "label", "self harm")
+        'dev.csv row 6'
+    """
+    given = parse_argument(argument)
+    split = given.split or SPLITS.get(name, "train")
+    parts = read_parts(given.source, split=split, config=given.config, columns=columns, encoding=encoding)
+    found = ((part, pc.index(part.table[column], value).as_py()) for part in parts)
+    return next((part.where(row) for part, row in found if row >= 0), argument)
+
+
+def read_argument(
+    argument: Source,
+    name: str,
+    *,
+    columns: Columns = DEFAULT,
+    encoding: str = "utf-8",
+    labeled: bool | None = None,
+) -> Dataset:
+    """
+    Reads a data argument.
+
+    Args:
+        argument (`str | Path | Dataset | DatasetDict`): `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, or an object in memory.
+        name (`str`): `pool`, `bootstrap`, `dev`, `test` …: decides the split where none is given: `validation` for
+            dev, `test` for test, `train` for everything else.
+        columns (`Columns`): what the columns are called there.
+        encoding (`str`): of text files.
+        labeled (`bool`, *optional*): whether every row needs a label; by default in everything but a pool.
+
+    Returns:
+        `Dataset`: as `read_table` makes it.
+
+    Raises:
+        `DataError`: naming the file, the row and the way out.
+
+    Example:
+        >>> dev = read_argument("release:cluster", "dev")
+    """
+    given = parse_argument(argument) if isinstance(argument, str) else Argument("")
+    return read_table(
+        given.source if isinstance(argument, str) else argument,
+        split=given.split or SPLITS.get(name, "train"),
+        config=given.config,
+        columns=columns,
+        encoding=encoding,
+        labeled=name != "pool" if labeled is None else labeled,
+    )

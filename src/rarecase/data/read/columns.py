@@ -1,0 +1,234 @@
+"""
+From the columns that a file has to those that rarecase works with; what is wrong is said with the row, never the text.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Features
+
+from rarecase.core.errors import DataError, MissingColumnError, did_you_mean
+from rarecase.data.read.formats import Rows
+from rarecase.data.schema import GENERATED, HUMAN, features
+
+LONGEST = 100_000  # characters of a text
+
+_SOURCES = ("source", "subreddit")
+_PROVENANCE = ("origin", "parent_id", "round", "strategy", "annotator", "generator", "prompt_hash")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """
+    The names that the columns have in the data. A name that is given must be there; by default a table without `id`
+    gets ids from a hash of the text, and a pool without `label` has no labels.
+
+    Args:
+        id, text, label (`str`, *optional*): by default `id`, `text` and `label`.
+
+    Example:
+        >>> Columns(text="title", label="category")
+        Columns(id=None, text='title', label='category')
+    """
+
+    id: str | None = None
+    text: str | None = None
+    label: str | None = None
+
+    @property
+    def wanted(self) -> set[str]:
+        """Every column that is read where the data has it."""
+        own = {self.id or "id", self.text or "text", self.label or "label"}
+        return {*own, *_SOURCES, *_PROVENANCE, "embedding"}
+
+
+DEFAULT = Columns()
+NESTED = ("votes", "checks", "reading")  # of a release; read where they have its type, for `votes` may be anything
+
+
+def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool) -> Rows:
+    """
+    The rows under the names of rarecase, checked.
+
+    Args:
+        rows (`Rows`): as they stand in the file.
+        columns (`Columns`): what is called how there.
+        source (`str`, *optional*): the value of `source` where the data has no such column.
+        labeled (`bool`): whether every row needs a text and a label.
+
+    Returns:
+        `Rows`: `id` (null where the data has no ids), `text`, `label` and `source`, all strings; then what is there of
+        the provenance (`votes` and `reading` with the names of classes), and `embedding`.
+
+    Raises:
+        `MissingColumnError`: with the near name and the flag.
+        `DataError`: naming the row.
+    """
+    id_ = _find(rows, columns.id, "id", needed=False)
+    text = _find(rows, columns.text, "text", needed=True)
+    label = _find(rows, columns.label, "label", needed=labeled)
+    origin = next((name for name in _SOURCES if name in rows.header), None)
+    made = {
+        "id": _names(rows, id_),
+        "text": _texts(rows, str(text)),
+        "label": _names(rows, label),
+        "source": pa.array([source] * len(rows.numbers), pa.string()) if origin is None else _names(rows, origin),
+    }
+    for name in _PROVENANCE:
+        if name in rows.header:
+            made[name] = _integers(rows, name) if name == "round" else _names(rows, name)
+    made |= _nested(rows)
+    if "embedding" in rows.table.column_names and pa.types.is_nested(rows.table["embedding"].type):
+        made["embedding"] = rows.table["embedding"]
+    if id_ is not None:
+        _refuse(rows, made["id"].is_null(), f"no {id_!r}; every row needs an id, or none (rename the column)")
+    if labeled:
+        # A variation without text (the published set has one) teaches nothing, but is no mistake of the user's.
+        person = np.ones(len(rows.numbers), dtype=bool)
+        if "origin" in made:
+            person = pc.not_equal(pc.fill_null(made["origin"], HUMAN), GENERATED).to_numpy()
+        _refuse(rows, pa.array(is_empty(made["text"]) & person), "no text; a labelled set needs one in every row")
+        _refuse(rows, made["label"].is_null(), "no label; a labelled set needs one in every row")
+    return replace(rows, table=pa.table(made), header=tuple(made))
+
+
+def is_empty(text: pa.ChunkedArray) -> np.ndarray:
+    """Which texts are null, empty or nothing but white space; bool, shape `(rows,)`."""
+    return pc.equal(pc.utf8_trim_whitespace(pc.fill_null(text, "")), "").to_numpy(zero_copy_only=False)
+
+
+def with_ids(table: pa.Table) -> pa.Table:
+    """
+    The table with an id in every row: where there is none, a hash of the text, and of its count where it comes again.
+
+    Args:
+        table (`pa.Table`): columns `id` (string, may be null) and `text`.
+    """
+    if not table["id"].null_count:
+        return table
+    seen: dict[str, int] = {}
+    ids = []
+    for given, text in zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True):
+        count = seen[text] = seen.get(text, -1) + 1
+        hashed = f"{text}\0{count}" if count else text
+        # The prefix keeps spreadsheet programs from reading a hash such as 12e45678 as a number.
+        ids.append("t-" + hashlib.blake2b(hashed.encode(), digest_size=8).hexdigest() if given is None else given)
+    return table.set_column(table.column_names.index("id"), "id", pa.array(ids, pa.string()))
+
+
+def require_unique_ids(parts: Sequence[Rows]) -> None:
+    """
+    Raises:
+        `DataError`: where an id stands in two rows, naming both.
+    """
+    ids = pa.chunked_array([chunk for part in parts for chunk in part.table["id"].chunks], pa.string()).drop_null()
+    if pc.count_distinct(ids).as_py() == len(ids):
+        return
+    first: dict[str, tuple[Rows, int]] = {}
+    for part in parts:
+        for row, id_ in enumerate(part.table["id"].to_pylist()):
+            if id_ is None:
+                continue
+            if id_ in first:
+                before, at = first[id_]
+                raise DataError(
+                    f"{part.where(row)}: the same id as {before.where(at)}; ids must be unique: name another column "
+                    "with --id-column, or rename this one (ids then come from a hash of the text)"
+                )
+            first[id_] = part, row
+
+
+def _find(rows: Rows, given: str | None, default: str, *, needed: bool) -> str | None:
+    name = given or default
+    if name in rows.header:
+        return name
+    if given is None and not needed:
+        return None
+    # In a file without a header the first row is taken for one: nothing that may be a post is repeated.
+    shown = [n for n in rows.header if re.fullmatch(r"[\w.-]{1,40}", n)]
+    hidden = len(rows.header) - len(shown)
+    there = ", ".join(shown) + (f" and {hidden} that may be texts: is the first row a header?" if hidden else "")
+    raise MissingColumnError(
+        f"{rows.name}: no column {name!r} (there are: {there}){did_you_mean(name, shown)}; "
+        f"name it with --{default}-column"
+    )
+
+
+def _texts(rows: Rows, name: str) -> pa.ChunkedArray:
+    kind = rows.table.schema.field(name).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
+        raise DataError(f"{rows.name}: column {name!r} holds {kind}, expected texts; name theirs with --text-column")
+    text = rows.table[name].cast(pa.string())
+    _refuse(rows, pc.match_substring(text, "\0"), "a NUL byte in the text; is the file damaged?")
+    long = pc.greater(pc.utf8_length(text), LONGEST)
+    _refuse(rows, long, f"a text of over {LONGEST:,} characters; shorten it or take the row out")
+    return text
+
+
+def _names(rows: Rows, name: str | None) -> pa.ChunkedArray:
+    """A column of short strings: names of classes for their numbers, null for nothing."""
+    if name is None:
+        return pa.chunked_array([pa.nulls(len(rows.numbers), pa.string())])
+    column = rows.table[name]
+    feature = Features.from_arrow_schema(rows.table.schema)[name]
+    if isinstance(feature, ClassLabel):
+        column = pc.if_else(pc.less(column, 0), None, column)  # -1 is the Hub's word for no label
+        return pc.take(pa.array(feature.names, pa.string()), column)
+    try:
+        column = column.cast(pa.string())
+    except pa.ArrowException:
+        raise DataError(f"{rows.name}: column {name!r} holds {column.type}, expected short strings") from None
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
+
+
+def _integers(rows: Rows, name: str) -> pa.ChunkedArray:
+    try:
+        return _names(rows, name).cast(pa.int32())
+    except pa.ArrowException:
+        raise DataError(f"{rows.name}: column {name!r} holds other things than integers; rename it") from None
+
+
+def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """Those of `NESTED` that have the type they have in a release, and a value in some row."""
+    found, released = Features.from_arrow_schema(rows.table.schema), features([])
+    kept: dict[str, pa.ChunkedArray | pa.Array] = {}
+    for name in NESTED:
+        if name not in found or rows.table[name].null_count == len(rows.table):
+            continue
+        if name == "reading" and isinstance(found[name], ClassLabel):
+            kept[name] = _names(rows, name)
+        elif name != "reading" and _fields(found[name]) == _fields(released[name]):
+            kept[name] = rows.table[name]
+    if "votes" in kept:
+        named = found["votes"].feature["label"].int2str
+        votes = [
+            cast and [{**vote, "label": None if vote["label"] is None else named(vote["label"])} for vote in cast]
+            for cast in kept["votes"].to_pylist()
+        ]
+        text = pa.string()
+        kept["votes"] = pa.array(
+            votes, pa.list_(pa.struct({"annotator": text, "label": text, "seconds": pa.float32()}))
+        )
+    return kept
+
+
+def _fields(feature: Any) -> dict[str, tuple[type, str]] | None:
+    """The types of a list of structures, by name; a class is a class, whatever the classes are called."""
+    fields = getattr(feature, "feature", None)
+    if not isinstance(fields, dict):
+        return None
+    return {name: (type(field), getattr(field, "dtype", "")) for name, field in fields.items()}
+
+
+def _refuse(rows: Rows, wrong: pa.ChunkedArray | pa.Array, reason: str) -> None:
+    """Raises for the first row where `wrong` is true."""
+    row = pc.index(pc.fill_null(wrong, False), True).as_py()
+    if row >= 0:
+        raise DataError(f"{rows.where(row)}: {reason}")

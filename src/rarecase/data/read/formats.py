@@ -1,0 +1,224 @@
+"""
+One file into one Arrow table: CSV, TSV, JSON lines and Parquet, each plain, gzip or zstd.
+
+Only the columns that rarecase reads are kept, everything textual as strings (an id `007` stays `007`), and every row
+remembers its number, so that an error can name it as a person finds it: the header of a CSV or TSV is row 1.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rarecase.core.errors import DataError
+from rarecase.data.read.lines import COMPRESSED, chunks, text_lines
+
+FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BATCH = 1 << 16  # rows that are held as Python objects before they become Arrow
+
+Records = Iterator[tuple[int, list[Any]]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    What stood in a file or a data set, under the names it has there.
+
+    Args:
+        table (`pa.Table`): the columns that were asked for.
+        name (`str`): what errors call the file.
+        numbers (`np.ndarray`): int64, shape `(rows,)`: the number of each row in the file.
+        header (`tuple[str, ...]`): the names of all columns, also of those left out.
+    """
+
+    table: pa.Table
+    name: str
+    numbers: np.ndarray
+    header: tuple[str, ...]
+
+    def where(self, row: int) -> str:
+        """How a person finds a row again: `posts.csv row 17`."""
+        return f"{self.name} row {self.numbers[row]}"
+
+
+def format_of(path: Path) -> str | None:
+    """The format that the name of a file tells, such as `.csv` for `posts.csv.gz`; None where it tells none."""
+    name = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+    return name.suffix.lower() if name.suffix.lower() in FORMATS else None
+
+
+def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> Rows:
+    """
+    Reads one file.
+
+    Args:
+        path (`Path`): its name ends in one of `FORMATS`, and then perhaps in `.gz` or `.zst`.
+        wanted (`Collection[str]`): the names of the columns to keep.
+        encoding (`str`): of CSV, TSV and JSON lines.
+
+    Raises:
+        `DataError`: naming the file and the row of what is broken, and the way out.
+
+    Example:
+        >>> rows = read_file(Path("posts.csv"), {"id", "text"})
+    """
+    ending = format_of(path)
+    if ending is None:
+        raise DataError(
+            f"{path}: unknown ending; expected {', '.join(FORMATS)}, plain or with {' or '.join(COMPRESSED)}"
+        )
+    if ending == ".parquet":
+        rows = _parquet(path, wanted)
+    elif ending == ".csv":
+        rows = _delimited(path, _csv_records(path, encoding), wanted, "quote a text that holds a comma")
+    elif ending == ".tsv":
+        rows = _delimited(path, _tsv_records(path, encoding), wanted, "a text must not hold a tab or a line break")
+    else:
+        rows = _json_lines(path, wanted, encoding)
+    if not rows.numbers.size:
+        raise DataError(f"{path}: no rows; expected at least one{' below the header' if rows.header else ''}")
+    return rows
+
+
+def json_object(path: Path, number: int, line: str) -> dict[str, Any]:
+    """
+    The object that a line of JSON holds.
+
+    Raises:
+        `DataError`: naming the line and the place where it breaks.
+    """
+    try:
+        value = json.loads(line.strip())
+    except (json.JSONDecodeError, RecursionError) as error:
+        column = f" (it breaks at character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
+        raise DataError(f"{path} line {number}: no valid JSON{column}; expected one object a line") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path} line {number}: expected a JSON object, found {_kind(value)}; one object a line")
+    return value
+
+
+def _csv_records(path: Path, encoding: str) -> Records:
+    reader = csv.reader((line for _, line in text_lines(path, encoding)), strict=True)
+    number = 0
+    try:
+        for number, fields in enumerate(reader, 1):
+            if fields:
+                yield number, fields
+    except csv.Error as error:
+        if "field limit" in str(error):
+            found = f"a field of over {csv.field_size_limit():,} characters, expected at most 100,000"
+            raise DataError(f"{path} row {number + 1}: {found}; is a quote left open?") from None
+        # The module's messages are its own words, none of them holds the text.
+        raise DataError(
+            f'{path} row {number + 1}: {error}; expected CSV: a text with a comma in "quotes", a quote in it doubled'
+        ) from None
+
+
+def _tsv_records(path: Path, encoding: str) -> Records:
+    # Never quoted: a `"` belongs to the text, which the csv module and pyarrow would take for the begin of a field.
+    for number, line in text_lines(path, encoding):
+        line = line.removesuffix("\n").removesuffix("\r")
+        if line:
+            yield number, line.split("\t")
+
+
+def _delimited(path: Path, records: Records, wanted: Collection[str], hint: str) -> Rows:
+    _, names = next(records, (0, None))
+    if names is None:
+        raise DataError(f"{path}: the file is empty; expected a header and rows")
+    kept = [place for place, name in enumerate(names) if name in wanted]
+    twice = next((names[place] for place in kept if names.count(names[place]) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: the header names the column {twice!r} twice; rename one")
+
+    def values() -> Records:
+        for number, fields in records:
+            if len(fields) != len(names):
+                raise DataError(
+                    f"{path} row {number}: {len(fields)} fields, expected {len(names)} as in the header; {hint}"
+                )
+            yield number, [fields[place] for place in kept]
+
+    return replace(_collect(path, values(), [names[place] for place in kept]), header=tuple(names))
+
+
+def _json_lines(path: Path, wanted: Collection[str], encoding: str) -> Rows:
+    seen: dict[str, None] = {}
+    batch: list[tuple[int, dict[str, Any]]] = []
+    tables: list[Rows] = []
+
+    def close() -> None:
+        names = [name for name in seen if name in wanted]
+        records = ((line, [_plain_text(path, line, n, record.get(n)) for n in names]) for line, record in batch)
+        tables.append(_collect(path, records, names))
+        batch.clear()
+
+    for number, line in text_lines(path, encoding):
+        if line.isspace():
+            continue
+        record = json_object(path, number, line)
+        seen.update(dict.fromkeys(record))
+        batch.append((number, {name: value for name, value in record.items() if name in wanted}))
+        if len(batch) == _BATCH:
+            close()
+    close()
+    # A key that comes later than the first batch is null before.
+    table = pa.concat_tables([rows.table for rows in tables], promote_options="default")
+    return Rows(table, str(path), np.concatenate([rows.numbers for rows in tables]), tuple(seen))
+
+
+def _parquet(path: Path, wanted: Collection[str]) -> Rows:
+    try:
+        packed = path.suffix.lower() in COMPRESSED
+        file = pq.ParquetFile(pa.BufferReader(b"".join(chunks(path))) if packed else path)
+        header = tuple(file.schema_arrow.names)
+        table = file.read([name for name in header if name in wanted])
+        table.validate(full=True)
+    except OSError as error:
+        if error.errno is not None:
+            raise DataError(f"{path}: {error.strerror}") from error
+        raise DataError(f"{path}: no readable Parquet file (truncated?); fetch or make it again") from None
+    except pa.ArrowException:
+        raise DataError(f"{path}: no readable Parquet file (truncated?); fetch or make it again") from None
+    return Rows(table, str(path), np.arange(1, table.num_rows + 1), header)
+
+
+def _collect(path: Path, records: Records, names: list[str]) -> Rows:
+    """Records as Arrow strings, a batch at a time, so that a large file is never held as Python objects."""
+    schema = pa.schema([(name, pa.string()) for name in names])
+    batches, numbers = [], [np.empty(0, np.int64)]
+    while chunk := list(islice(records, _BATCH)):
+        try:
+            columns = [pa.array([values[place] for _, values in chunk], pa.string()) for place in range(len(names))]
+        except UnicodeEncodeError:
+            row = next(number for number, values in chunk if any(_SURROGATE.search(value or "") for value in values))
+            raise DataError(f"{path} row {row}: half of a surrogate pair (\\ud800 … \\udfff), no valid text") from None
+        batches.append(pa.record_batch(columns, schema=schema))
+        numbers.append(np.array([number for number, _ in chunk], np.int64))
+    return Rows(pa.Table.from_batches(batches, schema), str(path), np.concatenate(numbers), tuple(names))
+
+
+def _plain_text(path: Path, number: int, name: str, value: Any) -> str | None:
+    """A value of JSON as text; what is no text, number or truth value is refused."""
+    if isinstance(value, str):
+        return value
+    if value is None or value != value:  # NaN, as some write what is missing
+        return None
+    if isinstance(value, list | dict):
+        raise DataError(f"{path} row {number}: {name!r} holds {_kind(value)}, expected text; name another column")
+    return json.dumps(value)
+
+
+def _kind(value: Any) -> str:
+    kinds = {list: "a list", dict: "an object", str: "a string", bool: "a truth value", type(None): "null"}
+    return kinds.get(type(value), "a number")

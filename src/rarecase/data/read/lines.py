@@ -1,0 +1,134 @@
+"""
+The lines of a file, plain, gzip or zstd, in any encoding, read as a stream; what is broken is named by its line.
+"""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import AnyStr, BinaryIO
+
+import zstandard
+
+from rarecase.core.errors import DataError
+
+COMPRESSED = (".gz", ".zst")
+
+_CHUNK = 1 << 18
+_PACKED = 1 << 14  # of zstd: all that it unpacks to is held at once, often twenty times as much
+_WINDOW = 1 << 31  # Reddit dumps are packed with `zstd --long=31`; the default refuses more than 2^27
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """
+    The bytes of a file, unpacked as the ending of its name says, a piece at a time.
+
+    Args:
+        path (`Path`): ends in `.gz`, `.zst`, or in anything else for a plain file.
+
+    Raises:
+        `DataError`: where the file can't be read, is truncated or packed otherwise.
+
+    Example:
+        >>> whole = b"".join(chunks(Path("posts.csv.gz")))
+    """
+    packing = path.suffix.lower()
+    unpack = {".gz": _gzip, ".zst": _zstd}.get(packing, _plain)
+    try:
+        with path.open("rb") as file:
+            yield from unpack(file)
+    except EOFError:
+        raise DataError(f"{path}: ends in the middle (truncated {packing} file); fetch or make it again") from None
+    except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError):
+        raise DataError(f"{path}: no readable {packing} file (damaged, or packed otherwise); make it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or 'can not be read'}") from error
+
+
+def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """
+    The decoded lines of a file with their numbers, counted from 1; line ends stay, a byte order mark goes.
+
+    Args:
+        path (`Path`): plain or packed, see `chunks`.
+        encoding (`str`): any that Python knows.
+
+    Raises:
+        `DataError`: naming the line and the byte that is not in this encoding, or a NUL byte.
+
+    Example:
+        >>> for number, line in text_lines(Path("posts.jsonl.zst")):
+        ...     record = json.loads(line)
+    """
+    for number, line in enumerate(_decoded(path, encoding), 1):
+        if "\0" in line:
+            raise DataError(
+                f"{path} line {number}: a NUL byte at position {line.index(chr(0)) + 1}; is the file damaged, "
+                "or in another encoding (--encoding utf-16)?"
+            )
+        yield number, line.removeprefix("\ufeff") if number == 1 else line
+
+
+def _decoded(path: Path, encoding: str) -> Iterator[str]:
+    try:
+        newline = "\n".encode(encoding)
+    except LookupError:
+        raise DataError(f"{path}: unknown encoding {encoding!r}; --encoding takes utf-8, latin-1, cp1252, …") from None
+    if newline == b"\n":
+        for number, line in enumerate(_split(chunks(path), b"\n"), 1):
+            try:
+                yield line.decode(encoding)
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path} line {number}: byte {error.start + 1} (0x{line[error.start]:02x}) is not valid "
+                    f"{encoding}; name the encoding of the file, such as --encoding latin-1"
+                ) from None
+        return
+    # In UTF-16 and UTF-32 a line feed is several bytes, so the stream is decoded before it is cut.
+    done = 0
+    try:
+        pieces: Iterator[str] = codecs.iterdecode(chunks(path), encoding)
+        for decoded in _split(pieces, "\n"):
+            yield decoded
+            done += 1
+    except UnicodeError:
+        raise DataError(f"{path}: not valid {encoding} after line {done}; name the encoding with --encoding") from None
+
+
+def _split(pieces: Iterable[AnyStr], newline: AnyStr) -> Iterator[AnyStr]:
+    """The lines of a stream, each with its end."""
+    rest = newline[:0]
+    for piece in pieces:
+        lines = (rest + piece).split(newline)
+        rest = lines.pop()
+        for line in lines:
+            yield line + newline
+    if rest:
+        yield rest
+
+
+def _plain(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(_CHUNK):
+        yield piece
+
+
+def _gzip(file: BinaryIO) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=file) as unpacked:
+        while piece := unpacked.read(_CHUNK):
+            yield piece
+
+
+def _zstd(file: BinaryIO) -> Iterator[bytes]:
+    # Not `stream_reader`: that takes the end of a truncated file for the end of its content.
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    frame = None
+    while piece := file.read(_PACKED):
+        while piece:
+            frame = frame or decompressor.decompressobj()
+            yield frame.decompress(piece)
+            piece = frame.unused_data
+            if frame.eof:
+                frame = None
+    if frame is not None:
+        raise EOFError

@@ -1,0 +1,150 @@
+"""
+Reddit's monthly dumps of submissions, `RS_2023-01.zst`: JSON lines, packed with a window of 2 GiB, read as a stream.
+
+The text is the title. No author is kept, and nothing that an author or a moderator has taken back.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+from rarecase.core.errors import DataError
+from rarecase.core.randomness import generator
+from rarecase.data.read.formats import Rows, json_object
+from rarecase.data.read.lines import text_lines
+
+_NAME = re.compile(r"RS_.*?(\.zst|\.(jsonl|ndjson|json)(\.gz|\.zst)?)", re.IGNORECASE)
+_TAKEN_BACK = re.compile(r"\s*\[\s*(deleted|removed)\b[^\]]*\]\s*", re.IGNORECASE)  # also `[deleted by user]`
+
+Row = TypeVar("Row")
+
+
+class Post(NamedTuple):
+    """
+    What is kept of a submission.
+
+    Args:
+        line (`int`): in the dump, counted from 1.
+        id (`str`): Reddit's.
+        text (`str`): the title.
+        source (`str`, *optional*): the subreddit.
+        taken_back (`bool`): whether title, body or author is `[deleted]` or `[removed]`.
+    """
+
+    line: int
+    id: str
+    text: str
+    source: str | None
+    taken_back: bool
+
+
+def is_dump(path: Path) -> bool:
+    """
+    Whether a file is a dump of submissions: it is called `RS_*.zst`, or `RS_*.jsonl` and its first line has the keys
+    `title` and `subreddit`.
+    """
+    match = _NAME.fullmatch(path.name)
+    if not match or not path.is_file():
+        return False
+    if match[2] is None:
+        return True
+    _, line = next(text_lines(path), (0, ""))
+    return '"title"' in line and '"subreddit"' in line
+
+
+def posts(path: Path) -> Iterator[Post]:
+    """
+    The submissions of a dump, one pass, in bounded memory.
+
+    Args:
+        path (`Path`): JSON lines, packed or not.
+
+    Raises:
+        `DataError`: naming the line that is no JSON object or has no id, and where the file is truncated.
+
+    Example:
+        >>> titles = [post.text for post in posts(Path("RS_2023-01.zst")) if not post.taken_back]
+    """
+    lines = tqdm(text_lines(path), desc=path.name, unit=" posts", disable=None, delay=2, file=sys.stderr)
+    for number, line in lines:
+        if line.isspace():
+            continue
+        record = json_object(path, number, line)
+        if not isinstance(record.get("id"), str):
+            raise DataError(f"{path} line {number}: no key 'id' with a string; expected a submission of a Reddit dump")
+        fields = [record.get(key) for key in ("title", "selftext", "author")]
+        taken_back = any(isinstance(field, str) and _TAKEN_BACK.fullmatch(field) for field in fields)
+        source = record.get("subreddit")
+        yield Post(number, record["id"], _title(record), source if isinstance(source, str) else None, taken_back)
+
+
+def read_dump(path: Path) -> Rows:
+    """Every post of a dump that has not been taken back, as a table of `id`, `text` and `source`."""
+    return table_of([post for post in posts(path) if not post.taken_back], path)
+
+
+def table_of(kept: list[Post], path: Path) -> Rows:
+    """The posts as a table of `id`, `text` and `source`."""
+    columns = {
+        name: pa.array([getattr(post, name) for post in kept], pa.string()) for name in ("id", "text", "source")
+    }
+    return Rows(pa.table(columns), str(path), np.array([post.line for post in kept], np.int64), tuple(columns))
+
+
+class Reservoir(Generic[Row]):
+    """
+    A random sample of at most `per_source` rows of each source, in one pass over rows that nobody has counted:
+    Algorithm R (Vitter 1985, "Random Sampling with a Reservoir"), one for each source.
+
+    Args:
+        per_source (`int`, *optional*): how many of each; None keeps all.
+        seed (`int`): each source draws from its own child of it, so that one more source changes no other.
+
+    Example:
+        >>> reservoir = Reservoir(1000, seed=0)
+        >>> for post in posts(Path("RS_2023-01.zst")):
+        ...     reservoir.offer(post.source, post)
+        >>> kept = reservoir.rows()
+    """
+
+    def __init__(self, per_source: int | None, seed: int = 0) -> None:
+        self._per_source = per_source
+        self._seed = seed
+        self._offered = 0
+        self._kept: dict[str, list[tuple[int, Row]]] = {}
+        self._seen: dict[str, int] = {}
+        self._draws: dict[str, np.random.Generator] = {}
+
+    def offer(self, source: str | None, row: Row) -> None:
+        """Takes a row, leaves it, or takes it in place of another one of its source (upper and lower case alike)."""
+        key = (source or "").casefold()
+        kept = self._kept.setdefault(key, [])
+        self._offered += 1
+        seen = self._seen[key] = self._seen.get(key, 0) + 1
+        if self._per_source is None or len(kept) < self._per_source:
+            kept.append((self._offered, row))
+            return
+        if key not in self._draws:
+            self._draws[key] = generator(self._seed, "reservoir", key)
+        place = int(self._draws[key].integers(seen))
+        if place < self._per_source:
+            kept[place] = (self._offered, row)
+
+    def rows(self) -> list[Row]:
+        """What was kept, in the order in which it came."""
+        kept = sorted((entry for entries in self._kept.values() for entry in entries), key=lambda entry: entry[0])
+        return [row for _, row in kept]
+
+
+def _title(record: dict[str, Any]) -> str:
+    title = record.get("title")
+    if not isinstance(title, str):
+        return ""
+    # Dumps hold halves of emoji where a title was cut; one of them is no reason to stop after an hour.
+    return title.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,165 @@
+"""
+From whatever holds a table to one `Dataset`: a file, a folder, a release, a data set of the Hub, an object in memory.
+"""
+
+import logging
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import yaml
+from datasets import Dataset, DatasetDict
+from huggingface_hub import metadata_load
+
+from rarecase.core.errors import DataError
+from rarecase.data.arrow import from_table, to_table
+from rarecase.data.read.columns import DEFAULT, NESTED, Columns, conformed, is_empty, require_unique_ids, with_ids
+from rarecase.data.read.formats import Rows, format_of, read_file
+from rarecase.data.read.hub import load
+from rarecase.data.read.reddit import is_dump, read_dump
+
+logger = logging.getLogger(__name__)
+
+Source: TypeAlias = str | Path | Dataset | DatasetDict
+
+
+def read_table(
+    source: Source,
+    *,
+    split: str,
+    config: str | None = None,
+    columns: Columns = DEFAULT,
+    encoding: str = "utf-8",
+    labeled: bool,
+) -> Dataset:
+    """
+    Reads a table.
+
+    Args:
+        source (`str | Path | Dataset | DatasetDict`): a file: CSV (RFC 4180), TSV (never quoted), JSON lines or
+            Parquet, plain, `.gz` or `.zst`; a Reddit dump `RS_*.zst`; a release (a folder whose README has `configs`);
+            any other folder of such files, in the order of their names; the id of a data set on the Hub; or an object
+            in memory.
+        split (`str`): of a release, a data set of the Hub or a `DatasetDict`; files have none.
+        config (`str`, *optional*): of a release or a data set of the Hub.
+        columns (`Columns`): the names that the columns have there.
+        encoding (`str`): of text files.
+        labeled (`bool`): whether every row needs a text and a label. In a pool, rows without text are left out, and
+            their number is logged.
+
+    Returns:
+        `Dataset`: `id`, `text`, `label` (names of classes) and `source` (the column `source` or `subreddit`, else the
+        name of the file), all strings; and of `origin`, `parent_id`, `round`, `strategy`, `annotator`, `generator`,
+        `prompt_hash` and `embedding` those that are there, and of a release `votes`, `checks` and `reading`.
+
+    Raises:
+        `DataError`: naming the file, the row and the way out.
+
+    Example:
+        >>> test = read_table("test.tsv", split="test", columns=Columns(text="title", label="category"), labeled=True)
+    """
+    parts = read_parts(source, split=split, config=config, columns=columns, encoding=encoding, labeled=labeled)
+    require_unique_ids(parts)
+    table = concatenate(parts)
+    empty = is_empty(table["text"])
+    name = _called(source)
+    if empty.any():
+        logger.warning("%s: %d rows without text left out", name, np.count_nonzero(empty))
+        table = table.filter(pa.array(~empty))
+    if not len(table):
+        raise DataError(f"{name}: no row has a text; expected at least one")
+    return from_table(with_ids(table))
+
+
+def read_parts(
+    source: Source,
+    *,
+    split: str,
+    config: str | None = None,
+    columns: Columns = DEFAULT,
+    encoding: str = "utf-8",
+    labeled: bool = False,
+) -> list[Rows]:
+    """
+    Reads a table file by file, with the row numbers and, in a pool, the rows without text; see `read_table`.
+
+    Returns:
+        `list[Rows]`: one for each file, the columns as in `read_table`; `id` is null where the file has no ids.
+    """
+    if isinstance(source, DatasetDict):
+        if split not in source:
+            raise DataError(f"no split {split!r} in the DatasetDict; it has {', '.join(map(str, source))}")
+        source = source[split]
+    if isinstance(source, Dataset):
+        return [_of_dataset(source, "dataset", columns, labeled)]
+    path = Path(source)
+    if path.exists() and not is_release(path):
+        if config is not None:
+            raise DataError(f"{path}: files have no configs; leave :{config} out (a release has, in its README.md)")
+        return [_of_file(file, columns, encoding, labeled) for file in data_files(path)]
+    name = f"{source}:{config}/{split}" if config else f"{source}:{split}"
+    return [_of_dataset(load(str(source), config, split), name, columns, labeled)]
+
+
+def concatenate(parts: list[Rows]) -> pa.Table:
+    """The rows of all parts in their order; a column that one of them lacks is null there."""
+    try:
+        return pa.concat_tables([part.table for part in parts], promote_options="default")
+    except pa.ArrowException:
+        names = ", ".join(part.name for part in parts)
+        raise DataError(
+            f"{names}: their columns differ in type (embeddings of two lengths?); read them apart"
+        ) from None
+
+
+def data_files(path: Path) -> list[Path]:
+    """
+    The data files that a path stands for: itself, or those in the folder, sorted by name.
+
+    Raises:
+        `DataError`: where a folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] != "." and (is_dump(f) or format_of(f)))
+    if not files:
+        raise DataError(f"{path}: no data files in this folder; expected CSV, TSV, JSONL or Parquet, or a release")
+    return files
+
+
+def is_release(path: Path) -> bool:
+    """
+    Whether a folder is a release: its `README.md` has `configs` in the front matter.
+
+    Raises:
+        `DataError`: where the front matter is no YAML.
+    """
+    card = path / "README.md"
+    if not card.is_file():
+        return False
+    try:
+        return bool((metadata_load(card) or {}).get("configs"))
+    except (ValueError, yaml.YAMLError):
+        raise DataError(f"{card}: the front matter is no valid YAML; mend it or take the file away") from None
+
+
+def _of_file(path: Path, columns: Columns, encoding: str, labeled: bool) -> Rows:
+    if is_dump(path):
+        return conformed(read_dump(path), Columns(), source=None, labeled=labeled)
+    typed = NESTED if format_of(path) == ".parquet" else ()
+    rows = read_file(path, {*columns.wanted, *typed}, encoding)
+    return conformed(rows, columns, source=path.name, labeled=labeled)
+
+
+def _of_dataset(dataset: Dataset, name: str, columns: Columns, labeled: bool) -> Rows:
+    if not len(dataset):
+        raise DataError(f"{name}: no rows; expected at least one")
+    wanted = {*columns.wanted, *NESTED}
+    kept = dataset.select_columns([column for column in dataset.column_names if column in wanted])
+    rows = Rows(to_table(kept), name, np.arange(len(dataset)), tuple(dataset.column_names))
+    return conformed(rows, columns, source=None, labeled=labeled)
+
+
+def _called(source: Source) -> str:
+    return str(source) if isinstance(source, str | Path) else "dataset"

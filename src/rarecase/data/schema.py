@@ -1,0 +1,129 @@
+"""
+The released columns: the same in every split, see `features`. What is unknown is null, never inferred.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Dataset, Features, List, Value
+
+from rarecase.core.errors import DataError, is_plain
+from rarecase.data.arrow import from_table, require, to_table
+
+HUMAN, GENERATED = "human", "generated"
+
+
+def features(names: Sequence[str]) -> Features:
+    """
+    The features of every released split.
+
+    Args:
+        names (`Sequence[str]`): the classes of the taxonomy, in order.
+
+    Returns:
+        `Features`: `id`, `text`, `label` and the provenance: `source` (subreddit or file), `origin` (`human` or
+        `generated`), `parent_id` (of a variation), `round`, `strategy`, `annotator`, `generator`, `prompt_hash`,
+        `votes`, `checks` (what verification found) and `reading` (the label in the other reading, where there are
+        two).
+
+    Example:
+        >>> features(["harmful", "not-harmful"])["label"].names
+        ['harmful', 'not-harmful']
+    """
+    text, label = Value("string"), ClassLabel(names=list(names))
+    return Features(
+        {
+            "id": text,
+            "text": text,
+            "label": label,
+            "source": text,
+            "origin": text,
+            "parent_id": text,
+            "round": Value("int32"),
+            "strategy": text,
+            "annotator": text,
+            "generator": text,
+            "prompt_hash": text,
+            "votes": List({"annotator": text, "label": label, "seconds": Value("float32")}),
+            "checks": List({"check": text, "passed": Value("bool"), "value": Value("float32")}),
+            "reading": label,
+        }
+    )
+
+
+def conform(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    """
+    The table with exactly the columns of `features(names)`: missing ones null, others left out.
+
+    Args:
+        dataset (`Dataset`): with at least `id` and `text`; `label`, where it is there, as class indices in the order
+            of `names` (or null).
+
+    Raises:
+        `MissingColumnError`: where `id` or `text` is not there.
+    """
+    for column in ("id", "text"):
+        require(dataset, column)
+    target, table = features(names), to_table(dataset)
+    schema = target.arrow_schema
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return from_table(pa.table(columns, schema=schema))
+
+
+def public_id(id_: str) -> str:
+    """
+    The id for a place that others see: its hash where it could be a post, since texts may have been taken for ids.
+
+    Example:
+        >>> public_id("pool-17")
+        'pool-17'
+    """
+    return id_ if is_plain(id_) else hash_of(id_)
+
+
+def hash_of(id_: str) -> str:
+    """A hash by which an id is recognised, and from which it cannot be read."""
+    return hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
+
+
+def texts(dataset: Dataset) -> list[str]:
+    """The column `text` as a list, in the order of the rows."""
+    require(dataset, "text")
+    return dataset["text"][:]
+
+
+def canonical_order(dataset: Dataset) -> np.ndarray:
+    """
+    The rows sorted by text, and where there are labels by these: the order in which every draw, tie and sum goes, so
+    that the order of the rows changes nothing.
+
+    Returns:
+        `np.ndarray`: int64, shape `(rows,)`; what is equal stays in the order it has.
+    """
+    require(dataset, "text")
+    keys = [name for name in ("text", "label") if name in dataset.column_names]
+    table = dataset.select_columns(keys).with_format("arrow")[:]
+    return pc.sort_indices(table, [(key, "ascending") for key in keys]).to_numpy().astype(np.int64)
+
+
+def label_names(dataset: Dataset) -> list[str]:
+    """
+    The classes of the column `label`, in order.
+
+    Raises:
+        `DataError`: where `label` is not a `ClassLabel`.
+    """
+    require(dataset, "label")
+    feature = dataset.features["label"]
+    if not isinstance(feature, ClassLabel):
+        raise DataError(
+            f"column 'label' is {type(feature).__name__}, expected ClassLabel: "
+            "dataset.cast_column('label', ClassLabel(names=taxonomy.names))"
+        )
+    return list(feature.names)

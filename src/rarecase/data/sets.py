@@ -1,0 +1,301 @@
+"""
+The four tables that the loop begins with, read from whatever the user has, and made fit for each other.
+
+The taxonomy is settled here, since it follows from the labels; the pool loses what stands in the other sets; and gold
+labels of the pool are set aside, so that nothing which chooses can see them.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from datasets import ClassLabel, Dataset
+
+from rarecase.core import randomness
+from rarecase.core.errors import ConfigError, DataError, did_you_mean, shown_id, shown_label
+from rarecase.data.arrow import rows, to_table, with_column
+from rarecase.data.counts import class_counts
+from rarecase.data.parquet import read_parquet
+from rarecase.data.pool import make_pool
+from rarecase.data.read import Columns, DuplicateCounts, drop_duplicates, read_argument, row_of
+from rarecase.data.schema import canonical_order, conform
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.runs import folder as run_folder
+from rarecase.settings.config import DataConfig, LoopConfig, flag
+
+LABELED = ("bootstrap", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Sets:
+    """
+    What the loop begins with; every table has the columns of `schema.features`.
+
+    Args:
+        taxonomy (`Taxonomy`): the classes.
+        pool (`Dataset`): U, its labels null.
+        bootstrap, dev (`Dataset`): labelled.
+        test (`Dataset`, *optional*): labelled; None where it has yet to be drawn from the pool.
+        gold (`Dataset`, *optional*): `id` and `label` of the pool, where it had labels.
+    """
+
+    taxonomy: Taxonomy
+    pool: Dataset
+    bootstrap: Dataset
+    dev: Dataset
+    test: Dataset | None = None
+    gold: Dataset | None = None
+
+
+def read_sets(config: DataConfig, *, draws_test: bool = False) -> Sets:
+    """
+    Reads and checks the tables of the settings, and says on stderr what was found.
+
+    Args:
+        config (`DataConfig`): where they are.
+        draws_test (`bool`): the test set is drawn from the pool later, see `draw_test`; the pool then keeps its
+            repeats until it is drawn.
+
+    Raises:
+        `DataError`: naming file, row or value.
+        `ConfigError`: where a table is not given.
+
+    Example:
+        >>> sets = read_sets(RunConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test="test.csv"))
+    """
+    if config.start is not None:
+        return _of_start(config)
+    columns = Columns(id=config.id_column, text=config.text_column, label=config.label_column)
+    wanted = [name for name in LABELED if name != "test" or not draws_test]
+    tables = {
+        name: read_argument(_given(config, name), name, columns=columns, encoding=config.encoding, labeled=True)
+        for name in wanted
+    }
+    posts, others = _given(config, "pool"), list(tables.values())
+    pool, counts = make_pool(
+        [posts], against=others, columns=columns, encoding=config.encoding, repeats=not draws_test
+    )
+    print(f"pool: {counts}", file=sys.stderr)
+    taxonomy = taxonomy_of(config.taxonomy, *(table["label"][:] for table in tables.values()))
+
+    def where(name: str, column: str, value: str) -> str:
+        given = getattr(config, name)
+        return f"{flag(name)} {row_of(given, name, column, value, columns=columns, encoding=config.encoding)}"
+
+    classed = {n: with_classes(t, taxonomy, partial(where, n, "label")) for n, t in {**tables, "pool": pool}.items()}
+    hidden, gold = set_aside(classed.pop("pool"))
+    sets = Sets(taxonomy, pool=hidden, gold=gold, **classed)
+    warn_of_missing_classes(sets)
+    _require_own_ids(sets, where)
+    return sets
+
+
+def _require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
+    """
+    Args:
+        sets (`Sets`): the tables.
+        where (`Callable`): says where the row of a set's id is.
+
+    Raises:
+        `DataError`: where one id stands for different texts in two of the sets.
+    """
+    text_of: dict[str, tuple[str, str]] = {}
+    for name in ("pool", *LABELED):
+        table = getattr(sets, name)
+        if table is None:
+            continue
+        for id_, text in zip(table["id"][:], table["text"][:], strict=True):
+            other, seen = text_of.setdefault(id_, (name, text))
+            if seen != text:
+                raise DataError(
+                    f"{where(name, 'id', id_)}: its id stands for another text in {flag(other)}; "
+                    "name a column of ids that are unique over all sets with --id-column, or leave the ids out"
+                )
+
+
+def draw_test(sets: Sets, size: int, seed: int) -> tuple[Sets, DuplicateCounts]:
+    """
+    Draws the test set from a pool with gold labels; the rest of it is the pool, without repeats and what stands in the
+    test set. (What stands in the start set or dev is in neither: `read_sets` has left it out.)
+
+    Returns:
+        `tuple[Sets, DuplicateCounts]`: the sets, and what the rest of the pool lost.
+
+    Raises:
+        `ConfigError`: where the pool has not more rows than `size`.
+    """
+    assert sets.gold is not None  # noqa: S101 - `require_gold` comes first
+    if size >= len(sets.pool):
+        raise ConfigError(f"--test-size {size}: expected fewer than the {len(sets.pool)} rows of the pool")
+    order = canonical_order(sets.pool)
+    drawn = randomness.generator(seed, "test").permutation(len(order))
+    test = rows(sets.pool, np.sort(order[drawn[:size]]))
+    label = dict(zip(sets.gold["id"][:], sets.gold["label"][:], strict=True))
+    feature = sets.pool.features["label"]
+    test = with_column(test, "label", pa.array([label[id_] for id_ in test["id"][:]], pa.int64()), feature)
+    rest = rows(sets.pool, np.sort(order[drawn[size:]]))
+    pool, dropped = drop_duplicates(rest, against=[test])
+    return dataclasses.replace(sets, pool=pool, test=test), dropped
+
+
+def require_gold(pool: Dataset, gold: Dataset | None, who: str, otherwise: str) -> None:
+    """
+    Args:
+        pool (`Dataset`): the posts.
+        gold (`Dataset`, *optional*): their labels, from `set_aside`.
+        who (`str`): what asks for them, for the message.
+        otherwise (`str`): what else can be done.
+
+    Raises:
+        `ConfigError`: where not every post has a label.
+    """
+    if gold is None:
+        raise ConfigError(f"{who}: the pool has no labels; name their --label-column, or {otherwise}")
+    known = set(gold["id"][:])
+    without = [id_ for id_ in pool["id"][:] if id_ not in known]
+    if without:
+        first = f", the first has the id{shown}" if (shown := shown_id(without[0])) else ""
+        raise ConfigError(
+            f"{who}: {len(without)} of the {len(pool)} posts of the pool have no label{first}; label them, take them "
+            f"out, or {otherwise}"
+        )
+
+
+def require_a_batch(sets: Sets, config: LoopConfig) -> None:
+    """
+    Raises:
+        `ConfigError`: where the pool is smaller than one batch, or than the number of clusters.
+    """
+    size = len(sets.pool)
+    for name in ("batch", "clusters"):
+        value = getattr(config, name)
+        if value is not None and size < value:
+            raise ConfigError(
+                f"{flag(name)} {value}: expected at most the {size} posts that the pool has left; lower it, or give a "
+                "larger pool"
+            )
+
+
+def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]) -> Dataset:
+    """
+    The table with the released columns, its labels (names, from `read_table`) as classes of the taxonomy.
+
+    Args:
+        table (`Dataset`): as it was read.
+        taxonomy (`Taxonomy`): the classes.
+        where (`Callable`): says where the first row with a label is, see `rarecase.data.read.row_of`.
+
+    Raises:
+        `DataError`: naming the table, the row and the near name.
+    """
+    labels = table["label"][:] if "label" in table.column_names else [None] * len(table)
+    index = {label: taxonomy.index(label) for label in set(labels) if label is not None}
+    unknown = {label for label, place in index.items() if place is None}
+    if unknown:
+        label = str(next(label for label in labels if label in unknown))
+        # A value of a column in which none is a class and hardly any comes twice may be a post, too.
+        alike = len(unknown) < len(index) or 2 * len(index) <= len(table)
+        shown = shown_label(label, index) if alike else ""
+        hint = did_you_mean(label, taxonomy.names) if shown else ""
+        raise DataError(
+            f"{where(label)}: label{shown} is not in the taxonomy{hint} "
+            f"(classes: {', '.join(taxonomy.names)}; others by --taxonomy FILE, another column by --label-column)"
+        )
+    classes = pa.array([index.get(label) for label in labels], pa.int64())
+    classed = with_column(table, "label", classes, ClassLabel(names=list(taxonomy.names)))
+    return conform(_renumbered(classed, taxonomy), taxonomy.names)
+
+
+def _renumbered(table: Dataset, taxonomy: Taxonomy) -> Dataset:
+    """With the classes of `reading` and `votes` by number, too; null where one is no class of this taxonomy."""
+    if "reading" in table.column_names:
+        table = with_column(table, "reading", [name and taxonomy.index(name) for name in table["reading"][:]])
+    if "votes" in table.column_names:
+        votes = to_table(table)["votes"].to_pylist()
+        votes = [
+            cast and [{**vote, "label": vote["label"] and taxonomy.index(vote["label"])} for vote in cast]
+            for cast in votes
+        ]
+        table = with_column(table, "votes", votes)
+    return table
+
+
+def warn_of_missing_classes(sets: Sets) -> None:
+    """Says which classes have no example yet; everything works without, but what has none in test counts as missed."""
+    asked = {
+        "in the start set yet": sets.bootstrap,
+        "in the test set: its F1 is 0, and macro-F1 counts it": sets.test,
+    }
+    for where, table in asked.items():
+        counts = class_counts(table, sets.taxonomy.names) if table is not None else {}
+        if missing := [name for name, count in counts.items() if not count]:
+            print(f"warning: no example of {', '.join(missing)} {where}", file=sys.stderr)
+
+
+def set_aside(pool: Dataset) -> tuple[Dataset, Dataset | None]:
+    """A pool without its labels, and the labels as `gold` (`id`, `label`); None where it had none."""
+    classes = pool["label"][:]
+    hidden = with_column(pool, "label", pa.nulls(len(classes), pa.int64()), pool.features["label"])
+    known = [row for row, label in enumerate(classes) if label is not None]
+    return hidden, rows(pool.select_columns(["id", "label"]), known) if known else None
+
+
+def taxonomy_of(path: str | None, start: Sequence[str], *others: Sequence[str]) -> Taxonomy:
+    """
+    The classes: those of a file; else the shipped six, where the labels of the start set are those or there are none;
+    else all labels found.
+
+    Args:
+        path (`str`, *optional*): a YAML file.
+        start (`Sequence[str]`): the labels of the start set.
+        others (`Sequence[str]`): those of other labelled sets.
+
+    Raises:
+        `DataError`: where what was found is no set of classes, but probably a column of posts.
+    """
+    if path is not None:
+        return Taxonomy.load(path)
+    shipped = Taxonomy.default()
+    strange = {label for label in start if shipped.index(label) is None}
+    # One that is nearly a shipped name, beside others that are, is misspelt: no class, but an error with its row.
+    if not strange or (strange < set(start) and all(_is_nearly(label, shipped.names) for label in strange)):
+        return shipped
+    labels = [label for table in (start, *others) for label in table]
+    classes = set(labels)
+    if len(classes) >= 100 or 2 * len(classes) > len(labels) or max(map(len, classes)) > 40:
+        raise DataError(
+            f"the column of labels holds {len(classes)} different values in {len(labels)} rows, which are no classes; "
+            "name the right one with --label-column, or the classes with --taxonomy FILE"
+        )
+    return Taxonomy.from_labels(classes)
+
+
+def _is_nearly(label: str, names: Sequence[str]) -> bool:
+    return bool(get_close_matches(label.casefold(), names, n=1, cutoff=0.8))
+
+
+def _of_start(config: DataConfig) -> Sets:
+    """The folder that `rarecase start` made; its tables are clean already."""
+    folder = Path(config.start or "")
+    run_folder.facts(folder, "start")
+    tables = {n: read_parquet(p) for n in ("pool", *LABELED, "gold") if (p := folder / f"{n}.parquet").exists()}
+    missing = [name for name in ("pool", *LABELED) if name not in tables]
+    if missing:
+        raise ConfigError(f"{folder}: no {missing[0]}.parquet yet; go on with rarecase start --resume {folder}")
+    sets = Sets(taxonomy=Taxonomy.load(folder / "taxonomy.yaml"), **tables)
+    warn_of_missing_classes(sets)
+    return sets
+
+
+def _given(config: DataConfig, name: str) -> str:
+    value = getattr(config, name)
+    if value is None:
+        also = ", or --start FOLDER for all four sets" if name != "pool" else ""
+        raise ConfigError(f"{flag(name)} is missing: a file, a folder or a data set of the Hub{also}")
+    return value

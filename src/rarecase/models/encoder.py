@@ -1,0 +1,197 @@
+"""
+Embeddings: every text once through a fixed sentence encoder.
+
+A text's last bits depend on the texts it shares a batch with, so batches follow from the set of texts alone: each
+distinct text is encoded once, in sorted order, and the order of the rows changes nothing.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from datasets import Dataset
+
+from rarecase.core.errors import DataError, ModelError
+from rarecase.data import arrow, schema
+from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BATCH_SIZE = 64
+
+
+class Encoder(Protocol):
+    """Whatever turns texts into vectors: the packaged encoder, or one of the user's own."""
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """
+        The vectors of some texts.
+
+        Args:
+            texts (`list[str]`): the texts.
+
+        Returns:
+            `np.ndarray`: float32, shape `(len(texts), dim)`.
+        """
+        ...
+
+
+class SentenceEncoder:
+    """
+    An encoder of the `sentence-transformers` library; its vectors have length 1. Its weights are loaded when the first
+    text is to be encoded: a run whose embeddings stand in its folder may never need them.
+
+    Args:
+        name (`str`): the Hub id, the folder or `packaged`.
+        folder (`Path`): the folder of the checked model.
+    """
+
+    def __init__(self, name: str, folder: Path):
+        self.name = name
+        self.folder = folder
+
+    @cached_property
+    def model(self) -> "SentenceTransformer":
+        """The loaded model."""
+        from sentence_transformers import SentenceTransformer
+
+        with loading(self.name):
+            return SentenceTransformer(
+                str(self.folder),
+                trust_remote_code=False,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True, "dtype": "float32"},
+            )
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """The vectors of some texts, float32, shape `(len(texts), dim)`; see `Encoder`."""
+        if not texts:
+            return np.zeros((0, self.model.get_embedding_dimension() or 0), np.float32)
+        unique, place = distinct(texts)
+        # The library batches by length; its own bar would also appear where stderr is no terminal.
+        vectors = self.model.encode(
+            unique, batch_size=BATCH_SIZE, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, np.float32)[place]
+
+    def save(self, folder: Path) -> None:
+        """Writes the encoder as `sentence-transformers` does, with safetensors."""
+        with quiet():
+            self.model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
+
+
+def load_encoder(model: str = PACKAGED) -> SentenceEncoder:
+    """
+    A sentence encoder; a plain transformer gets mean pooling.
+
+    Args:
+        model (`str`, *optional*, defaults to `packaged`): `packaged` (all-MiniLM-L6-v2, 384 dimensions), a folder or a
+            Hub id.
+
+    Raises:
+        `ModelError`: where there is no such model, or none that can be loaded safely.
+
+    Example:
+        >>> load_encoder().encode(["How do I fix a flat tyre?"]).shape
+        (1, 384)
+    """
+    return SentenceEncoder(model, local_folder(model))
+
+
+def embed(dataset: Dataset, encoder: Encoder) -> Dataset:
+    """
+    The table with the column `embedding`; one that is there already stays as it is.
+
+    Args:
+        dataset (`Dataset`): with `text`.
+        encoder (`Encoder`): see `load_encoder`.
+
+    Returns:
+        `Dataset`: with `embedding`, float32 lists of one length.
+
+    Raises:
+        `DataError`: where the column is there and holds a null, a NaN or an infinity.
+        `ModelError`: where the encoder gives one.
+
+    Example:
+        >>> pool = embed(pool, load_encoder())
+    """
+    if "embedding" in dataset.column_names:
+        require_finite(dataset, "embedding")
+        return dataset
+    return arrow.with_column(dataset, "embedding", encode(dataset, encoder))
+
+
+def compare(pool: Dataset, definitions: Sequence[str], encoder: Encoder) -> Dataset:
+    """
+    How much each text is like the definition of each class, before there is any label.
+
+    Args:
+        pool (`Dataset`): column `embedding`, made by this encoder.
+        definitions (`Sequence[str]`): one of each class, in the order of the taxonomy.
+        encoder (`Encoder`): makes vectors of length 1.
+
+    Returns:
+        `Dataset`: the pool with `similarity` (cosine, float32, shape `(rows, classes)`).
+
+    Example:
+        >>> pool = compare(embed(pool, encoder), [c.definition for c in taxonomy.classes], encoder)
+    """
+    classes = arrow.matrix(embed(Dataset.from_dict({"text": list(definitions)}), encoder), "embedding")
+    # einsum adds each row up by itself; a matrix product's last bits depend on the row's place in the table.
+    return arrow.with_column(pool, "similarity", np.einsum("rd,cd->rc", arrow.matrix(pool, "embedding"), classes))
+
+
+def encode(dataset: Dataset, encoder: Encoder) -> np.ndarray:
+    """
+    The vectors of the texts of a table, float32, shape `(rows, dim)`.
+
+    Raises:
+        `ModelError`: naming the encoder and the first row whose vector is not finite.
+    """
+    vectors = np.asarray(encoder.encode(schema.texts(dataset)), np.float32)
+    name = getattr(encoder, "name", type(encoder).__name__)
+    if vectors.ndim != 2 or len(vectors) != len(dataset):
+        raise ModelError(f"encoder {name}: gave shape {vectors.shape} for {len(dataset)} texts, expected (rows, dim)")
+    row = arrow.first_not_finite(vectors)
+    if row is not None:
+        raise ModelError(
+            f"encoder {name}: the vector of {arrow.named_row(dataset, row)} is not finite; "
+            "give another model, or drop the row"
+        )
+    return vectors
+
+
+def require_finite(dataset: Dataset, column: str) -> np.ndarray:
+    """
+    A column of vectors as an array, float32, shape `(rows, dim)`.
+
+    Raises:
+        `MissingColumnError`: where the column is not there.
+        `DataError`: naming the first row that holds a null, a NaN or an infinity.
+    """
+    vectors = arrow.finite(dataset, column)
+    if vectors.ndim != 2:
+        raise DataError(
+            f"column {column!r}: expected a list of numbers in each row; leave it out and it is computed anew"
+        )
+    return np.asarray(vectors, np.float32)
+
+
+def distinct(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """
+    The distinct texts, sorted, and the place of each text among them.
+
+    Returns:
+        `tuple[list[str], np.ndarray]`: int64, shape `(len(texts),)`, with `unique[place[i]] == texts[i]`.
+
+    Example:
+        >>> distinct(["b", "a", "b"])
+        (['a', 'b'], array([1, 0, 1]))
+    """
+    unique = sorted(set(texts))
+    index = {text: i for i, text in enumerate(unique)}
+    return unique, np.fromiter((index[text] for text in texts), np.int64, len(texts))

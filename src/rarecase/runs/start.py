@@ -1,0 +1,150 @@
+"""
+Random sets to begin with: `rarecase start` draws a start, dev, test and certification set out of a pool of posts, has
+them labelled, and leaves the rest as the pool. So the paper begins (section 4.2), and so does somebody with nothing
+but posts. The certification rows are a random sample that no strategy ever chooses from: what a guard is calibrated on
+later.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+
+from rarecase.core import randomness
+from rarecase.core.errors import ConfigError, DataError, WaitingForLabels
+from rarecase.core.files import digest, write_folder_beside
+from rarecase.data.arrow import rows, with_column
+from rarecase.data.parquet import read_parquet, write_parquet
+from rarecase.data.pool import make_pool
+from rarecase.data.read import Columns, row_of
+from rarecase.data.read.origin import origin
+from rarecase.data.schema import canonical_order, conform
+from rarecase.data.sets import require_gold, set_aside, taxonomy_of, with_classes
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.labeling.annotator import Annotator
+from rarecase.labeling.store import opened
+from rarecase.runs import folder as run_folder
+from rarecase.runs.annotators import annotator_of
+from rarecase.runs.folder import same_settings
+from rarecase.settings.checks import check, require_out
+from rarecase.settings.config import StartConfig, flag, read_yaml, write_yaml
+
+SETS = ("bootstrap", "dev", "test", "certify")
+
+
+def begin(config: StartConfig) -> Path:
+    """
+    Draws the sets, and writes them down in `drawn.parquet` before anybody is asked.
+
+    Args:
+        config (`StartConfig`): the pool, the sizes, who labels.
+
+    Returns:
+        `Path`: the start folder; `label` goes on with it.
+
+    Raises:
+        `ConfigError`: where the pool is too small for the sets, or has no labels for `--annotator gold`.
+        `DataError`: naming file, row or value.
+
+    Example:
+        >>> folder = begin(StartConfig(pool="posts.csv", bootstrap=100, dev=100, test=300, out=Path("start")))
+    """
+    check(config)
+    out = require_out(config)
+    run_folder.refuse_used(out)
+    if config.pool is None:
+        raise ConfigError("--pool is missing: a file, a folder or a data set of the Hub")
+    columns = Columns(id=config.id_column, text=config.text_column, label=config.label_column)
+    posts, counts = make_pool([config.pool], columns=columns, encoding=config.encoding)
+    print(f"pool: {counts}", file=sys.stderr)
+    if config.annotator != "gold":  # people label from scratch, whatever stands there
+        posts = with_column(posts, "label", pa.nulls(len(posts), pa.string()))
+    found = [label for label in posts["label"][:] if label is not None]
+    taxonomy = taxonomy_of(config.taxonomy, found)
+    where = partial(row_of, config.pool, "pool", "label", columns=columns, encoding=config.encoding)
+    pool, gold = set_aside(with_classes(posts, taxonomy, lambda label: f"--pool {where(label)}"))
+    if config.annotator == "gold":
+        require_gold(pool, gold, "--annotator gold", "say --annotator file")
+    sizes = {name: getattr(config, name) for name in SETS}
+    if sum(sizes.values()) >= len(pool):
+        wanted = ", ".join(f"{flag(name)} {size}" for name, size in sizes.items())
+        raise ConfigError(
+            f"{wanted}: together {sum(sizes.values())}, expected fewer than the {len(pool)} posts of the pool"
+        )
+    if config.store is not None:
+        opened(config.store).close()
+    with write_folder_beside(out) as folder:
+        write_yaml(folder / "config.yaml", config)
+        taxonomy.save(folder / "taxonomy.yaml")
+        write_parquet(folder / "drawn.parquet", _drawn(pool, sizes, config.seed))
+        if gold is not None:
+            write_parquet(folder / "gold.parquet", gold)
+        run_folder.mark(folder, "start", origins=dict.fromkeys(("pool", *SETS), origin(config.pool)))
+    return out
+
+
+def label(folder: Path, config: StartConfig) -> dict[str, int]:
+    """
+    Has the drawn sets labelled and writes them; rows left empty go back to the pool, those left out do not.
+
+    Args:
+        folder (`Path`): made by `begin`.
+        config (`StartConfig`): that of the folder.
+
+    Returns:
+        `dict[str, int]`: the rows of each set.
+
+    Raises:
+        `WaitingForLabels`: where people have to fill in `to_label.csv` first.
+        `DataError`: where people have left out all texts of a set.
+        `RunFolderError`: where the settings are not those of the folder.
+    """
+    run_folder.facts(folder, "start")
+    same_settings(folder, read_yaml(folder / "config.yaml", StartConfig), config, ("store", "out"))
+    if not (folder / "pool.parquet").exists():
+        taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
+        asked = digest(folder / name for name in ("drawn.parquet", "taxonomy.yaml"))
+        with annotator_of(folder, config, taxonomy, f"start {asked}") as annotator:
+            _write_sets(folder, config, taxonomy, annotator)
+    paths = {name: folder / f"{name}.parquet" for name in (*SETS, "pool")}
+    return {name: len(read_parquet(path)) for name, path in paths.items() if path.exists()}
+
+
+def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
+    """The posts with the column `set`; the draw goes by the rows sorted by text."""
+    order = canonical_order(pool)[randomness.generator(seed, "start").permutation(len(pool))]
+    names = np.full(len(pool), "pool", dtype=object)
+    begun = 0
+    for name, size in sizes.items():
+        names[order[begun : begun + size]] = name
+        begun += size
+    return with_column(pool, "set", names.tolist())
+
+
+def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator: Annotator) -> None:
+    drawn = read_parquet(folder / "drawn.parquet")
+    belongs = np.array(drawn["set"][:])
+    asked = rows(drawn, np.flatnonzero(belongs != "pool"))
+    labeled = annotator.annotate(asked)
+    of_set = np.array(labeled["set"][:], dtype=object)
+    for name in SETS:
+        if getattr(config, name) and name not in of_set:
+            if config.annotator == "people":
+                raise DataError(f"{folder}: all texts of the set {name} were left out; begin anew in another --out")
+            raise WaitingForLabels(
+                f"{folder / 'to_label.csv'}: no row of the set {name} has a label yet; fill in some, "
+                f"then go on with: rarecase start --resume {folder}"
+            )
+    for name in dict.fromkeys(of_set):
+        write_parquet(
+            folder / f"{name}.parquet", conform(rows(labeled, np.flatnonzero(of_set == name)), taxonomy.names)
+        )
+    taken = set((asked if getattr(annotator, "leaves_out", False) else labeled)["id"][:])
+    rest = [row for row, id_ in enumerate(drawn["id"][:]) if id_ not in taken]
+    write_parquet(
+        folder / "pool.parquet", conform(rows(drawn, rest), taxonomy.names)
+    )  # last: it says that all is done
+    annotator.stored(labeled)

@@ -1,0 +1,103 @@
+"""`rarecase train`: a learner on a released set, outside the loop."""
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from datasets import ClassLabel, Dataset, concatenate_datasets
+
+from rarecase.core.errors import ConfigError, DataError
+from rarecase.data.arrow import matrix
+from rarecase.data.read import read_argument, row_of
+from rarecase.data.read.hub import load
+from rarecase.data.read.table import is_release
+from rarecase.data.sets import taxonomy_of, with_classes
+from rarecase.data.taxonomy import Category, Taxonomy
+from rarecase.evaluate.metrics import all_metrics
+from rarecase.learn import Learner, make_learner
+from rarecase.learn.record import record_of
+from rarecase.settings.checks import check, require_out
+from rarecase.settings.config import TrainConfig, fit_settings, split_list
+
+
+def train(data: str, config: TrainConfig) -> dict[str, Any]:
+    """
+    Trains on the `train` splits of some configs, chooses epochs on `validation` and measures on `test`; what came of
+    it also stands in the model folder, see `rarecase.learn.record`.
+
+    Args:
+        data (`str`): a release folder or a Hub id.
+        config (`TrainConfig`): the configs whose rows to put together (dev and test are the first one's), the learner,
+            and the model folder to write, which may not hold anything yet.
+
+    Returns:
+        `dict`: `train` (rows), `dev` and `test` (see `rarecase.evaluate.metrics.all_metrics`).
+
+    Raises:
+        `ConfigError`: where the folder holds something, or no config is named.
+        `DataError`: naming the config and the row that cannot be learned from.
+
+    Example:
+        >>> config = TrainConfig(config_name="bootstrap,cluster", learner="finetune", out=Path("guard"))
+        >>> train("run/data", config)["test"]["macro_f1"]
+        71.2
+    """
+    check(config)
+    out = require_out(config)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} exists and is not empty; name another --out")
+    configs = split_list(config.config_name)
+    if not configs:
+        raise ConfigError("--config-name is empty: expected names separated by commas, such as bootstrap,cluster")
+    if Path(data).exists() and not is_release(Path(data)):
+        raise DataError(
+            f"{data} is no release (a folder with a README.md that lists configs, such as the data/ of a run); give "
+            "one, or a data set of the Hub"
+        )
+    # Configs and splits may share a name.
+    parts = {("train", name): (f"{data}:{name}", "train") for name in configs}
+    parts |= {(role, configs[0]): (f"{data}:{configs[0]}", role) for role in ("dev", "test")}
+    raw = {key: read_argument(*part) for key, part in parts.items()}
+    taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else classes_of(data, configs[0], raw.values())
+    learner = make_learner(
+        config.learner,
+        config.model,
+        taxonomy.names,
+        seed=config.seed,
+        **fit_settings(config),
+    )
+    ready = {
+        key: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[key], "label")))
+        for key, table in raw.items()
+    }
+    rows = concatenate_datasets([ready["train", name] for name in configs])
+    dev, test = ready["dev", configs[0]], ready["test", configs[0]]
+    learner.fit(rows, dev)
+    measured = {"dev": _measured(learner, dev), "test": _measured(learner, test)}
+    learner.save(out, record_of(learner, configs=configs, train=rows, test=test, measured=measured))
+    return {"train": len(rows), **measured}
+
+
+def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
+    """
+    The classes of the released labels, in their order, also those without a row; else what labels there are.
+
+    Args:
+        data (`str`): a release folder or a Hub id.
+        config (`str`): whose labels to look at.
+        tables (`Iterable[Dataset]`): with the column `label`, as names; read where the release names no classes.
+
+    Example:
+        >>> classes_of("run/data", "bootstrap", [train, dev, test]).names
+    """
+    label = load(data, config, "train").features.get("label")
+    if isinstance(label, ClassLabel):
+        shipped = Taxonomy.default()
+        return shipped if tuple(label.names) == shipped.names else Taxonomy(tuple(map(Category, label.names)))
+    return taxonomy_of(None, [label for table in tables for label in table["label"][:]])
+
+
+def _measured(learner: Learner, split: Dataset) -> dict[str, Any]:
+    probs = matrix(learner.score(split), "probs")
+    return all_metrics(matrix(split, "label"), probs.argmax(axis=1), learner.names)

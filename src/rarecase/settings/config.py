@@ -1,0 +1,318 @@
+"""
+What a command is told: frozen dataclasses, each field a flag of the command line and a key of the YAML file. What is
+refused among them stands in `rarecase.settings.checks`.
+
+This module imports nothing heavy: the command line reads it to print its help.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from rarecase.core.errors import ConfigError, did_you_mean, shown_id
+from rarecase.core.files import write_text
+
+# What may change when a run goes on: none of these has a part in what the stored files say.
+MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """
+    The tables that go in: each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, a file, a folder or a data set of the Hub.
+
+    Args:
+        start (`str`, *optional*): a folder that `rarecase start` made; stands for all four sets.
+        pool (`str`, *optional*): the unlabelled posts.
+        bootstrap (`str`, *optional*): the labelled posts to begin with.
+        dev (`str`, *optional*): labelled; chooses epochs.
+        test (`str`, *optional*): labelled; measured on.
+        id_column (`str`, *optional*): by default `id`; without one, ids come from a hash of the text.
+        text_column (`str`, *optional*): by default `text`.
+        label_column (`str`, *optional*): by default `label`.
+        encoding (`str`): of text files.
+        taxonomy (`str`, *optional*): a YAML file of classes; by default the shipped six where the labels are those,
+            else the labels found.
+    """
+
+    start: str | None = None
+    pool: str | None = None
+    bootstrap: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    id_column: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    encoding: str = "utf-8"
+    taxonomy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """
+    How a learner is fitted, whatever its model.
+
+    Args:
+        learner (`str`): `frozen` (embeddings and a logistic head), `setfit` (the same, once the embeddings are
+            fine-tuned by contrast) or `finetune` (a transformer).
+        seed (`int`): decides everything that is drawn.
+        precision (`str`, *optional*): of `finetune` and `setfit`: `fp32` or `bf16`; by default bf16 on a GPU that has
+            it, else fp32.
+        epochs (`int`, *optional*): of `finetune`; by default the model's, see `rarecase.models.checkpoint`.
+        updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all; by default `finetune` runs
+            epochs that may stop early, and `setfit` takes at most 100 steps.
+        learning_rate (`float`, *optional*): likewise; by default the model's, and 2e-5 for `setfit`.
+        class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`, by the inverse of a class's count; by default
+            the model's, and `balanced` for `frozen` and `setfit`.
+        tune (`bool`): choose C of `frozen`, or the learning rate of the others, on dev.
+    """
+
+    learner: Literal["frozen", "setfit", "finetune"] = "frozen"
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] | None = None
+    epochs: int | None = None
+    updates: int | None = None
+    learning_rate: float | None = None
+    class_weights: Literal["none", "sqrt", "balanced"] | None = None
+    tune: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerConfig(FitConfig):
+    """
+    What learns.
+
+    Args:
+        model (`str`): the learner's model, a Hub id or a folder; `packaged` is all-MiniLM-L6-v2, which a package
+            carries.
+    """
+
+    model: str = "packaged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig(LearnerConfig, DataConfig):
+    """
+    What the loop of Algorithm 1 is made of.
+
+    Args:
+        encoder (`str`): makes the embeddings that strategies look at, whatever the learner; a Hub id, folder or
+            `packaged`.
+        generator (`str`): who writes variations: `openai` (any compatible endpoint), `local` (a transformers model),
+            `replay` (variations that exist), `cheap` (words swapped and left out, no model) or `none`.
+        budget (`int`): labels in all.
+        batch (`int`): labels a round.
+        clusters (`int`, *optional*): for the strategy `cluster`; by default as many as the batch.
+        variations (`int`): of each labelled text.
+        generator_url (`str`, *optional*): base URL of the endpoint, such as `http://127.0.0.1:8000/v1`.
+        generator_model (`str`, *optional*): the model's name there; for `local` its Hub id or folder.
+        generator_data (`str`, *optional*): for `replay`: the table of variations.
+        concurrency (`int`): requests in flight at most.
+        temperature (`float`): of the language model.
+        send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
+        out (`Path`, *optional*): the folder to write.
+    """
+
+    encoder: str = "packaged"
+    generator: Literal["openai", "local", "replay", "cheap", "none"] = "openai"
+    budget: int = 100
+    batch: int = 20
+    clusters: int | None = None
+    variations: int = 5
+    generator_url: str | None = None
+    generator_model: str | None = None
+    generator_data: str | None = None
+    concurrency: int = 4
+    temperature: float = 0.4
+    send_to: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(LoopConfig):
+    """
+    One run of the loop.
+
+    Args:
+        strategy (`str`): one that ships with rarecase, or a function of your own as `module:function`.
+        annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
+            `gold` (labels that are in the pool already).
+        store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
+            `hf://datasets/OWNER/NAME`; by default that of `--start`, where people labelled it, else `labels.sqlite`
+            in the output folder. It may be another one when a run goes on, until a label is stored.
+        stop_when (`str`, *optional*): what ends the run before its budget is spent: `gain=0.3` (ten more labels would
+            change at most 0.3 % of predictions), `stability=0.99` (the kappa of successive learners) or
+            `uncertainty=0.2` (mean entropy, in nats); several are separated by commas, and the first that holds stops.
+            See `rarecase.acquire.stopping`. A simulation has none: its curves are compared at equal labels.
+    """
+
+    strategy: str = "cluster"
+    annotator: Literal["file", "people", "gold"] = "file"
+    store: str | None = None
+    stop_when: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateConfig(LoopConfig):
+    """
+    A grid of runs with hidden gold labels.
+
+    Args:
+        strategies (`str`): names, separated by commas.
+        seeds (`int`): how many; they are `seed`, `seed` + 1, …
+        test_size (`int`, *optional*): rows drawn from the pool anew for each seed, where there is no `test`.
+    """
+
+    strategies: str = "random,entropy,coreset,cluster"
+    seeds: int = 1
+    test_size: int | None = None
+    generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(LearnerConfig):
+    """
+    A learner on a released set, outside the loop.
+
+    Args:
+        config_name (`str`): whose training rows to put together, separated by commas, such as `bootstrap,cluster`.
+        taxonomy (`str`, *optional*): a YAML file of classes, by default those of the data.
+        out (`Path`, *optional*): the model folder to write.
+    """
+
+    config_name: str
+    taxonomy: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig(FitConfig):
+    """
+    A grid of models over released splits: the paper's Tables 4 to 6, with seeds.
+
+    Args:
+        data (`str`, *optional*): a release folder or a data set of the Hub, with a config `bootstrap` and one for each
+            strategy; or folders of `rarecase simulate`, separated by commas: then the strategies are what their cells
+            acquired, STRATEGY@LEARNER-MODEL, and each seed has its own.
+        models (`str`): Hub ids, folders or `packaged`, separated by commas; by default the paper's five.
+        strategies (`str`, *optional*): configs of the data, separated by commas; by default all but `bootstrap`.
+        settings (`str`): what is learned from, separated by commas: `bootstrap` (the start set alone), `human` (with
+            what people labelled of a strategy), `human+llm` (with the variations too), `human+weights` (with balanced
+            class weights, so give the others `--class-weights none`), `human+cheap` (with as many variations made by
+            swapping and deleting words).
+        seeds (`int`): how many; they are `seed`, `seed` + 1, …
+        reading (`str`, *optional*): of the labels, where the data has two: `published` or `consistent`; by default as
+            the data has them.
+        leave_out_overlap (`bool`): measures without the test texts that stand in a training split too.
+        shard (`str`, *optional*): `I/N`: only every N-th cell, from the I-th, for N machines that share the folder or
+            put their `cells` together afterwards.
+        out (`Path`, *optional*): the folder to write; the same command again goes on.
+    """
+
+    learner: Literal["frozen", "setfit", "finetune"] = "finetune"
+    data: str | None = None
+    models: str = (
+        "google-bert/bert-base-cased,google-bert/bert-base-uncased,FacebookAI/roberta-base,"
+        "distilbert/distilbert-base-cased,distilbert/distilbert-base-uncased"
+    )
+    strategies: str | None = None
+    settings: str = "bootstrap,human,human+llm"
+    seeds: int = 1
+    reading: Literal["published", "consistent"] | None = None
+    leave_out_overlap: bool = False
+    shard: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartConfig:
+    """
+    Random sets out of a pool of posts, to begin with.
+
+    Args:
+        pool (`str`, *optional*): the posts, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
+        bootstrap (`int`): posts drawn to begin with; the sets share none.
+        dev (`int`): posts drawn to choose epochs on.
+        test (`int`): posts drawn to measure on.
+        certify (`int`): posts drawn to calibrate a guard on.
+        annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
+            `gold` (labels that are in the pool already).
+        store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
+            `hf://datasets/OWNER/NAME`; by default `labels.sqlite` in the output folder.
+        seed (`int`): decides the draw.
+        id_column (`str`, *optional*): by default `id`; without one, ids come from a hash of the text.
+        text_column (`str`, *optional*): by default `text`.
+        label_column (`str`, *optional*): by default `label`.
+        encoding (`str`): of text files.
+        taxonomy (`str`, *optional*): a YAML file of classes; by default the shipped six, or the gold labels.
+        out (`Path`, *optional*): the folder to write; `rarecase run --start` takes it.
+    """
+
+    pool: str | None = None
+    bootstrap: int = 150
+    dev: int = 150
+    test: int = 500
+    certify: int = 0
+    annotator: Literal["file", "people", "gold"] = "file"
+    store: str | None = None
+    seed: int = 0
+    id_column: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    encoding: str = "utf-8"
+    taxonomy: str | None = None
+    out: Path | None = None
+
+
+def read_yaml(path: Path, kind: type) -> dict[str, Any]:
+    """
+    The settings of a YAML file, by field name.
+
+    Args:
+        path (`Path`): a mapping; keys with `-` or `_`.
+        kind (`type`): the dataclass whose fields are allowed.
+
+    Raises:
+        `ConfigError`: where the file is no mapping, or a key is unknown, with the near name.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no valid YAML"
+        raise ConfigError(f"{path}: {reason}; --config takes a YAML file of settings") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, such as `budget: 100`")
+    known = [field.name for field in fields(kind)]
+    settings = {}
+    for key, value in content.items():
+        name = str(key).replace("-", "_")
+        if name not in known:
+            raise ConfigError(f"{path}: unknown setting{shown_id(str(key))}{did_you_mean(name, known)}")
+        settings[name] = value
+    return settings
+
+
+def write_yaml(path: Path, config: FitConfig | StartConfig) -> None:
+    """Writes every setting, so that a run says all it was begun with."""
+    settings = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
+    write_text(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+def fit_settings(config: FitConfig) -> dict[str, Any]:
+    """How a learner is fitted, as `rarecase.learn.make_learner` takes it."""
+    names = ("precision", "epochs", "updates", "learning_rate", "class_weights", "tune")
+    return {name: getattr(config, name) for name in names}
+
+
+def split_list(value: str) -> list[str]:
+    """Names separated by commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+
+
+def flag(name: str) -> str:
+    """A setting as its flag on the command line."""
+    return f"--{name.replace('_', '-')}"

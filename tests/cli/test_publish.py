@@ -1,0 +1,79 @@
+"""The flags of `rarecase publish`: what has no effect is refused, and what is named is looked up."""
+
+import json
+from pathlib import Path
+
+import pytest
+import releases
+from datasets import Dataset, load_dataset
+from huggingface_hub import hf_hub_download
+from small import NAMES
+
+from rarecase.cli.main import app
+from rarecase.core.errors import ConfigError
+from rarecase.data.release import write_release
+from rarecase.data.schema import conform
+from rarecase.hub.commit import Place, push
+
+
+def rarecase(*arguments: str) -> None:
+    app(["publish", *map(str, arguments)], exit_on_error=False, print_error=False, result_action="return_value")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["demo", "run", "--repo", "acme/safety-demo", "--license", "mit"], "--license mit: a demo is code"),
+        (["demo", "run", "--repo", "acme/safety-demo", "--gated", "auto"], "--gated auto: there are no gated Spaces"),
+        (
+            ["model", "run", "--repo", "acme/guard", "--license", "mit", "--create-pr", "--tag", "v1"],
+            "--tag v1: a pull",
+        ),
+        (["demo", "run", "--repo", "acme/safety"], "--dataset is missing"),
+        (["dataset", "run", "--repo", "acme/safety"], "--license is missing"),
+    ],
+)
+def test_a_flag_without_effect_is_refused(arguments, says):
+    with pytest.raises(ConfigError, match=says):
+        rarecase(*arguments)
+
+
+def test_the_model_of_a_demo_is_looked_up_and_pinned(fresh_hub, tmp_path):
+    data = str(releases.write(tmp_path / "data"))
+    rarecase("dataset", data, "--repo", "acme/safety", "--license", "cc-by-4.0")
+    demo = ["demo", data, "--repo", "acme/safety-demo", "--model", "acme/guard"]
+    with pytest.raises(ConfigError, match="--model acme/guard: not on the Hub"):
+        rarecase(*demo)
+    made = push(Place(kind="model", repo_id="acme/guard"), lambda _: {"config.json": b"{}"}, "A guard").revision
+    rarecase(*demo)
+    named = json.loads(Path(hf_hub_download("acme/safety-demo", "demo.json", repo_type="space")).read_text())
+    assert named["model"] == f"acme/guard@{made}"
+
+
+def test_ids_with_commas_are_taken_down_and_the_demo_is_named(fresh_hub, tmp_path, capsys):
+    lines = {"id": ["a,b", "a", "b", "c"], "text": list("wxyz"), "label": [0, 1, 2, 3]}
+    write_release(
+        tmp_path / "data", {"odd": {"train": conform(Dataset.from_dict(lines), NAMES)}}, default="odd", title="x"
+    )
+    rarecase("dataset", str(tmp_path / "data"), "--repo", "acme/safety", "--license", "cc-by-4.0")
+    space = Place(kind="space", repo_id="acme/safety-demo")
+    push(space, lambda _: {"app.py": b"", "demo.json": b"{}"}, "Add the demo")
+    rarecase("remove", "--repo", "acme/safety", "--id", "a,b", "--ids", "c")
+    assert load_dataset("acme/safety")["train"]["id"][:] == ["a", "b"]
+    assert "acme/safety-demo shows an older revision; publish it again" in capsys.readouterr().err
+    rarecase("remove", "--repo", "acme/safety", "--id", "b")
+    assert load_dataset("acme/safety")["train"]["id"][:] == ["a"]
+    with pytest.raises(ConfigError, match="--ids is empty"):
+        rarecase("remove", "--repo", "acme/safety")
+
+
+def test_the_language_is_what_the_publisher_says(fresh_hub, tmp_path):
+    data, about = str(releases.write(tmp_path / "data")), tmp_path / "about.yaml"
+    flags = ["dataset", data, "--repo", "acme/safety", "--license", "cc-by-4.0"]
+    rarecase(*flags)
+    card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
+    assert "\nlanguage:" not in card
+    about.write_text("language: en, de\n")
+    rarecase(*flags, "--about", str(about))
+    card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
+    assert "\nlanguage:\n- en\n- de\n" in card

@@ -1,0 +1,96 @@
+"""The classes: the shipped six, those of the data, and a YAML file of the user's."""
+
+import pytest
+
+from rarecase.core.errors import ConfigError
+from rarecase.data.taxonomy import DEFAULT, Category, Taxonomy
+
+SIX = ("self-harm", "medical-advice", "legal-advice", "financial-advice", "emergency-situation", "not-harmful")
+
+
+def load(tmp_path, text: str) -> Taxonomy:
+    (tmp_path / "classes.yaml").write_text(text, encoding="utf-8")
+    return Taxonomy.load(tmp_path / "classes.yaml")
+
+
+def test_the_shipped_classes_are_the_papers_six_in_its_order():
+    shipped = Taxonomy.default()
+    assert shipped.names == SIX
+    assert all(c.definition and c.examples and c.source for c in shipped.classes)
+    assert {c.action for c in shipped.classes} <= {"pass", "flag", "block", "help"}
+    assert [c.name for c in shipped.classes if c.action == "pass"] == ["not-harmful"]
+
+
+def test_discard_is_an_alias_of_not_harmful():
+    shipped = Taxonomy.default()
+    assert shipped.index("discard") == shipped.index("not-harmful") == 5
+    assert shipped.index("card") is None
+    assert shipped.index("Self-Harm") is None
+
+
+def test_labels_of_the_shipped_six_give_the_shipped_taxonomy():
+    assert Taxonomy.from_labels(["discard", "self-harm", "discard"]) == Taxonomy.default()
+    assert Taxonomy.default().covers(["discard", "legal-advice"])
+
+
+def test_other_labels_give_themselves_sorted():
+    assert Taxonomy.from_labels(["spam", "ham", "spam"]).names == ("ham", "spam")
+    assert Taxonomy.from_labels(["self-harm", "spam"]).names == ("self-harm", "spam")
+    assert Taxonomy.from_labels([]).names == ()
+
+
+def test_a_taxonomy_is_saved_and_loaded_whole(tmp_path):
+    own = Taxonomy(
+        (
+            Category(
+                "über", "Ein Satz: mit Doppelpunkt.", ('sagt "ja"', "- no"), "Me", "block", "violence", ("u", "1")
+            ),
+            Category("yes"),
+            Category("2024"),
+        )
+    )
+    for number, taxonomy in enumerate([own, Taxonomy.default(), Taxonomy.from_labels(["null", "~", "on"])]):
+        taxonomy.save(tmp_path / f"{number}.yaml")
+        assert Taxonomy.load(tmp_path / f"{number}.yaml") == taxonomy
+
+
+def test_a_file_that_was_edited_is_read_anew(tmp_path):
+    assert load(tmp_path, "classes: [{name: a}]").names == ("a",)
+    assert load(tmp_path, "classes: [{name: b}]").names == ("b",)
+
+
+def test_the_default_can_be_copied_and_extended(tmp_path):
+    text = DEFAULT.read_text(encoding="utf-8") + "  - {name: spam, definition: Sells something.}\n"
+    assert load(tmp_path, text).names == (*SIX, "spam")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("classes: [{name: a, defintion: x}]", r"class 'a' has an unknown key 'defintion'; did you mean 'definition'"),
+        ("classes: [{name: a}, {name: b, aliases: [a]}]", r"a name 'a' stands for two classes"),
+        ("classes: [{name: a}, {name: a}]", r"a name 'a' stands for two classes"),
+        ("classes: [{name: a}, {definition: x}]", r"class 2 has no `name`"),
+        ("classes: [{name: 3}]", r"class 1 has no `name`"),
+        ("classes: {a: x}", r"expected a list `classes`"),
+        ("classes: []", r"expected a list `classes`"),
+        ("- a", r"expected a list `classes`"),
+        ("", r"expected a list `classes`"),
+        ("classes: [", r"no valid YAML; --taxonomy takes"),
+        ("classes: [{name: a, aliases: discard}]", r"class 'a': 'aliases' is to be a list of strings"),
+        ("classes: [{name: a, examples: [1]}]", r"class 'a': 'examples' is to be a list of strings"),
+        ("classes: [{name: a, action: no}]", r"class 'a': 'action' is to be a string"),
+    ],
+)
+def test_a_bad_file_is_answered_in_one_line_that_names_it_and_the_key(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=r"classes\.yaml: " + message) as caught:
+        load(tmp_path, text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: No such file or directory; --taxonomy takes a YAML file"):
+        Taxonomy.load(tmp_path / "absent.yaml")
+    (tmp_path / "latin.yaml").write_bytes("classes: [{name: é}]".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"latin\.yaml: no valid YAML"):
+        Taxonomy.load(tmp_path / "latin.yaml")

@@ -1,0 +1,198 @@
+"""What the demo page reads: settings, the data set at its revision, groups of variations, and what is said if not."""
+
+import json
+
+import demo_spaces as space
+import pytest
+import small
+from datasets import Dataset
+from huggingface_hub import HfApi
+from small import NAMES
+
+from rarecase import load_learner
+from rarecase.core.errors import DataError, ModelError
+from rarecase.data.arrow import rows
+from rarecase.data.counts import class_counts
+from rarecase.data.release import write_release
+from rarecase.data.schema import GENERATED, HUMAN, conform
+from rarecase.demo_space import page as demo
+from rarecase.demo_space.data import groups, load_data, load_model, probabilities, rarest, setting, shown
+
+
+def told(folder) -> str:
+    """All that the page of a Space would send to a browser at first."""
+    return json.dumps(demo.page(folder).get_config_file(), default=str)
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """A Space without anything, and nothing named in the environment."""
+    for name in ("RARECASE_DATASET", "RARECASE_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def release(folder, name="cluster", count=10):
+    train = rows(conform(small.table("pool"), NAMES), range(count))
+    write_release(folder, {name: {"train": train}}, default=name, title="Posts")
+    return folder
+
+
+def test_the_environment_goes_before_what_publishing_wrote(alone, monkeypatch):
+    assert setting(alone, "dataset") is None
+    (alone / "demo.json").write_text('{"dataset": "acme/safety@v1", "model": null}')
+    assert (setting(alone, "dataset"), setting(alone, "model")) == ("acme/safety@v1", None)
+    monkeypatch.setenv("RARECASE_DATASET", "acme/other")
+    assert setting(alone, "dataset") == "acme/other"
+
+
+def test_a_release_is_read_with_its_counts_and_rounds():
+    data = load_data(str(space.run() / "data"))
+    assert (data.title, data.names, list(data.configs)) == ("Acquired by cluster", NAMES, ["bootstrap", "cluster"])
+    assert data.counts()["bootstrap"]["train"] == class_counts(small.table("bootstrap"), NAMES)
+    assert [r["round"] for r in data.rounds["cluster"]] == [0, 1, 2]
+    assert list(data.rounds) == list(data.groups()) == ["cluster"]
+
+
+def test_a_post_is_grouped_with_its_variations_and_those_without_are_left_out():
+    lines = [
+        {"id": "b-1", "text": "B again", "label": 1, "origin": GENERATED, "parent_id": "b"},
+        {"id": "a", "text": "A", "label": 0, "origin": HUMAN, "parent_id": None},
+        {"id": "b", "text": "B", "label": 0, "origin": HUMAN, "parent_id": None},
+        {"id": "b-2", "text": "B once more", "label": 0, "origin": GENERATED, "parent_id": "b"},
+        {"id": "c-1", "text": "C is not here", "label": 0, "origin": GENERATED, "parent_id": "c"},
+    ]
+    (group,) = groups(conform(Dataset.from_list(lines), ["x", "y"]))
+    assert (group.original["id"], group.original["label"]) == ("b", "x")
+    assert [(row["id"], row["label"]) for row in group.variations] == [("b-1", "y"), ("b-2", "x")]
+
+
+def test_the_rarest_class_is_that_of_the_test_set():
+    assert rarest({"train": {"x": 1, "y": 5}, "test": {"x": 5, "y": 2}}) == "y"
+    assert rarest({"train": {"x": 1, "y": 5}}) == "x"
+    assert rarest({"test": {"none": 0, "x": 5, "y": 2}}) == "y"
+
+
+def test_a_page_names_what_it_shows_and_no_place_on_the_machine(tmp_path):
+    assert shown(str(tmp_path)) == tmp_path.name
+    assert shown(space.SOURCE) == "acme/safety at 0f1e2d3c"
+    assert shown("acme/safety") == "acme/safety"
+
+
+def test_every_class_has_a_probability():
+    learner = load_learner(space.run() / "learner")
+    found = probabilities(learner, "my landlord keeps the deposit")
+    assert list(found) == list(NAMES)
+    assert sum(found.values()) == pytest.approx(1)
+    assert probabilities(load_model(str(space.run() / "learner")), "my landlord keeps the deposit") == found
+
+
+def test_a_data_set_of_the_hub_is_read_at_its_revision(fresh_hub, tmp_path):
+    api = HfApi()
+    api.create_repo("acme/safety", repo_type="dataset", private=True)
+    for count in (10, 30):
+        folder = release(tmp_path / str(count), count=count)
+        commit = api.upload_folder(repo_id="acme/safety", repo_type="dataset", folder_path=folder)
+        if count == 10:
+            first = commit.oid
+    assert len(load_data(f"acme/safety@{first}").configs["cluster"]["train"]) == 10
+    assert len(load_data("acme/safety").configs["cluster"]["train"]) == 30
+    with pytest.raises(DataError, match=r"acme/safety has no branch, tag or commit v7: publish the demo again"):
+        load_data("acme/safety@v7")
+
+
+def test_a_private_data_set_without_a_token_asks_for_one(fresh_hub, alone, monkeypatch):
+    HfApi().create_repo("acme/safety", repo_type="dataset", private=True)
+    HfApi().create_repo("acme/guard", private=True)
+    monkeypatch.setenv("RARECASE_DATASET", "acme/safety")
+    monkeypatch.setenv("RARECASE_MODEL", "acme/guard")
+    monkeypatch.delenv("HF_TOKEN")
+    page = told(alone)
+    line = "The data set acme/safety is private, or not there: give this Space the secret HF_TOKEN, a token that may"
+    assert page.count(line) == 2  # in Results and in Variations
+    assert "acme/guard: no such folder, and the Hub has no such model (a private one needs HF_TOKEN)" in page
+
+
+def test_a_data_set_that_is_not_there_and_a_token_that_may_not(fresh_hub):
+    with pytest.raises(DataError, match=r"acme/none is not there, or HF_TOKEN may not read it"):
+        load_data("acme/none")
+
+
+def test_a_hub_that_refuses_and_what_is_no_data_set_of_ours(fresh_hub, tmp_path):
+    HfApi().create_repo("acme/empty", repo_type="dataset")
+    with pytest.raises(DataError, match=r"acme/empty holds no release\.json: publish it by rarecase first"):
+        load_data("acme/empty")
+    with pytest.raises(DataError, match=r"no/such/folder is neither a folder nor an id of the Hub"):
+        load_data("no/such/folder")
+    with pytest.raises(DataError, match=rf"{tmp_path.name} cannot be read \(FileNotFoundError\)"):
+        load_data(str(tmp_path))
+    fresh_hub.fault("/datasets/acme/safety/", status=400)
+    with pytest.raises(
+        DataError, match=r"acme/safety cannot be had from the Hub now \(\w+\): restart this Space later"
+    ):
+        load_data("acme/safety")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"version": "1.2.0", "assets": []}',
+        '{"format": 1}',
+        '{"format": 9, "configs": {}}',
+        '{"format": 1, "title": "Posts", "default": "cluster", "configs": ["cluster"]}',
+        '{"format": 1, "title": "Posts", "default": "other", "configs": {"cluster": {"rounds": []}}}',
+        '{"format": 1, "title": "Posts", "default": "cluster", "configs": {"cluster": {}}}',
+        "[1]",
+        "no JSON",
+    ],
+)
+def test_a_release_json_of_something_else_does_not_stop_the_page(alone, monkeypatch, said):
+    folder = release(alone / "foreign")
+    (folder / "release.json").write_text(said)
+    monkeypatch.setenv("RARECASE_DATASET", str(folder))
+    assert told(alone).count("The data set foreign cannot be read") == 2  # in Results and in Variations
+
+
+def test_a_class_without_variations_is_said_so():
+    """Next, pressed before the browser knows the classes of a config just chosen."""
+    assert demo._cards([], 0) == '<p role="status">There are no variations of this class.</p>'
+
+
+def test_a_damaged_file_is_told_without_its_rows(tmp_path):
+    folder = release(tmp_path / "data")
+    (folder / "cluster" / "train.parquet").write_bytes(b"PAR1 a post of somebody PAR1")
+    with pytest.raises(DataError, match=r"^The data set data cannot be read \(\w+\)") as caught:
+        load_data(str(folder))
+    assert "a post of somebody" not in str(caught.value)
+
+
+def test_a_page_without_anything_says_in_each_view_what_is_missing(alone):
+    page = told(alone)
+    for line in (
+        "There is no model to try: set RARECASE_MODEL to ORG/NAME.",
+        "There is no map: publishing the demo draws one (map.parquet).",
+        "No data set is named: set RARECASE_DATASET to ORG/NAME.",
+    ):
+        assert line in page
+
+
+def test_a_release_without_variations_and_rounds_says_so(alone, monkeypatch):
+    monkeypatch.setenv("RARECASE_DATASET", str(release(alone / "data")))
+    page = told(alone)
+    assert "There are no variations in this data set." in page
+    assert "No rounds are known: no run made this data set." in page
+
+
+def test_a_model_that_does_not_load_is_told_before_anybody_asks_it(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"none")
+    with pytest.raises(ModelError, match=r"cannot be loaded"):
+        load_model(str(tmp_path))
+
+
+def test_the_page_as_it_is_sent_holds_no_text_of_the_data(alone, monkeypatch):
+    run = space.run()
+    monkeypatch.setenv("RARECASE_DATASET", str(run / "data"))
+    page = told(alone)
+    for splits in load_data(str(run / "data")).configs.values():
+        assert not any(json.dumps(text)[1:-1] in page for split in splits.values() for text in split["text"])

@@ -1,0 +1,394 @@
+"""A label store on the Hub: every vote that was acknowledged and flushed is there once, whatever the Hub answers."""
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi, hf_hub_download
+
+from rarecase.cli.main import command
+from rarecase.core.errors import ConfigError, DataError, HubError
+from rarecase.hub import commit as pushing
+from rarecase.labeling.store import opened
+from rarecase.labeling.store.state import Settings
+from rarecase.labeling.store.store import Store, open_store
+
+REPO = "acme/labels"
+URL = f"hf://datasets/{REPO}"
+COMMIT = f"POST /api/datasets/{REPO}/commit/main"
+NAMES = ["harmful", "not-harmful"]
+ROWS = [{"row": f"p{number}", "text": f"post {number}"} for number in range(6)]
+
+
+@pytest.fixture
+def machine(fresh_hub, tmp_path, monkeypatch):
+    """Opens the store as a machine of this name does, whose disk stays; the waiting between attempts is cut."""
+    monkeypatch.setattr(pushing, "_wait", lambda seconds: None)
+    opened: list[Store] = []
+
+    def machine(name: str) -> Store:
+        monkeypatch.setenv("RARECASE_STORE", str(tmp_path / name))
+        opened.append(open_store(URL))
+        return opened[-1]
+
+    yield machine
+    for store in opened:
+        store.desk.log.close()
+
+
+@pytest.fixture
+def page(machine) -> Store:
+    """The page's machine, which knows a batch that another has put in."""
+    loop = machine("loop")
+    loop.desk.add("4f1c", NAMES, ROWS)
+    loop.sync()
+    page = machine("page")
+    page.desk.start(Settings(votes=1))
+    page.sync()
+    return page
+
+
+def vote(store: Store, person: str = "ann", label: str = "harmful") -> str:
+    """The id of a vote that was acknowledged."""
+    item = store.desk.queue(person).queue[0]["item"]
+    event = f"{person}-{item}"
+    assert store.desk.vote(person, item, label, event=event).accepted
+    return event
+
+
+def on_hub() -> list[dict]:
+    """All events that stand on the Hub, file by file."""
+    repo = {"repo_id": REPO, "repo_type": "dataset"}
+    paths = [path for path in HfApi().list_repo_files(**repo) if path.endswith(".jsonl")]
+    lines = [line for path in paths for line in Path(hf_hub_download(filename=path, **repo)).read_text().splitlines()]
+    return [json.loads(line) for line in lines]
+
+
+def votes_on_hub() -> Counter[str]:
+    return Counter(event["id"] for event in on_hub() if event["kind"] == "vote")
+
+
+def known(store: Store) -> dict[str, str]:
+    """Event → label, of the votes that stand."""
+    with store.desk.state() as state:
+        return {vote.event: vote.label for item in state.items.values() for vote in item.votes.values()}
+
+
+def test_a_batch_goes_to_the_page_and_its_labels_come_back(machine, page):
+    loop = machine("loop")
+    given = [vote(page, label=NAMES[number % 2]) for number in range(6)]
+    assert loop.desk.take("4f1c") is None
+    page.sync()
+    loop.sync()
+    found = loop.desk.take("4f1c")
+    assert found is not None
+    assert [(item.row, item.text, said.label) for item, said in found] == [
+        (row["row"], row["text"], NAMES[number % 2]) for number, row in enumerate(ROWS)
+    ]
+    assert votes_on_hub() == Counter(given)
+    loop.sync()
+    page.sync()
+    assert page.desk.queue("bob").progress["open_for"] == "nothing"
+    assert not page.desk.undo("ann").accepted
+
+
+def test_the_repository_is_made_private_and_says_what_it_is(page):
+    assert HfApi().dataset_info(REPO).private
+    card = Path(hf_hub_download(REPO, "README.md", repo_type="dataset")).read_text()
+    assert "Keep this repository private" in card
+    assert "viewer: false" in card
+
+
+def test_a_public_repository_gets_nothing(machine, fresh_hub):
+    HfApi().create_repo(REPO, repo_type="dataset", private=False)
+    with pytest.raises(ConfigError, match=f"^{REPO} is public, and labeling is about texts and names"):
+        machine("page")
+    assert not fresh_hub.log("/commit/")
+
+
+def test_one_made_public_meanwhile_gets_nothing_more(page, fresh_hub):
+    HfApi().update_repo_settings(REPO, repo_type="dataset", private=False)
+    before = len(fresh_hub.log("/commit/"))
+    vote(page)
+    with pytest.raises(ConfigError, match="is public"):
+        page.sync()
+    assert len(fresh_hub.log("/commit/")) == before
+    assert page.unflushed() == 1
+
+
+def test_no_file_is_ever_written_again(page, machine, fresh_hub):
+    for _ in range(3):
+        vote(page)
+        page.sync()
+        machine("loop").sync()
+    commits = fresh_hub.app.state.repos["dataset", REPO].commits.values()
+    versions: dict[str, set[str]] = {}
+    for commit in commits:
+        for path, file in commit.tree.items():
+            versions.setdefault(path, set()).add(file.oid)
+    assert [path for path, found in versions.items() if len(found) > 1] == []
+    assert {path for path in versions if re.fullmatch(r"events/[0-9a-f-]{36}\.jsonl", path)}
+
+
+def test_nothing_new_is_no_commit_and_no_download(page, fresh_hub):
+    page.sync()
+    before = len(fresh_hub.log())
+    page.sync()
+    later = [line["request"] for line in fresh_hub.log()[before:]]
+    assert not [line for line in later if "/commit/" in line or "/resolve/" in line]
+
+
+@pytest.mark.parametrize("status", [412, 429, 500, 503])
+def test_a_commit_that_fails_is_repeated(page, fresh_hub, status):
+    event = vote(page)
+    fresh_hub.fault(COMMIT, status, times=2)
+    assert page.unflushed() == 1
+    page.sync()
+    assert page.unflushed() == 0
+    assert votes_on_hub() == {event: 1}
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize("request_", ["/commit/main", "/preupload/", "/tree/", f"GET /api/datasets/{REPO}"])
+def test_a_connection_may_be_reset_at_any_request(page, fresh_hub, drop, request_):
+    event = vote(page)
+    fresh_hub.fault(request_, drop=drop)
+    page.sync()
+    assert page.unflushed() == 0
+    assert votes_on_hub() == {event: 1}
+
+
+@pytest.mark.parametrize(("status", "drop"), [(500, None), (None, "before"), (None, "after")])
+def test_a_download_may_fail_too(page, machine, fresh_hub, status, drop):
+    given = [vote(page) for _ in range(3)]
+    page.sync()
+    fresh_hub.fault("/resolve/.*jsonl", status, drop=drop, times=2)
+    loop = machine("loop")
+    assert list(known(loop)) == given
+
+
+def test_two_machines_that_commit_at_once_both_succeed(page, machine):
+    loop = machine("loop")
+    loop.desk.add("second", NAMES, ROWS)
+    vote(page)
+    threads = [threading.Thread(target=store.sync) for store in (loop, page)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(event["kind"] for event in on_hub()) == {"batch": 2, "item": 12, "settings": 1, "vote": 1}
+    assert page.unflushed() == 0
+
+
+def test_a_hub_in_trouble_is_one_line_and_nothing_is_lost(page, fresh_hub):
+    event = vote(page)
+    fresh_hub.fault("/commit/", 500, times=100)
+    with pytest.raises(HubError, match=rf"^{REPO}: the Hub is in trouble \(status 500\)"):
+        page.sync()
+    assert page.unflushed() == 1
+    fresh_hub.app.faults.clear()
+    page.sync()
+    assert votes_on_hub() == {event: 1}
+
+
+def test_ten_minutes_without_a_hub(page, fresh_hub):
+    """By a clock that the test sets: people go on labeling, the page says what is not safe, and all of it arrives."""
+    clock, waits, said, given = [0.0], [], [], []
+    away = contextlib.ExitStack()
+    away.enter_context(fresh_hub.down())
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        said.append((page.unflushed(), page.trouble))
+        clock[0] += seconds
+        if len(given) < 6:
+            given.append(vote(page))
+        if clock[0] >= 600:
+            away.close()
+        return not page.trouble
+
+    with away:
+        page.start_syncing(wait)
+        page._thread.join(300)
+    assert not page._thread.is_alive()
+    assert waits[:7] == [2, 4, 8, 16, 32, 60, 60]
+    assert [count for count, _ in said[:7]] == [0, 1, 2, 3, 4, 5, 6]
+    assert {trouble for _, trouble in said[:-1]} == {
+        f"{REPO}: the Hub cannot be reached (HF_ENDPOINT?); repeat the command"
+    }
+    assert said[-1] == (0, "")
+    assert votes_on_hub() == Counter(given)
+    assert len(given) == 6
+
+
+def test_a_hub_that_is_away_for_a_day_is_waited_for(page, fresh_hub):
+    """Two thousand attempts, each a minute after the one before."""
+    waits: list[float] = []
+
+    def fails() -> None:
+        raise HubError("away")
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) == 2_000
+
+    page.sync = fails
+    page.start_syncing(wait)
+    page._thread.join(60)
+    assert not page._thread.is_alive()
+    assert set(waits[6:]) == {60}
+    assert len(waits) == 2_000
+
+
+def test_a_store_that_nobody_has_made_is_not_made_by_looking(machine, fresh_hub, capsys):
+    machine("page").sync()
+    assert command(["label", "status", "--store", URL]) == 2
+    assert f"--store {URL}: no label store there yet" in capsys.readouterr().err
+    assert not HfApi().repo_exists(REPO, repo_type="dataset")
+    machine("page").desk.start(Settings(votes=1))
+    assert command(["label", "status", "--store", URL, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] == 0
+
+
+def test_files_of_two_machines_for_one_batch_both_stand_on_the_hub(machine):
+    stores = [machine(name) for name in ("one", "two")]
+    for store, rows in zip(stores, (ROWS[:3], ROWS[3:]), strict=True):
+        store.desk.add("qualify", NAMES, [{**row, "known": "harmful"} for row in rows], use="qualify")
+    for store in (*stores, *stores):
+        store.sync()
+    assert Counter(event["kind"] for event in on_hub()) == {"batch": 2, "item": 6}
+    for store in stores:
+        with store.desk.state() as state:
+            assert len(state.items) == 6
+
+
+def test_what_is_not_installed_is_named_without_the_address(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rarecase.labeling.store.store", None)
+    with pytest.raises(ConfigError, match=r"^--store needs .* which is not installed") as said:
+        opened("postgresql://ann:secret@127.0.0.1/labels")
+    assert "secret" not in str(said.value)
+
+
+def test_an_empty_disk_knows_every_flushed_vote_once(page, machine):
+    page.desk.start(Settings(votes=2))
+    given = [vote(page) for _ in range(3)]
+    page.sync()
+    page.desk.undo("ann")
+    given.append(vote(page, "bob"))
+    page.desk.flag("ann", page.desk.queue("ann").queue[-1]["item"])
+    page.sync()
+    vote(page, "bob")  # acknowledged, but not flushed: the page says so
+    assert page.unflushed() == 1
+    fresh = machine("another disk")
+    assert set(known(fresh)) == {*given[:2], given[3]}
+    assert fresh.unflushed() == 0
+    with fresh.desk.state() as state, page.desk.state() as before:
+        assert {p.name: p.alias for p in state.people.values()} == {p.name: p.alias for p in before.people.values()}
+        assert state.settings == Settings(votes=2)
+    given.append(vote(fresh, "eve"))
+    fresh.sync()
+    assert set(votes_on_hub().values()) == {1}
+
+
+def test_a_disk_that_stays_is_gone_on_with_also_while_the_hub_is_away(page, machine, fresh_hub):
+    event = vote(page)
+    with fresh_hub.down():
+        again = machine("page")
+        assert "the Hub cannot be reached" in again.trouble
+        assert again.unflushed() == 1
+        with pytest.raises(HubError, match="the Hub cannot be reached"):
+            machine("another disk")
+    again.sync()
+    assert votes_on_hub() == {event: 1}
+
+
+KILLED = """
+import os, signal, sys
+from rarecase.labeling.store.store import open_store
+from rarecase.publish import labels
+store = open_store("hf://datasets/acme/labels")
+for number in range(3):
+    item = store.desk.queue("ann").queue[0]["item"]
+    assert store.desk.vote("ann", item, "harmful", event=f"ann-{item}").accepted
+    print(f"ann-{item}", flush=True)
+if sys.argv[1] == "after":
+    push = labels.push
+    labels.push = lambda *said: (push(*said), os.kill(os.getpid(), signal.SIGKILL))
+else:
+    labels.push = lambda *said: os.kill(os.getpid(), signal.SIGKILL)
+store.sync()
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_around_the_commit_and_begun_again(page, machine, fresh_hub, tmp_path, moment):
+    """After the commit, before it is remembered; or with the file chosen, and not yet committed."""
+    environment = {**fresh_hub.environment, "RARECASE_STORE": str(tmp_path / "page")}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, moment], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    given = done.stdout.split()
+    assert len(given) == 3
+    assert votes_on_hub() == (Counter(given) if moment == "after" else {})
+    again = machine("page")
+    assert list(known(again)) == given
+    again.sync()
+    assert again.unflushed() == 0
+    assert votes_on_hub() == Counter(given)
+
+
+def test_closing_sends_what_is_left(page):
+    page.start_syncing()
+    event = vote(page)
+    page.close()
+    assert votes_on_hub() == {event: 1}
+
+
+def test_a_file_that_somebody_edited_is_named_and_votes_go_out_all_the_same(page):
+    HfApi().upload_file(
+        path_or_fileobj=b"a post that nobody may see\n",
+        path_in_repo="events/edited.jsonl",
+        repo_id=REPO,
+        repo_type="dataset",
+    )
+    event = vote(page)
+    with pytest.raises(DataError, match=r"^events/edited\.jsonl line 1: no event of a label store") as said:
+        page.sync()
+    assert "nobody" not in str(said.value)
+    assert page.unflushed() == 0
+    HfApi().delete_file("events/edited.jsonl", REPO, repo_type="dataset")
+    page.sync()
+    assert votes_on_hub() == {event: 1}
+
+
+@pytest.mark.parametrize("url", ["hf://acme/labels", "hf://datasets/acme", "hf://datasets/a/b/c", "hf://datasets/a b"])
+def test_an_address_that_is_none_is_told_the_form(url):
+    with pytest.raises(ConfigError, match=f"^--store {url}: expected hf://datasets/OWNER/NAME"):
+        open_store(url)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RARECASE_STORE", str(tmp_path / "file" / "inside"))
+    with pytest.raises(DataError, match=r"cannot be written \(Not a directory\); name another RARECASE_STORE"):
+        open_store(URL)
+
+
+def test_a_database_has_nothing_to_sync(tmp_path):
+    store = open_store(str(tmp_path / "labels.sqlite"))
+    store.desk.add("4f1c", NAMES, ROWS)
+    store.desk.start(Settings(votes=1))
+    vote(store)
+    store.start_syncing()
+    store.sync()
+    assert (store.unflushed(), store.trouble) == (0, "")
+    assert {event.kind for event in store.desk.log.since(0)} <= {"batch", "item", "settings", "lease", "vote"}
+    store.close()

@@ -1,0 +1,77 @@
+"""The adjudicator's page, and whose verdict it is."""
+
+import labelers
+from labelers import NAMES, Client, vote
+from labeling.web.test_page import press, signed_in, told
+
+from rarecase.labeling.store.state import Settings
+
+
+def disputed(url, count):
+    """Ann and Bob differ on so many texts."""
+    for name, label in (("ann", 0), ("bob", 1)):
+        client = Client(url, name)
+        for _ in range(count):
+            client.say(vote(client.say()["queue"][0]["item"], NAMES[label]))
+
+
+def judges(desk):
+    with desk.state() as state:
+        return {item.id: item.judge for item in state.items.values() if item.settled}
+
+
+def test_a_verdict_never_becomes_that_of_whoever_signs_in_later(browser, tmp_path):
+    store = tmp_path / "labels.sqlite"
+    labelers.fill(store, labelers.posts(3))
+    desk = labelers.desk(store)
+    with labelers.running(store, Settings(votes=2)) as url:
+        disputed(url, 3)
+        with signed_in(browser, url, "eve", to="/settle/") as page:
+            first = press(page, "3")
+            assert judges(desk) == {first: "eve"}
+            other = page.context.new_page()
+            other.goto(f"{url}/logout", wait_until="domcontentloaded")
+            other.get_by_label("Your name").fill("fay")
+            other.keyboard.press("Enter")
+            other.get_by_text("labelled by you").wait_for()
+            page.locator("#me", has_text="eve").wait_for()
+            page.keyboard.press("3")  # in the tab that says it is Eve's
+            told(page, "Not counted: fay is signed in now.")
+            assert judges(desk) == {first: "eve"}
+            page.locator("#me", has_text="fay").wait_for()
+            second = press(page, "3")
+            assert judges(desk) == {first: "eve", second: "fay"}
+
+
+def test_a_verdict_that_had_no_answer_is_not_sent_again_in_anothers_name(browser, tmp_path):
+    store = tmp_path / "labels.sqlite"
+    labelers.fill(store, labelers.posts(1))
+    desk = labelers.desk(store)
+    with labelers.running(store, Settings(votes=2)) as url:
+        disputed(url, 1)
+        with signed_in(browser, url, "eve", to="/settle/") as page:
+            page.locator("#post[data-item]").wait_for()
+            page.route("**/component_server/", lambda route: route.abort())
+            page.keyboard.press("3")
+            told(page, "Not settled yet.")
+            page.context.request.get(f"{url}/logout")
+            page.context.request.post(f"{url}/sign-in", form={"name": "fay"})
+            page.unroute("**/component_server/")
+            page.keyboard.press("3")
+            told(page, "Not counted: fay is signed in now.")
+            assert judges(desk) == {}
+            press(page, "3")
+            assert list(judges(desk).values()) == ["fay"]
+
+
+def test_a_raw_verdict_in_anothers_name_is_refused(tmp_path):
+    store = tmp_path / "labels.sqlite"
+    labelers.fill(store, labelers.posts(1))
+    with labelers.running(store, Settings(votes=2)) as url:
+        disputed(url, 1)
+        eve = Client(url, "eve")
+        item = eve.settle()["dispute"]["item"]
+        verdict = labelers.act("settle", item=item, label=NAMES[2])
+        refused = eve.settle(me="fay", **verdict)["told"]
+        assert (refused["accepted"], refused["reason"]) == (False, "eve is signed in now")
+        assert eve.settle(me="eve", **verdict)["told"]["accepted"]

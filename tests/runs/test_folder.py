@@ -1,0 +1,155 @@
+"""The folder of a run: a stage is made once, and a folder is used for what it was begun for."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+from dataclasses import asdict, replace
+
+import pytest
+from datasets import Dataset
+
+from rarecase.core.errors import RunFolderError
+from rarecase.core.progress import Progress
+from rarecase.runs.folder import FORMAT, Stages, facts, mark, refuse_used, same_settings
+from rarecase.settings.config import RunConfig
+
+
+def made(*values: int) -> Dataset:
+    return Dataset.from_dict({"id": list(values)})
+
+
+def never(*_):
+    raise AssertionError("made again")
+
+
+def test_a_stage_is_made_once_and_then_read(tmp_path):
+    with Stages(tmp_path, 2) as stages:
+        first = stages.table(1, "chosen", made, 3, 1)
+        record = stages.record(1, "metrics", lambda: {"macro_f1": 71.5})
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*.*"))] == [
+        "rounds/01/chosen.parquet",
+        "rounds/01/metrics.json",
+    ]
+    with Stages(tmp_path, 2) as again:
+        assert again.table(1, "chosen", never)["id"][:] == first["id"][:] == [3, 1]
+        assert again.record(1, "metrics", never) == record == {"macro_f1": 71.5}
+        assert again.table(2, "chosen", made, 5)["id"][:] == [5]
+
+
+def test_a_stage_that_fails_leaves_no_file_and_is_made_the_next_time(tmp_path):
+    with Stages(tmp_path, 1) as stages:
+        with pytest.raises(AssertionError, match="made again"):
+            stages.table(1, "chosen", never)
+        assert list(tmp_path.rglob("*.parquet")) == []
+        assert stages.table(1, "chosen", made, 4)["id"][:] == [4]
+
+
+def test_what_a_stage_gives_is_what_its_file_says(tmp_path):
+    """A stage hands on the table it read back, so that the first run and a resumed one see the same."""
+    with Stages(tmp_path, 1) as stages:
+        stages.table(1, "chosen", made, 4).to_dict()
+        made_before = stages.path(1, "chosen.parquet").read_bytes()
+        stages.path(1, "chosen.parquet").unlink()
+        stages.table(1, "chosen", lambda: made(9, 4).select([1]))
+        assert stages.path(1, "chosen.parquet").read_bytes() == made_before
+
+
+def test_a_used_folder_is_refused_and_a_run_is_answered_with_resume(tmp_path):
+    mark(tmp_path / "run", "run", pool="abc")
+    with pytest.raises(RunFolderError, match=r"run holds a run already; go on with it by --resume .*run, or name"):
+        refuse_used(tmp_path / "run")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("mine")
+    for place in (tmp_path / "other", tmp_path / "other" / "thesis.tex"):
+        with pytest.raises(RunFolderError, match=r"exists and is not empty; name another --out"):
+            refuse_used(place)
+    assert (tmp_path / "other" / "thesis.tex").read_text() == "mine"
+
+
+def test_an_absent_or_empty_folder_is_taken_and_knows_what_it_was_begun_for(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "absent/deep"):
+        refuse_used(tmp_path / name)
+        mark(tmp_path / name, "grid", pool="abc")
+        assert facts(tmp_path / name, "run", "grid") == {"kind": "grid", "format": FORMAT, "pool": "abc"}
+
+
+def test_a_folder_of_another_kind_or_format_is_named(tmp_path):
+    mark(tmp_path, "start")
+    with pytest.raises(RunFolderError, match=r"is the folder of a start, expected a run or grid"):
+        facts(tmp_path, "run", "grid")
+    (tmp_path / "run.json").write_text(json.dumps({"kind": "run", "format": FORMAT + 1}))
+    with pytest.raises(RunFolderError, match=rf"run\.json: format {FORMAT + 1}, this rarecase reads {FORMAT}; use"):
+        facts(tmp_path, "run")
+
+
+@pytest.mark.parametrize("content", [None, "{", "[1]", "3", "null"])
+def test_a_folder_without_a_readable_run_json_is_no_run(tmp_path, content):
+    if content:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunFolderError, match=r"is no folder of a run: no readable run\.json"):
+        facts(tmp_path, "run")
+
+
+def test_a_setting_that_changed_is_named_by_its_flag_and_some_may_change(tmp_path):
+    config = RunConfig(seed=3, strategy="cluster")
+    begun = asdict(config)
+    same_settings(tmp_path, begun, config)
+    same_settings(tmp_path, begun, replace(config, budget=300, out=tmp_path), ("budget", "out"))
+    with pytest.raises(RunFolderError, match=r"was begun with --seed 3, not 4; leave it as it was, or name another"):
+        same_settings(tmp_path, begun, replace(config, seed=4))
+    with pytest.raises(RunFolderError, match=r"was begun without --learning-rate, not 0\.1"):
+        same_settings(tmp_path, begun, replace(config, learning_rate=0.1))
+
+
+def test_a_setting_that_the_folder_does_not_know_had_its_default(tmp_path):
+    config = RunConfig(seed=3)
+    older = {name: value for name, value in asdict(config).items() if name not in ("class_weights", "tune")}
+    same_settings(tmp_path, older, config)
+    with pytest.raises(RunFolderError, match=r"was begun without --class-weights, not none"):
+        same_settings(tmp_path, older, replace(config, class_weights="none"))
+    with pytest.raises(RunFolderError, match=r"was begun with --tune False, not True"):
+        same_settings(tmp_path, older, replace(config, tune=True))
+
+
+# --- the progress line -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_measured_after_the_last_round_is_said_to_be_of_it(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(Progress, "step", lambda _, description: said.append(description))
+    with Stages(tmp_path, 2) as stages:
+        for number in (1, 2, 3):
+            stages.say(number, "scores")
+    assert said == ["round 1 of 2: scores", "round 2 of 2: scores", "round 2 of 2: scores"]
+
+
+STEPS = """
+import time
+from rarecase.core.progress import Progress
+with Progress(10) as progress:
+    for number in (1, 2):
+        for stage in ("scores", "chosen"):
+            progress.step(f"round {number} of 5: {stage}")
+            time.sleep(0.15)
+"""
+
+
+def test_progress_says_round_step_count_and_time_left_on_a_terminal():
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 120))
+    subprocess.run([sys.executable, "-c", STEPS], stderr=theirs, check=True)
+    shown = os.read(ours, 100_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert "round 2 of 5: chosen" in shown
+    assert "3/10" in shown
+    assert "<00:0" in shown  # tqdm's time left
+
+
+def test_progress_is_silent_where_stderr_is_no_terminal():
+    done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")

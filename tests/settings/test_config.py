@@ -1,0 +1,70 @@
+"""The settings: from YAML and back, and what a wrong file is answered."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from rarecase.core.errors import ConfigError
+from rarecase.settings.config import RunConfig, SimulateConfig, StartConfig, flag, read_yaml, split_list, write_yaml
+
+KINDS = [RunConfig, SimulateConfig, StartConfig]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_are_written_and_read_back(tmp_path, kind):
+    config = kind(pool="später.csv", seed=7, out=Path("runs/1"), text_column="yes")
+    write_yaml(tmp_path / "config.yaml", config)
+    settings = read_yaml(tmp_path / "config.yaml", kind)
+    assert list(settings) == [field.name for field in fields(kind)]
+    assert kind(**{**settings, "out": Path(settings["out"])}) == config
+
+
+def test_keys_may_be_written_as_flags(tmp_path):
+    (tmp_path / "run.yaml").write_text("generator-url: http://127.0.0.1/v1\nlearning_rate: 1.0e-4\n")
+    found = read_yaml(tmp_path / "run.yaml", RunConfig)
+    assert found == {"generator_url": "http://127.0.0.1/v1", "learning_rate": 1e-4}
+
+
+def test_an_empty_file_has_no_settings(tmp_path):
+    (tmp_path / "run.yaml").write_text("# nothing yet\n")
+    assert read_yaml(tmp_path / "run.yaml", RunConfig) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (RunConfig, "strateggy: random", r"unknown setting 'strateggy'; did you mean 'strategy'\?"),
+        (RunConfig, "text-colum: x", r"unknown setting 'text-colum'; did you mean 'text_column'\?"),
+        (SimulateConfig, "annotator: gold", r"unknown setting 'annotator'"),
+        (StartConfig, "certfy: 3", r"unknown setting 'certfy'; did you mean 'certify'\?"),
+        (RunConfig, "12: 3", r"unknown setting '12'"),
+        (RunConfig, "- budget", r"expected a mapping of settings"),
+        (RunConfig, "budget: [", r"no valid YAML; --config takes"),
+    ],
+)
+def test_a_bad_settings_file_is_answered_in_one_line_that_names_it(tmp_path, kind, text, message):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"run\.yaml: " + message) as caught:
+        read_yaml(tmp_path / "run.yaml", kind)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_long_line_that_is_no_setting_is_not_repeated(tmp_path):
+    (tmp_path / "run.yaml").write_text(f"{'a post of somebody ' * 6}: 1")
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(tmp_path / "run.yaml", RunConfig)
+    assert str(caught.value) == f"{tmp_path / 'run.yaml'}: unknown setting"
+
+
+def test_a_missing_settings_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: No such file or directory; --config takes"):
+        read_yaml(tmp_path / "absent.yaml", RunConfig)
+
+
+def test_a_setting_is_named_by_its_flag():
+    assert flag("generator_url") == "--generator-url"
+
+
+def test_names_are_separated_by_commas_and_each_stands_once():
+    assert split_list(" b, a,,b ") == ["b", "a"]
