@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-slow test-oldest kill lint bench
+.PHONY: install demo test test-slow test-busy test-oldest kill lint count bench
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -22,6 +22,10 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Lines, untyped facts, circles of imports and so on, with their limits; `make count OTHER=../other` shows another checkout's beside.
+count: install
+	$(BIN)/python tests/code_limits.py $(OTHER)
 
 # A run and a push, killed at 20 moments each and resumed, and an experiment of 90 cells, killed at 10; prints each kill.
 kill: install

@@ -4,6 +4,4 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]  # of the checkout
-PUBLISHED = Path(
-    os.environ.get("RARECASE_PUBLISHED") or ROOT.parent / "shared" / "published"
-)  # of 5.4K
+PUBLISHED = Path(os.environ.get("RARECASE_PUBLISHED") or ROOT.parent / "shared" / "published")  # of 5.4K
