@@ -10,7 +10,6 @@ from rarecase.evaluate.metrics import (
     error_std,
     expected_calibration_error,
     metrics,
-    rare_metrics,
 )
 
 NAMES = ["a", "b", "c"]
@@ -71,13 +70,6 @@ def test_a_class_without_rows_has_no_error_rate_and_no_part_in_the_deviation():
     assert error_std(rates) == pytest.approx(statistics.stdev([50, 0]))
     assert error_std(error_rates([0, 0], [0, 1], 3)) == 0
     assert error_std(error_rates([], [], 3)) == 0
-
-
-def test_the_rarest_classes_have_the_mean_of_their_recall_and_f1(answers):
-    found = all_metrics(*answers, NAMES)
-    rare = rare_metrics(found, ["a", "c"])
-    assert rare["rare_recall"] == pytest.approx((found["recall"]["a"] + found["recall"]["c"]) / 2)
-    assert rare["rare_f1"] == pytest.approx((found["f1"]["a"] + found["f1"]["c"]) / 2)
 
 
 def calibration_error_bin_by_bin(labels: np.ndarray, probs: np.ndarray) -> float:

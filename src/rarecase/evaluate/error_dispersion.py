@@ -1,5 +1,5 @@
 """
-How unevenly a classifier errs, as a module of `evaluate`: Table 8 of Hassan, Sicilia and Alikhani (2024).
+How unevenly the errors of a classifier are spread, as a module of `evaluate`: Table 8 of Hassan, Sicilia and Alikhani (2024).
 
 `evaluate.load` takes the path of this file and downloads nothing. The formulas are those of `rarecase.evaluate`.
 """
@@ -20,9 +20,9 @@ rows: the smaller, the more evenly the errors fall on common and on rare classes
 
 _INPUTS = """
 Args:
-    predictions (`list[int]`): the classes predicted, shape `(rows,)`.
-    references (`list[int]`): the classes that hold, shape `(rows,)`.
-    classes (`int`): how many classes there are, those without any row among them.
+    predictions (`list[int]`): the predicted classes, shape `(rows,)`.
+    references (`list[int]`): the true classes, shape `(rows,)`.
+    classes (`int`): how many classes there are, those without any row included.
 
 Returns:
     `dict`: `error_std` (percentage points), `class_count_std` (rows), `error_rates` (percent, None for a class

@@ -1,54 +1,45 @@
 """The figures of a classifier, in percent: those of every round, and all that a model's card shows."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 
+class Metrics(TypedDict):
+    """The figures of every round, in percent; `f1` is by class."""
+
+    accuracy: float
+    macro_f1: float
+    f1: dict[str, float]
+
+
+class AllMetrics(Metrics):
+    """Those of a model's card; `confusion` has a row for each true class and a column for each predicted one."""
+
+    macro_precision: float
+    macro_recall: float
+    precision: dict[str, float]
+    recall: dict[str, float]
+    confusion: list[list[int]]
+
+
 def metrics(
     labels: Sequence[int] | np.ndarray, predictions: Sequence[int] | np.ndarray, names: Sequence[str]
-) -> dict[str, Any]:
+) -> Metrics:
     """
-    Accuracy, macro-F1 and the F1 of each class of the taxonomy, a class without any row among them.
+    Accuracy, macro-F1 and the F1 of each class of the taxonomy, in percent.
 
-    Args:
-        labels (`Sequence[int]`): the classes that hold, shape `(rows,)`.
-        predictions (`Sequence[int]`): the classes predicted, shape `(rows,)`.
-        names (`Sequence[str]`): the classes of the taxonomy, in order.
-
-    Returns:
-        `dict`: `accuracy`, `macro_f1` and `f1` (by name), in percent, plain numbers. A class that neither occurs nor
-        is predicted has an F1 of 0 and counts in the mean; without rows every figure is 0.
-
-    Example:
-        >>> metrics([0, 1], [0, 0], ["harmful", "not-harmful"])["accuracy"]
-        50.0
+    A class that neither occurs nor is predicted has an F1 of 0 and counts in the mean; without rows every figure is 0.
     """
     every = all_metrics(labels, predictions, names)
-    return {name: every[name] for name in ("accuracy", "macro_f1", "f1")}
+    return {"accuracy": every["accuracy"], "macro_f1": every["macro_f1"], "f1": every["f1"]}
 
 
 def all_metrics(
     labels: Sequence[int] | np.ndarray, predictions: Sequence[int] | np.ndarray, names: Sequence[str]
-) -> dict[str, Any]:
-    """
-    What `metrics` gives, with precision, recall and the confusion table.
-
-    Args:
-        labels (`Sequence[int]`): the classes that hold, shape `(rows,)`.
-        predictions (`Sequence[int]`): the classes predicted, shape `(rows,)`.
-        names (`Sequence[str]`): the classes of the taxonomy, in order.
-
-    Returns:
-        `dict`: `accuracy`, `macro_precision`, `macro_recall` and `macro_f1`; `precision`, `recall` and `f1` by name,
-        all in percent; and `confusion`, counts, `(classes, classes)`: a row for each class that holds, a column for
-        each that was predicted.
-
-    Example:
-        >>> all_metrics([0, 1], [0, 0], ["harmful", "not-harmful"])["confusion"]
-        [[1, 0], [1, 0]]
-    """
+) -> AllMetrics:
+    """What `metrics` gives, with precision, recall and the confusion table."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     truth, predicted, classes = np.asarray(labels, int), np.asarray(predictions, int), range(len(names))
@@ -57,52 +48,30 @@ def all_metrics(
         confusion = confusion_matrix(truth, predicted, labels=classes)
     else:  # scikit-learn refuses it
         shares, confusion = [np.zeros(len(names))] * 3, np.zeros((len(names), len(names)), int)
-    figures = {name: 100 * share for name, share in zip(("precision", "recall", "f1"), shares, strict=True)}
+    precision, recall, f1 = (100 * share for share in shares)
+
+    def by_class(values: np.ndarray) -> dict[str, float]:
+        return dict(zip(names, map(float, values), strict=True))
+
     return {
         "accuracy": float(100 * np.mean(truth == predicted)) if len(truth) else 0.0,
-        **{f"macro_{figure}": float(np.mean(values)) for figure, values in figures.items()},
-        **{figure: dict(zip(names, map(float, values), strict=True)) for figure, values in figures.items()},
+        "macro_precision": float(np.mean(precision)),
+        "macro_recall": float(np.mean(recall)),
+        "macro_f1": float(np.mean(f1)),
+        "precision": by_class(precision),
+        "recall": by_class(recall),
+        "f1": by_class(f1),
         "confusion": confusion.tolist(),
     }
-
-
-def rare_metrics(found: dict[str, Any], rare: Sequence[str]) -> dict[str, float]:
-    """
-    Recall and F1 of the rarest classes, the mean where there are several.
-
-    Args:
-        found (`dict`): from `all_metrics`.
-        rare (`Sequence[str]`): from `rarecase.data.counts.rarest_classes`, at least one.
-
-    Returns:
-        `dict`: `rare_recall` and `rare_f1`, in percent.
-
-    Example:
-        >>> rare_metrics(all_metrics([0, 1], [0, 0], ["harmful", "not-harmful"]), ["harmful"])["rare_recall"]
-        100.0
-    """
-    return {f"rare_{figure}": float(np.mean([found[figure][name] for name in rare])) for figure in ("recall", "f1")}
 
 
 def error_rates(
     labels: Sequence[int] | np.ndarray, predictions: Sequence[int] | np.ndarray, classes: int
 ) -> np.ndarray:
     """
-    The share of each class's rows that got another class: the errors of the paper's Table 8, "normalized by the class
-    frequency".
+    The share of each class's rows that got another class, in percent; nan for a class without any row.
 
-    Args:
-        labels (`Sequence[int]`): the classes that hold, shape `(rows,)`.
-        predictions (`Sequence[int]`): the classes predicted, shape `(rows,)`.
-        classes (`int`): how many classes the taxonomy has.
-
-    Returns:
-        `np.ndarray`: in percent, float64, shape `(classes,)`; nan for a class without any row, of which nothing is
-        known.
-
-    Example:
-        >>> error_rates([0, 0, 1], [0, 1, 1], 3)
-        array([50.,  0., nan])
+    These are the errors of the paper's Table 8, "normalized by the class frequency".
     """
     truth, predicted = np.asarray(labels, int), np.asarray(predictions, int)
     support = np.bincount(truth, minlength=classes)
@@ -111,39 +80,17 @@ def error_rates(
 
 
 def error_std(rates: np.ndarray) -> float:
-    """
-    The sample standard deviation (ddof 1) of per-class error rates: Table 8 of the paper.
-
-    Args:
-        rates (`np.ndarray`): from `error_rates`; classes without any row are left out.
-
-    Returns:
-        `float`: in percentage points; 0 where fewer than two classes have rows.
-
-    Example:
-        >>> round(error_std(np.array([50.0, 0.0, np.nan])), 2)
-        35.36
-    """
+    """The sample standard deviation (ddof 1) of error rates that are known, in percentage points; 0 for fewer than 2."""
     known = rates[~np.isnan(rates)]
     return float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
 
 
 def expected_calibration_error(labels: Sequence[int] | np.ndarray, probs: np.ndarray, bins: int = 15) -> float:
     """
-    How far the probability of the predicted class is from the share that is right (Guo, Pleiss, Sun and Weinberger,
-    2017, equation 3): the mean gap over equal-width bins of that probability, weighted by their rows.
+    How far the probability of the predicted class is from the share that is right, in percent.
 
-    Args:
-        labels (`Sequence[int]`): the classes that hold, shape `(rows,)`.
-        probs (`np.ndarray`): probabilities, shape `(rows, classes)`.
-        bins (`int`): of (0, 1]; each is open to the left.
-
-    Returns:
-        `float`: in percent; 0 without rows.
-
-    Example:
-        >>> expected_calibration_error([0, 1], np.array([[0.75, 0.25], [0.75, 0.25]]))
-        25.0
+    The mean gap over equal-width bins of that probability, each open to the left, weighted by their rows (Guo, Pleiss,
+    Sun and Weinberger, 2017, equation 3).
     """
     if not len(probs):
         return 0.0

@@ -29,7 +29,7 @@ from rarecase.data.release import write_release
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, read_sets, require_a_batch, require_gold
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.evaluate.metrics import all_metrics
+from rarecase.evaluate.metrics import AllMetrics, all_metrics
 from rarecase.generate import Generator, NoVariations
 from rarecase.generate.cheap import Cheap
 from rarecase.generate.endpoint import Endpoint
@@ -382,7 +382,7 @@ def _finish(folder: Path, sets: Sets, done: Sequence[Round], config: RunConfig, 
     learner.save(folder / "learner", record)
 
 
-def _measured(folder: Path, number: int, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _measured(folder: Path, number: int, names: Sequence[str]) -> dict[str, AllMetrics]:
     """All figures of a round's learner on dev and test, out of the predictions that the round stored."""
     predictions = read_parquet(folder / "rounds" / f"{number:02d}" / "predictions.parquet")
     split = np.array(predictions["split"][:])

@@ -14,7 +14,7 @@ from rarecase.data.read.hub import load
 from rarecase.data.read.table import is_release
 from rarecase.data.sets import taxonomy_of, with_classes
 from rarecase.data.taxonomy import Category, Taxonomy
-from rarecase.evaluate.metrics import all_metrics
+from rarecase.evaluate.metrics import AllMetrics, all_metrics
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.record import record_of
 from rarecase.settings.checks import check, require_out
@@ -98,6 +98,6 @@ def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
     return taxonomy_of(None, [label for table in tables for label in table["label"][:]])
 
 
-def _measured(learner: Learner, split: Dataset) -> dict[str, Any]:
+def _measured(learner: Learner, split: Dataset) -> AllMetrics:
     probs = matrix(learner.score(split), "probs")
     return all_metrics(matrix(split, "label"), probs.argmax(axis=1), learner.names)
