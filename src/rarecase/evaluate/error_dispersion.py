@@ -1,5 +1,5 @@
 """
-How unevenly the errors of a classifier are spread, as a module of `evaluate`: Table 8 of Hassan, Sicilia and Alikhani (2024).
+How unevenly a classifier errs, as a module of `evaluate`: Table 8 of Hassan, Sicilia and Alikhani (2024).
 
 `evaluate.load` takes the path of this file and downloads nothing. The formulas are those of `rarecase.evaluate`.
 """

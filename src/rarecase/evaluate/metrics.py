@@ -80,7 +80,7 @@ def error_rates(
 
 
 def error_std(rates: np.ndarray) -> float:
-    """The sample standard deviation (ddof 1) of error rates that are known, in percentage points; 0 for fewer than 2."""
+    """The sample standard deviation (ddof 1) of the known error rates, in percentage points; 0 for fewer than two."""
     known = rates[~np.isnan(rates)]
     return float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
 
