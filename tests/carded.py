@@ -14,7 +14,7 @@ from small import NAMES, SAMPLE
 from rarecase.data import schema
 from rarecase.data.release import write_release
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub.commit import Place
+from rarecase.hub.commit import Target
 from rarecase.publish.kinds import publish_dataset
 from rarecase.publish.remove import remove
 
@@ -151,7 +151,7 @@ def publish(folder: Path, configs: Configs) -> tuple[Path, list[str]]:
     """
     Publishes the release, takes one of its rows down, and gives what stands on the Hub then, and the days of both.
     """
-    place = Place(kind="dataset", repo_id="acme/safety")
+    place = Target(kind="dataset", repo_id="acme/safety")
     publish_dataset(write(folder / "out", configs), place, "cc-by-4.0", about=ABOUT)
     remove("acme/safety", [REMOVED])
     there = snapshot_download("acme/safety", repo_type="dataset", local_dir=folder / "hub")

@@ -13,7 +13,7 @@ from rarecase.cli.main import app
 from rarecase.core.errors import ConfigError
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform
-from rarecase.hub.commit import Place, push
+from rarecase.hub.commit import Target, push
 
 
 def rarecase(*arguments: str) -> None:
@@ -44,7 +44,7 @@ def test_the_model_of_a_demo_is_looked_up_and_pinned(fresh_hub, tmp_path):
     demo = ["demo", data, "--repo", "acme/safety-demo", "--model", "acme/guard"]
     with pytest.raises(ConfigError, match="--model acme/guard: not on the Hub"):
         rarecase(*demo)
-    made = push(Place(kind="model", repo_id="acme/guard"), lambda _: {"config.json": b"{}"}, "A guard").revision
+    made = push(Target(kind="model", repo_id="acme/guard"), lambda _: {"config.json": b"{}"}, "A guard").revision
     rarecase(*demo)
     named = json.loads(Path(hf_hub_download("acme/safety-demo", "demo.json", repo_type="space")).read_text())
     assert named["model"] == f"acme/guard@{made}"
@@ -56,7 +56,7 @@ def test_ids_with_commas_are_taken_down_and_the_demo_is_named(fresh_hub, tmp_pat
         tmp_path / "data", {"odd": {"train": conform(Dataset.from_dict(lines), NAMES)}}, default="odd", title="x"
     )
     rarecase("dataset", str(tmp_path / "data"), "--repo", "acme/safety", "--license", "cc-by-4.0")
-    space = Place(kind="space", repo_id="acme/safety-demo")
+    space = Target(kind="space", repo_id="acme/safety-demo")
     push(space, lambda _: {"app.py": b"", "demo.json": b"{}"}, "Add the demo")
     rarecase("remove", "--repo", "acme/safety", "--id", "a,b", "--ids", "c")
     assert load_dataset("acme/safety")["train"]["id"][:] == ["a", "b"]

@@ -8,10 +8,10 @@ import pytest
 from huggingface_hub import HfApi, hf_hub_download
 
 from rarecase.core.errors import ConfigError, HubError
-from rarecase.hub import commit as pushing
-from rarecase.hub.commit import Place, Standing, base, look, push
+from rarecase.hub.commit import Snapshot, Target, base_snapshot, push, read_snapshot
+from rarecase.hub.errors import RETRY
 
-GUARD = Place(kind="model", repo_id="acme/guard")
+GUARD = Target(kind="model", repo_id="acme/guard")
 FILES = {"README.md": b"---\nlicense: mit\n---\n# Guard\n", "model.safetensors": b"w" * 5000, "config.json": b"{}"}
 
 
@@ -19,7 +19,7 @@ def commits(repo_id: str = "acme/guard") -> list[str]:
     return [commit.title for commit in HfApi().list_repo_commits(repo_id)]
 
 
-def contents(place: Place = GUARD, revision: str | None = None) -> dict[str, bytes]:
+def contents(place: Target = GUARD, revision: str | None = None) -> dict[str, bytes]:
     repo = {"repo_id": place.repo_id, "repo_type": place.kind, "revision": revision}
     paths = set(HfApi().list_repo_files(**repo)) - {".gitattributes"}
     return {path: Path(hf_hub_download(filename=path, **repo)).read_bytes() for path in paths}
@@ -34,11 +34,11 @@ def asked(hub, *patterns: str) -> list[str]:
 @pytest.fixture
 def impatient(monkeypatch):
     """The waiting between attempts, cut; how often is as ever."""
-    monkeypatch.setattr(pushing, "_wait", lambda seconds: None)
+    monkeypatch.setattr(RETRY, "wait", lambda seconds: None)
 
 
 def test_a_new_repository_is_filled_and_tagged_before_anybody_sees_it(fresh_hub):
-    place = Place(kind="model", repo_id="acme/guard", public=True, gated="manual", tag="v1")
+    place = Target(kind="model", repo_id="acme/guard", public=True, gated="manual", tag="v1")
     pushed = push(place, lambda _: FILES, "A guard")
     steps = ["POST /api/repos/create", "PUT .*/settings", "POST .*/commit/", "POST .*/tag/"]
     assert asked(fresh_hub, *steps) == [*steps[:2], *steps[2:], steps[1]]
@@ -78,23 +78,23 @@ def test_nothing_reaches_a_public_repository_by_mistake(fresh_hub):
     with pytest.raises(ConfigError, match=r"acme/guard is public already, .* repeat with --public"):
         push(GUARD, lambda _: FILES, "A guard")
     assert len(commits()) == 1
-    push(Place(kind="model", repo_id="acme/guard", public=True), lambda _: FILES, "A guard")
+    push(Target(kind="model", repo_id="acme/guard", public=True), lambda _: FILES, "A guard")
     assert contents() == FILES
 
 
 def test_a_branch_and_a_pull_request_leave_main_alone(fresh_hub):
     first = push(GUARD, lambda _: FILES, "A guard")
-    push(Place(kind="model", repo_id="acme/guard", revision="next"), lambda _: {"new.json": b"[]"}, "Next")
-    asked_for = Place(kind="model", repo_id="acme/guard", create_pr=True)
+    push(Target(kind="model", repo_id="acme/guard", revision="next"), lambda _: {"new.json": b"[]"}, "Next")
+    asked_for = Target(kind="model", repo_id="acme/guard", create_pr=True)
     request = push(asked_for, lambda _: {"other.json": b"[]"}, "Please")
-    assert look(GUARD).sha == first.revision
+    assert read_snapshot(GUARD).sha == first.revision
     assert "new.json" in contents(revision="next")
     assert "other.json" in contents(revision="refs/pr/1")
     assert request.url.endswith("/acme/guard/discussions/1")
 
 
 def test_a_tag_never_moves(fresh_hub):
-    place = Place(kind="model", repo_id="acme/guard", tag="v1")
+    place = Target(kind="model", repo_id="acme/guard", tag="v1")
     push(place, lambda _: FILES, "A guard")
     push(place, lambda _: FILES, "The same again")
     with pytest.raises(ConfigError, match=r"--tag v1: acme/guard has this tag on another state .*; nothing was comm"):
@@ -115,14 +115,14 @@ def test_a_tag_that_somebody_sets_in_between_is_told(fresh_hub, monkeypatch):
 
     monkeypatch.setattr(HfApi, "create_commit", slowly)
     with pytest.raises(ConfigError, match=r"--tag v1: .* the data is pushed \(\w{8}\), give it another --tag"):
-        push(Place(kind="model", repo_id="acme/guard", tag="v1"), lambda _: {"new.json": b"[]"}, "More")
+        push(Target(kind="model", repo_id="acme/guard", tag="v1"), lambda _: {"new.json": b"[]"}, "More")
 
 
 def test_a_pull_request_takes_no_tag_and_makes_nothing_public(fresh_hub):
     with pytest.raises(ConfigError, match=r"--tag v1: a pull request gets no tag"):
-        Place(kind="model", repo_id="acme/guard", tag="v1", create_pr=True)
+        Target(kind="model", repo_id="acme/guard", tag="v1", create_pr=True)
     push(GUARD, lambda _: FILES, "A guard")
-    shown = Place(kind="model", repo_id="acme/guard", public=True, create_pr=True)
+    shown = Target(kind="model", repo_id="acme/guard", public=True, create_pr=True)
     with pytest.raises(ConfigError, match="acme/guard is private, and a pull request makes nothing public"):
         push(shown, lambda _: {"new.json": b"[]"}, "Please")
     assert HfApi().model_info("acme/guard").private
@@ -133,15 +133,15 @@ def test_a_pull_request_takes_no_tag_and_makes_nothing_public(fresh_hub):
 
 def test_a_space_is_never_gated():
     with pytest.raises(ConfigError, match=r"--gated auto: there are no gated Spaces"):
-        Place(kind="space", repo_id="acme/guard", gated="auto")
+        Target(kind="space", repo_id="acme/guard", gated="auto")
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("base", [None, "next"])
 def test_a_pull_request_whose_answer_is_lost_is_opened_once(fresh_hub, base):
-    push(Place(kind="model", repo_id="acme/guard", revision=base), lambda _: FILES, "A guard")
+    push(Target(kind="model", repo_id="acme/guard", revision=base), lambda _: FILES, "A guard")
     change = {"README.md": b"# Another\n", "model.safetensors": b"v" * 5000, "config.json": None}
-    place = Place(kind="model", repo_id="acme/guard", revision=base, create_pr=True)
+    place = Target(kind="model", repo_id="acme/guard", revision=base, create_pr=True)
     fresh_hub.fault("/commit/", drop="after")
     lost, again = (push(place, lambda _: change, "Please") for _ in range(2))
     assert (lost.url, lost.revision) == (again.url, again.revision)
@@ -154,29 +154,29 @@ def test_a_pull_request_whose_answer_is_lost_is_opened_once(fresh_hub, base):
 
 
 def test_a_request_of_somebody_else_or_for_another_branch_is_another_one(fresh_hub, monkeypatch):
-    push(Place(kind="model", repo_id="acme/guard", revision="next"), lambda _: FILES, "A guard")
+    push(Target(kind="model", repo_id="acme/guard", revision="next"), lambda _: FILES, "A guard")
     change = {"new.json": b"[]"}
     urls = [
         push(
-            Place(kind="model", repo_id="acme/guard", revision=branch, create_pr=True), lambda _: change, "Please"
+            Target(kind="model", repo_id="acme/guard", revision=branch, create_pr=True), lambda _: change, "Please"
         ).url
         for branch in ("main", "next")
     ]
     HfApi().update_repo_settings("acme/guard", private=False)
     monkeypatch.setenv("HF_TOKEN", "hf_bob")
-    public = Place(kind="model", repo_id="acme/guard", public=True, create_pr=True)
+    public = Target(kind="model", repo_id="acme/guard", public=True, create_pr=True)
     urls.append(push(public, lambda _: change, "Please").url)
     assert [url[-1] for url in urls] == ["1", "2", "3"]
 
 
 def test_a_revision_that_is_not_there_is_not_main(fresh_hub):
     push(GUARD, lambda _: FILES, "A guard")
-    place = Place(kind="model", repo_id="acme/guard", revision="v7")
+    place = Target(kind="model", repo_id="acme/guard", revision="v7")
     with pytest.raises(ConfigError, match="acme/guard@v7: no such branch, tag or commit"):
-        look(place)
-    assert base(place).sha == look(GUARD).sha, "from which the branch would be made"
+        read_snapshot(place)
+    assert base_snapshot(place).sha == read_snapshot(GUARD).sha, "from which the branch would be made"
     push(place, lambda _: {"new.json": b"[]"}, "Seven")
-    assert "new.json" in look(place).files
+    assert "new.json" in read_snapshot(place).files
 
 
 @pytest.mark.usefixtures("impatient")
@@ -206,7 +206,7 @@ def test_a_commit_whose_connection_is_reset_is_there_once(fresh_hub, drop):
 )
 def test_any_other_connection_may_be_reset_too(fresh_hub, request_, drop):
     fresh_hub.fault(request_, drop=drop)
-    push(Place(kind="model", repo_id="acme/guard", gated="auto", tag="v1", public=True), lambda _: FILES, "A guard")
+    push(Target(kind="model", repo_id="acme/guard", gated="auto", tag="v1", public=True), lambda _: FILES, "A guard")
     assert contents(revision="v1") == FILES
     assert not HfApi().model_info("acme/guard").private
 
@@ -218,7 +218,7 @@ def test_any_other_connection_may_be_reset_too(fresh_hub, request_, drop):
 )
 def test_every_other_request_of_a_push_may_fail_too(fresh_hub, request_):
     fresh_hub.fault(request_, 500, times=1)
-    push(Place(kind="model", repo_id="acme/guard", gated="auto", tag="v1", public=True), lambda _: FILES, "A guard")
+    push(Target(kind="model", repo_id="acme/guard", gated="auto", tag="v1", public=True), lambda _: FILES, "A guard")
     assert contents(revision="v1") == FILES
     assert not HfApi().model_info("acme/guard").private
 
@@ -240,14 +240,14 @@ def test_trouble_that_stays_is_one_line(fresh_hub):
         ("bob/guard", "hf_alice", r"this token may not write there \(403\)"),
         ("acme/guard", "hf_wrong", r"the Hub does not know this token \(401\)"),
         ("acme/guard", "hf_alice_read", r"this token may not write there \(403\)"),
-        ("no id", "hf_alice", "no id of the Hub; expected OWNER/NAME"),
-        ("acme/guard/more", "hf_alice", "no id of the Hub; expected OWNER/NAME"),
+        ("no id", "hf_alice", "not an id of the Hub; expected OWNER/NAME"),
+        ("acme/guard/more", "hf_alice", "not an id of the Hub; expected OWNER/NAME"),
     ],
 )
 def test_who_may_not_is_told_the_way_out(fresh_hub, monkeypatch, repo_id, token, says):
     monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(HubError, match=f"^{re.escape(repo_id)}: {says}"):
-        push(Place(kind="model", repo_id=repo_id), lambda _: FILES, "A guard")
+        push(Target(kind="model", repo_id=repo_id), lambda _: FILES, "A guard")
 
 
 def test_a_card_that_the_hub_refuses_is_refused_before_the_upload(fresh_hub):
@@ -261,7 +261,7 @@ def test_four_at_once_all_succeed_and_a_reader_only_sees_whole_states(fresh_hub)
     push(GUARD, lambda _: {"a.txt": b"", "b.txt": b""}, "Begin")
 
     def build(name: str):
-        def add(standing: Standing):
+        def add(standing: Snapshot):
             lines = standing.read("a.txt").read_bytes() + f"{name}\n".encode()
             return {"a.txt": lines, "b.txt": lines}
 

@@ -18,13 +18,13 @@ from rarecase.data.parquet import read_parquet
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform, hash_of
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub import commit as pushing
-from rarecase.hub.commit import Place, Pushed, push
+from rarecase.hub.commit import Pushed, Target, push
+from rarecase.hub.errors import RETRY
 from rarecase.publish.dataset import read_release, require_license
 from rarecase.publish.kinds import publish_dataset
 from rarecase.publish.remove import remove
 
-PLACE = Place(kind="dataset", repo_id="acme/safety")
+PLACE = Target(kind="dataset", repo_id="acme/safety")
 
 
 def split(name: str, *indices: int) -> Dataset:
@@ -47,7 +47,7 @@ def release(folder: Path, *configs: str, test: int = 9, source: str | None = Non
     return folder
 
 
-def publish(folder: Path, place: Place = PLACE, **more) -> Pushed:
+def publish(folder: Path, place: Target = PLACE, **more) -> Pushed:
     return publish_dataset(folder, place, "cc-by-4.0", **more)
 
 
@@ -103,7 +103,7 @@ def test_a_strategy_that_somebody_acquired_by_before_is_named_when_it_is_replace
     table = {"train": split("pool", 20, 21), "test": split("test", *range(9))}
     write_release(tmp_path / "two", {"cluster": table}, default="cluster", title="Posts", taxonomy=Taxonomy.default())
     with pytest.warns(
-        UserWarning, match=r"cluster stands there with other texts .* \(rows: 3\), which are replaced \(rows: 2\)"
+        UserWarning, match=r"cluster exists with other texts .* \(rows: 3\), which are replaced \(rows: 2\)"
     ):
         publish(tmp_path / "two")
 
@@ -177,7 +177,7 @@ def test_a_row_that_is_not_there_is_named_and_nothing_changes(fresh_hub, tmp_pat
 def test_a_removal_whose_answer_is_lost_is_counted_all_the_same(fresh_hub, tmp_path, monkeypatch):
     folder = release(tmp_path / "data", "bootstrap", "cluster")
     publish(folder)
-    monkeypatch.setattr(pushing, "_wait", lambda seconds: None)
+    monkeypatch.setattr(RETRY, "wait", lambda seconds: None)
     fresh_hub.fault("/commit/", drop="after")
     done = remove("acme/safety", [read_parquet(folder / "bootstrap" / "train.parquet")["id"][1]])
     assert (done.rows, done.variations, facts()["version"]) == (1, 0, 2)
@@ -188,7 +188,7 @@ def test_the_demo_that_still_shows_the_rows_is_named(fresh_hub, tmp_path):
     publish(folder)
     first, second = read_parquet(folder / "bootstrap" / "train.parquet")["id"][1:]
     assert remove("acme/safety", [first]).demo is None
-    space = Place(kind="space", repo_id="acme/safety-demo")
+    space = Target(kind="space", repo_id="acme/safety-demo")
     push(space, lambda _: {"app.py": b"", "demo.json": b"{}"}, "Add the demo")
     assert remove("acme/safety", [second]).demo == "acme/safety-demo"
 
@@ -210,7 +210,7 @@ def test_a_purge_deletes_no_file_that_somebody_adds_meanwhile(fresh_hub, tmp_pat
 def test_a_purge_waits_for_pull_requests_that_could_hold_the_rows(fresh_hub, tmp_path):
     folder = release(tmp_path / "data", "bootstrap", "cluster")
     before = publish(folder).revision
-    publish(release(tmp_path / "other", "random"), Place(kind="dataset", repo_id="acme/safety", create_pr=True))
+    publish(release(tmp_path / "other", "random"), Target(kind="dataset", repo_id="acme/safety", create_pr=True))
     wanted = [read_parquet(folder / "cluster" / "train.parquet")["id"][1]]
     with pytest.raises(ConfigError, match=r"--purge: acme/safety has the open pull request 1, .*/discussions/1\)"):
         remove("acme/safety", wanted, purge=True)
@@ -221,7 +221,7 @@ def test_a_purge_waits_for_pull_requests_that_could_hold_the_rows(fresh_hub, tmp
 
 def test_a_purge_leaves_no_older_revision_no_tag_and_no_file_behind(fresh_hub, tmp_path):
     folder = release(tmp_path / "data", "bootstrap", "cluster")
-    old = publish(folder, Place(kind="dataset", repo_id="acme/safety", tag="v1")).revision
+    old = publish(folder, Target(kind="dataset", repo_id="acme/safety", tag="v1")).revision
     table = read_parquet(folder / "cluster" / "train.parquet")
     held = {f.file_oid for f in HfApi().list_lfs_files("acme/safety", repo_type="dataset")}
     done = remove("acme/safety", [table["id"][1]], purge=True)

@@ -15,7 +15,7 @@ from rarecase.data.arrow import rows
 from rarecase.data.parquet import read_parquet
 from rarecase.data.release import write_release
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub.commit import Place, push
+from rarecase.hub.commit import Target, push
 from rarecase.publish.kinds import (
     dataset_on_hub,
     model_on_hub,
@@ -30,10 +30,10 @@ from rarecase.publish.remove import remove
 from rarecase.runs.train import train
 from rarecase.settings.config import TrainConfig
 
-DATA = Place(kind="dataset", repo_id="acme/safety")
-OPEN = Place(kind="dataset", repo_id="acme/safety", public=True)
-DEMO = Place(kind="space", repo_id="acme/safety-demo")
-GUARD = Place(kind="model", repo_id="acme/safety-guard")
+DATA = Target(kind="dataset", repo_id="acme/safety")
+OPEN = Target(kind="dataset", repo_id="acme/safety", public=True)
+DEMO = Target(kind="space", repo_id="acme/safety-demo")
+GUARD = Target(kind="model", repo_id="acme/safety-guard")
 FOREIGN = {"README.md": b"---\nlicense: mit\n---\n# Mine\n", "model.safetensors": b"w" * 10, "app.py": b"print()\n"}
 
 
@@ -71,15 +71,15 @@ def other_test(folder: Path, data: Path, *configs: str) -> Path:
     return folder
 
 
-def private(place: Place) -> bool:
+def private(place: Target) -> bool:
     return HfApi().repo_info(place.repo_id, repo_type=place.kind).private
 
 
-def there(place: Place) -> bool:
+def there(place: Target) -> bool:
     return HfApi().repo_exists(place.repo_id, repo_type=place.kind)
 
 
-def read(place: Place, path: str) -> Path:
+def read(place: Target, path: str) -> Path:
     return Path(hf_hub_download(place.repo_id, path, repo_type=place.kind))
 
 
@@ -105,9 +105,9 @@ def test_what_is_published_together_names_each_other(fresh_hub, data, guard):
 @pytest.mark.parametrize("gated", ["by an earlier push", "by this push", "by nobody"])
 def test_the_space_is_never_more_public_than_its_data(fresh_hub, data, gated):
     if gated == "by an earlier push":
-        publish_dataset(data, Place(kind="dataset", repo_id="acme/safety", gated="manual"), "cc-by-4.0")
+        publish_dataset(data, Target(kind="dataset", repo_id="acme/safety", gated="manual"), "cc-by-4.0")
     flag = "manual" if gated == "by this push" else None
-    place = Place(kind="dataset", repo_id="acme/safety", public=True, gated=flag)
+    place = Target(kind="dataset", repo_id="acme/safety", public=True, gated=flag)
     plan = Plan()
     publish_all(data, place, "cc-by-4.0", send=plan)
     pushed = publish_all(data, place, "cc-by-4.0")
@@ -120,7 +120,7 @@ def test_the_space_is_never_more_public_than_its_data(fresh_hub, data, gated):
 def test_a_space_that_everybody_sees_stops_data_that_not_everybody_may(fresh_hub, data, flags):
     publish_all(data, OPEN, "cc-by-4.0")
     before = HfApi().dataset_info("acme/safety").sha
-    place = Place(kind="dataset", repo_id="acme/safety", public=True, gated="manual")
+    place = Target(kind="dataset", repo_id="acme/safety", public=True, gated="manual")
     line = r"^acme/safety-demo is public, but its data acme/safety is gated, .*`hf repos settings acme/safety-demo "
     with pytest.raises(ConfigError, match=line) as said:
         publish_all(data, place, "cc-by-4.0")
@@ -129,7 +129,7 @@ def test_a_space_that_everybody_sees_stops_data_that_not_everybody_may(fresh_hub
     HfApi().update_repo_settings("acme/safety", repo_type="dataset", gated="manual")
     with pytest.raises(ConfigError, match=line):
         publish_demo(
-            data, Place(kind="space", repo_id="acme/safety-demo", **flags), dataset=dataset_on_hub("acme/safety")
+            data, Target(kind="space", repo_id="acme/safety-demo", **flags), dataset=dataset_on_hub("acme/safety")
         )
     HfApi().update_repo_settings("acme/safety-demo", repo_type="space", private=True)
     publish_all(data, place, "cc-by-4.0")
@@ -140,12 +140,12 @@ def test_a_demo_of_private_data_is_not_made_public(fresh_hub, data):
     pushed = publish_dataset(data, DATA, "cc-by-4.0")
     shown = DatasetRef("acme/safety", "cluster", pushed.revision)
     with pytest.raises(ConfigError, match="acme/safety-demo: --public, but its data acme/safety is private"):
-        publish_demo(data, Place(kind="space", repo_id="acme/safety-demo", public=True), dataset=shown)
+        publish_demo(data, Target(kind="space", repo_id="acme/safety-demo", public=True), dataset=shown)
     assert not there(DEMO)
 
 
 def test_all_of_them_as_pull_requests_make_nothing_public(fresh_hub, data):
-    place = Place(kind="dataset", repo_id="acme/safety", public=True, create_pr=True)
+    place = Target(kind="dataset", repo_id="acme/safety", public=True, create_pr=True)
     with pytest.raises(ConfigError, match="--public with --create-pr"):
         publish_all(data, place, "cc-by-4.0")
     assert not there(DATA)

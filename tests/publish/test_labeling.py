@@ -26,13 +26,13 @@ from rarecase.core.errors import ConfigError, DataError, HubError
 from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import texts
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub import commit as pushing
-from rarecase.hub.commit import Place
+from rarecase.hub.commit import Target
+from rarecase.hub.errors import RETRY
 from rarecase.labeling.store.store import open_store
 from rarecase.publish.labeling import publish_labeling, space_files, space_token
 from rarecase.publish.plan import Plan
 
-PLACE = Place(kind="space", repo_id="acme/labeling")
+PLACE = Target(kind="space", repo_id="acme/labeling")
 TOKEN = "hf_of_the_space_alone"
 ROLES = "owners: [alice]\nannotators: [ann, bob]\n"
 HOME = Path(rarecase.__file__).parent
@@ -50,7 +50,7 @@ def folder(tmp_path) -> Path:
 def publish(folder, monkeypatch, capsys):
     """The command; gives its exit status, what it printed, and what it said."""
     monkeypatch.setenv("SPACE_TOKEN", TOKEN)
-    monkeypatch.setattr(pushing, "_wait", lambda seconds: None)
+    monkeypatch.setattr(RETRY, "wait", lambda seconds: None)
     flags = [
         "--repo",
         "acme/labeling",

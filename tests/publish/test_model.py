@@ -21,7 +21,7 @@ from transformers import pipeline
 
 from rarecase.core.errors import ModelError
 from rarecase.data.arrow import matrix
-from rarecase.hub.commit import Place, push
+from rarecase.hub.commit import Target, push
 from rarecase.learn import load_learner
 from rarecase.models.checkpoint import resolve
 from rarecase.publish.model import DatasetRef, Model, model_card, model_files, read_model
@@ -200,7 +200,7 @@ def test_the_usage_of_a_frozen_one_works_without_a_pickle(frozen, fresh_hub):
     assert ModelCard(card).data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
     assert "pipeline(" not in card
     assert "A stock `pipeline` cannot load it" in card
-    push(Place(kind="model", repo_id="acme/frozen"), lambda _: files, "A guard")
+    push(Target(kind="model", repo_id="acme/frozen"), lambda _: files, "A guard")
     code, shown = USAGE.search(card)[1], {}
     exec(code.replace("dict(zip", "shown = dict(zip"), shown)
     bicycle = load_learner(frozen).score(Dataset.from_dict({"text": ["How do I repair a flat bicycle tyre?"]}))
@@ -224,7 +224,7 @@ def test_the_usage_of_one_that_was_tuned_by_contrast_works_without_a_pickle(cont
         "--learner setfit --model packaged --seed 0 --precision fp32 --updates 2 --learning-rate 2e-05 "
         "--class-weights balanced --out" in card
     )
-    push(Place(kind="model", repo_id="acme/contrasted"), lambda _: files, "A guard")
+    push(Target(kind="model", repo_id="acme/contrasted"), lambda _: files, "A guard")
     code, shown = USAGE.search(card)[1], {}
     exec(code.replace("dict(zip", "shown = dict(zip"), shown)
     bicycle = load_learner(contrasted).score(Dataset.from_dict({"text": ["How do I repair a flat bicycle tyre?"]}))
@@ -240,7 +240,7 @@ def test_updates_that_were_not_made_are_no_flag(contrasted):
 
 def test_the_usage_of_a_fine_tuned_one_works(guard, fresh_hub):
     files = model_files(guard, repo_id="acme/guard", license="mit", dataset=DATASET)
-    push(Place(kind="model", repo_id="acme/guard"), lambda _: files, "A guard")
+    push(Target(kind="model", repo_id="acme/guard"), lambda _: files, "A guard")
     shown: dict[str, Any] = {}
     code = USAGE.search(files["README.md"].decode())[1]
     exec(code.replace('guard("How', 'shown = guard("How'), shown)

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 
 if TYPE_CHECKING:
-    from rarecase.hub.commit import Kind, Place, Pushed
+    from rarecase.hub.commit import Kind, Pushed, Target
     from rarecase.publish.kinds import Send
 
 app = App(name="publish", help="Publish to the Hub what a run acquired and trained; private unless you say --public.")
@@ -77,8 +77,8 @@ def publish_dataset(folder: Path, /, to: ToFlags, data: DataFlags = Data()) -> N
     """
     from rarecase.publish import kinds
 
-    place, send = _begin(to, "dataset")
-    _end(to, [kinds.publish_dataset(folder, place, _license(to), **_said(data), send=send)], send)
+    target, send = _begin(to, "dataset")
+    _end(to, [kinds.publish_dataset(folder, target, _license(to), **_said(data), send=send)], send)
 
 
 @app.command(name="model")
@@ -92,9 +92,9 @@ def publish_model(folder: Path, /, to: ToFlags, *, dataset: str | None = None) -
     """
     from rarecase.publish import kinds
 
-    place, send = _begin(to, "model")
+    target, send = _begin(to, "model")
     on = kinds.dataset_on_hub(dataset, folder) if dataset else None
-    _end(to, [kinds.publish_model(folder, place, _license(to), dataset=on, send=send)], send)
+    _end(to, [kinds.publish_model(folder, target, _license(to), dataset=on, send=send)], send)
 
 
 @app.command(name="demo")
@@ -114,10 +114,10 @@ def publish_demo(folder: Path, /, to: ToFlags, *, dataset: str | None = None, mo
     if to.license:
         raise ConfigError(f"--license {to.license}: a demo is code, and comes under the licence of that; leave it out")
 
-    place, send = _begin(to, "space")
+    target, send = _begin(to, "space")
     shown = kinds.dataset_on_hub(dataset or to.repo.removesuffix("-demo"))
     answering = kinds.model_on_hub(model) if model else None
-    _end(to, [kinds.publish_demo(folder, place, dataset=shown, model=answering, send=send)], send)
+    _end(to, [kinds.publish_demo(folder, target, dataset=shown, model=answering, send=send)], send)
 
 
 @app.command(name="labeling")
@@ -166,11 +166,11 @@ def publish_labeling(
     require_sense(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
     told = {"votes": votes, "lease": lease, "consensus": consensus, "calibrate_every": calibrate_every}
     to = To(repo=repo, dry_run=dry_run, format=format)
-    place, send = _begin(to, "space")
+    target, send = _begin(to, "space")
     token = labeling.space_token(space_token_env)
     done = labeling.publish_labeling(
         folder,
-        place,
+        target,
         roles=roles,
         token=token,
         visibility=visibility,
@@ -199,8 +199,8 @@ def publish_all(
     """
     from rarecase.publish import kinds
 
-    place, send = _begin(to, "dataset")
-    _end(to, kinds.publish_all(folder, place, _license(to), models=models or [], **_said(data), send=send), send)
+    target, send = _begin(to, "dataset")
+    _end(to, kinds.publish_all(folder, target, _license(to), models=models or [], **_said(data), send=send), send)
 
 
 @app.command
@@ -239,12 +239,12 @@ def remove(
         print(f"{done.demo} shows an older revision; publish it again (rarecase publish demo)", file=sys.stderr)
 
 
-def _begin(to: To, kind: "Kind") -> "tuple[Place, Send]":
-    """The place, and what sends things there: a push, or in a dry run what shows them."""
-    from rarecase.hub.commit import Place, push
+def _begin(to: To, kind: "Kind") -> "tuple[Target, Send]":
+    """The target, and what sends things there: a push, or in a dry run what shows them."""
+    from rarecase.hub.commit import Target, push
     from rarecase.publish.plan import Plan
 
-    place = Place(
+    target = Target(
         kind=kind,
         repo_id=to.repo,
         public=to.public,
@@ -255,7 +255,7 @@ def _begin(to: To, kind: "Kind") -> "tuple[Place, Send]":
     )
     if to.public and not to.yes and not to.dry_run:
         _ask(to.repo)
-    return place, Plan() if to.dry_run else push
+    return target, Plan() if to.dry_run else push
 
 
 def _ask(repo: str) -> None:

@@ -1,62 +1,42 @@
 """
-One repository filled in one commit, whatever happens in between.
+One repository filled in one commit.
 
-A push reads what stands on the branch, builds what should stand there, and commits the difference with the commit it
-read as parent. Readers see the old state or the new one. Where somebody else was faster (412), or the answer got lost,
-it reads and builds again: so two people can push different things at once, and a push that was killed is repeated.
+A push reads the branch, builds what it should hold, and commits the difference with the commit it read as parent, so
+readers see the old state or the new one. Where another commit came first (412), or the answer got lost, it reads and
+builds again: two people can push different things at once, and a push that was killed is repeated.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, hf_hub_download
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils.sha import git_hash
 
 from rarecase.core.errors import ConfigError, HubError
-from rarecase.hub.errors import ERRORS, answers, passing, status
+from rarecase.hub.errors import ERRORS, RETRY, hub_errors, is_temporary, retried, status
 
 Kind = Literal["dataset", "model", "space"]
-# Path in the repo → its bytes, the local file that holds them, or None where it is to go.
+# Path in the repo → its bytes, the local file that holds them, or None where it is to be deleted.
 Files = Mapping[str, bytes | Path | None]
 Operations = list[CommitOperationAdd | CommitOperationDelete]
 
-ATTEMPTS = 6  # with an error of the Hub or the connection, waiting 1, 2, 4, … seconds
-RACES = 40  # lost to other people's commits, before it must be something else
-
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """
-    Where something goes, and who may see it there.
-
-    Args:
-        kind (`str`): `dataset`, `model` or `space`.
-        repo_id (`str`): `owner/name`.
-        public (`bool`): a repository that is private is made public once it is filled and tagged.
-        gated (`str`, *optional*): `auto` or `manual`: readers ask for access first. Not for Spaces.
-        revision (`str`, *optional*): the branch, made where there is none; by default `main`.
-        tag (`str`, *optional*): the name that the new state gets; not with `create_pr`.
-        create_pr (`bool`): open a pull request instead of committing to the branch. `public` then only says that a
-            repository which is public already may get it.
-
-    Raises:
-        `ConfigError`: where a setting would have no effect.
-    """
+class Target:
+    """The branch of a repository that is pushed to, and who may see it; refuses options without effect."""
 
     kind: Kind
     repo_id: str
-    public: bool = False
-    gated: Literal["auto", "manual"] | None = None
-    revision: str | None = None
-    tag: str | None = None
-    create_pr: bool = False
+    public: bool = False  # a private repository becomes public once it is filled and tagged
+    gated: Literal["auto", "manual"] | None = None  # readers ask for access first; not for Spaces
+    revision: str | None = None  # the branch, made where there is none; `main` by default
+    tag: str | None = None  # of the new state; not with `create_pr`
+    create_pr: bool = False  # `public` then only allows a pull request to a repository that is public already
 
     def __post_init__(self) -> None:
         if self.create_pr and self.tag:
@@ -66,254 +46,192 @@ class Place:
         if self.kind == "space" and self.gated:
             raise ConfigError(f"--gated {self.gated}: there are no gated Spaces; leave it out, a Space can be private")
 
+    @property
+    def repo(self) -> dict[str, Any]:
+        """The repository, as the arguments that the client calls share."""
+        return {"repo_id": self.repo_id, "repo_type": self.kind}
+
+    @property
+    def url(self) -> str:
+        """The page of the repository."""
+        return f"{HfApi().endpoint}/{'' if self.kind == 'model' else self.kind + 's/'}{self.repo_id}"
+
 
 @dataclass(frozen=True)
-class Standing:
-    """
-    What stands on a branch now; nothing, where there is no such repository yet.
+class Snapshot:
+    """What a branch holds at one commit; empty where there is no such repository yet."""
 
-    Args:
-        place (`Place`): where.
-        sha (`str`, *optional*): the commit that was read.
-        private (`bool`): whether only members see it.
-        gated (`bool`): whether readers have to ask first.
-        files (`Mapping[str, RepoFile]`): by path.
-    """
-
-    place: Place
+    target: Target
     sha: str | None = None
     private: bool = True
     gated: bool = False
-    files: Mapping[str, RepoFile] = field(default_factory=dict)
+    files: Mapping[str, RepoFile] = field(default_factory=dict)  # by path
 
     def read(self, path: str) -> Path:
-        """The file as it stood at that commit, in the cache."""
-        place = self.place
-        return Path(hf_hub_download(place.repo_id, path, repo_type=place.kind, revision=self.sha))
+        """A file at that commit, in the cache of the client."""
+        return retried(
+            self.target.repo_id,
+            lambda: Path(hf_hub_download(**self.target.repo, filename=path, revision=self.sha)),
+        )
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """
-    What came of it; `rarecase publish --format json` prints these.
-
-    Args:
-        kind (`str`): `dataset`, `model` or `space`.
-        repo_id (`str`): `owner/name`.
-        revision (`str`): the commit that holds it.
-        url (`str`): for people; of the pull request where one was opened.
-        private (`bool`): whether only members see it.
-        files (`tuple[str, ...]`): what stands in the repository by this push, sorted.
-        changed (`bool`): whether anything had to be uploaded.
-    """
+    """The result of a push; `rarecase publish --format json` prints these fields."""
 
     kind: Kind
     repo_id: str
-    revision: str
-    url: str
+    revision: str  # the commit
+    url: str  # of the pull request, where one was opened
     private: bool
-    files: tuple[str, ...]
-    changed: bool
+    files: tuple[str, ...]  # sorted
+    changed: bool  # whether anything had to be uploaded
 
 
-def push(place: Place, build: Callable[[Standing], Files], message: str) -> Pushed:
+def push(target: Target, build: Callable[[Snapshot], Files], message: str) -> Pushed:
     """
     Fills a repository: created private, gated, filled in one commit, tagged, and only then made public.
 
-    Args:
-        place (`Place`): where to.
-        build (`Callable`): what should stand there, given what does; called again after a lost race, so it merges.
-        message (`str`): of the commit.
-
-    Raises:
-        `ConfigError`: where the repository is public and `place.public` was not said, or the tag names another state.
-        `HubError`: where the Hub refuses or does not answer, in one line.
-
-    Example:
-        >>> push(Place(kind="model", repo_id="acme/guard"), lambda standing: {"README.md": b"# Guard"}, "A guard")
+    `build` gives the files for a snapshot; it is called again after a lost race, so it merges.
     """
-    api = HfApi()
-    with answers(place.repo_id), discreet():
-        standing = persistently(lambda: _open(api, place))
-        before = standing.sha
-        files, commit, url = _commit(api, place, build, message)
-        if place.tag:
-            persistently(lambda: _tag(api, place, commit))
-        private = standing.private
-        if place.public and private:
-            persistently(lambda: api.update_repo_settings(place.repo_id, repo_type=place.kind, private=False))
+    api, repo_id = HfApi(), target.repo_id
+    with hub_errors(repo_id), without_debug_logs():
+        before = retried(repo_id, lambda: _open(api, target))
+        files, commit, url = _commit(api, target, build, message)
+        if target.tag:
+            retried(repo_id, lambda: _tag(api, target, commit))
+        private = before.private
+        if target.public and private:
+            retried(repo_id, lambda: api.update_repo_settings(**target.repo, private=False))
             private = False
-    return Pushed(
-        kind=place.kind,
-        repo_id=place.repo_id,
-        revision=commit,
-        url=url,
-        private=private,
-        files=tuple(sorted(path for path, content in files.items() if content is not None)),
-        changed=commit != before,
-    )
+    paths = tuple(sorted(path for path, content in files.items() if content is not None))
+    return Pushed(target.kind, repo_id, commit, url, private, paths, changed=commit != before.sha)
 
 
-def look(place: Place) -> Standing:
-    """
-    What stands at a place, without changing anything.
-
-    Raises:
-        `ConfigError`: where the repository has no such branch, tag or commit.
-        `HubError`: where the Hub does not answer.
-    """
+def read_snapshot(target: Target) -> Snapshot:
+    """What a branch, tag or commit holds; a `ConfigError` where the repository has no such revision."""
     try:
-        with answers(place.repo_id):
-            return persistently(lambda: _stand(HfApi(), place))
+        return retried(target.repo_id, lambda: _snapshot(HfApi(), target))
     except HubError as error:
         if isinstance(error.__cause__, RevisionNotFoundError):
             raise ConfigError(
-                f"{place.repo_id}@{place.revision}: no such branch, tag or commit; take one that is there"
+                f"{target.repo_id}@{target.revision}: no such branch, tag or commit; take one that is there"
             ) from None
         raise
 
 
-def base(place: Place) -> Standing:
-    """
-    What a push to a place begins with, without changing anything: a branch that is yet to be made is made from main.
-
-    Raises:
-        `HubError`: where the Hub does not answer.
-    """
-    with answers(place.repo_id):
-        return persistently(lambda: _base(HfApi(), place))
+def base_snapshot(target: Target) -> Snapshot:
+    """What a push begins with: the branch, or `main` where the branch is yet to be made."""
+    return retried(target.repo_id, lambda: _base(HfApi(), target))
 
 
-def require_public_is_meant(standing: Standing) -> None:
-    """
-    Stops before anything reaches a repository that everybody sees, or all see what nobody asked to show them.
-
-    Raises:
-        `ConfigError`: where it is public and `place.public` was not said, or was said of a pull request to a private
-            one: what would become public is not what is proposed, but what stands there.
-    """
-    place = standing.place
-    if not standing.private and not place.public:
+def require_public_is_meant(snapshot: Snapshot) -> None:
+    """Stops before anything reaches a public repository, or a private one becomes public, without being asked for."""
+    target = snapshot.target
+    if not snapshot.private and not target.public:
         raise ConfigError(
-            f"{place.repo_id} is public already, and what is pushed can be read by anybody; repeat with --public if "
+            f"{target.repo_id} is public already, and anybody can read what is pushed; repeat with --public if "
             "that is meant, or name another --repo"
         )
-    if standing.private and place.public and place.create_pr:
+    if snapshot.private and target.public and target.create_pr:  # it would show what stands there, not the proposal
         raise ConfigError(
-            f"{place.repo_id} is private, and a pull request makes nothing public; leave out --public or --create-pr"
+            f"{target.repo_id} is private, and a pull request makes nothing public; leave out --public or --create-pr"
         )
 
 
-def refuse_foreign(standing: Standing) -> None:
-    """
-    Stops before files of somebody else are overwritten: to be called where nothing of ours is among them.
-
-    Raises:
-        `ConfigError`: where the repository holds more than what the Hub puts there itself.
-    """
-    foreign = sorted(set(standing.files) - {".gitattributes", "README.md"})
+def refuse_foreign(snapshot: Snapshot) -> None:
+    """Stops before files of somebody else are overwritten; for a repository that holds no file of ours."""
+    foreign = sorted(set(snapshot.files) - {".gitattributes", "README.md"})
     if foreign:
         raise ConfigError(
-            f"{standing.place.repo_id}: holds {foreign[0]}, which rarecase did not write; name another --repo"
+            f"{snapshot.target.repo_id}: holds {foreign[0]}, which rarecase did not write; name another --repo"
         )
 
 
-def url_of(place: Place) -> str:
-    """Where people look at it."""
-    return f"{HfApi().endpoint}/{'' if place.kind == 'model' else place.kind + 's/'}{place.repo_id}"
+def _open(api: HfApi, target: Target) -> Snapshot:
+    """The repository, created private where there is none; nothing is made public here."""
+    snapshot = _base(api, target)
+    require_public_is_meant(snapshot)
+    if snapshot.sha is None:
+        sdk = "gradio" if target.kind == "space" else None
+        api.create_repo(**target.repo, private=True, exist_ok=True, space_sdk=sdk)
+    if target.gated:
+        api.update_repo_settings(**target.repo, gated=target.gated)
+    if target.revision:
+        api.create_branch(**target.repo, branch=target.revision, exist_ok=True)
+    return snapshot if snapshot.sha else _base(api, target)
 
 
-def _open(api: HfApi, place: Place) -> Standing:
-    """The repository as it stands, made where there is none; nothing is made public here."""
-    standing = _base(api, place)
-    require_public_is_meant(standing)
-    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
-    if standing.sha is None:
-        api.create_repo(**repo, private=True, exist_ok=True, space_sdk="gradio" if place.kind == "space" else None)
-    if place.gated and place.kind != "space":
-        api.update_repo_settings(**repo, gated=place.gated)
-    if place.revision:
-        api.create_branch(**repo, branch=place.revision, exist_ok=True)
-    return standing if standing.sha else _base(api, place)
-
-
-def _base(api: HfApi, place: Place) -> Standing:
+def _base(api: HfApi, target: Target) -> Snapshot:
     try:
-        return _stand(api, place)
+        return _snapshot(api, target)
     except RevisionNotFoundError:
-        return replace(_stand(api, replace(place, revision=None)), place=place)
+        return replace(_snapshot(api, replace(target, revision=None)), target=target)
 
 
-def _stand(api: HfApi, place: Place) -> Standing:
-    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
+def _snapshot(api: HfApi, target: Target) -> Snapshot:
     try:
-        info = api.repo_info(**repo, revision=place.revision)
+        info = api.repo_info(**target.repo, revision=target.revision)
     except RepositoryNotFoundError:
-        return Standing(place)
-    tree = api.list_repo_tree(**repo, recursive=True, revision=info.sha)
+        return Snapshot(target)
+    tree = api.list_repo_tree(**target.repo, recursive=True, revision=info.sha)
     files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
-    return Standing(place, info.sha, bool(info.private), bool(getattr(info, "gated", False)), files)
+    return Snapshot(target, info.sha, bool(info.private), bool(getattr(info, "gated", False)), files)
 
 
-def _commit(api: HfApi, place: Place, build: Callable[[Standing], Files], message: str) -> tuple[Files, str, str]:
-    """What was to stand there, the commit that holds it, and where people look at that."""
+def _commit(api: HfApi, target: Target, build: Callable[[Snapshot], Files], message: str) -> tuple[Files, str, str]:
+    """The files, the commit that holds them, and its page."""
     races = errors = 0
     while True:
         try:
-            standing = _base(api, place)
-            files = build(standing)
-            operations = _operations(files, standing)
-            if place.tag:
-                _require_free_tag(api, standing, operations)
-            asked = _asked(api, place, operations, message) if place.create_pr else None
-            if asked:
-                return files, *asked
+            snapshot = _base(api, target)
+            files = build(snapshot)
+            operations = _operations(files, snapshot)
+            if target.tag:
+                _require_free_tag(api, snapshot, operations)
+            proposed = _open_pull_request(api, target, operations, message) if target.create_pr else None
+            if proposed:
+                return files, *proposed
             commit = api.create_commit(
-                place.repo_id,
-                repo_type=place.kind,
+                **target.repo,
                 operations=operations,
                 commit_message=message,
-                revision=place.revision,
-                create_pr=place.create_pr,
-                parent_commit=standing.sha,
+                revision=target.revision,
+                create_pr=target.create_pr,
+                parent_commit=snapshot.sha,
             )
-            return files, commit.oid, commit.pr_url or url_of(place)
+            return files, commit.oid, commit.pr_url or target.url
         except ERRORS as error:
             lost = status(error) == 412
             races, errors = races + lost, errors + (not lost)
-            if (not lost and not passing(error)) or errors >= ATTEMPTS or races >= RACES:
+            if (not lost and not is_temporary(error)) or errors >= RETRY.attempts or races >= RETRY.races:
                 raise
-            _wait(min(races, 4) / 2 if lost else 2.0 ** (errors - 1))
+            RETRY.wait(min(races, 4) / 2 if lost else 2.0 ** (errors - 1))
 
 
-def _operations(files: Files, standing: Standing) -> Operations:
+def _operations(files: Files, snapshot: Snapshot) -> Operations:
     return [
         CommitOperationDelete(path) if content is None else CommitOperationAdd(path, content)
         for path, content in sorted(files.items())
-        if content is not None or path in standing.files
+        if content is not None or path in snapshot.files
     ]
 
 
-def _asked(api: HfApi, place: Place, operations: Operations, title: str) -> tuple[str, str] | None:
-    """
-    The commit and the address of an open pull request of one's own that asks for just this: the answer to an earlier
-    attempt, or to an earlier command, may have been lost.
-    """
-    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
-    me, branch = api.whoami()["name"], f"refs/heads/{place.revision or 'main'}"
-    for found in api.get_repo_discussions(**repo, author=me, discussion_type="pull_request"):
+def _open_pull_request(api: HfApi, target: Target, operations: Operations, title: str) -> tuple[str, str] | None:
+    """Commit and page of an own open pull request with these changes: an earlier answer may be lost."""
+    me, branch = api.whoami()["name"], f"refs/heads/{target.revision or 'main'}"
+    for found in api.get_repo_discussions(**target.repo, author=me, discussion_type="pull_request"):
         if (found.author, found.title) != (me, title) or found.status not in ("open", "draft"):
             continue
-        standing = _stand(api, replace(place, revision=found.git_reference))
-        details = api.get_discussion_details(**repo, discussion_num=found.num)
-        if details.target_branch == branch and _holds(standing, operations):
-            return str(standing.sha), found.url
+        snapshot = _snapshot(api, replace(target, revision=found.git_reference))
+        details = api.get_discussion_details(**target.repo, discussion_num=found.num)
+        if details.target_branch == branch and _changes_nothing(snapshot, operations):
+            return str(snapshot.sha), found.url
     return None
 
 
-def _holds(standing: Standing, operations: Operations) -> bool:
-    """Whether a commit of these would change nothing."""
-    return all(_is(standing.files.get(operation.path_in_repo), operation) for operation in operations)
+def _changes_nothing(snapshot: Snapshot, operations: Operations) -> bool:
+    return all(_is(snapshot.files.get(operation.path_in_repo), operation) for operation in operations)
 
 
 def _is(file: RepoFile | None, operation: CommitOperationAdd | CommitOperationDelete) -> bool:
@@ -325,56 +243,38 @@ def _is(file: RepoFile | None, operation: CommitOperationAdd | CommitOperationDe
         return bool(file.blob_id == git_hash(content.read()))
 
 
-def _tags(api: HfApi, place: Place) -> dict[str, str]:
+def _tags(api: HfApi, target: Target) -> dict[str, str]:
     """The commit of each tag."""
-    refs = api.list_repo_refs(place.repo_id, repo_type=place.kind)
-    return {ref.name: ref.target_commit for ref in refs.tags}
+    return {ref.name: ref.target_commit for ref in api.list_repo_refs(**target.repo).tags}
 
 
-def _require_free_tag(api: HfApi, standing: Standing, operations: Operations) -> None:
-    """Before the commit: stops where the tag stands already, unless it is on just this state."""
-    place = standing.place
-    at = _tags(api, place).get(str(place.tag))
-    if at is not None and not (at == standing.sha and _holds(standing, operations)):
+def _require_free_tag(api: HfApi, snapshot: Snapshot, operations: Operations) -> None:
+    """Before the commit: stops where the tag exists, unless it names this very state."""
+    target = snapshot.target
+    at = _tags(api, target).get(str(target.tag))
+    if at is not None and not (at == snapshot.sha and _changes_nothing(snapshot, operations)):
         raise ConfigError(
-            f"--tag {place.tag}: {place.repo_id} has this tag on another state ({at[:8]}), and a tag never moves; "
+            f"--tag {target.tag}: {target.repo_id} has this tag on another state ({at[:8]}), and a tag never moves; "
             "nothing was committed there, repeat with another --tag"
         )
 
 
-def _tag(api: HfApi, place: Place, commit: str) -> None:
-    tags = _tags(api, place)
-    if tags.get(str(place.tag), commit) != commit:  # somebody was faster
+def _tag(api: HfApi, target: Target, commit: str) -> None:
+    tags = _tags(api, target)
+    if tags.get(str(target.tag), commit) != commit:  # somebody was faster
         raise ConfigError(
-            f"--tag {place.tag}: {place.repo_id} has this tag on another state, and a tag never moves; the data is "
+            f"--tag {target.tag}: {target.repo_id} has this tag on another state, and a tag never moves; the data is "
             f"pushed ({commit[:8]}), give it another --tag"
         )
-    if place.tag not in tags:
-        api.create_tag(place.repo_id, repo_type=place.kind, tag=str(place.tag), revision=commit)
+    if target.tag not in tags:
+        api.create_tag(**target.repo, tag=str(target.tag), revision=commit)
 
 
 @contextlib.contextmanager
-def discreet() -> Iterator[None]:
+def without_debug_logs() -> Iterator[None]:
     """Under HF_DEBUG the client logs its requests, and with them secrets and the first bytes of each data file."""
     before, constants.HF_DEBUG = constants.HF_DEBUG, False
     try:
         yield
     finally:
         constants.HF_DEBUG = before
-
-
-def persistently(call: Callable[[], Any]) -> Any:
-    """Repeats a call that changes nothing when it is made twice, until the Hub answers it."""
-    for attempt in range(ATTEMPTS):
-        try:
-            return call()
-        except ERRORS as error:
-            if not passing(error) or attempt == ATTEMPTS - 1:
-                raise
-            _wait(2.0**attempt)
-    raise AssertionError("unreachable")
-
-
-def _wait(seconds: float) -> None:
-    # Two that were refused at the same moment must not come back at the same moment.
-    time.sleep(seconds * np.random.default_rng().uniform(0.5, 1.5))

@@ -1,8 +1,12 @@
-"""What the Hub answers: whether to ask again, and one line that says the way out."""
+"""Hub errors as one-line messages, and the retry rules."""
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -15,8 +19,27 @@ from huggingface_hub.errors import (
 
 from rarecase.core.errors import HubError
 
+Result = TypeVar("Result")
+
 # What the clients raise; a failed upload (`RuntimeError`) and a refused card (`ValueError`) have the answer as cause.
 ERRORS = (HTTPError, ValueError, LocalTokenNotFoundError, LocalEntryNotFoundError, ConnectionError, RuntimeError)
+
+
+def sleep_about(seconds: float) -> None:
+    """Sleeps between half and one and a half times as long: two refused together must not come back together."""
+    time.sleep(seconds * np.random.default_rng().uniform(0.5, 1.5))
+
+
+@dataclass
+class RetryPolicy:
+    """How often requests to the Hub are repeated, and how a client waits in between."""
+
+    attempts: int = 6  # after an error of the Hub or the connection, waiting 1, 2, 4, … seconds
+    races: int = 40  # commits of other people that came first, before it must be something else
+    wait: Callable[[float], None] = sleep_about
+
+
+RETRY = RetryPolicy()  # of this process
 
 
 def status(error: BaseException) -> int | None:
@@ -25,24 +48,15 @@ def status(error: BaseException) -> int | None:
     return error.response.status_code if isinstance(error, HfHubHTTPError) else None
 
 
-def passing(error: BaseException) -> bool:
-    """Whether it may go away by itself: too many requests, the Hub's own trouble, a connection that broke."""
+def is_temporary(error: BaseException) -> bool:
+    """Whether a repeated request may succeed: too many requests, an error of the server, a broken connection."""
     code = status(error)
     return code in (408, 429) or code >= 500 if code else _unreachable(_cause(error))
 
 
 @contextlib.contextmanager
-def answers(repo_id: str) -> Iterator[None]:
-    """
-    Turns what the Hub's clients raise into one line.
-
-    Raises:
-        `HubError`: naming the repository, what the Hub said, and the way out.
-
-    Example:
-        >>> with answers("acme/guard"):
-        ...     HfApi().repo_info("acme/guard")
-    """
+def hub_errors(repo_id: str) -> Iterator[None]:
+    """Turns what the Hub's clients raise into a `HubError` of one line: the repository, the answer, the way out."""
     try:
         yield
     except ERRORS as error:
@@ -50,6 +64,19 @@ def answers(repo_id: str) -> Iterator[None]:
         if line is None:
             raise  # a defect, not an answer
         raise HubError(f"{repo_id}: {line}") from error
+
+
+def retried(repo_id: str, call: Callable[[], Result]) -> Result:
+    """The result of a call that can safely be made twice, repeated while the error is temporary."""
+    with hub_errors(repo_id):
+        for attempt in range(RETRY.attempts - 1):
+            try:
+                return call()
+            except ERRORS as error:
+                if not is_temporary(error):
+                    raise
+                RETRY.wait(2.0**attempt)
+        return call()
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -64,7 +91,7 @@ def _unreachable(error: BaseException) -> bool:
 
 def _line(error: BaseException) -> str | None:
     if isinstance(error, HFValidationError):
-        return "no id of the Hub; expected OWNER/NAME of letters, digits, '-', '_' and '.', at most 96 characters"
+        return "not an id of the Hub; expected OWNER/NAME of letters, digits, '-', '_' and '.', at most 96 characters"
     if isinstance(error, OfflineModeIsEnabled):
         return "the Hub is switched off by HF_HUB_OFFLINE; unset it"
     if isinstance(error, LocalTokenNotFoundError):
@@ -73,14 +100,14 @@ def _line(error: BaseException) -> str | None:
     if code is None:
         return "the Hub cannot be reached (HF_ENDPOINT?); repeat the command" if _unreachable(error) else None
     if isinstance(error, RepositoryNotFoundError) or code == 404:
-        return "not on the Hub, or not for this token; check the name and HF_TOKEN"
+        return "not on the Hub, or this token may not read it; check the name and HF_TOKEN"
     if code == 401:
         return "the Hub does not know this token (401); set HF_TOKEN, or run `hf auth login`"
     if code == 403:
-        return "this token may not write there (403); take one with write access to the owner, or another --repo"
+        return "this token may not write there (403); use one with write access to the owner, or another --repo"
     if code == 412:
-        return "others kept committing in between (412); repeat the command"
-    if passing(error):
+        return "others kept committing at the same time (412); repeat the command"
+    if is_temporary(error):
         return f"the Hub is in trouble (status {code}); repeat the command: nothing is half-published"
-    said = " ".join((getattr(error, "server_message", None) or "").split())[:300]
-    return f"the Hub refuses it (status {code}){': ' if said else ''}{said}"
+    reason = " ".join((getattr(error, "server_message", None) or "").split())[:300]
+    return f"the Hub refuses it (status {code}){': ' if reason else ''}{reason}"

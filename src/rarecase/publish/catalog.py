@@ -17,7 +17,7 @@ from rarecase.core.errors import ConfigError
 from rarecase.data.arrow import rows
 from rarecase.data.release import FORMAT
 from rarecase.data.schema import hash_of
-from rarecase.hub.commit import Files, Standing, refuse_foreign
+from rarecase.hub.commit import Files, Snapshot, refuse_foreign
 from rarecase.publish.cards import class_counts_picture, dataset_card
 
 FACTS, CARD, PICTURE = "release.json", "README.md", "class_counts.png"
@@ -35,7 +35,7 @@ EMPTY: dict[str, Any] = {
 }
 
 
-def stored(standing: Standing) -> dict[str, Any]:
+def stored(snapshot: Snapshot) -> dict[str, Any]:
     """
     The release.json that stands in a repository; `EMPTY` where the repository is.
 
@@ -43,14 +43,14 @@ def stored(standing: Standing) -> dict[str, Any]:
         `ConfigError`: where the repository holds files that rarecase did not write, or of a later format.
 
     Example:
-        >>> stored(look(Place(kind="dataset", repo_id="acme/safety")))["version"]
+        >>> stored(read_snapshot(Target(kind="dataset", repo_id="acme/safety")))["version"]
         3
     """
-    repo_id = standing.place.repo_id
-    if FACTS not in standing.files:
-        refuse_foreign(standing)
+    repo_id = snapshot.target.repo_id
+    if FACTS not in snapshot.files:
+        refuse_foreign(snapshot)
         return EMPTY
-    facts: dict[str, Any] = json.loads(standing.read(FACTS).read_text(encoding="utf-8"))
+    facts: dict[str, Any] = json.loads(snapshot.read(FACTS).read_text(encoding="utf-8"))
     if facts.get("format") != FORMAT:
         raise ConfigError(f"{repo_id}: its {FACTS} has format {facts.get('format')!r}, this rarecase reads {FORMAT}")
     return facts
@@ -127,12 +127,12 @@ def filled(tables: Mapping[str, Dataset]) -> dict[str, Dataset]:
     return {split: table for split, table in tables.items() if len(table)}
 
 
-def require_rows(configs: Mapping[str, Any], standing: Standing) -> None:
+def require_rows(configs: Mapping[str, Any], snapshot: Snapshot) -> None:
     """
     Raises:
         `ConfigError`: where no config has a row left.
     """
     if not configs:
         raise ConfigError(
-            f"{standing.place.repo_id}: no row would be left; delete the repository instead (`hf repos delete`)"
+            f"{snapshot.target.repo_id}: no row would be left; delete the repository instead (`hf repos delete`)"
         )

@@ -24,7 +24,7 @@ from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.read.table import is_release
 from rarecase.data.release import FORMAT, UNKNOWN
 from rarecase.data.schema import label_names
-from rarecase.hub.commit import Files, Standing
+from rarecase.hub.commit import Files, Snapshot
 from rarecase.publish.catalog import (
     ABOUT,
     FACTS,
@@ -102,14 +102,14 @@ def require_license(release: Release, accepted: bool) -> None:
 
 
 def dataset_files(
-    release: Release, standing: Standing, *, license: str, about: Mapping[str, str | None] | None = None
+    release: Release, snapshot: Snapshot, *, license: str, about: Mapping[str, str | None] | None = None
 ) -> Files:
     """
     The files of the repository once the release is in it.
 
     Args:
         release (`Release`): what is pushed; its configs take the place of those of the same names.
-        standing (`Standing`): what the repository holds now.
+        snapshot (`Snapshot`): what the repository holds now.
         license (`str`): the id of the licence, as the Hub names it.
         about (`Mapping`, *optional*): what only the publisher can say, see `catalog.ABOUT`; by default as before.
 
@@ -121,20 +121,20 @@ def dataset_files(
             under another licence.
 
     Example:
-        >>> sorted(dataset_files(release, Standing(place), license="cc-by-4.0"))
+        >>> sorted(dataset_files(release, Snapshot(target), license="cc-by-4.0"))
         ['README.md', 'class_counts.png', 'cluster/train.parquet', …]
     """
-    known = stored(standing)
+    known = stored(snapshot)
     if known["classes"] and [c["name"] for c in known["classes"]] != [c["name"] for c in release.facts["classes"]]:
         raise ConfigError(
-            f"{standing.place.repo_id} has other classes than {release.folder} "
+            f"{snapshot.target.repo_id} has other classes than {release.folder} "
             f"({', '.join(c['name'] for c in known['classes'])}); name another --repo"
         )
     others = {name: config for name, config in known["configs"].items() if name not in release.paths}
     if others and known["license"] != license:
         raise ConfigError(
-            f"--license {license}: {', '.join(others)} of {standing.place.repo_id} came under {known['license']}, and "
-            f"one repository has one licence; repeat with --license {known['license']}, or name another --repo"
+            f"--license {license}: {', '.join(others)} of {snapshot.target.repo_id} came under {known['license']}, "
+            f"and one repository has one licence; repeat with --license {known['license']}, or name another --repo"
         )
     taken = {split["path"]: split["sha256"] for config in others.values() for split in config["splits"].values()}
     configs, data = dict(others), {}
@@ -146,12 +146,12 @@ def dataset_files(
             path = config["splits"][split]["path"] = _placed(taken, config["splits"][split], f"{name}/{split}")
             data[path] = content
         configs[name] = {**config, "digest": content_digest(config["splits"])}
-    require_rows(configs, standing)
-    _warn_of_replaced(standing, known["configs"], configs)
+    require_rows(configs, snapshot)
+    _warn_of_replaced(snapshot, known["configs"], configs)
     facts = {
         "format": FORMAT,
         "title": known["title"] if others else release.facts["title"],
-        "repo_id": standing.place.repo_id,
+        "repo_id": snapshot.target.repo_id,
         "license": license,
         "default": next(n for n in (known["default"], release.facts["default"], *configs) if n in configs),
         "classes": release.facts["classes"],
@@ -162,13 +162,13 @@ def dataset_files(
     return {**data, **described(facts, known, _change(facts, known))}
 
 
-def _warn_of_replaced(standing: Standing, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def _warn_of_replaced(snapshot: Snapshot, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """What two people acquire by one strategy has one name: whoever comes second should know what goes."""
     for name in before.keys() & after.keys():
         old, new = (config["splits"].get("train", {"sha256": "", "rows": 0}) for config in (before[name], after[name]))
         if old["sha256"] != new["sha256"]:
             warnings.warn(
-                f"{standing.place.repo_id}: {name} stands there with other texts to learn from (rows: {old['rows']}), "
+                f"{snapshot.target.repo_id}: {name} exists with other texts to learn from (rows: {old['rows']}), "
                 f"which are replaced (rows: {new['rows']})",
                 stacklevel=2,
             )

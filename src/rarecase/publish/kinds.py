@@ -8,15 +8,13 @@ model, and both stand in the Space, which is never more public than the data it 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import metadata_load
 
 from rarecase.core.errors import ConfigError, ModelError
 from rarecase.data.parquet import read_parquet
 from rarecase.demo_space.data import SETTINGS
-from rarecase.hub.commit import Files, Kind, Place, Pushed, Standing, look, persistently, push, refuse_foreign
-from rarecase.hub.errors import answers
+from rarecase.hub.commit import Files, Kind, Pushed, Snapshot, Target, push, read_snapshot, refuse_foreign
 from rarecase.hub.ids import split_revision
 from rarecase.learn.record import RECORD, digest_of, read_record
 from rarecase.publish.catalog import stored
@@ -24,14 +22,14 @@ from rarecase.publish.dataset import Release, dataset_files, read_release, requi
 from rarecase.publish.demo import space_files
 from rarecase.publish.model import TAGS, DatasetRef, belongs, model_files, own_files
 
-Build = Callable[[Standing], Files]
+Build = Callable[[Snapshot], Files]
 # `push`, or what a dry run does instead.
-Send = Callable[[Place, Build, str], Pushed]
+Send = Callable[[Target, Build, str], Pushed]
 
 
 def publish_dataset(
     folder: Path,
-    place: Place,
+    target: Target,
     license: str,
     *,
     accept_no_license: bool = False,
@@ -43,7 +41,7 @@ def publish_dataset(
 
     Args:
         folder (`Path`): of a run, or a release.
-        place (`Place`): where to.
+        target (`Target`): where to.
         license (`str`): its id, as the Hub names it, such as `cc-by-4.0`.
         accept_no_license (`bool`): the source of the texts states no licence, and that is known.
         about (`Mapping`, *optional*): what only the publisher can say, see `catalog.ABOUT`.
@@ -55,24 +53,24 @@ def publish_dataset(
         `HubError`: where the Hub refuses or does not answer.
 
     Example:
-        >>> publish_dataset(Path("run"), Place(kind="dataset", repo_id="acme/safety"), "cc-by-4.0").url
+        >>> publish_dataset(Path("run"), Target(kind="dataset", repo_id="acme/safety"), "cc-by-4.0").url
         'https://huggingface.co/datasets/acme/safety'
     """
     release = read_release(folder)
     require_license(release, accept_no_license)
     message = f"Add {', '.join(release.paths)}"
-    return send(place, lambda standing: dataset_files(release, standing, license=license, about=about), message)
+    return send(target, lambda snapshot: dataset_files(release, snapshot, license=license, about=about), message)
 
 
 def publish_model(
-    folder: Path, place: Place, license: str, *, dataset: DatasetRef | None = None, send: Send = push
+    folder: Path, target: Target, license: str, *, dataset: DatasetRef | None = None, send: Send = push
 ) -> Pushed:
     """
     Publishes a trained model, or the last learner of a run.
 
     Args:
         folder (`Path`): of a model, or a run.
-        place (`Place`): where to.
+        target (`Target`): where to.
         license (`str`): its id, as the Hub names it.
         dataset (`DatasetRef`, *optional*): what it was trained and measured on, for its `model-index`.
         send (`Callable`): `push`, or what is done instead.
@@ -83,19 +81,19 @@ def publish_model(
         `HubError`: where the Hub refuses or does not answer.
 
     Example:
-        >>> publish_model(Path("guard"), Place(kind="model", repo_id="acme/guard"), "apache-2.0").private
+        >>> publish_model(Path("guard"), Target(kind="model", repo_id="acme/guard"), "apache-2.0").private
         True
     """
     folder = _learner(folder)
-    files = model_files(folder, repo_id=place.repo_id, license=license, dataset=dataset)
+    files = model_files(folder, repo_id=target.repo_id, license=license, dataset=dataset)
 
-    def build(standing: Standing) -> Files:
-        if RECORD not in standing.files and TAGS[0] not in _tags(standing):
-            refuse_foreign(standing)
+    def build(snapshot: Snapshot) -> Files:
+        if RECORD not in snapshot.files and TAGS[0] not in _tags(snapshot):
+            refuse_foreign(snapshot)
         # What an earlier push left: other weights, or the head of another kind of model, could be loaded instead.
-        return {**dict.fromkeys(path for path in standing.files if belongs(path)), **files}
+        return {**dict.fromkeys(path for path in snapshot.files if belongs(path)), **files}
 
-    return send(place, build, f"Add {folder.resolve().name}")
+    return send(target, build, f"Add {folder.resolve().name}")
 
 
 def _learner(folder: Path) -> Path:
@@ -103,21 +101,21 @@ def _learner(folder: Path) -> Path:
     return folder / "learner" if (folder / "run.json").is_file() else folder
 
 
-def _tags(standing: Standing) -> list[str]:
+def _tags(snapshot: Snapshot) -> list[str]:
     """Those of the card that stands there."""
-    head = metadata_load(standing.read("README.md")) if "README.md" in standing.files else None
+    head = metadata_load(snapshot.read("README.md")) if "README.md" in snapshot.files else None
     return (head or {}).get("tags") or []
 
 
 def publish_demo(
-    folder: Path, place: Place, *, dataset: DatasetRef, model: str | None = None, send: Send = push
+    folder: Path, target: Target, *, dataset: DatasetRef, model: str | None = None, send: Send = push
 ) -> Pushed:
     """
     Publishes the demo Space of a data set and a model that are on the Hub already.
 
     Args:
         folder (`Path`): of the run or release that the data set was made from; its map is drawn.
-        place (`Place`): where to.
+        target (`Target`): where to.
         dataset (`DatasetRef`): the data it shows.
         model (`str`, *optional*): the model that answers, `owner/name@revision`.
         send (`Callable`): `push`, or what is done instead.
@@ -127,42 +125,42 @@ def publish_demo(
         `HubError`: where the Hub refuses or does not answer.
 
     Example:
-        >>> place = Place(kind="space", repo_id="acme/safety-demo")
-        >>> publish_demo(Path("run"), place, dataset=DatasetRef("acme/safety", "cluster", sha)).url
+        >>> target = Target(kind="space", repo_id="acme/safety-demo")
+        >>> publish_demo(Path("run"), target, dataset=DatasetRef("acme/safety", "cluster", sha)).url
         'https://huggingface.co/spaces/acme/safety-demo'
     """
-    shut = _shut(Place(kind="dataset", repo_id=dataset.repo_id))
-    _require_not_shown(place, dataset.repo_id, shut)
-    if place.public and shut:
+    shut = _shut(Target(kind="dataset", repo_id=dataset.repo_id))
+    _require_not_shown(target, dataset.repo_id, shut)
+    if target.public and shut:
         raise ConfigError(
-            f"{place.repo_id}: --public, but its data {dataset.repo_id} is {shut}, and a Space is never more public "
+            f"{target.repo_id}: --public, but its data {dataset.repo_id} is {shut}, and a Space is never more public "
             "than the data it shows; leave --public out"
         )
-    return _demo(folder, place, dataset, model, send)
+    return _demo(folder, target, dataset, model, send)
 
 
-def _demo(folder: Path, place: Place, dataset: DatasetRef, model: str | None, send: Send) -> Pushed:
+def _demo(folder: Path, target: Target, dataset: DatasetRef, model: str | None, send: Send) -> Pushed:
     source = f"{dataset.repo_id}@{dataset.revision}"
-    standing = look(Place(kind="dataset", repo_id=dataset.repo_id, revision=dataset.revision))
-    removed = _stored(standing)["removed"]
+    snapshot = read_snapshot(Target(kind="dataset", repo_id=dataset.repo_id, revision=dataset.revision))
+    removed = stored(snapshot)["removed"]
     files = space_files(
-        folder, repo_id=place.repo_id, dataset=source, model=model, title=dataset.repo_id, removed=removed
+        folder, repo_id=target.repo_id, dataset=source, model=model, title=dataset.repo_id, removed=removed
     )
 
-    def build(standing: Standing) -> Files:
-        if SETTINGS not in standing.files:
-            refuse_foreign(standing)
-        return {**dict.fromkeys(path for path in standing.files if path.startswith("rarecase/")), **files}
+    def build(snapshot: Snapshot) -> Files:
+        if SETTINGS not in snapshot.files:
+            refuse_foreign(snapshot)
+        return {**dict.fromkeys(path for path in snapshot.files if path.startswith("rarecase/")), **files}
 
-    return send(place, build, "Add the demo")
+    return send(target, build, "Add the demo")
 
 
-def _require_not_shown(space: Place, data: str, shut: str) -> None:
+def _require_not_shown(space: Target, data: str, shut: str) -> None:
     """
     Raises:
         `ConfigError`: where the Space stands open to everybody, and its data does not, or will not.
     """
-    if shut and not look(space).private:
+    if shut and not read_snapshot(space).private:
         raise ConfigError(
             f"{space.repo_id} is public, but its data {data} is {shut}, and a Space is never more public than what it "
             f"shows; make it private first (`hf repos settings {space.repo_id} --type space --private`)"
@@ -171,7 +169,7 @@ def _require_not_shown(space: Place, data: str, shut: str) -> None:
 
 def publish_all(
     folder: Path,
-    place: Place,
+    target: Target,
     license: str,
     *,
     models: Sequence[Path] = (),
@@ -184,7 +182,7 @@ def publish_all(
 
     Args:
         folder (`Path`): of a run, or a release.
-        place (`Place`): of the data set; the others get its visibility, branch and tag. The Space of a data set that
+        target (`Target`): of the data set; the others get its visibility, branch and tag. The Space of a data set that
             not everybody may read stays private: it would show the rows to anybody.
         license (`str`): its id, as the Hub names it.
         models (`Sequence[Path]`): model folders; the first one answers in the Space.
@@ -199,7 +197,7 @@ def publish_all(
             then.
 
     Example:
-        >>> [pushed.repo_id for pushed in publish_all(Path("run"), place, "cc-by-4.0", models=[Path("guard")])]
+        >>> [pushed.repo_id for pushed in publish_all(Path("run"), target, "cc-by-4.0", models=[Path("guard")])]
         ['acme/safety', 'acme/safety-guard', 'acme/safety-demo']
     """
     names = [path.resolve().name for path in models]
@@ -208,7 +206,7 @@ def publish_all(
             f"--model {', --model '.join(map(str, models))}: expected folders of different names other than 'demo', "
             "since each becomes a repository"
         )
-    if place.create_pr and place.public:
+    if target.create_pr and target.public:
         raise ConfigError("--public with --create-pr: some of these may be private; publish them one by one")
     release = read_release(folder)
     for path in models:
@@ -216,17 +214,17 @@ def publish_all(
     measured_on = [
         _measured_on(path, str(release.folder), release.facts["default"], _tests(release)) for path in models
     ]
-    space = replace(place, kind="space", repo_id=f"{place.repo_id}-demo", gated=None)
-    _require_not_shown(space, place.repo_id, _shut(place))
-    data = publish_dataset(folder, place, license, accept_no_license=accept_no_license, about=about, send=send)
+    space = replace(target, kind="space", repo_id=f"{target.repo_id}-demo", gated=None)
+    _require_not_shown(space, target.repo_id, _shut(target))
+    data = publish_dataset(folder, target, license, accept_no_license=accept_no_license, about=about, send=send)
     done = [data]
     for path, name, config in zip(models, names, measured_on, strict=True):
-        there = replace(place, kind="model", repo_id=f"{place.repo_id}-{name}")
-        on = DatasetRef(place.repo_id, config, data.revision)
+        there = replace(target, kind="model", repo_id=f"{target.repo_id}-{name}")
+        on = DatasetRef(target.repo_id, config, data.revision)
         done.append(publish_model(path, there, license, dataset=on, send=send))
     answering = f"{done[1].repo_id}@{done[1].revision}" if models else None
-    space = replace(space, public=place.public and not _shut(place))
-    shown = DatasetRef(place.repo_id, release.facts["default"], data.revision)
+    space = replace(space, public=target.public and not _shut(target))
+    shown = DatasetRef(target.repo_id, release.facts["default"], data.revision)
     return [*done, _demo(folder, space, shown, answering, send)]
 
 
@@ -271,8 +269,8 @@ def dataset_on_hub(name: str, model: Path | None = None) -> DatasetRef:
         >>> dataset_on_hub("acme/safety").revision
         '9f0c…'
     """
-    standing = _on_hub("dataset", name)
-    known, repo_id = _stored(standing), standing.place.repo_id
+    snapshot = _on_hub("dataset", name)
+    known, repo_id = stored(snapshot), snapshot.target.repo_id
     config = known["default"] or "default"
     if model is not None:
         tests = {
@@ -280,10 +278,8 @@ def dataset_on_hub(name: str, model: Path | None = None) -> DatasetRef:
             for name, found in known["configs"].items()
             if "test" in found["splits"]
         }
-        with answers(repo_id):
-            read = persistently(lambda: {name: standing.read(path) for name, path in tests.items()})
-        config = _measured_on(model, name, config, read)
-    return DatasetRef(repo_id, config, str(standing.sha))
+        config = _measured_on(model, name, config, {name: snapshot.read(path) for name, path in tests.items()})
+    return DatasetRef(repo_id, config, str(snapshot.sha))
 
 
 def model_on_hub(name: str) -> str:
@@ -297,26 +293,20 @@ def model_on_hub(name: str) -> str:
         >>> model_on_hub("acme/guard")
         'acme/guard@9f0c…'
     """
-    standing = _on_hub("model", name)
-    return f"{standing.place.repo_id}@{standing.sha}"
+    snapshot = _on_hub("model", name)
+    return f"{snapshot.target.repo_id}@{snapshot.sha}"
 
 
-def _on_hub(kind: Kind, name: str) -> Standing:
+def _on_hub(kind: Kind, name: str) -> Snapshot:
     repo_id, revision = split_revision(name)
-    standing = look(Place(kind=kind, repo_id=repo_id, revision=revision))
-    if standing.sha is None:
+    snapshot = read_snapshot(Target(kind=kind, repo_id=repo_id, revision=revision))
+    if snapshot.sha is None:
         raise ConfigError(f"--{kind} {name}: not on the Hub, or not for this token; publish it first")
-    return standing
+    return snapshot
 
 
-def _stored(standing: Standing) -> dict[str, Any]:
-    with answers(standing.place.repo_id):
-        known: dict[str, Any] = persistently(lambda: stored(standing))
-        return known
-
-
-def _shut(place: Place) -> str:
+def _shut(target: Target) -> str:
     """Why not anybody can read a data set once it is pushed there; empty where anybody can."""
-    standing = look(Place(kind="dataset", repo_id=place.repo_id))
-    private = standing.private and not place.public
-    return "private" if private else "gated" if place.gated or standing.gated else ""
+    snapshot = read_snapshot(Target(kind="dataset", repo_id=target.repo_id))
+    private = snapshot.private and not target.public
+    return "private" if private else "gated" if target.gated or snapshot.gated else ""

@@ -20,8 +20,8 @@ from huggingface_hub import HfApi, SpaceCardData, get_token
 from rarecase.core.errors import ConfigError, DataError, HubError
 from rarecase.core.shipped import shipped
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub.commit import Files, Place, Pushed, Standing, discreet, look, persistently, push
-from rarecase.hub.errors import answers
+from rarecase.hub.commit import Files, Pushed, Snapshot, Target, push, read_snapshot, without_debug_logs
+from rarecase.hub.errors import retried
 from rarecase.labeling.store.exchange import CARD, contents, require_private
 from rarecase.labeling.store.roles import read_roles
 from rarecase.publish.cards import render
@@ -34,7 +34,7 @@ SETTINGS = "labeling.json"
 
 def publish_labeling(
     folder: Path,
-    place: Place,
+    target: Target,
     *,
     roles: Path,
     token: str,
@@ -48,7 +48,7 @@ def publish_labeling(
 
     Args:
         folder (`Path`): of a run or a start; its taxonomy.yaml is what people are shown.
-        place (`Place`): of the Space.
+        target (`Target`): of the Space.
         roles (`Path`): the YAML file that says who may do what; it becomes a secret of the Space.
         token (`str`): what the Space reads and writes the data set with; a secret of the Space as well.
         visibility (`str`, *optional*): `private`, for members of the organisation, or `protected`: anybody reaches the
@@ -68,22 +68,22 @@ def publish_labeling(
         `HubError`: where the Hub refuses or does not answer.
 
     Example:
-        >>> place = Place(kind="space", repo_id="acme/labeling")
-        >>> [done.repo_id for done in publish_labeling(Path("run"), place, roles=Path("roles.yaml"), token=token)]
+        >>> target = Target(kind="space", repo_id="acme/labeling")
+        >>> [done.repo_id for done in publish_labeling(Path("run"), target, roles=Path("roles.yaml"), token=token)]
         ['acme/labeling-labels', 'acme/labeling']
     """
     taxonomy, told = _taxonomy(folder), settings or {}
     secrets = {"HF_TOKEN": token, "RARECASE_ROLES": _roles(roles)}
-    store = Place(kind="dataset", repo_id=f"{place.repo_id}-labels")
-    labels, space = look(store), look(place)
+    store = Target(kind="dataset", repo_id=f"{target.repo_id}-labels")
+    labels, space = read_snapshot(store), read_snapshot(target)
     for there in (labels, space):
         require_private(there)
     known = _known(qualify, taxonomy, labels, _settings(space, told)) if qualify else {}
     message = "Add texts with known answers" if known else "Add the card"
-    data = send(store, lambda standing: _with_card(standing, known), message)
+    data = send(store, lambda snapshot: _with_card(snapshot, known), message)
     if send is push:  # a dry run only shows files
-        _prepare(place, secrets, visibility)
-    return [data, send(place, lambda standing: _with_old(standing, folder, told), "Add the labeling page")]
+        _prepare(target, secrets, visibility)
+    return [data, send(target, lambda snapshot: _with_old(snapshot, folder, told), "Add the labeling page")]
 
 
 def space_files(folder: Path, repo_id: str, settings: Mapping[str, Any]) -> Files:
@@ -157,25 +157,27 @@ def _roles(path: Path) -> str:
     return text
 
 
-def _prepare(place: Place, secrets: dict[str, str], visibility: Visibility | None) -> None:
+def _prepare(target: Target, secrets: dict[str, str], visibility: Visibility | None) -> None:
     """The Space, as visible as asked, with its secrets and still without files."""
     api = HfApi()
-    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": "space"}
+    repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": "space"}
     try:
-        with answers(place.repo_id), discreet():
-            known = look(place).sha is not None
+        with without_debug_logs():
+            known = read_snapshot(target).sha is not None
             seen = visibility or "private"
             if not known:
-                persistently(lambda: api.create_repo(**repo, visibility=seen, exist_ok=True, space_sdk="gradio"))
+                retried(
+                    target.repo_id, lambda: api.create_repo(**repo, visibility=seen, exist_ok=True, space_sdk="gradio")
+                )
             elif visibility:
-                persistently(lambda: api.update_repo_settings(**repo, visibility=seen))
+                retried(target.repo_id, lambda: api.update_repo_settings(**repo, visibility=seen))
             for key, value in secrets.items():
-                persistently(partial(api.add_space_secret, place.repo_id, key, value))
+                retried(target.repo_id, partial(api.add_space_secret, target.repo_id, key, value))
     except HubError as error:  # a Hub that refuses a value may quote it
         raise HubError(re.sub(r"(refuses it \(status \d+\)).*", r"\1", str(error), flags=re.DOTALL)) from None
 
 
-def _known(path: Path, taxonomy: Taxonomy, labels: Standing, settings: Mapping[str, Any]) -> dict[str, bytes]:
+def _known(path: Path, taxonomy: Taxonomy, labels: Snapshot, settings: Mapping[str, Any]) -> dict[str, bytes]:
     """
     The files that bring texts with known answers into the data set, and nothing that stands there: what a store would
     write that has read what does.
@@ -196,7 +198,7 @@ def _known(path: Path, taxonomy: Taxonomy, labels: Standing, settings: Mapping[s
     return ledger.outgoing()
 
 
-def _settings(space: Standing, told: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(space: Snapshot, told: Mapping[str, Any]) -> dict[str, Any]:
     """What the Space is to say of how texts are labelled: what it says already, where nothing else is told."""
     if SETTINGS not in space.files:
         return dict(told)
@@ -204,16 +206,16 @@ def _settings(space: Standing, told: Mapping[str, Any]) -> dict[str, Any]:
         return {**json.loads(contents(space, [SETTINGS])[SETTINGS]), **told}
     except (ValueError, TypeError):
         raise ConfigError(
-            f"{space.place.repo_id}: its {SETTINGS} cannot be read; delete it there, and publish with all settings"
+            f"{space.target.repo_id}: its {SETTINGS} cannot be read; delete it there, and publish with all settings"
         ) from None
 
 
-def _with_card(standing: Standing, known: Mapping[str, bytes]) -> Files:
+def _with_card(snapshot: Snapshot, known: Mapping[str, bytes]) -> Files:
     """The card, and files that are never written again once they stand there."""
-    return {"README.md": CARD.encode(), **{p: content for p, content in known.items() if p not in standing.files}}
+    return {"README.md": CARD.encode(), **{p: content for p, content in known.items() if p not in snapshot.files}}
 
 
-def _with_old(standing: Standing, folder: Path, told: Mapping[str, Any]) -> Files:
+def _with_old(snapshot: Snapshot, folder: Path, told: Mapping[str, Any]) -> Files:
     """The files, with what the Space says already, and None for modules that an earlier push left."""
-    gone = dict.fromkeys(path for path in standing.files if path.endswith(".py"))
-    return {**gone, **space_files(folder, standing.place.repo_id, _settings(standing, told))}
+    gone = dict.fromkeys(path for path in snapshot.files if path.endswith(".py"))
+    return {**gone, **space_files(folder, snapshot.target.repo_id, _settings(snapshot, told))}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rarecase.hub.commit import Files, Place, Pushed, Standing, base, require_public_is_meant, url_of
+from rarecase.hub.commit import Files, Pushed, Snapshot, Target, base_snapshot, require_public_is_meant
 
 
 @dataclass
@@ -19,23 +19,23 @@ class Plan:
 
     Example:
         >>> plan = Plan()
-        >>> publish_dataset(Path("run"), place, "cc-by-4.0", send=plan)
+        >>> publish_dataset(Path("run"), target, "cc-by-4.0", send=plan)
         >>> print(plan)
     """
 
     repos: list[dict[str, Any]] = field(default_factory=list)
 
-    def __call__(self, place: Place, build: Callable[[Standing], Files], message: str) -> Pushed:
+    def __call__(self, target: Target, build: Callable[[Snapshot], Files], message: str) -> Pushed:
         """Takes note of what would stand there; its `revision` is that of now, or `main`."""
-        standing = base(place)
-        require_public_is_meant(standing)
-        files = dict(sorted(build(standing).items()))
+        snapshot = base_snapshot(target)
+        require_public_is_meant(snapshot)
+        files = dict(sorted(build(snapshot).items()))
         card = files["README.md"]
-        private, url = standing.private and not place.public, url_of(place)
+        private, url = snapshot.private and not target.public, target.url
         self.repos.append(
             {
-                "kind": place.kind,
-                "repo_id": place.repo_id,
+                "kind": target.kind,
+                "repo_id": target.repo_id,
                 "url": url,
                 "private": private,
                 "files": {path: _size(content) for path, content in files.items()},
@@ -43,7 +43,7 @@ class Plan:
             }
         )
         there = tuple(path for path, content in files.items() if content is not None)
-        return Pushed(place.kind, place.repo_id, standing.sha or "main", url, private, there, changed=False)
+        return Pushed(target.kind, target.repo_id, snapshot.sha or "main", url, private, there, changed=False)
 
     def __str__(self) -> str:
         """The plan for a terminal."""

@@ -12,8 +12,8 @@ from rarecase.core.progress import Progress
 from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.schema import hash_of, label_names
 from rarecase.demo_space.data import SETTINGS
-from rarecase.hub.commit import Files, Place, Pushed, Standing, look, persistently, push
-from rarecase.hub.errors import answers
+from rarecase.hub.commit import Files, Pushed, Snapshot, Target, push, read_snapshot
+from rarecase.hub.errors import retried
 from rarecase.publish.catalog import (
     content_digest,
     described,
@@ -71,24 +71,24 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         raise ConfigError("--ids is empty: expected ids separated by commas, such as cluster-017,cluster-041")
-    place = Place(kind="dataset", repo_id=repo_id)
-    standing = look(place)
-    if standing.sha is None:
+    target = Target(kind="dataset", repo_id=repo_id)
+    snapshot = read_snapshot(target)
+    if snapshot.sha is None:
         raise ConfigError(f"{repo_id}: no such data set on the Hub, or not for this token; check --repo and HF_TOKEN")
     if purge:
-        _require_one_branch(place)
+        _require_one_branch(target)
     gone = {"rows": 0, "variations": 0}
 
-    def build(standing: Standing) -> Files:
-        files, rows, variations = _files(standing, wanted)
+    def build(snapshot: Snapshot) -> Files:
+        files, rows, variations = _files(snapshot, wanted)
         # Where the answer to a commit was lost, it is built once more, and the rows are gone already.
         gone.update(rows=max(rows, gone["rows"]), variations=max(variations, gone["variations"]))
         return files
 
-    pushed = push(replace(place, public=not standing.private), build, f"Take down {_several(len(wanted), 'row')}")
+    pushed = push(replace(target, public=not snapshot.private), build, f"Take down {_several(len(wanted), 'row')}")
     if purge:
-        _purge(place)
-        pushed = replace(pushed, revision=str(look(place).sha))
+        _purge(target)
+        pushed = replace(pushed, revision=str(read_snapshot(target).sha))
     return Removed(pushed, **gone, purged=purge, demo=_demo_of(repo_id))
 
 
@@ -101,16 +101,16 @@ def _several(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _files(standing: Standing, ids: Collection[str]) -> tuple[Files, int, int]:
+def _files(snapshot: Snapshot, ids: Collection[str]) -> tuple[Files, int, int]:
     """The data files that change, with card and release.json; how many rows and variations are gone."""
-    known = stored(standing)
+    known = stored(snapshot)
     gone = {hash_of(id_) for id_ in ids}
     tables: dict[str, Any] = {}
     data: dict[str, bytes] = {}
     seen = set(known["removed"])
     rows = variations = 0
     for path in sorted(paths(known["configs"])):
-        table = read_parquet(standing.read(path))
+        table = read_parquet(snapshot.read(path))
         seen |= gone & {hash_of(id_) for id_ in table["id"][:]}
         tables[path], named, varied = without(table, gone)
         rows, variations = rows + named, variations + varied
@@ -119,11 +119,11 @@ def _files(standing: Standing, ids: Collection[str]) -> tuple[Files, int, int]:
     unknown = [id_ for id_ in ids if hash_of(id_) not in seen]
     if unknown:
         raise ConfigError(
-            f"--ids{shown_id(unknown[0])}: no row of {standing.place.repo_id} has this id; take one of the column `id`"
+            f"--ids{shown_id(unknown[0])}: no row of {snapshot.target.repo_id} has this id; use one of its column `id`"
         )
     recounted = {name: _recounted(config, tables, data) for name, config in known["configs"].items()}
     configs = {name: config for name, config in recounted.items() if config["splits"]}
-    require_rows(configs, standing)
+    require_rows(configs, snapshot)
     facts = {key: value for key, value in known.items() if key not in ("version", "changelog")}
     facts |= {
         "configs": configs,
@@ -152,44 +152,42 @@ def _recounted(config: dict[str, Any], tables: dict[str, Any], data: dict[str, b
 
 def _demo_of(repo_id: str) -> str | None:
     """The Space that `publish all` made beside the data set, if there is one."""
-    standing = look(Place(kind="space", repo_id=f"{repo_id}-demo"))
-    return standing.place.repo_id if SETTINGS in standing.files else None
+    snapshot = read_snapshot(Target(kind="space", repo_id=f"{repo_id}-demo"))
+    return snapshot.target.repo_id if SETTINGS in snapshot.files else None
 
 
-def _require_one_branch(place: Place) -> None:
-    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
-    with answers(place.repo_id):
-        refs = persistently(lambda: HfApi().list_repo_refs(**repo))
-        asked = persistently(lambda: list(HfApi().get_repo_discussions(**repo, discussion_type="pull_request")))
+def _require_one_branch(target: Target) -> None:
+    api, ask = HfApi(), partial(retried, target.repo_id)
+    refs = ask(lambda: api.list_repo_refs(**target.repo))
+    requests = ask(lambda: list(api.get_repo_discussions(**target.repo, discussion_type="pull_request")))
     other = [ref.name for ref in refs.branches if ref.name != "main"]
     if other:
         raise ConfigError(
-            f"--purge: {place.repo_id} has the branch {other[0]!r}, which may hold the rows; delete it first (`hf "
+            f"--purge: {target.repo_id} has the branch {other[0]!r}, which may hold the rows; delete it first (`hf "
             "repos branch delete`)"
         )
     # Those that were merged or closed lose the files behind them like every older state.
-    still = [request for request in asked if request.status in ("open", "draft")]
+    still = [request for request in requests if request.status in ("open", "draft")]
     if still:
         raise ConfigError(
-            f"--purge: {place.repo_id} has the open pull request {still[0].num}, which may hold the rows; merge or "
+            f"--purge: {target.repo_id} has the open pull request {still[0].num}, which may hold the rows; merge or "
             f"close it first ({still[0].url})"
         )
 
 
-def _purge(place: Place) -> None:
+def _purge(target: Target) -> None:
     """Drops the tags, all of which name older states, squashes the history, and deletes the files behind them."""
-    api = HfApi()
-    repo: dict[str, Any] = {"repo_id": place.repo_id, "repo_type": place.kind}
-    with answers(place.repo_id), Progress(3, "step") as progress:
+    api, ask = HfApi(), partial(retried, target.repo_id)
+    with Progress(3, "step") as progress:
         progress.step("dropping tags")
-        for ref in persistently(lambda: api.list_repo_refs(**repo)).tags:
-            persistently(partial(api.delete_tag, **repo, tag=ref.name))
+        for ref in ask(lambda: api.list_repo_refs(**target.repo)).tags:
+            ask(partial(api.delete_tag, **target.repo, tag=ref.name))
         progress.step("squashing the history")
-        persistently(lambda: api.super_squash_history(**repo, branch="main"))
+        ask(lambda: api.super_squash_history(**target.repo, branch="main"))
         progress.step("deleting files")
         # In this order: what somebody uploads from here on is not listed, and what they commit until then is kept.
-        listed = persistently(lambda: list(api.list_lfs_files(**repo)))
-        kept = {file.lfs.sha256 for file in look(place).files.values() if file.lfs}
+        listed = ask(lambda: list(api.list_lfs_files(**target.repo)))
+        kept = {file.lfs.sha256 for file in read_snapshot(target).files.values() if file.lfs}
         old = [file for file in listed if file.file_oid not in kept]
         if old:
-            persistently(lambda: api.permanently_delete_lfs_files(**repo, lfs_files=old))
+            ask(lambda: api.permanently_delete_lfs_files(**target.repo, lfs_files=old))

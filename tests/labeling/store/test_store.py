@@ -15,7 +15,7 @@ from huggingface_hub import HfApi, hf_hub_download
 
 from rarecase.cli.main import command
 from rarecase.core.errors import ConfigError, DataError, HubError
-from rarecase.hub import commit as pushing
+from rarecase.hub.errors import RETRY
 from rarecase.labeling.store import opened
 from rarecase.labeling.store.state import Settings
 from rarecase.labeling.store.store import Store, open_store
@@ -30,7 +30,7 @@ ROWS = [{"row": f"p{number}", "text": f"post {number}"} for number in range(6)]
 @pytest.fixture
 def machine(fresh_hub, tmp_path, monkeypatch):
     """Opens the store as a machine of this name does, whose disk stays; the waiting between attempts is cut."""
-    monkeypatch.setattr(pushing, "_wait", lambda seconds: None)
+    monkeypatch.setattr(RETRY, "wait", lambda seconds: None)
     opened: list[Store] = []
 
     def machine(name: str) -> Store:
@@ -312,17 +312,17 @@ def test_a_disk_that_stays_is_gone_on_with_also_while_the_hub_is_away(page, mach
 KILLED = """
 import os, signal, sys
 from rarecase.labeling.store.store import open_store
-from rarecase.publish import labels
+from rarecase.labeling.store import exchange
 store = open_store("hf://datasets/acme/labels")
 for number in range(3):
     item = store.desk.queue("ann").queue[0]["item"]
     assert store.desk.vote("ann", item, "harmful", event=f"ann-{item}").accepted
     print(f"ann-{item}", flush=True)
 if sys.argv[1] == "after":
-    push = labels.push
-    labels.push = lambda *said: (push(*said), os.kill(os.getpid(), signal.SIGKILL))
+    push = exchange.push
+    exchange.push = lambda *said: (push(*said), os.kill(os.getpid(), signal.SIGKILL))
 else:
-    labels.push = lambda *said: os.kill(os.getpid(), signal.SIGKILL)
+    exchange.push = lambda *said: os.kill(os.getpid(), signal.SIGKILL)
 store.sync()
 """
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarecase.core.errors import ConfigError
-from rarecase.hub.commit import Files, Place, Standing, look, persistently, push
-from rarecase.hub.errors import answers
+from rarecase.hub.commit import Files, Snapshot, Target, push, read_snapshot
 
 if TYPE_CHECKING:
     from rarecase.labeling.store.hub import Ledger
@@ -45,40 +43,40 @@ def exchange(repo_id: str, ledger: "Ledger") -> None:
     Example:
         >>> exchange("acme/safety-labels", Ledger(desk))
     """
-    standing = look(Place(kind="dataset", repo_id=repo_id))
-    require_private(standing)
+    snapshot = read_snapshot(Target(kind="dataset", repo_id=repo_id))
+    require_private(snapshot)
     new = ledger.outgoing()
     if new:
-        push(standing.place, _additions(new), _message(new))
+        push(snapshot.target, _additions(new), _message(new))
         ledger.flushed(new)
-    unread = ledger.unread(standing.files)
+    unread = ledger.unread(snapshot.files)
     if unread:
-        ledger.read(contents(standing, unread))
+        ledger.read(contents(snapshot, unread))
 
 
-def require_private(standing: Standing) -> None:
+def require_private(snapshot: Snapshot) -> None:
     """
     Stops before a text or a name reaches a repository that everybody sees.
 
     Raises:
         `ConfigError`: where it is public.
     """
-    if not standing.private:
+    if not snapshot.private:
         raise ConfigError(
-            f"{standing.place.repo_id} is public, and labeling is about texts and names; make it private, or name "
+            f"{snapshot.target.repo_id} is public, and labeling is about texts and names; make it private, or name "
             "another one"
         )
 
 
-def _additions(new: dict[str, bytes]) -> Callable[[Standing], Files]:
+def _additions(new: dict[str, bytes]) -> Callable[[Snapshot], Files]:
     """
     What is not there yet. A file that stands there came from here, since no two have one name, and is not written
     again, whatever got lost in between.
     """
 
-    def build(standing: Standing) -> Files:
-        card = {} if "README.md" in standing.files else {"README.md": CARD.encode()}
-        return {**card, **{path: content for path, content in new.items() if path not in standing.files}}
+    def build(snapshot: Snapshot) -> Files:
+        card = {} if "README.md" in snapshot.files else {"README.md": CARD.encode()}
+        return {**card, **{path: content for path, content in new.items() if path not in snapshot.files}}
 
     return build
 
@@ -87,7 +85,7 @@ def _message(new: dict[str, bytes]) -> str:
     return f"Add {', '.join(sorted({path.split('/')[0] for path in new}))}"
 
 
-def contents(standing: Standing, paths: list[str]) -> dict[str, bytes]:
+def contents(snapshot: Snapshot, paths: list[str]) -> dict[str, bytes]:
     """
     Files of a repository as they stand, several at once.
 
@@ -96,8 +94,7 @@ def contents(standing: Standing, paths: list[str]) -> dict[str, bytes]:
     """
 
     def content(path: str) -> bytes:
-        found: Path = persistently(lambda: standing.read(path))
-        return found.read_bytes()
+        return snapshot.read(path).read_bytes()
 
-    with answers(standing.place.repo_id), ThreadPoolExecutor(8) as pool:  # after a restart it is hundreds of files
+    with ThreadPoolExecutor(8) as pool:  # after a restart it is hundreds of files
         return dict(zip(paths, pool.map(content, paths), strict=True))
