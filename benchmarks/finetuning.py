@@ -34,6 +34,7 @@ from rarecase.core.randomness import generator
 from rarecase.data import arrow, schema
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn.finetune import Finetune
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.checkpoint import resolve
 
 FASTER = {"fp32": 1.3, "bf16": 2.0}
@@ -49,16 +50,8 @@ def with_rarecase(
     precision: Any, train: Dataset, dev: Dataset, test: Dataset, seed: int
 ) -> Callable[[], Callable[[], float]]:
     def fit() -> Callable[[], float]:
-        learner = Finetune(
-            "packaged",
-            NAMES,
-            seed=seed,
-            precision=precision,
-            epochs=EPOCHS,
-            learning_rate=LEARNING_RATE,
-            class_weights=None,
-            patience=EPOCHS,
-        ).fit(train, dev)
+        options = FitOptions(precision=precision, epochs=EPOCHS, learning_rate=LEARNING_RATE, class_weights="none")
+        learner = Finetune("packaged", NAMES, options, seed=seed, patience=EPOCHS).fit(train, dev)
         return lambda: macro_f1(arrow.matrix(test, "label"), arrow.matrix(learner.score(test), "probs").argmax(axis=1))
 
     return fit

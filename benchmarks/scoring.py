@@ -26,6 +26,7 @@ from rarecase.data import arrow, schema
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.learn import load_learner
 from rarecase.learn.finetune import Finetune
+from rarecase.learn.hyperparameters import FitOptions
 
 FP32, BF16, SAME_IN_BF16 = 2.0, 5.0, 0.998
 NAMES = list(Taxonomy.default().names)
@@ -69,7 +70,7 @@ def main() -> int:
     test = labelled(published, "test")
     texts = schema.texts(test)
     with tempfile.TemporaryDirectory() as folder:
-        learner = Finetune("packaged", NAMES, seed=0, precision="fp32")
+        learner = Finetune("packaged", NAMES, FitOptions(precision="fp32"), seed=0)
         learner.fit(labelled(published, "bootstrap"), labelled(published, "dev")).save(Path(folder) / "learner")
         model = str(Path(folder) / "learner")
         classify = pipeline("text-classification", model=model, batch_size=32)

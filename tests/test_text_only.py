@@ -23,6 +23,7 @@ from rarecase.data.parquet import read_parquet
 from rarecase.generate import parents, variation_row, variations_table
 from rarecase.labeling.gold import Gold
 from rarecase.learn import Learner, make_learner
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import compare, embed
 
 SETS = ("pool", "bootstrap", "dev", "test")
@@ -58,12 +59,11 @@ def worlds() -> tuple[Tables, Tables]:
 
 
 def learner_of(kind: str) -> Learner:
-    settings: dict[str, dict[str, Any]] = {
-        "frozen": {"encoder": small.encoder(), "shared": True},
-        "setfit": {"encoder": small.encoder(), "updates": 2, "learning_rate": 1e-4},
-        "finetune": {"epochs": 1},
-    }
-    return make_learner(kind, "packaged", NAMES, seed=0, **settings[kind])
+    options = {"setfit": FitOptions(updates=2, learning_rate=1e-4), "finetune": FitOptions(epochs=1)}
+    encoder = small.encoder() if kind != "finetune" else None
+    return make_learner(
+        kind, "packaged", NAMES, options.get(kind, FitOptions()), seed=0, encoder=encoder, shared=kind == "frozen"
+    )
 
 
 @pytest.fixture(scope="module", params=["frozen", "setfit", "finetune"])

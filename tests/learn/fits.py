@@ -24,6 +24,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from rarecase.core.errors import ModelError
 from rarecase.learn import finetune, training, workers
 from rarecase.learn.finetune import Finetune
+from rarecase.learn.hyperparameters import FitOptions
 
 NAMES = ("garden", "bicycle", "kitchen")
 TEXTS = [f"{kind} {number}" for number in range(7) for kind in ("the old apple tree", "a wheel", "bread and jam")]
@@ -46,11 +47,8 @@ def fit(model: str, rows: int = 21, batch: int = 16, accumulation: int = 1) -> F
     learner = Finetune(
         model,
         NAMES,
+        FitOptions(precision="fp32", epochs=3, learning_rate=1e-3, class_weights="balanced"),
         seed=0,
-        precision="fp32",
-        epochs=3,
-        learning_rate=1e-3,
-        class_weights="balanced",
         gradient_accumulation=accumulation,
     )
     learner.settings = replace(learner.settings, batch_size=batch)

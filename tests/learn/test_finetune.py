@@ -11,6 +11,7 @@ from rarecase.data import arrow
 from rarecase.learn import load_learner
 from rarecase.learn.dropout import thinned
 from rarecase.learn.finetune import Finetune
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.weights import class_weights
 from rarecase.models.checkpoint import resolve
 
@@ -18,8 +19,10 @@ from . import fits
 from .conftest import NAMES, scrambled
 
 
-def finetune(epochs=2, **settings):
-    return Finetune("packaged", NAMES, seed=0, **{"precision": "fp32", "epochs": epochs, **settings})
+def finetune(epochs=2, gradient_accumulation=1, patience=3, **settings):
+    options = FitOptions(**{"precision": "fp32", "epochs": epochs, **settings})
+    how = {"gradient_accumulation": gradient_accumulation, "patience": patience}
+    return Finetune("packaged", NAMES, options, seed=0, **how)
 
 
 def weights(learner):
@@ -77,7 +80,7 @@ def test_fit_forgets_earlier_fits_and_leaves_the_callers_generator(train, dev):
 
 
 def test_another_seed_gives_other_weights(train, dev):
-    other = Finetune("packaged", NAMES, seed=1, precision="fp32", epochs=1).fit(train, dev)
+    other = Finetune("packaged", NAMES, FitOptions(precision="fp32", epochs=1), seed=1).fit(train, dev)
     assert not same(weights(finetune(epochs=1).fit(train, dev)), weights(other))
 
 
@@ -154,7 +157,7 @@ def test_a_loaded_classifier_trains_on_for_other_classes(fitted, train, dev, tmp
     fitted.save(tmp_path / "guard")
     names = ["outside", "wheels", "inside", "other"]
     renamed = train.cast_column("label", ClassLabel(names=names))
-    learner = Finetune(str(tmp_path / "guard"), names, seed=0, epochs=1)
+    learner = Finetune(str(tmp_path / "guard"), names, FitOptions(epochs=1), seed=0)
     assert probs(learner.fit(renamed, renamed.select([])), dev).shape == (9, 4)
 
 
@@ -174,7 +177,7 @@ def test_what_cannot_work_is_said(train, dev):
         finetune().score(dev)
     with pytest.raises(DataError, match="train has no rows"):
         finetune().fit(train.select([]), dev)
-    with pytest.raises(ConfigError, match="precision 'fp16': expected 'fp32' or 'bf16'"):
+    with pytest.raises(ConfigError, match="precision 'fp16': expected one of fp32, bf16"):
         finetune(precision="fp16")
     with pytest.raises(ConfigError, match="epochs = 0: expected at least 1"):
         finetune(epochs=0)

@@ -9,6 +9,7 @@ from rarecase.data import arrow
 from rarecase.learn import load_learner
 from rarecase.learn.dropout import kept
 from rarecase.learn.frozen import Frozen
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
 
 from .conftest import NAMES, scrambled
@@ -114,7 +115,7 @@ def test_save_and_load_give_the_same_bits_and_nothing_is_pickled(learner, train,
 
 
 def test_a_loaded_learner_has_the_settings_it_was_fitted_with_and_fits_as_it_did(encoder, train, dev, tmp_path):
-    learner = Frozen("packaged", NAMES, seed=0, encoder=encoder, C=0.3, class_weights=None)
+    learner = Frozen("packaged", NAMES, FitOptions(class_weights="none"), seed=0, encoder=encoder, C=0.3)
     learner.fit(train.select(range(12)), dev).save(tmp_path / "learner")
     again = load_learner(tmp_path / "learner")
     assert again.describe() == learner.describe()
@@ -123,7 +124,8 @@ def test_a_loaded_learner_has_the_settings_it_was_fitted_with_and_fits_as_it_did
 
 
 def test_a_folder_of_before_is_loaded_too(encoder, train, dev, tmp_path):
-    learner = Frozen("packaged", NAMES, seed=0, encoder=encoder, class_weights="sqrt").fit(train, dev)
+    learner = Frozen("packaged", NAMES, FitOptions(class_weights="sqrt"), seed=0, encoder=encoder)
+    learner.fit(train, dev)
     learner.save(tmp_path / "learner")
     head = tmp_path / "learner" / "head.json"
     told = json.loads(head.read_text())

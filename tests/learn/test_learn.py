@@ -5,12 +5,14 @@ import small
 
 from rarecase.core.errors import ConfigError
 from rarecase.learn import KINDS, make_learner
-from rarecase.settings.config import FitConfig, fit_settings
+from rarecase.learn.finetune import Finetune
+from rarecase.learn.hyperparameters import FitOptions
+from rarecase.settings.config import FitConfig
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_settings_of_a_command_that_says_nothing_give_the_learners_own(kind):
-    learner = make_learner(kind, "packaged", ["a", "b"], seed=0, **fit_settings(FitConfig(learner=kind)))
+    learner = make_learner(kind, "packaged", ["a", "b"], FitOptions.of(FitConfig(learner=kind)), seed=0)
     settings = {name: learner.describe()["settings"].get(name) for name in ("class_weights", "learning_rate")}
     assert (
         settings
@@ -25,22 +27,61 @@ def test_the_settings_of_a_command_that_says_nothing_give_the_learners_own(kind)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("said", "meant"), [("none", None), ("sqrt", "sqrt"), ("balanced", "balanced")])
 def test_class_weights_go_to_every_learner(kind, said, meant):
-    learner = make_learner(kind, "packaged", ["a", "b"], seed=0, class_weights=said)
+    learner = make_learner(kind, "packaged", ["a", "b"], FitOptions(class_weights=said), seed=0)
     assert learner.describe()["settings"]["class_weights"] == meant
 
 
 @pytest.mark.parametrize(
-    ("kind", "setting"),
+    ("kind", "name", "value"),
     [
-        ("frozen", {"precision": "fp32"}),
-        ("frozen", {"updates": 3}),
-        ("frozen", {"learning_rate": 1e-3}),
-        ("setfit", {"shared": True}),
-        ("finetune", {"shared": True}),
-        ("finetune", {"encoder": small.encoder}),
+        ("frozen", "precision", "fp32"),
+        ("frozen", "epochs", 3),
+        ("frozen", "updates", 3),
+        ("frozen", "learning_rate", 1e-3),
+        ("setfit", "epochs", 3),
+        ("setfit", "shared", True),
+        ("finetune", "shared", True),
+        ("finetune", "encoder", small.encoder),
     ],
 )
-def test_a_setting_of_another_learner_is_refused(kind, setting):
-    (name,) = setting
+def test_a_setting_of_another_learner_is_refused(kind, name, value):
+    other = {name: value} if name in ("encoder", "shared") else {}
+    options = FitOptions(**({} if other else {name: value}))
     with pytest.raises(ConfigError, match=f"{name} has no effect on the learner '{kind}'; leave it out"):
-        make_learner(kind, "packaged", ["a", "b"], seed=0, **setting)
+        make_learner(kind, "packaged", ["a", "b"], options, seed=0, **other)
+
+
+REFUSED = {
+    ("class_weights", "heavy"): "'heavy': expected one of none, sqrt, balanced",
+    ("precision", "fp16"): "'fp16': expected one of fp32, bf16",
+    ("updates", 0): "= 0: expected at least 1",
+    ("epochs", 0): "= 0: expected at least 1",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+def test_what_no_learner_can_do_is_refused(name, value):
+    with pytest.raises(ConfigError, match=f"{name} {REFUSED[name, value]}"):
+        FitOptions(**{name: value})
+
+
+def test_a_negative_number_of_accumulated_batches_is_refused():
+    with pytest.raises(ConfigError, match="gradient_accumulation = -1: expected at least 1"):
+        Finetune("packaged", ["a", "b"], seed=0, gradient_accumulation=-1)
+
+
+def test_bf16_is_taken_by_itself_where_a_gpu_has_it(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for has, taken in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda has=has: has)
+        assert FitOptions().precision_or_best() == taken
+        assert FitOptions(precision="fp32").precision_or_best() == "fp32"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trial_takes_as_few_steps_as_there_can_be_and_keeps_what_does_not_count_them(kind):
+    chosen = {"learning_rate": 1e-3, "updates": 500} if kind != "frozen" else {}
+    options = FitOptions(**chosen, class_weights="sqrt", tune=True).shortest(kind)
+    make_learner(kind, "packaged", ["a", "b"], options, seed=0)  # nothing of it is without effect
+    assert (options.updates, options.tune, options.class_weights) == (None, False, "sqrt")
+    assert options.epochs == (1 if kind == "finetune" else None)

@@ -17,6 +17,7 @@ from rarecase.data import arrow
 from rarecase.data.parquet import write_parquet
 from rarecase.learn import load_learner, make_learner
 from rarecase.learn.frozen import Frozen
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.setfit import PAIRS, TEXTS, SetFit, pairs_of
 from rarecase.models.encoder import SentenceEncoder, load_encoder
 
@@ -42,7 +43,8 @@ def shallow(encoder):
 
 
 def setfit(encoder, seed=0, **settings):
-    return SetFit("packaged", NAMES, seed=seed, encoder=encoder, **{"precision": "fp32", "updates": 2, **settings})
+    options = FitOptions(**{"precision": "fp32", "updates": 2, **settings})
+    return SetFit("packaged", NAMES, options, seed=seed, encoder=encoder)
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +235,7 @@ def test_save_and_load_give_the_same_bits_and_nothing_is_pickled(fitted, dev, tm
 
 
 def test_a_loaded_learner_has_its_settings_and_fits_on_from_its_encoder(shallow, train, dev, tmp_path):
-    settings = {"updates": 3, "learning_rate": 1e-4, "precision": "bf16", "class_weights": None}
+    settings = {"updates": 3, "learning_rate": 1e-4, "precision": "bf16", "class_weights": "none"}
     learner = setfit(shallow, **settings).fit(train, dev)
     learner.save(tmp_path / "learner")
     again = load_learner(tmp_path / "learner")
@@ -278,13 +280,14 @@ import warnings
 
 import rarecase.learn.setfit
 from rarecase.learn import load_learner, make_learner
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.data.parquet import read_parquet
 
 train = read_parquet({train!r})
 names = train.features["label"].names
 make_learner("frozen", "packaged", names, seed=0).fit(train, train.select([]))
 filters = list(warnings.filters)  # with all imported but the library setfit, which changes them
-make_learner("setfit", "packaged", names, seed=0, updates=2).fit(train, train.select([])).save({out!r})
+make_learner("setfit", "packaged", names, FitOptions(updates=2), seed=0).fit(train, train.select([])).save({out!r})
 load_learner({out!r}).score(train)
 assert warnings.filters == filters
 """

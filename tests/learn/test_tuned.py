@@ -13,9 +13,9 @@ from rarecase.evaluate.metrics import metrics
 from rarecase.learn import load_learner, make_learner
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.frozen import STRENGTHS, Frozen
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.setfit import SetFit
-from rarecase.learn.settings import RATES, copies
-from rarecase.learn.tuned import Tuned
+from rarecase.learn.tuned import RATES, Tuned, copies
 
 from .conftest import NAMES
 
@@ -58,14 +58,14 @@ def test_without_dev_the_learner_stays_as_it_is(tables):
 
 def test_it_is_saved_as_the_best_alone_would_be(tables, tmp_path):
     train, dev = tables
-    tuned = make_learner("frozen", "packaged", small.NAMES, seed=0, tune=True).fit(train, dev)
+    tuned = make_learner("frozen", "packaged", small.NAMES, FitOptions(tune=True), seed=0).fit(train, dev)
     tuned.save(tmp_path / "guard")
     loaded = load_learner(tmp_path / "guard")
     assert np.array_equal(*(arrow.matrix(learner.score(dev), "probs") for learner in (tuned, loaded)))
 
 
 def test_of_a_fine_tuned_one_the_learning_rate_is_chosen(train, dev):
-    learner = Finetune("packaged", NAMES, seed=0, precision="fp32", updates=8)
+    learner = Finetune("packaged", NAMES, FitOptions(precision="fp32", updates=8), seed=0)
     assert [v.settings.learning_rate for v in learner.variants()] == pytest.approx([1e-4, 5e-5, 2e-4])
     tuned = Tuned(learner).fit(train, dev)
     every = {variant.settings.learning_rate: variant.fit(train, dev) for variant in learner.variants()}
@@ -109,7 +109,7 @@ def test_all_variants_of_setfit_start_from_one_encoder(train, dev, monkeypatch):
     loaded, fitted = [], []
     monkeypatch.setattr("rarecase.learn.setfit.load_encoder", lambda model: loaded.append(model) or small.encoder())
     monkeypatch.setattr("rarecase.learn.setfit.contrast", lambda *_, **how: fitted.append(how["learning_rate"]))
-    Tuned(SetFit("packaged", NAMES, seed=0, updates=2)).fit(train, dev)
+    Tuned(SetFit("packaged", NAMES, FitOptions(updates=2), seed=0)).fit(train, dev)
     assert loaded == ["packaged"]
     assert fitted == pytest.approx([share * 2e-5 for share in RATES])
 
@@ -133,3 +133,10 @@ def test_no_more_than_the_best_and_the_next_are_held(train, dev):
 
     Tuned(Large()).fit(train, dev)
     assert len(Large.held) == 5
+
+
+def test_copies_differ_in_one_setting_and_leave_the_learner_as_it_is():
+    learner = Frozen("packaged", ["a", "b"], seed=0)
+    found = list(copies(learner, "C", [1.0, 3.0]))
+    assert [(copy.C, copy.names) for copy in found] == [(1.0, ("a", "b")), (3.0, ("a", "b"))]
+    assert learner.C == 10.0

@@ -106,10 +106,11 @@ OWN = """
 import sys
 from datasets import ClassLabel, Dataset, Features, Value
 from rarecase.learn import make_learner
+from rarecase.learn.hyperparameters import FitOptions
 
 features = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b"])})
 table = Dataset.from_dict({"text": ["one", "two"], "label": [0, 1]}, features=features)
-make_learner("finetune", sys.argv[1], ["a", "b"], seed=0, epochs=1).fit(table, table)
+make_learner("finetune", sys.argv[1], ["a", "b"], FitOptions(epochs=1), seed=0).fit(table, table)
 """
 
 

@@ -18,7 +18,7 @@ from rarecase.learn import load_learner, make_learner
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.folders import write_learner_beside
 from rarecase.learn.frozen import Frozen
-from rarecase.learn.hyperparameters import MODELS, hyperparameters
+from rarecase.learn.hyperparameters import MODELS, FitOptions, hyperparameters
 from rarecase.models.checkpoint import local_folder, resolve
 from rarecase.models.encoder import load_encoder
 
@@ -160,7 +160,7 @@ def guards(tiny, tmp_path_factory) -> tuple[Path, Path]:
     """Two classifiers that differ in their seed."""
     root, start = tmp_path_factory.mktemp("guards"), small.table("bootstrap")
     for seed in (0, 1):
-        Finetune(str(tiny), NAMES, seed=seed, epochs=1).fit(start, rows(start, [])).save(root / str(seed))
+        Finetune(str(tiny), NAMES, FitOptions(epochs=1), seed=seed).fit(start, rows(start, [])).save(root / str(seed))
     return root / "0", root / "1"
 
 
@@ -180,7 +180,7 @@ def test_a_model_is_had_by_branch_tag_and_commit(fresh_hub, guards):
     upload("acme/tagged", guards[1])
     assert np.array_equal(probs("acme/tagged"), new)
     assert np.array_equal(probs("acme/tagged@v1"), old)
-    learner = Finetune("acme/tagged@v1", NAMES, seed=0, epochs=1)
+    learner = Finetune("acme/tagged@v1", NAMES, FitOptions(epochs=1), seed=0)
     start = small.table("bootstrap")
     learner.fit(start, rows(start, []))
     assert learner.describe()["model"] == "acme/tagged@v1"
@@ -252,7 +252,7 @@ def test_pickles_beside_safetensors_and_code_are_never_downloaded(fresh_hub, tin
         (folder / name).write_bytes(tiny_models.PICKLED)
     upload("acme/mixed", folder)
     start = small.table("bootstrap")
-    Finetune("acme/mixed", NAMES, seed=0, epochs=1).fit(start, rows(start, []))
+    Finetune("acme/mixed", NAMES, FitOptions(epochs=1), seed=0).fit(start, rows(start, []))
     assert downloaded(fresh_hub, "acme/mixed") == {
         *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
     }

@@ -37,10 +37,11 @@ from rarecase.experiment.splits import (
 )
 from rarecase.hub.ids import name_of
 from rarecase.learn import make_learner
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.runs import folder as run_folder
 from rarecase.runs.session import READ
 from rarecase.settings.checks import check, require_out
-from rarecase.settings.config import ExperimentConfig, fit_settings, split_list, write_yaml
+from rarecase.settings.config import ExperimentConfig, split_list, write_yaml
 
 # A grid grows: more models, strategies, settings, seeds. What is done stays.
 MAY_CHANGE = ("models", "strategies", "settings", "seeds", "leave_out_overlap", "shard", "out")
@@ -106,11 +107,11 @@ def _runner(
     splits: Splits, config: ExperimentConfig, models: dict[str, str]
 ) -> Callable[[Cell, Path], dict[str, Any]]:
     """What runs a cell. What can be computed once for each text is kept for the other cells of the same model."""
-    names, fitting = splits.taxonomy.names, fit_settings(config)
+    names, options = splits.taxonomy.names, FitOptions.of(config)
 
     @functools.lru_cache(maxsize=1)
     def loaded(model: str) -> tuple[Any, Callable[[str], Dataset]]:
-        learner = make_learner(config.learner, models[model], names, seed=config.seed, **fitting)
+        learner = make_learner(config.learner, models[model], names, options, seed=config.seed)
         encoder = getattr(learner, "encoder", None)
         return encoder, functools.cache(lambda name: learner.prepare(splits.tables[name]))
 
@@ -120,8 +121,8 @@ def _runner(
         start, dev, test = (splits.shared(name, seed) for name in (BOOTSTRAP, "dev", "test"))
         split = start if setting == BOOTSTRAP else splits.acquired(cell.strategy, seed)
         encoder, table = loaded(model)
-        own = {**fitting, "class_weights": "balanced"} if setting == "human+weights" else fitting
-        learner = make_learner(config.learner, models[model], names, seed=seed, encoder=encoder, **own)
+        own = replace(options, class_weights="balanced") if setting == "human+weights" else options
+        learner = make_learner(config.learner, models[model], names, own, seed=seed, encoder=encoder)
         parts = train_parts(table(start), table(split), setting, seed)
         train = concatenate_datasets([learner.prepare(part) for part in parts])
         learner.fit(train, table(dev))

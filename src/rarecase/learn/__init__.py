@@ -10,19 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rarecase.core.errors import ConfigError, ModelError, did_you_mean
+from rarecase.learn.hyperparameters import KINDS, FitOptions
 from rarecase.models.checkpoint import PACKAGED, local_folder
+
+_TAKES = {"frozen": ("encoder", "shared"), "setfit": ("encoder",), "finetune": ()}
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from rarecase.models.encoder import Encoder
-
-_SETTINGS = {  # that say something to each
-    "frozen": ("class_weights", "encoder", "shared"),
-    "setfit": ("precision", "updates", "learning_rate", "class_weights", "encoder"),
-    "finetune": ("precision", "epochs", "updates", "learning_rate", "class_weights"),
-}
-KINDS = tuple(_SETTINGS)
 
 
 class Learner(Protocol):
@@ -92,14 +88,9 @@ def make_learner(
     kind: str,
     model: str = PACKAGED,
     names: Sequence[str] = (),
+    options: FitOptions = FitOptions(),  # noqa: B008 - frozen
     *,
     seed: int,
-    precision: Literal["fp32", "bf16"] | None = None,
-    epochs: int | None = None,
-    updates: int | None = None,
-    learning_rate: float | None = None,
-    class_weights: Literal["none", "sqrt", "balanced"] | None = None,
-    tune: bool = False,
     encoder: "Encoder | None" = None,
     shared: bool = False,
 ) -> Learner:
@@ -110,21 +101,13 @@ def make_learner(
         kind (`str`): `frozen`, `setfit` or `finetune`.
         model (`str`): `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
+        options (`FitOptions`, *optional*): how it is fitted; by default as the learner and its model are best.
         seed (`int`): the seed of the run.
-        precision (`str`, *optional*): of `finetune` and `setfit`: `fp32` or `bf16`.
-        epochs (`int`, *optional*): of `finetune`: the model's own by default; the others have none.
-        updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all, the first of which has the
-            learning rate 0; by default `finetune` runs epochs that may stop early, and `setfit` takes at most 100
-            steps.
-        learning_rate (`float`, *optional*): likewise: by default the model's own, and 2e-5 for `setfit`.
-        class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`; the model's own by default, and `balanced` for
-            the head of `frozen` and `setfit`.
-        tune (`bool`, *optional*, defaults to `False`): choose C of `frozen`, or the learning rate, on dev.
         encoder (`Encoder`, *optional*): of `frozen` and `setfit`: one that is loaded already.
         shared (`bool`, *optional*, defaults to `False`): of `frozen`: the column `embedding` is this encoder's.
 
     Raises:
-        `ConfigError`: where the kind is unknown, or a setting is out of range or not one of this kind.
+        `ConfigError`: where the kind is unknown, or an option has no effect on it.
 
     Example:
         >>> make_learner("frozen", "packaged", ["harmful", "not-harmful"], seed=0).names
@@ -132,23 +115,14 @@ def make_learner(
     """
     if kind not in KINDS:
         raise ConfigError(f"learner {kind!r} is unknown{did_you_mean(kind, KINDS)} (there are: {', '.join(KINDS)})")
-    given: dict[str, Any] = {
-        "precision": precision,
-        "epochs": epochs if kind == "finetune" else None,
-        "updates": updates,
-        "learning_rate": learning_rate,
-        "class_weights": class_weights,
-        "encoder": encoder,
-        "shared": shared or None,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    foreign = next((name for name in given if name not in _SETTINGS[kind]), None)
+    options.require_effect(kind)
+    given: dict[str, Any] = {"encoder": encoder} if encoder is not None else {}
+    given |= {"shared": True} if shared else {}
+    foreign = next((name for name in given if name not in _TAKES[kind]), None)
     if foreign:
         raise ConfigError(f"{foreign} has no effect on the learner {kind!r}; leave it out")
-    if class_weights == "none":  # as it is written where nothing said means the learner's own
-        given["class_weights"] = None
-    learner: Learner = _class_of(kind)(model, names, seed=seed, **given)
-    if tune:
+    learner: Learner = _class_of(kind)(model, names, options, seed=seed, **given)
+    if options.tune:
         from rarecase.learn.tuned import Tuned
 
         return Tuned(learner)

@@ -3,9 +3,9 @@
 import copy
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -23,8 +23,8 @@ from rarecase.learn import training
 from rarecase.learn.batches import labelled_rows, token_batches, training_rows
 from rarecase.learn.dropout import DRAWS, dropout_layers, thinned
 from rarecase.learn.folders import write_learner_beside
-from rarecase.learn.hyperparameters import ClassWeights, hyperparameters
-from rarecase.learn.settings import WARMUP, Precision, check_settings, copies, precision_or_best, rates
+from rarecase.learn.hyperparameters import WARMUP, FitOptions, Precision, at_least_one, hyperparameters
+from rarecase.learn.tuned import RATES, copies
 from rarecase.learn.workers import Labeled, all_or_none, require_main, together
 from rarecase.models.checkpoint import loading, local_folder, quiet
 from rarecase.models.encoder import distinct
@@ -45,15 +45,10 @@ class Finetune:
     Args:
         model (`str`): `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
+        options (`FitOptions`): what differs from the model's own, see `rarecase.learn.hyperparameters.MODELS`; the
+            precision `bf16` is mixed in training and plain in scoring.
         seed (`int`): the seed of the run.
-        precision (`str`, *optional*): `fp32`, or `bf16` (mixed in training, plain in scoring); by default bf16 on a
-            CUDA device that has it.
-        epochs (`int`, *optional*): the model's own by default, see `rarecase.learn.hyperparameters.MODELS`.
-        learning_rate (`float`, *optional*): likewise.
-        class_weights (`str`, *optional*, defaults to `"default"`): the model's own; or `balanced`, `sqrt`, None.
-        updates (`int`, *optional*): optimiser steps in all, instead of epochs that may stop early; the first has the
-            learning rate 0, where the warm-up begins.
-        gradient_accumulation (`int`, *optional*, defaults to 1): batches whose gradients make one update.
+        gradient_accumulation (`int`, *optional*, defaults to 1): batches whose gradients make one optimiser step.
         patience (`int`, *optional*, defaults to 3): epochs without a better dev macro-F1 before training stops.
 
     Example:
@@ -66,32 +61,18 @@ class Finetune:
         self,
         model: str,
         names: Sequence[str],
+        options: FitOptions = FitOptions(),  # noqa: B008 - frozen
         *,
         seed: int,
-        precision: Precision = None,
-        epochs: int | None = None,
-        learning_rate: float | None = None,
-        class_weights: ClassWeights | Literal["default"] = "default",
-        updates: int | None = None,
         gradient_accumulation: int = 1,
         patience: int = 3,
     ):
-        settings = hyperparameters(model)
-        if class_weights == "default":
-            class_weights = settings.class_weights
-        counts = {"epochs": epochs, "updates": updates, "gradient_accumulation": gradient_accumulation}
-        check_settings(class_weights=class_weights, precision=precision, **counts)
+        at_least_one("gradient_accumulation", gradient_accumulation)
         self.model = model
         self.names = tuple(names)
         self.seed = seed
-        self.precision = precision_or_best(precision)
-        self.settings = replace(
-            settings,
-            epochs=settings.epochs if epochs is None else epochs,
-            learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
-            class_weights=class_weights,
-            updates=updates,
-        )
+        self.precision = options.precision_or_best()
+        self.settings = hyperparameters(model, options)
         self.gradient_accumulation = gradient_accumulation
         self.patience = patience
         self.history: list[training.Epoch] = []
@@ -215,20 +196,18 @@ class Finetune:
 
     def variants(self) -> Iterator[Self]:
         """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
-        at = [replace(self.settings, learning_rate=rate) for rate in rates(self.settings.learning_rate)]
+        at = [replace(self.settings, learning_rate=factor * self.settings.learning_rate) for factor in RATES]
         return copies(self, "settings", at)
 
     def describe(self) -> dict[str, Any]:
         """How it was made; see `Learner.describe`."""
-        settings = {name: value for name, value in asdict(self.settings).items() if name != "model"}
-        del settings["updates" if self.settings.updates is None else "epochs"]  # the one that does not count
         return {
             "learner": "finetune",
             "model": name_of(self.model),
             "precision": self.precision,
             "seed": self.seed,
             "settings": {
-                **settings,
+                **self.settings.described(),
                 "warmup": WARMUP,
                 "gradient_accumulation": self.gradient_accumulation,
                 "patience": self.patience,
@@ -256,7 +235,7 @@ class Finetune:
             self._tokenizer.save_pretrained(temporary)
 
     @classmethod
-    def load(cls, model: str | Path, precision: Precision = "fp32", *, seed: int = 0) -> "Finetune":
+    def load(cls, model: str | Path, precision: Precision | None = "fp32", *, seed: int = 0) -> "Finetune":
         """
         Loads a classifier that is trained already: one that `save` wrote, or any of `transformers`.
 
@@ -281,7 +260,7 @@ class Finetune:
         if tokenizer.model_max_length > 100_000:  # transformers' way to say that it does not know
             tokenizer.model_max_length = _LONGEST
         names = [network.config.id2label[i] for i in range(network.config.num_labels)]
-        learner = cls(str(model), names, seed=seed, precision=precision)
+        learner = cls(str(model), names, FitOptions(precision=precision), seed=seed)
         learner.settings = replace(learner.settings, max_length=tokenizer.model_max_length)
         learner._network, learner._tokenizer = network.to(PartialState().device).eval(), tokenizer
         return learner

@@ -15,8 +15,8 @@ from rarecase.hub.ids import name_of
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS, kept
 from rarecase.learn.folders import write_learner_beside
-from rarecase.learn.hyperparameters import ClassWeights
-from rarecase.learn.settings import check_settings, copies
+from rarecase.learn.hyperparameters import ClassWeights, FitOptions
+from rarecase.learn.tuned import copies
 from rarecase.learn.weights import class_weights
 from rarecase.models.encoder import Encoder, encode, load_encoder, require_finite
 
@@ -34,8 +34,8 @@ class Frozen:
     Args:
         model (`str`): the encoder: `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
+        options (`FitOptions`): its class weights are the head's, by default `balanced`.
         seed (`int`): the seed of the run; only `sample` draws.
-        class_weights (`str`, *optional*, defaults to `"balanced"`): `balanced`, `sqrt` or None.
         C (`float`, *optional*, defaults to 10): the inverse strength of the head's regularization.
         encoder (`Encoder`, *optional*): one that is loaded already, instead of `model`.
         shared (`bool`, *optional*, defaults to `False`): the column `embedding` was made by this encoder, so it is
@@ -54,18 +54,17 @@ class Frozen:
         self,
         model: str,
         names: Sequence[str],
+        options: FitOptions = FitOptions(),  # noqa: B008 - frozen
         *,
         seed: int,
-        class_weights: ClassWeights = CLASS_WEIGHTS,
         C: float = C,
         encoder: Encoder | None = None,
         shared: bool = False,
     ):
-        check_settings(class_weights=class_weights)
         self.model = model
         self.names = tuple(names)
         self.seed = seed
-        self.class_weights = class_weights
+        self.class_weights = options.weights_or(CLASS_WEIGHTS)
         self.C = C
         self.shared = shared
         self._encoder = encoder

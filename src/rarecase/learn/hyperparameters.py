@@ -1,12 +1,101 @@
-"""The table of models and their hyper-parameters."""
+"""What a user may choose of a fit, the table of models with their hyper-parameters, and how the two are merged."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
 
+from rarecase.core.errors import ConfigError
 from rarecase.hub.ids import split_revision
 from rarecase.models.checkpoint import PACKAGED
 
+Precision = Literal["fp32", "bf16"]
 ClassWeights = Literal["balanced", "sqrt"] | None
+Settings = dict[str, str | int | float | bool | None]
+
+# The options that change something for each kind of learner.
+_EFFECTIVE = {
+    "frozen": ("class_weights", "tune"),
+    "setfit": ("precision", "updates", "learning_rate", "class_weights", "tune"),
+    "finetune": ("precision", "epochs", "updates", "learning_rate", "class_weights", "tune"),
+}
+KINDS = tuple(_EFFECTIVE)
+
+# Of whatever is fine-tuned.
+WARMUP = 0.1  # of all updates; the first has the learning rate 0, as in transformers' Trainer
+MAX_GRADIENT_NORM = 1.0
+
+
+def at_least_one(name: str, value: int | None) -> None:
+    """Refuses a count of less than 1."""
+    if value is not None and value < 1:
+        raise ConfigError(f"{name} = {value}: expected at least 1")
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """
+    What a user may choose of a fit; None leaves it to the learner and its model.
+
+    Args:
+        precision (`str`, *optional*): of `finetune` and `setfit`: `fp32` or `bf16`; by default bf16 on a CUDA device
+            that has it.
+        epochs (`int`, *optional*): of `finetune`.
+        updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all, the first of which has the
+            learning rate 0; by default `finetune` runs epochs that may stop early, and `setfit` takes at most 100
+            steps.
+        learning_rate (`float`, *optional*): likewise: the peak, after warm-up.
+        class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`: how much a rare class counts in the loss.
+        tune (`bool`): choose C of `frozen`, or the learning rate, on dev.
+
+    Raises:
+        `ConfigError`: where a value is out of range.
+    """
+
+    precision: Precision | None = None
+    epochs: int | None = None
+    updates: int | None = None
+    learning_rate: float | None = None
+    class_weights: Literal["none", "sqrt", "balanced"] | None = None
+    tune: bool = False
+
+    def __post_init__(self) -> None:
+        for name, values in {"precision": ("fp32", "bf16"), "class_weights": ("none", "sqrt", "balanced")}.items():
+            if (value := getattr(self, name)) not in (None, *values):
+                raise ConfigError(f"{name} {value!r}: expected one of {', '.join(values)}")
+        for name in ("epochs", "updates"):
+            at_least_one(name, getattr(self, name))
+
+    @classmethod
+    def of(cls, settings: Any) -> "FitOptions":
+        """The options among the attributes of a settings object."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+    def require_effect(self, kind: str) -> None:
+        """Refuses an option that changes nothing for this kind of learner."""
+        for name, value in asdict(self).items():
+            if value and name not in _EFFECTIVE[kind]:
+                raise ConfigError(f"{name} has no effect on the learner {kind!r}; leave it out")
+
+    def grows_with_rows(self, kind: str) -> bool:
+        """Whether a fit of this kind of learner takes longer with more training rows."""
+        return kind != "setfit" and self.updates is None
+
+    def shortest(self, kind: str) -> "FitOptions":
+        """The same with as few steps as possible: enough to see whether a model can be trained."""
+        return replace(self, epochs=1 if kind == "finetune" else None, updates=None, tune=False)
+
+    def weights_or(self, default: ClassWeights) -> ClassWeights:
+        """The class weights, `default` where none were chosen."""
+        if self.class_weights is None:
+            return default
+        return None if self.class_weights == "none" else self.class_weights
+
+    def precision_or_best(self) -> Precision:
+        """The precision; where none was chosen, bf16 on a CUDA device that has it, else fp32."""
+        if self.precision is not None:
+            return self.precision
+        import torch
+
+        return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
 
 
 @dataclass(frozen=True)
@@ -32,6 +121,11 @@ class Hyperparameters:
     class_weights: ClassWeights = None
     updates: int | None = None
 
+    def described(self) -> Settings:
+        """All but the model, and of `epochs` and `updates` the one that counts."""
+        unused = "updates" if self.updates is None else "epochs"
+        return {name: value for name, value in asdict(self).items() if name not in ("model", unused)}
+
 
 MODELS = {
     row.model: row
@@ -47,12 +141,9 @@ MODELS = {
 }
 
 
-def hyperparameters(model: str) -> Hyperparameters:
-    """
-    The row of a model, whatever its revision; one that is not in the table gets the paper's.
-
-    Example:
-        >>> hyperparameters("packaged").learning_rate
-        0.0001
-    """
-    return replace(MODELS.get(split_revision(model)[0], MODELS["google-bert/bert-base-cased"]), model=model)
+def hyperparameters(model: str, options: FitOptions = FitOptions()) -> Hyperparameters:
+    """The row of a model, whatever its revision (the paper's for one that is not in the table), with the options."""
+    row = MODELS.get(split_revision(model)[0], MODELS["google-bert/bert-base-cased"])
+    chosen = {name: getattr(options, name) for name in ("epochs", "updates", "learning_rate")}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    return replace(row, model=model, **chosen, class_weights=options.weights_or(row.class_weights))

@@ -32,17 +32,9 @@ from rarecase.core.randomness import generator, integer, torch_seeded
 from rarecase.data import schema
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS
-from rarecase.learn.frozen import CLASS_WEIGHTS, Frozen
-from rarecase.learn.hyperparameters import ClassWeights
-from rarecase.learn.settings import (
-    MAX_GRADIENT_NORM,
-    WARMUP,
-    Precision,
-    check_settings,
-    copies,
-    precision_or_best,
-    rates,
-)
+from rarecase.learn.frozen import Frozen
+from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, WARMUP, FitOptions
+from rarecase.learn.tuned import RATES, copies
 from rarecase.models.encoder import Encoder, SentenceEncoder, load_encoder, require_finite
 
 if TYPE_CHECKING:
@@ -68,14 +60,10 @@ class SetFit(Frozen):
     Args:
         model (`str`): the encoder to start from: `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
+        options (`FitOptions`): `updates` are batches of 16 pairs, by default once through the pairs that the library
+            makes (as many of one class as of two, the fewer ones repeated), but not more than 100; `precision` is
+            that of training, texts are encoded in fp32; the learning rate is 2e-5 by default.
         seed (`int`): the seed of the run.
-        precision (`str`, *optional*): of training: `fp32`, or `bf16` (mixed); by default bf16 on a CUDA device that
-            has it. Texts are encoded in fp32.
-        updates (`int`, *optional*): batches of 16 pairs; by default once through the pairs that the library makes
-            (as many of one class as of two, the fewer ones repeated), but not more than 100. The first has the
-            learning rate 0, where the warm-up begins.
-        learning_rate (`float`, *optional*): the peak, after warm-up; 2e-5 by default.
-        class_weights (`str`, *optional*, defaults to `"balanced"`): of the head: `balanced`, `sqrt` or None.
         encoder (`Encoder`, *optional*): one that is loaded already, instead of `model`; it stays as it is.
 
     Example:
@@ -90,19 +78,15 @@ class SetFit(Frozen):
         self,
         model: str,
         names: Sequence[str],
+        options: FitOptions = FitOptions(),  # noqa: B008 - frozen
         *,
         seed: int,
-        precision: Precision = None,
-        updates: int | None = None,
-        learning_rate: float | None = None,
-        class_weights: ClassWeights = CLASS_WEIGHTS,
         encoder: Encoder | None = None,
     ):
-        super().__init__(model, names, seed=seed, class_weights=class_weights, encoder=encoder)
-        check_settings(precision=precision, updates=updates)
-        self.precision = precision_or_best(precision)
-        self.updates = updates
-        self.learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
+        super().__init__(model, names, options, seed=seed, encoder=encoder)
+        self.precision = options.precision_or_best()
+        self.updates = options.updates
+        self.learning_rate = LEARNING_RATE if options.learning_rate is None else options.learning_rate
         self.updates_run = 0
         self._start = encoder
 
@@ -167,7 +151,7 @@ class SetFit(Frozen):
     def variants(self) -> Iterator[Self]:
         """Copies to choose from on dev, the first as it is, which all start from one encoder."""
         self._started()
-        return copies(self, "learning_rate", rates(self.learning_rate))
+        return copies(self, "learning_rate", [factor * self.learning_rate for factor in RATES])
 
     def describe(self) -> dict[str, Any]:
         """How it was made; see `Learner.describe`."""

@@ -27,8 +27,7 @@ from transformers import get_linear_schedule_with_warmup
 
 from rarecase.core.errors import ModelError
 from rarecase.learn.batches import LengthGrouped
-from rarecase.learn.hyperparameters import Hyperparameters
-from rarecase.learn.settings import MAX_GRADIENT_NORM, WARMUP
+from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, WARMUP, Hyperparameters
 from rarecase.learn.weights import class_weights
 from rarecase.learn.workers import all_or_none, several
 

@@ -1,8 +1,9 @@
 """Choosing on dev: a learner that is fitted with several values of its most telling setting, and keeps the best."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasets import Dataset
 
@@ -12,6 +13,17 @@ from rarecase.learn.batches import labelled_rows
 
 if TYPE_CHECKING:
     from rarecase.learn import Learner
+
+L = TypeVar("L")
+RATES = (1.0, 0.5, 2.0)  # factors of a learning rate: what there is to choose from on dev
+
+
+def copies(learner: L, name: str, values: Sequence[Any]) -> Iterator[L]:
+    """Copies of a learner that is not fitted, one for each value of an attribute, each made when it is asked for."""
+    for value in values:
+        variant = copy.copy(learner)
+        setattr(variant, name, value)
+        yield variant
 
 
 class Tuned:

@@ -84,11 +84,11 @@ def serve() -> None:
     from accelerate.utils import broadcast_object_list
 
     from rarecase.learn.finetune import Finetune
-    from rarecase.learn.hyperparameters import Hyperparameters
+    from rarecase.learn.hyperparameters import FitOptions, Hyperparameters
 
     while (job := broadcast_object_list([None])[0]) is not None:
         told = json.loads(job)
-        learner = Finetune(**told["learner"])
+        learner = Finetune(**told["learner"], options=FitOptions(precision=told["precision"]))
         learner.settings = Hyperparameters(**told["settings"])
         train, dev = ((texts, np.array(labels, np.int64)) for texts, labels in (told["train"], told["dev"]))
         # It failed in all, see `all_or_none`, and the main process says why.
@@ -165,10 +165,11 @@ def _send(learner: "Finetune", train: Labeled, dev: Labeled) -> None:
     from rarecase.models.checkpoint import local_folder
 
     local_folder(learner.model)  # so that the others find it in the cache, and none is asked to load what is not there
-    own = ("model", "names", "seed", "precision", "gradient_accumulation", "patience")
+    own = ("model", "names", "seed", "gradient_accumulation", "patience")
     made = {name: getattr(learner, name) for name in own}
     job = {
         "learner": made,
+        "precision": learner.precision,
         "settings": asdict(learner.settings),
         "train": (train[0], train[1].tolist()),
         "dev": (dev[0], dev[1].tolist()),

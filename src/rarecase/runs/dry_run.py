@@ -9,6 +9,7 @@ from typing import TypeVar
 from rarecase.acquire.strategy import Strategy, columns_of
 from rarecase.data.arrow import rows
 from rarecase.data.sets import Sets
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
 from rarecase.runs.session import checked, make_generator, make_learner_of, needs_embedding
 from rarecase.settings.config import RunConfig
@@ -70,7 +71,7 @@ def _seconds(config: RunConfig, strategy: Strategy, sets: Sets, rounds: int, lab
     learner = make_learner_of(config, sets.taxonomy.names, config.seed)
     start, dev, few = map(learner.prepare, (start, dev, few))
     fit, _ = _timed(lambda: learner.fit(start, dev))
-    if not (config.updates or config.learner == "setfit"):
+    if FitOptions.of(config).grows_with_rows(config.learner):
         fit *= (len(sets.bootstrap) + labels * (1 + config.variations) / 2) / len(start)
     score, scored = _timed(lambda: learner.score(few))
     total += (rounds + 1) * (fit + score / len(few) * everything)

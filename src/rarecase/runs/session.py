@@ -7,7 +7,7 @@ beside, which is renamed when all is well. So bad input leaves nothing behind.
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,14 @@ from rarecase.labeling.annotator import Annotator
 from rarecase.labeling.people import with_store
 from rarecase.labeling.store import opened
 from rarecase.learn import Learner, make_learner
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.record import record_of
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import Encoder, embed, load_encoder
 from rarecase.runs import folder as run_folder
 from rarecase.runs.annotators import annotator_of
 from rarecase.settings import checks
-from rarecase.settings.config import MAY_CHANGE, LoopConfig, RunConfig, fit_settings, flag, write_yaml
+from rarecase.settings.config import MAY_CHANGE, LoopConfig, RunConfig, flag, write_yaml
 
 READ = (".json", ".safetensors", ".txt")  # the files of a model that say what it does
 TABLES = ("pool", "bootstrap", "dev", "test")
@@ -199,7 +200,8 @@ def prepare(folder: Path, config: LoopConfig, sets: Sets, embedded: bool) -> Non
 
 def _try_model(config: LoopConfig, sets: Sets) -> None:
     """Learns from one text and scores it, so that a model which cannot do that is known before anything is made."""
-    learner = make_learner_of(replace(config, epochs=1, updates=None, tune=False), sets.taxonomy.names, config.seed)
+    options = FitOptions.of(config).shortest(config.learner)
+    learner = make_learner_of(config, sets.taxonomy.names, config.seed, None, options)
     one = learner.prepare(rows(sets.bootstrap, [0]))
     learner.fit(one, rows(one, [])).score(one)
 
@@ -277,15 +279,21 @@ def stored_sets(folder: Path) -> Sets:
     return Sets(taxonomy=Taxonomy.load(folder / "taxonomy.yaml"), **tables)
 
 
-def make_learner_of(config: LoopConfig, names: tuple[str, ...], seed: int, encoder: Encoder | None = None) -> Learner:
+def make_learner_of(
+    config: LoopConfig,
+    names: tuple[str, ...],
+    seed: int,
+    encoder: Encoder | None = None,
+    options: FitOptions | None = None,
+) -> Learner:
     """The learner of the settings, not fitted yet; `frozen` shares the encoder where it is the same one."""
     shared = shares_encoder(config)
     return make_learner(
         config.learner,
         config.model,
         names,
+        options or FitOptions.of(config),
         seed=seed,
-        **fit_settings(config),
         encoder=encoder if shared else None,
         shared=shared,
     )

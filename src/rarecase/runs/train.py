@@ -16,9 +16,10 @@ from rarecase.data.sets import taxonomy_of, with_classes
 from rarecase.data.taxonomy import Category, Taxonomy
 from rarecase.evaluate.metrics import AllMetrics, all_metrics
 from rarecase.learn import Learner, make_learner
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.record import record_of
 from rarecase.settings.checks import check, require_out
-from rarecase.settings.config import TrainConfig, fit_settings, split_list
+from rarecase.settings.config import TrainConfig, split_list
 
 
 def train(data: str, config: TrainConfig) -> dict[str, Any]:
@@ -64,8 +65,8 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
         config.learner,
         config.model,
         taxonomy.names,
+        FitOptions.of(config),
         seed=config.seed,
-        **fit_settings(config),
     )
     ready = {
         key: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[key], "label")))

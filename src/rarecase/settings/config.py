@@ -302,12 +302,6 @@ def write_yaml(path: Path, config: FitConfig | StartConfig) -> None:
     write_text(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
-def fit_settings(config: FitConfig) -> dict[str, Any]:
-    """How a learner is fitted, as `rarecase.learn.make_learner` takes it."""
-    names = ("precision", "epochs", "updates", "learning_rate", "class_weights", "tune")
-    return {name: getattr(config, name) for name in names}
-
-
 def split_list(value: str) -> list[str]:
     """Names separated by commas, each once."""
     return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
