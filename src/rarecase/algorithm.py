@@ -25,15 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset, Value, concatenate_datasets
 
 from rarecase.acquire.clusters import assign_clusters
 from rarecase.acquire.stopping import WINDOW, Stopping
 from rarecase.acquire.strategy import LEARNERS, Strategy, columns_of, labeled_columns_of, name_of, needs_encoder
 from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, WaitingForLabels
-from rarecase.data.arrow import HELPERS, matrix, rows, to_table, with_column
+from rarecase.data.arrow import HELPERS, matrix, rows, with_column, with_columns_from
 from rarecase.data.counts import class_count_std, class_counts
 from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import GENERATED, HUMAN, conform, label_names, public_id
@@ -175,10 +174,7 @@ def run(
 def _released(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """The table with the released columns, whatever it lacks of them, and of the others those that spare work."""
     kept = [column for column in HELPERS if column in dataset.column_names]
-    released = conform(dataset, names)
-    for column in kept:
-        released = with_column(released, column, to_table(dataset)[column].combine_chunks())
-    return released
+    return with_columns_from(conform(dataset, names), dataset, kept)
 
 
 def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> Dataset:
@@ -233,15 +229,10 @@ def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) 
     """The chosen rows of the pool, in order of choice, as they go to the annotator."""
     place = {id_: row for row, id_ in enumerate(pool["id"][:])}
     asked = rows(pool, [place[id_] for id_ in chosen["id"][:]])
-    known = {
-        "round": pa.array([number] * len(asked), pa.int32()),
-        "strategy": [name_of(strategy)] * len(asked),
-        # A pool is what people wrote (`make_pool` leaves generated rows out); beside variations it has to be said.
-        "origin": [HUMAN] * len(asked),
-    }
-    for column, values in known.items():
-        asked = with_column(asked, column, values)
-    return asked
+    asked = with_column(asked, "round", [number] * len(asked), Value("int32"))
+    asked = with_column(asked, "strategy", [name_of(strategy)] * len(asked))
+    # A pool is what people wrote (`make_pool` leaves generated rows out); beside variations it has to be said.
+    return with_column(asked, "origin", [HUMAN] * len(asked))
 
 
 def _annotate(annotator: Annotator, asked: Dataset, learner: Callable[[], Learner], names: Sequence[str]) -> Dataset:
@@ -267,14 +258,11 @@ def _vary(generator: Generator, labels: Dataset, variations: int, taken: Set[str
 def _with_columns(dataset: Dataset, carried: Dataset, like: Dataset | None = None) -> Dataset:
     """The columns of `carried` that `dataset` lacks (and `like`, where given, has), its rows found by id."""
     place = {id_: row for row, id_ in enumerate(carried["id"][:])}
-    table = to_table(rows(carried, [place[id_] for id_ in dataset["id"][:]]))
-    for column in table.column_names:
-        if column == "id" or (
-            like is not None and (column in dataset.column_names or column not in like.column_names)
-        ):
-            continue
-        dataset = with_column(dataset, column, table[column].combine_chunks())
-    return dataset
+    same = rows(carried, [place[id_] for id_ in dataset["id"][:]])
+    columns = [column for column in same.column_names if column != "id"]
+    if like is not None:
+        columns = [c for c in columns if c not in dataset.column_names and c in like.column_names]
+    return with_columns_from(dataset, same, columns)
 
 
 def _without(pool: Dataset, taken: Dataset) -> Dataset:

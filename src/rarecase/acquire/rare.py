@@ -1,8 +1,7 @@
 """A strategy of our own, for the classes that are critical and seldom seen."""
 
 import numpy as np
-import pyarrow as pa
-from datasets import Dataset
+from datasets import Dataset, Value
 
 from rarecase.acquire.measures import closeness_of
 from rarecase.acquire.picks import by_text, require_count
@@ -71,8 +70,8 @@ def rare(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0
     while len(picks) < n:
         take(closeness, None)
     batch = with_column(rows(pool, canonical_order(pool)[picks]), "score", np.array(score))
-    feature = labeled.features["label"] if labeled is not None else None
-    return with_column(batch, "sought", pa.array(sought, pa.int64()), feature)
+    feature = labeled.features["label"] if labeled is not None else Value("int64")
+    return with_column(batch, "sought", sought, feature)
 
 
 def _likeness(pool: Dataset, labeled: Dataset | None) -> tuple[np.ndarray, np.ndarray]:

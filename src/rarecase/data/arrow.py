@@ -1,12 +1,16 @@
 """
 Arrays out of a `Dataset` and back: the only way to a table's arrays.
 
+Outside of `rarecase.data` nothing reads or builds an Arrow table: `matrix` and `finite` give arrays, `rows`,
+`with_column`, `with_columns_from` and `from_columns` give tables, and everything else is the public interface of
+`Dataset` (`table["id"][:]`, `to_list`). So a pool on disk can come behind these functions.
+
 Every step takes a `Dataset` and returns one. On the way through the loop a table carries columns of fixed names beside
 the released ones (`rarecase.data.schema`): `embedding` and `similarity` (the fixed encoder's), `cluster`, `probs`,
 `features` and `mc_probs` (the learner's), `score`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,7 @@ from datasets.table import InMemoryTable
 from rarecase.core.errors import DataError, MissingColumnError, did_you_mean, shown_id
 
 # The columns that are made on the way, and the call that makes each.
-_MAKES = {
+_MADE_BY = {
     "embedding": "rarecase.embed(dataset, encoder)",
     "cluster": "rarecase.assign_clusters(dataset, m, seed=...)",
     "similarity": "rarecase.compare(dataset, definitions, encoder)",
@@ -28,9 +32,7 @@ _MAKES = {
     "features": "learner.score(dataset)",
     "mc_probs": "learner.sample(dataset)",
 }
-
-
-HELPERS = tuple(_MAKES)
+HELPERS = tuple(_MADE_BY)
 
 
 def to_table(dataset: Dataset) -> pa.Table:
@@ -44,6 +46,16 @@ def from_table(table: pa.Table) -> Dataset:
     """The `Dataset` over an Arrow table, in memory; the features come from the schema."""
     # Hashing the whole table for a fingerprint, the default, would take longer than choosing from it.
     return Dataset(InMemoryTable(table), fingerprint=generate_random_fingerprint())
+
+
+def from_columns(columns: Mapping[str, Any], features: Features) -> Dataset:
+    """The `Dataset`, in memory, of columns given as lists or arrays; one that is not given is null."""
+    schema, length = features.arrow_schema, len(next(iter(columns.values())))
+    arrays = [
+        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(length, field.type)
+        for field in schema
+    ]
+    return from_table(pa.table(arrays, schema=schema))
 
 
 def matrix(dataset: Dataset, column: str) -> np.ndarray:
@@ -65,13 +77,11 @@ def matrix(dataset: Dataset, column: str) -> np.ndarray:
         >>> matrix(pool, "probs").shape
         (11000, 6)
     """
-    require(dataset, column)
-    chunks = dataset.select_columns([column]).with_format("arrow")[:][column]
-    array = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()  # which would copy a single one
+    array = _array(dataset, column)
     if array.null_count:
         row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
         raise DataError(
-            f"column {column!r} row {row} is empty; every row needs a value: make it with {made_by(column)}"
+            f"column {column!r} row {row} is empty; every row needs a value: make it with {_made_by(column)}"
         )
     shape = [len(array)]
     while pa.types.is_nested(array.type):  # a dimension for each level of lists
@@ -81,16 +91,9 @@ def matrix(dataset: Dataset, column: str) -> np.ndarray:
 
 
 def finite(dataset: Dataset, column: str) -> np.ndarray:
-    """
-    A numeric column as an array (see `matrix`), once every number of it is one.
-
-    Raises:
-        `MissingColumnError`: naming the call that makes the column.
-        `DataError`: naming the first row, as it stands in the table, that holds a NaN or an infinity; or where the
-            column holds no numbers.
-    """
+    """A numeric column as an array (see `matrix`); a NaN or an infinity is a `DataError` that names its row."""
     values = matrix(dataset, column)
-    way = f"leave it out, and make it again with {made_by(column)}"
+    way = f"leave it out, and make it again with {_made_by(column)}"
     if values.dtype.kind not in "biuf":
         raise DataError(f"column {column!r} holds no numbers; {way}")
     row = first_not_finite(values)
@@ -100,13 +103,7 @@ def finite(dataset: Dataset, column: str) -> np.ndarray:
 
 
 def first_not_finite(values: np.ndarray) -> int | None:
-    """
-    The first row with a NaN or an infinity, or None.
-
-    Example:
-        >>> first_not_finite(np.array([[0.0, 1.0], [np.nan, 1.0]]))
-        1
-    """
+    """The first row with a NaN or an infinity, or None."""
     # A single pass that makes nothing, for there is hardly ever one; too large a square is looked into as well.
     if np.isfinite(np.vdot(values, values)):
         return None
@@ -115,13 +112,7 @@ def first_not_finite(values: np.ndarray) -> int | None:
 
 
 def named_row(dataset: Dataset, row: int) -> str:
-    """
-    A row for messages, with its id where that is no text.
-
-    Example:
-        >>> named_row(pool, 17)
-        "row 17 (id 'p17')"
-    """
+    """A row for messages, such as `row 17 (id 'p17')`; without the id where that could be a text."""
     shown = shown_id(str(dataset[row]["id"])) if "id" in dataset.column_names else ""
     return f"row {row} (id{shown})" if shown else f"row {row}"
 
@@ -130,34 +121,37 @@ def with_column(
     dataset: Dataset, column: str, values: np.ndarray | Sequence[Any] | pa.Array, feature: Any = None
 ) -> Dataset:
     """
-    The table with one column set, in memory.
+    The table with one column set, in memory; it replaces a column of the same name.
 
     Args:
         dataset (`Dataset`): any table; it stays as it is.
-        column (`str`): a new name, or one whose column is replaced.
+        column (`str`): its name.
         values (`np.ndarray | Sequence | pa.Array`): one value a row; an array of two dimensions becomes lists of fixed
             length, one of three lists of such lists.
         feature (`datasets` feature, *optional*): the column's feature, such as a `ClassLabel`; by default that of its
             type.
-
-    Example:
-        >>> pool = with_column(pool, "embedding", np.zeros((len(pool), 384), np.float32))
     """
     if isinstance(values, np.ndarray) and values.ndim > 1:
         shape, values = values.shape, pa.array(np.ascontiguousarray(values).reshape(-1))
         for length in reversed(shape[1:]):  # the innermost lists first
             values = pa.FixedSizeListArray.from_arrays(values, max(length, 1))
     elif not isinstance(values, pa.Array):
-        values = pa.array(values)
+        values = pa.array(values, Features({column: feature}).arrow_schema.field(column).type if feature else None)
     table = to_table(dataset)
     if column in table.column_names:
         table = table.set_column(table.column_names.index(column), column, values)
     else:
         table = table.append_column(column, values)
-    kept = {name: dataset.features[name] for name in table.column_names if name in dataset.features and name != column}
     own = feature or generate_from_arrow_type(values.type)
-    target = Features({name: kept.get(name, own) for name in table.column_names})
+    target = Features({name: own if name == column else dataset.features[name] for name in table.column_names})
     return from_table(table.cast(target.arrow_schema))
+
+
+def with_columns_from(dataset: Dataset, other: Dataset, columns: Iterable[str]) -> Dataset:
+    """The table with columns of another one that has the same rows in the same order."""
+    for column in columns:
+        dataset = with_column(dataset, column, _array(other, column))
+    return dataset
 
 
 def rows(dataset: Dataset, indices: np.ndarray | Sequence[int]) -> Dataset:
@@ -165,15 +159,21 @@ def rows(dataset: Dataset, indices: np.ndarray | Sequence[int]) -> Dataset:
     return from_table(to_table(dataset).take(pa.array(np.asarray(indices, dtype=np.int64))))
 
 
-def require(dataset: Dataset, column: str) -> None:
-    """
-    Raises:
-        `MissingColumnError`: where `column` is not in the table, with the near name or the call that makes it.
-    """
-    if column not in dataset.column_names:
-        hint = did_you_mean(column, dataset.column_names)
-        way = f"; make it with {_MAKES[column]}" if column in _MAKES else hint
-        raise MissingColumnError(f"column {column!r} is missing (there are: {', '.join(dataset.column_names)}){way}")
+def require(dataset: Dataset, *columns: str) -> None:
+    """Refuses a table without one of the columns, with the call that makes it or the near name."""
+    for column in columns:
+        if column not in dataset.column_names:
+            made = _MADE_BY.get(column)
+            way = f"; make it with {made}" if made else did_you_mean(column, dataset.column_names)
+            raise MissingColumnError(
+                f"column {column!r} is missing (there are: {', '.join(dataset.column_names)}){way}"
+            )
+
+
+def _array(dataset: Dataset, column: str) -> pa.Array:
+    require(dataset, column)
+    chunks = to_table(dataset.select_columns([column]))[column]
+    return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()  # which would copy a single one
 
 
 def _width(array: pa.Array, column: str) -> int:
@@ -188,12 +188,5 @@ def _width(array: pa.Array, column: str) -> int:
     return int(lengths[0]) if len(lengths) else 0
 
 
-def made_by(column: str) -> str:
-    """
-    The call that makes a column, for messages.
-
-    Example:
-        >>> made_by("probs")
-        'learner.score(dataset)'
-    """
-    return _MAKES.get(column, f"dataset.add_column({column!r}, ...)")
+def _made_by(column: str) -> str:
+    return _MADE_BY.get(column, f"dataset.add_column({column!r}, ...)")

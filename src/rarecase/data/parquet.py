@@ -27,6 +27,11 @@ def parquet_bytes(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
+def num_bytes(dataset: Dataset) -> int:
+    """The size that `datasets` counts: that of what comes out of the Parquet file, whatever buffers the table has."""
+    return pq.read_table(io.BytesIO(parquet_bytes(dataset))).nbytes
+
+
 def _to_parquet(dataset: Dataset, target: str | io.BytesIO) -> None:
     # One chunk, no indices mapping: else the row groups, and with them the bytes, follow the table's history.
     plain = from_table(to_table(dataset).combine_chunks())

@@ -20,7 +20,6 @@ from huggingface_hub.errors import RepositoryNotFoundError as NotFoundError
 from huggingface_hub.errors import RevisionNotFoundError as NoRevisionError
 
 from rarecase.core.errors import DataError
-from rarecase.data.arrow import to_table
 from rarecase.data.counts import class_counts
 from rarecase.data.counts import rarest as rarest_of
 from rarecase.data.read.hub import unlogged
@@ -151,7 +150,7 @@ def groups(table: Dataset) -> list[Group]:
         table (`Dataset`): the columns of `schema.features`.
     """
     names = label_names(table)
-    rows = [{**row, "label": names[row["label"]]} for row in to_table(table).to_pylist()]
+    rows = [{**row, "label": names[row["label"]]} for row in table.to_list()]
     children: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["origin"] == GENERATED and row["parent_id"] is not None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
 from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError, RarecaseError, did_you_mean
@@ -233,8 +232,7 @@ def _in_reading(split: Dataset, strategy: str, config: ExperimentConfig) -> Data
     read = [label if other is None else other for label, other in zip(labels, others, strict=True)]
     other_way = [None if other is None else label for label, other in zip(labels, others, strict=True)]
     feature = split.features["label"]
-    read_column, other_column = (pa.array(values, pa.int64()) for values in (read, other_way))
-    return with_column(with_column(split, "label", read_column, feature), "reading", other_column, feature)
+    return with_column(with_column(split, "label", read, feature), "reading", other_way, feature)
 
 
 def _data(config: ExperimentConfig) -> str:

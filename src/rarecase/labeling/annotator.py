@@ -12,8 +12,7 @@ pool.
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import pyarrow as pa
-from datasets import Dataset, Features
+from datasets import Dataset
 
 from rarecase.data import arrow, schema
 
@@ -73,9 +72,6 @@ def labelled(
     by = [annotator] * len(dataset) if isinstance(annotator, str) else annotator
     added = {"label": labels, "annotator": by, "votes": votes}
     released = schema.features(names)
-    features = Features({**dataset.features, **{column: released[column] for column in added}})
-    target, table = features.arrow_schema, arrow.to_table(dataset)
-    columns = [
-        pa.array(added[field.name], field.type) if field.name in added else table[field.name] for field in target
-    ]
-    return arrow.from_table(pa.table(columns, schema=target))
+    for column, values in added.items():
+        dataset = arrow.with_column(dataset, column, values, released[column])
+    return dataset

@@ -8,7 +8,6 @@ else stands in the table changes what is learned.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pyarrow.compute as pc
 from datasets import Dataset
 
 from rarecase.core.errors import DataError
@@ -50,12 +49,11 @@ def labelled_rows(dataset: Dataset, names: Sequence[str], what: str) -> tuple[Da
             f"{what}: column 'label' has {len(found)} classes that are not the learner's {len(names)} in their order; "
             "cast_column('label', ClassLabel(names=taxonomy.names))"
         )
-    keys = arrow.to_table(dataset.select_columns(["text", "label"]))
-    if keys["label"].null_count:
-        row = keys["label"].to_pylist().index(None)
-        raise DataError(f"{what} row {row} has no label; label it or leave it out")
-    order = pc.sort_indices(keys, [("text", "ascending"), ("label", "ascending")])
-    return arrow.rows(dataset, order.to_numpy()), keys["label"].take(order).to_numpy().astype(np.int64)
+    labels = dataset["label"][:]
+    if None in labels:
+        raise DataError(f"{what} row {labels.index(None)} has no label; label it or leave it out")
+    order = schema.canonical_order(dataset)
+    return arrow.rows(dataset, order), np.array(labels, np.int64)[order]
 
 
 class LengthGrouped:

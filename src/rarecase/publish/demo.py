@@ -13,14 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset, Features, Value, concatenate_datasets
 from huggingface_hub import SpaceCardData
 
 import rarecase
 from rarecase.core import randomness
 from rarecase.core.shipped import shipped
-from rarecase.data.arrow import from_table, matrix, require, rows, with_column
+from rarecase.data.arrow import from_columns, matrix, require, rows, with_column
 from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.schema import GENERATED, canonical_order, label_names, public_id, texts
 from rarecase.demo_space.data import MAP, SETTINGS
@@ -125,9 +124,8 @@ def map_table(folder: Path, removed: Collection[str] = ()) -> Dataset:
     else:
         vectors = encode(Dataset.from_dict({"text": unique}), load_encoder())
     x, y = project(vectors)[place].T
-    shown = [pa.array(axis, pa.float32()) for axis in (x, y)]
-    shown += [pa.array(points[name][:], type_) for name, type_ in _FACTS.items()]
-    return from_table(pa.table(shown, names=["x", "y", *_FACTS]))
+    shown = {"x": x, "y": y} | {name: points[name][:] for name in _FACTS}
+    return from_columns(shown, Features({"x": Value("float32"), "y": Value("float32"), **_FACTS}))
 
 
 def project(vectors: np.ndarray) -> np.ndarray:
@@ -154,7 +152,7 @@ def project(vectors: np.ndarray) -> np.ndarray:
     return plane.astype(np.float32)
 
 
-_FACTS = {"id": pa.string(), "label": pa.string(), "strategy": pa.string(), "round": pa.int32()}
+_FACTS = {"id": Value("string"), "label": Value("string"), "strategy": Value("string"), "round": Value("int32")}
 
 
 def _of_run(folder: Path, removed: Collection[str]) -> tuple[Dataset, Dataset]:
@@ -194,13 +192,13 @@ def _points(table: Dataset, config: str | None = None, *, ids: bool = True) -> D
     require(table, "strategy")
     names, size = label_names(table), len(table)
     columns = {
-        "text": pa.array(texts(table), pa.string()),
+        "text": texts(table),
         "id": [public_id(id_) for id_ in table["id"][:]] if ids else [None] * size,
         "label": [None if label is None else names[label] for label in table["label"][:]],
         "strategy": [strategy or config for strategy in table["strategy"][:]],
         "round": table["round"][:],
     }
-    points = from_table(pa.table({name: pa.array(v, _FACTS.get(name, pa.string())) for name, v in columns.items()}))
+    points = from_columns(columns, Features({"text": Value("string"), **_FACTS}))
     if "embedding" in table.column_names:
         points = with_column(points, "embedding", matrix(table, "embedding"))
     return points

@@ -5,19 +5,17 @@ The numbers go into the release.json of a repository, and its card is made of th
 among them.
 """
 
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from datasets import Dataset
 
-from rarecase.data.arrow import require, to_table
+from rarecase.data.arrow import require
 from rarecase.data.counts import class_count_std, class_counts
-from rarecase.data.parquet import parquet_bytes
+from rarecase.data.parquet import num_bytes
 from rarecase.data.schema import GENERATED, HUMAN, features
 from rarecase.generate import accepted
 
@@ -80,9 +78,8 @@ def info(names: Sequence[str], splits: Mapping[str, Mapping[str, Any]]) -> dict[
 
 def _provenance(split: Dataset) -> list[dict[str, Any]]:
     read = ["origin", "annotator", "generator", "prompt_hash", "votes"]
-    for column in read:
-        require(split, column)
-    return to_table(split.select_columns(read)).to_pylist()
+    require(split, *read)
+    return split.select_columns(read).to_list()
 
 
 def _split_facts(split: Dataset, names: Sequence[str]) -> dict[str, Any]:
@@ -94,13 +91,8 @@ def _split_facts(split: Dataset, names: Sequence[str]) -> dict[str, Any]:
         "human": origins.count(HUMAN),
         "generated": origins.count(GENERATED),
         "not_used": len(split) - len(accepted(split)),
-        "num_bytes": _num_bytes(split),
+        "num_bytes": num_bytes(split),
     }
-
-
-def _num_bytes(split: Dataset) -> int:
-    """The size that `datasets` counts: that of what comes out of the Parquet file, whatever buffers the table has."""
-    return pq.read_table(io.BytesIO(parquet_bytes(split))).nbytes
 
 
 def _annotators(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from tabulate import tabulate
 
 from rarecase.core.files import read_json
@@ -64,7 +63,7 @@ def _seconds(folder: Path, rounds: int) -> float | None:
     total = 0.0
     for number in range(1, rounds + 1):
         path = folder / "rounds" / f"{number:02d}" / "labels.parquet"
-        for votes in pq.read_table(path, columns=["votes"])["votes"].to_pylist():
+        for votes in read_parquet(path)["votes"][:]:
             seconds = [vote["seconds"] for vote in votes or ()]
             if not seconds or not all(seconds):
                 return None

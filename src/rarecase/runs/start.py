@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from datasets import Dataset
+from datasets import Dataset, Value
 
 from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, DataError, WaitingForLabels
@@ -61,7 +60,7 @@ def begin(config: StartConfig) -> Path:
     posts, counts = make_pool([config.pool], columns=columns, encoding=config.encoding)
     print(f"pool: {counts}", file=sys.stderr)
     if config.annotator != "gold":  # people label from scratch, whatever stands there
-        posts = with_column(posts, "label", pa.nulls(len(posts), pa.string()))
+        posts = with_column(posts, "label", [None] * len(posts), Value("string"))
     found = [label for label in posts["label"][:] if label is not None]
     taxonomy = taxonomy_of(config.taxonomy, found)
     where = partial(row_of, config.pool, "pool", "label", columns=columns, encoding=config.encoding)
