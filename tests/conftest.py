@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from browsers import browser  # noqa: F401 - a fixture
+from forks import Forks
 from hub_server import client, serving
 from hub_server.server import bound
 
@@ -29,6 +30,15 @@ for name, value in {
 # The clients in this process learn one address only, so it is settled here; a Hub comes to it when a test asks.
 PORT = bound()
 os.environ |= {**client.SETTINGS, "HF_ENDPOINT": f"http://127.0.0.1:{PORT.getsockname()[1]}"}
+
+ENVIRONMENT = dict(os.environ)
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory) -> Iterator[Forks]:
+    """Runs the installed `rarecase` offline, in processes that have imported the libraries."""
+    with Forks(ENVIRONMENT, tmp_path_factory.mktemp("printed")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +102,23 @@ def postgres(postgres_cluster) -> Callable[[], str]:
         return f"{postgres_cluster}/{name}"
 
     return database
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a file system in memory of a given size."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+
+    def mount(size: str) -> Path:
+        if os.geteuid():
+            pytest.skip("mounting a small disk takes root")
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mounted)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+        return mounted
+
+    yield mount
+    if os.path.ismount(mounted):
+        subprocess.run(["umount", str(mounted)], check=True)

@@ -1,29 +1,22 @@
 """
 Marked texts, the search for what is left of them, and what it takes to have every command at them: an endpoint that
-repeats what it was sent, and `rarecase` in a process of its own for each command, at DEBUG.
+repeats what it was sent, and the variables by which every library is at DEBUG.
 """
 
 import base64
 import csv
 import fnmatch
 import json
-import os
 import random
 import re
-import shlex
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import tiny_models
 import zstandard
-from bad_files import SECRET
+from bad_input.files import SECRET
 from endpoint import Server, completion
 from hub_server import Hub
 from starlette.requests import Request
@@ -276,102 +269,3 @@ def debugging(root: Path) -> Iterator[tuple[str, str]]:
     # Of a thing left open, collected within an import, Python 3.11 can trip over the warning (python/cpython#106176).
     yield "PYTHONWARNINGS", "default,ignore::ResourceWarning"
     yield from {"HF_DEBUG": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}.items()
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended (less than 0: by a signal), and what it printed."""
-
-    status: int
-    out: bytes
-    err: bytes
-
-    @property
-    def lines(self) -> list[str]:
-        """What rarecase said of how it ended."""
-        return [line for line in self.err.decode(errors="replace").splitlines() if line.startswith("rarecase: ")]
-
-
-# A line of JSON in, one out: a program to begin, and its process; or a process, and its exit code once it has one.
-FORKS = """
-import gc, json, multiprocessing, os, runpy, sys
-import rarecase.experiment.simulate, rarecase.publish.kinds, rarecase.publish.remove
-import rarecase.runs.session, rarecase.runs.train
-import matplotlib.figure, openai, sentence_transformers
-
-def run(job):
-    for descriptor, path in enumerate((os.devnull, job["out"], job["err"])):
-        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), descriptor)
-    os.chdir(job["cwd"])
-    os.environ.update(job["environment"])
-    sys.argv = job["command"]
-    runpy.run_path(sys.argv[0], run_name="__main__")
-
-fork, processes = multiprocessing.get_context("fork"), {}
-gc.freeze()  # what is not looked at is not copied
-for line in sys.stdin:
-    job = json.loads(line)
-    if isinstance(job, int):
-        print(json.dumps(processes[job].exitcode), flush=True)
-        continue
-    process = fork.Process(target=run, args=[job])
-    process.start()
-    processes[process.pid] = process
-    print(process.pid, flush=True)
-"""
-
-
-@dataclass
-class Forks:
-    """
-    Runs `rarecase`, and other programs in Python, each in a process forked from one that has imported the libraries:
-    that takes longer than most commands do.
-
-    Args:
-        environment (`dict[str, str]`): of all its processes.
-        printed (`Path`): a folder for what they print.
-    """
-
-    environment: dict[str, str]
-    printed: Path
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __enter__(self) -> "Forks":
-        with (self.printed / "imports.err").open("wb") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", FORKS],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=self.environment,
-                start_new_session=True,
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
-
-    def run(self, name: str, command: str, cwd: Path, meanwhile: Callable[[int], object], **more: str) -> Result:
-        """
-        Args:
-            name (`str`): for the files of what it prints.
-            command (`str`): the path of a program in Python and its arguments.
-            cwd (`Path`): where.
-            meanwhile (`Callable`): is called with the process again and again until it has ended.
-            more (`str`): further variables.
-        """
-        printed = {end: self.printed / f"{name}.{end}" for end in ("out", "err")}
-        files = {end: str(path) for end, path in printed.items()}
-        process = self._ask({"command": shlex.split(command), "cwd": str(cwd), "environment": more, **files})
-        while (status := self._ask(process)) is None:
-            meanwhile(process)
-        return Result(status, printed["out"].read_bytes(), printed["err"].read_bytes())
-
-    def _ask(self, job: Any) -> Any:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        with self.lock:
-            print(json.dumps(job), file=self.process.stdin, flush=True)
-            return json.loads(self.process.stdout.readline())

@@ -5,23 +5,19 @@ What the planted-text tests run, and where: commands over marked texts, at DEBUG
 import os
 import re
 import signal
-import sys
-import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import bad_files
 import marked
-import test_bad_input
+from bad_input import cases, files
 from endpoint import listening
+from forks import Forks, Result
 from hub_server import Hub
-from marked import Forks, Result, Unkind, traces
+from marked import Unkind, traces
 
-RARECASE = Path(sys.executable).with_name("rarecase")
-LONGEST = 300.0  # seconds until a command is ended that does not end
 ASIDE = {
     "given/*": "what goes in",
     "bad/*": "what goes in",
@@ -68,12 +64,9 @@ class World:
     def run(self, step: "Step") -> Result:
         """Does what a step says."""
         step.before(self)
-        killed, until = [], time.monotonic() + LONGEST
+        killed = []
 
         def meanwhile(process: int) -> None:
-            time.sleep(0.02)
-            if time.monotonic() > until:
-                os.kill(process, signal.SIGKILL)
             step.meanwhile(self)
             if step.kill and not killed and step.kill[1](self):
                 os.kill(process, step.kill[0])
@@ -82,7 +75,7 @@ class World:
         names = {name: server.url for name, server in self.servers.items()}
         names |= {"case": str(self.work / step.slug), "repo": f"acme/{step.slug}"}
         command = f"{step.program} {step.command.format(**names)}"
-        return self.forks.run(step.slug, command, self.root / step.cwd, meanwhile, **step.environment)
+        return self.forks.run(command, self.root / step.cwd, meanwhile, name=step.slug, **step.environment)
 
 
 @dataclass(frozen=True)
@@ -109,7 +102,7 @@ class Step:
     before: Callable[[World], object] = lambda world: None
     meanwhile: Callable[[World], object] = lambda world: None
     kill: tuple[signal.Signals, Callable[[World], object]] | None = None
-    program: str = str(RARECASE)
+    program: str = "rarecase"
     cwd: str = "work"
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -130,12 +123,12 @@ def run(**settings: object) -> str:
         "batch": 2,
         "out": "{case}",
     }
-    return test_bad_input.command("run", defaults, settings)
+    return cases.command("run", defaults, settings)
 
 
 def start(**settings: object) -> str:
     sizes = {"bootstrap": 4, "dev": 3, "test": 3, "annotator": "gold", "out": "{case}"}
-    return test_bad_input.command("start", {"pool": "../given/pool.csv", **sizes}, settings)
+    return cases.command("start", {"pool": "../given/pool.csv", **sizes}, settings)
 
 
 def fault(match: str, **what: object) -> Callable[[World], None]:
@@ -159,7 +152,7 @@ def prepared(
     for name in ("given", "bad", "work", "printed"):
         (root / name).mkdir()
     marked.write_inputs(root / "given")
-    bad_files.write_inputs(root / "bad")
+    files.write_inputs(root / "bad")
     hub.reset()
     with listening(0) as held:
         port = held.getsockname()[1]

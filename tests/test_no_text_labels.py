@@ -17,9 +17,10 @@ from pathlib import Path
 import httpx
 import marked
 import pytest
+from forks import Result
 from huggingface_hub import HfApi
 from labelers import Client, act, vote
-from marked import MARK, NAMES, TYPED, Result, left_in, traces
+from marked import MARK, NAMES, TYPED, left_in, traces
 from planted import ASIDE, Step, World, ends, fault, prepared, require, run, start
 
 from rarecase.labeling.store.desk import Desk

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bad_files import csv_of, tables
+from bad_input.files import csv_of, tables
 
 from rarecase import __version__
 
