@@ -2,11 +2,9 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +14,14 @@ import pytest
 import tiny_models
 import zstandard
 from endpoint import Server
+from forks import RARECASE, Forks
+from places import PUBLISHED, ROOT
 
 from rarecase.labeling.store.store import open_store
 from rarecase.settings.config import RunConfig, read_yaml
 
-ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "src" / "rarecase" / "sample"
-PUBLISHED = Path(os.environ.get("RARECASE_PUBLISHED", ROOT / ".." / "shared" / "published")).resolve()
 README = ROOT / "README.md"
-BIN = Path(sys.executable).parent
 # What takes long is cut, and nothing else is changed: fewer seeds and labels, one epoch.
 CUT = {
     "simulate": {"--seeds 10": "--seeds 1 --budget 20", "--seeds 3": "--seeds 1 --budget 20 --epochs 1"},
@@ -79,12 +76,19 @@ def endpoint() -> Iterator[str]:
         yield server.url
 
 
-def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, hub):
-    """All commands but those of the published set, which a test below runs, and all programs, in order."""
+@pytest.fixture
+def with_hub(hub, tmp_path) -> Iterator[Forks]:
+    """Processes within reach of an empty Hub."""
     hub.reset()
+    with Forks(hub.environment, tmp_path) as running:
+        yield running
+
+
+def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, with_hub):
+    """All commands but those of the published set, which a test below runs, and all programs, in order."""
     waiting: list[subprocess.Popen[str]] = []
     for kind, block in re.findall(r"```(bash|python)\n(.*?)```", README.read_text(encoding="utf-8"), re.S):
-        commands = [[sys.executable, "-c", block]] if kind == "python" else block.splitlines()
+        commands = [["-c", block]] if kind == "python" else block.splitlines()
         for command in commands:
             if isinstance(command, str) and (not command.startswith("rarecase") or re.search(ON_PUBLISHED, command)):
                 continue
@@ -99,8 +103,8 @@ def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, hub):
             if waiting:
                 people_label(folder, labels, *waiting)
                 waiting.clear()
-            done = run(command, folder, hub.environment)
-            assert done.returncode == 0, f"{command}\n{done.stderr}"
+            done = with_hub.run(command, folder)
+            assert done.status == 0, f"{command}\n{done.stderr}"
             assert "Traceback" not in done.stderr
             fill_in(folder, labels)
     assert (folder / "run" / "data" / "README.md").exists()
@@ -110,7 +114,7 @@ def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, hub):
 
 def begun(command: str, folder: Path) -> subprocess.Popen[str]:
     """A command that waits for people, or serves them a page."""
-    words = [str(BIN / "rarecase"), *command.split()[1:]]
+    words = [str(RARECASE), *command.split()[1:]]
     words += ["--port", "0"] if "serve" in words else []
     return subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
 
@@ -155,7 +159,7 @@ def test_the_settings_file_is_one(folder):
 @pytest.mark.skipif(
     not PUBLISHED.exists(), reason="the published set is not here; set RARECASE_PUBLISHED to its folder"
 )
-def test_the_published_protocol(folder):
+def test_the_published_protocol(folder, forks):
     (folder / "published").symlink_to(PUBLISHED)
     for command in COMMANDS:
         if not re.search(ON_PUBLISHED, command):
@@ -163,30 +167,22 @@ def test_the_published_protocol(folder):
         command = command.replace(MPNET, str(tiny_models.made()["FacebookAI/roberta-base"]))
         for long, short in CUT.get(command.split()[1], {}).items():
             command = command.replace(long, short)
-        done = run(command, folder)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-    assert "difference" in run("rarecase report frozen --format json", folder).stdout
+        done = forks.run(command, folder, within=3600)
+        assert done.status == 0, f"{command}\n{done.stderr}"
+    assert "difference" in forks.run("rarecase report frozen --format json", folder).stdout
 
 
-def test_the_strategy_of_contributing_runs_as_it_stands(folder):
+def test_the_strategy_of_contributing_runs_as_it_stands(folder, forks):
     (program,) = blocks("CONTRIBUTING.md", "python")
     assert len(program.strip().splitlines()) <= 10
     (folder / "mine.py").write_text(program)
-    done = run(
+    done = forks.run(
         "rarecase simulate --pool labelled.csv --bootstrap first.csv --dev dev.csv --test-size 100 "
-        "--strategies random,mine:margin --budget 20 --out margin --format json",
+        "--strategies random,mine:margin --budget 20 --seeds 2 --out margin --format json",
         folder,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.stderr
     assert json.loads(done.stdout)["strategies"]["mine:margin"]["final"]["labels"] == 20
-
-
-def run(command: str | list[str], place: Path, environment: dict[str, str] | None = None):
-    """Runs one command of the page with the `rarecase` that is installed here."""
-    words = command.split() if isinstance(command, str) else command
-    settings = environment or dict(os.environ)
-    settings["PATH"] = f"{BIN}{os.pathsep}{settings['PATH']}"
-    return subprocess.run(words, cwd=place, env=settings, capture_output=True, text=True, check=False)
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> None:
