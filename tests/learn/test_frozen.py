@@ -119,7 +119,7 @@ def test_a_loaded_learner_has_the_settings_it_was_fitted_with_and_fits_as_it_did
     learner.fit(train.select(range(12)), dev).save(tmp_path / "learner")
     again = load_learner(tmp_path / "learner")
     assert again.describe() == learner.describe()
-    assert again.describe()["settings"] == {"C": 0.3, "class_weights": None}
+    assert again.describe().settings == {"C": 0.3, "class_weights": None}
     assert np.array_equal(probs(again.fit(dev, dev), train), probs(learner.fit(dev, dev), train))
 
 

@@ -4,16 +4,16 @@ import pytest
 import small
 
 from rarecase.core.errors import ConfigError
-from rarecase.learn import KINDS, make_learner
+from rarecase.learn import make_learner
 from rarecase.learn.finetune import Finetune
-from rarecase.learn.hyperparameters import FitOptions
+from rarecase.learn.hyperparameters import KINDS, FitOptions
 from rarecase.settings.config import FitConfig
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_settings_of_a_command_that_says_nothing_give_the_learners_own(kind):
     learner = make_learner(kind, "packaged", ["a", "b"], FitOptions.of(FitConfig(learner=kind)), seed=0)
-    settings = {name: learner.describe()["settings"].get(name) for name in ("class_weights", "learning_rate")}
+    settings = {name: learner.describe().settings.get(name) for name in ("class_weights", "learning_rate")}
     assert (
         settings
         == {
@@ -28,7 +28,7 @@ def test_the_settings_of_a_command_that_says_nothing_give_the_learners_own(kind)
 @pytest.mark.parametrize(("said", "meant"), [("none", None), ("sqrt", "sqrt"), ("balanced", "balanced")])
 def test_class_weights_go_to_every_learner(kind, said, meant):
     learner = make_learner(kind, "packaged", ["a", "b"], FitOptions(class_weights=said), seed=0)
-    assert learner.describe()["settings"]["class_weights"] == meant
+    assert learner.describe().settings["class_weights"] == meant
 
 
 @pytest.mark.parametrize(

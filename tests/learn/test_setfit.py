@@ -131,7 +131,7 @@ def test_a_class_without_an_example_gets_zero(shallow, train, dev, present):
     found = probs(learner, dev)
     assert np.all(found[:, [label for label in range(3) if label not in present]] == 0)
     assert np.isfinite(found).all()
-    assert learner.describe()["settings"]["updates"] == (2 if len(present) > 1 else 0)  # nothing to contrast
+    assert learner.describe().settings["updates"] == (2 if len(present) > 1 else 0)  # nothing to contrast
 
 
 def test_pairs_are_halves_of_one_class_and_of_two_and_follow_the_seed(train):
@@ -213,7 +213,7 @@ def test_without_a_number_of_updates_it_goes_once_through_the_pairs_but_not_for_
 def test_bf16_trains_too(shallow, train, dev):
     learner = setfit(shallow, precision="bf16").fit(train, dev)
     assert not same(weights(learner), weights(setfit(shallow).fit(train, dev)))
-    assert learner.describe()["precision"] == "bf16"
+    assert learner.describe().precision == "bf16"
     assert {value.dtype for value in weights(learner).values()} <= {np.dtype("float32"), np.dtype("int64")}
 
 

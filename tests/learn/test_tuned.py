@@ -41,7 +41,7 @@ def test_the_best_strength_on_dev_is_kept(tables):
     every = {strength: macro_f1(frozen(C=strength).fit(train, dev), dev) for strength in STRENGTHS}
     assert len(set(every.values())) > 1  # there is something to choose
     assert max(every, key=every.get) == tuned.best.C
-    assert tuned.describe()["settings"] == {"C": tuned.best.C, "class_weights": "balanced", "tuned_on_dev": True}
+    assert tuned.describe().settings == {"C": tuned.best.C, "class_weights": "balanced", "tuned_on_dev": True}
 
 
 def test_dev_decides(tables):

@@ -183,7 +183,7 @@ def test_a_model_is_had_by_branch_tag_and_commit(fresh_hub, guards):
     learner = Finetune("acme/tagged@v1", NAMES, FitOptions(epochs=1), seed=0)
     start = small.table("bootstrap")
     learner.fit(start, rows(start, []))
-    assert learner.describe()["model"] == "acme/tagged@v1"
+    assert learner.describe().model == "acme/tagged@v1"
 
 
 def test_what_was_downloaded_once_is_there_without_a_hub(fresh_hub, guards, monkeypatch):

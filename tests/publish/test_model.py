@@ -23,6 +23,7 @@ from rarecase.core.errors import ModelError
 from rarecase.data.arrow import matrix
 from rarecase.hub.commit import Target, push
 from rarecase.learn import load_learner
+from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import resolve
 from rarecase.publish.model import DatasetRef, Model, model_card, model_files, read_model
 from rarecase.runs.train import train
@@ -139,17 +140,27 @@ def numbers(record: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
         yield path
 
 
-def test_a_changed_number_is_another_card(guard, counted):
+def record_of(text: str, folder: Path) -> ModelRecord:
+    """What is read of a `rarecase.json` with this text."""
+    (folder / "rarecase.json").write_text(text)
+    record = ModelRecord.read(folder)
+    assert record is not None
+    return record
+
+
+def test_a_changed_number_is_another_card(guard, counted, tmp_path):
     model, wanted = read_model(guard), expected(counted)
-    not_shown = {("format",), *(path for path in numbers(model.record) if path[0] == "dev" and len(path) > 2)}
-    changed = set(numbers(model.record)) - not_shown
+    written = json.loads((guard / "rarecase.json").read_text())
+    not_shown = {("format",), *(path for path in numbers(written) if path[0] == "dev" and len(path) > 2)}
+    changed = set(numbers(written)) - not_shown
     assert len(changed) > 70
     for path in changed:
-        record = copy.deepcopy(model.record)
-        place: Any = record
+        content = copy.deepcopy(written)
+        place: Any = content
         for key in path[:-1]:
             place = place[key]
         place[path[-1]] += 1
+        record = record_of(json.dumps(content), tmp_path)
         assert model_card(replace(model, record=record), "acme/guard", "apache-2.0", DATASET) != wanted, path
 
 
@@ -233,7 +244,7 @@ def test_the_usage_of_one_that_was_tuned_by_contrast_works_without_a_pickle(cont
 
 def test_updates_that_were_not_made_are_no_flag(contrasted):
     model = read_model(contrasted)
-    none = {**model.record, "settings": {**model.record["settings"], "updates": 0}}  # with a single class
+    none = replace(model.record, settings={**model.record.settings, "updates": 0})  # with a single class
     card = model_card(replace(model, record=none), "acme/contrasted", "mit")
     assert "--precision fp32 --learning-rate 2e-05 --class-weights balanced --out" in card
 
@@ -301,17 +312,20 @@ def test_what_is_no_model_is_one_line(guard, frozen, tmp_path):
     assert "of another format, this rarecase reads 1" in refused(foreign)
     (foreign / "rarecase.json").write_text("[")
     assert "no readable JSON" in refused(foreign)
+    whole = json.loads((guard / "rarecase.json").read_text())
+    for part in ("data", "test_digest"):
+        (foreign / "rarecase.json").write_text(json.dumps({name: whole[name] for name in whole if name != part}))
+        assert "rarecase.json: incomplete or damaged; train the model again" in refused(foreign)
     (foreign / "config.json").write_text(json.dumps({"auto_map": {"AutoModel": "theirs.Model"}}))
     assert "names code of the model's own (auto_map)" in refused(foreign)
 
 
-def test_a_card_takes_any_class_name(guard):
-    model = read_model(guard)
+def test_a_card_takes_any_class_name(guard, tmp_path):
     names = ("a|b", "*bold*", "<b>", "`code`", "two words", "plain")
-    renamed = json.loads(json.dumps(model.record).replace("self-harm", "a|b").replace("not-harmful", "plain"))
+    text = (guard / "rarecase.json").read_text().replace("self-harm", "a|b").replace("not-harmful", "plain")
     for old, new in zip(NAMES[1:5], names[1:5], strict=True):
-        renamed = json.loads(json.dumps(renamed).replace(old, new))
-    card = model_card(Model("finetune", names, None, 50, renamed), "acme/guard", "mit")
+        text = text.replace(old, new)
+    card = model_card(Model("finetune", names, None, 50, record_of(text, tmp_path)), "acme/guard", "mit")
     assert r"| 0 | a\|b |" in card
     assert r"| 1 | \*bold\* |" in card
     assert len(ModelCard(card).data.eval_results) == 22

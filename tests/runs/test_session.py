@@ -164,7 +164,7 @@ def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn
     prepare(tmp_path, config, Sets(taxonomy=Taxonomy.default(), **small.tables()), embedded=False)
     (learner,) = tried
     assert isinstance(learner, Finetune)
-    assert learner.describe()["settings"].items() >= {"epochs": 1, "epochs_run": 1}.items()
+    assert learner.describe().settings.items() >= {"epochs": 1, "epochs_run": 1}.items()
 
 
 def test_the_texts_are_embedded_for_a_strategy_that_reads_that_of_the_labelled_rows_alone():

@@ -131,7 +131,7 @@ def _runner(
         return {
             "train_rows": len(train),
             "class_counts": class_counts(train, names),
-            "fit": learner.describe()["settings"],
+            "fit": learner.describe().settings,
         }
 
     return run_cell

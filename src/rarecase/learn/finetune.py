@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +23,8 @@ from rarecase.learn import training
 from rarecase.learn.batches import labelled_rows, token_batches, training_rows
 from rarecase.learn.dropout import DRAWS, dropout_layers, thinned
 from rarecase.learn.folders import write_learner_beside
-from rarecase.learn.hyperparameters import WARMUP, FitOptions, Precision, at_least_one, hyperparameters
+from rarecase.learn.hyperparameters import WARMUP, FitOptions, Precision, Settings, at_least_one, hyperparameters
+from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import RATES, copies
 from rarecase.learn.workers import Labeled, all_or_none, require_main, together
 from rarecase.models.checkpoint import loading, local_folder, quiet
@@ -199,32 +200,27 @@ class Finetune:
         at = [replace(self.settings, learning_rate=factor * self.settings.learning_rate) for factor in RATES]
         return copies(self, "settings", at)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Description:
         """How it was made; see `Learner.describe`."""
-        return {
-            "learner": "finetune",
-            "model": name_of(self.model),
-            "precision": self.precision,
-            "seed": self.seed,
-            "settings": {
-                **self.settings.described(),
-                "warmup": WARMUP,
-                "gradient_accumulation": self.gradient_accumulation,
-                "patience": self.patience,
-                "epochs_run": len(self.history),
-                **({"processes": self.processes} if self.processes > 1 else {}),
-            },
-            "names": list(self.names),
+        settings: Settings = {
+            **self.settings.described(),
+            "warmup": WARMUP,
+            "gradient_accumulation": self.gradient_accumulation,
+            "patience": self.patience,
+            "epochs_run": len(self.history),
         }
+        if self.processes > 1:
+            settings["processes"] = self.processes
+        return Description("finetune", name_of(self.model), self.precision, self.seed, settings, self.names)
 
-    def save(self, folder: Path | str, record: Mapping[str, Any] | None = None) -> None:
+    def save(self, folder: Path | str, record: ModelRecord | None = None) -> None:
         """
         Writes weights (safetensors), configuration and tokenizer as `transformers` does, and the record: the whole
         folder or nothing.
 
         Args:
             folder (`Path` or `str`): the folder.
-            record (`Mapping`, *optional*): see `rarecase.learn.record`.
+            record (`ModelRecord`, *optional*): written as `rarecase.json`.
 
         Raises:
             `ModelError`: where the learner has not been fitted, or `folder` holds something else.

@@ -1,25 +1,24 @@
 """Model folders that are there whole or not at all, and that replace nothing but an earlier learner."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rarecase.core.errors import ModelError
-from rarecase.core.files import write_folder_beside, write_json
-from rarecase.learn.record import RECORD
+from rarecase.core.files import write_folder_beside
+from rarecase.learn.record import ModelRecord
 
 _LEARNER_FILES = ("config.json", "head.safetensors")
 
 
 @contextlib.contextmanager
-def write_learner_beside(folder: Path, record: Mapping[str, Any] | None = None) -> Iterator[Path]:
+def write_learner_beside(folder: Path, record: ModelRecord | None = None) -> Iterator[Path]:
     """
     Gives an empty folder beside `folder`, and renames it to `folder` when the block ends without an error.
 
     Args:
         folder (`Path`): where the learner is to stand.
-        record (`Mapping`, *optional*): is written beside what the block writes; see `rarecase.learn.record`.
+        record (`ModelRecord`, *optional*): written beside what the block writes.
 
     Raises:
         `ModelError`: where `folder` holds something that is no learner.
@@ -34,7 +33,7 @@ def write_learner_beside(folder: Path, record: Mapping[str, Any] | None = None) 
     with write_folder_beside(folder) as temporary:
         yield temporary
         if record is not None:
-            write_json(temporary / RECORD, record)
+            record.write(temporary)
 
 
 def _replaceable(folder: Path) -> bool:

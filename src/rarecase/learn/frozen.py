@@ -1,7 +1,7 @@
 """A sentence encoder that stays as it is, and a logistic regression on top: the learner `frozen`."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,8 @@ from rarecase.hub.ids import name_of
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS, kept
 from rarecase.learn.folders import write_learner_beside
-from rarecase.learn.hyperparameters import ClassWeights, FitOptions
+from rarecase.learn.hyperparameters import ClassWeights, FitOptions, Settings
+from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import copies
 from rarecase.learn.weights import class_weights
 from rarecase.models.encoder import Encoder, encode, load_encoder, require_finite
@@ -152,24 +153,18 @@ class Frozen:
         """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
         return copies(self, "C", STRENGTHS)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Description:
         """How it was made; see `Learner.describe`."""
-        return {
-            "learner": self.learner,
-            "model": name_of(self.model),
-            "precision": "fp32",
-            "seed": self.seed,
-            "settings": {"C": self.C, "class_weights": self.class_weights},
-            "names": list(self.names),
-        }
+        settings: Settings = {"C": self.C, "class_weights": self.class_weights}
+        return Description(self.learner, name_of(self.model), "fp32", self.seed, settings, self.names)
 
-    def save(self, folder: Path | str, record: Mapping[str, Any] | None = None) -> None:
+    def save(self, folder: Path | str, record: ModelRecord | None = None) -> None:
         """
         Writes `encoder/`, `head.safetensors`, `head.json` and the record, the whole folder or none of it.
 
         Args:
             folder (`Path` or `str`): the folder.
-            record (`Mapping`, *optional*): see `rarecase.learn.record`.
+            record (`ModelRecord`, *optional*): written as `rarecase.json`.
 
         Raises:
             `ModelError`: where the learner has not been fitted, the encoder has no `save`, or `folder` holds something

@@ -11,92 +11,142 @@ bytes.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rarecase.core.errors import ModelError
+from rarecase.core.files import write_json
 from rarecase.data.counts import class_counts
 from rarecase.data.schema import label_names, texts
+from rarecase.evaluate.metrics import AllMetrics
+from rarecase.learn.hyperparameters import FitOptions, Settings
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-    from rarecase.learn import Learner
 
 RECORD = "rarecase.json"
 FORMAT = 1
 
 
-def record_of(
-    learner: "Learner",
-    *,
-    configs: Sequence[str],
-    train: "Dataset",
-    test: "Dataset",
-    measured: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Description:
     """
-    The record of a learner, ready for `learner.save(folder, record)`.
+    How a learner was made.
 
     Args:
-        learner (`Learner`): fitted.
-        configs (`Sequence[str]`): the configs of the release whose training rows it learned from.
-        train (`Dataset`): these rows, with `label`.
-        test (`Dataset`): what it was measured on, with `text` and `label`.
-        measured (`Mapping`): `dev` and `test`, see `rarecase.evaluate.metrics.all_metrics`.
-
-    Example:
-        >>> learner.save("guard", record_of(learner, configs=["cluster"], train=train, test=test, measured=measured))
+        learner (`str`): its kind: `frozen`, `setfit` or `finetune`.
+        model (`str`): what it started from: `packaged`, a Hub id, or the last part of a folder's path.
+        precision (`str`): of training: `fp32` or `bf16`.
+        seed (`int`): the seed of the run.
+        settings (`dict`): everything else that decided what was learned, by name.
+        names (`tuple[str, ...]`): the classes of the taxonomy, in order.
     """
-    return {
-        "format": FORMAT,
-        **learner.describe(),
-        "data": {
-            "configs": list(configs),
-            "train_rows": len(train),
-            "class_counts": class_counts(train, learner.names),
-        },
-        "dev": measured["dev"],
-        "test": measured["test"],
-        "test_digest": digest_of(test),
-    }
+
+    learner: str
+    model: str
+    precision: str
+    seed: int
+    settings: Settings
+    names: tuple[str, ...]
+
+    def options(self) -> FitOptions:
+        """The options that make the same learner again."""
+        known = self.settings
+        if self.learner == "frozen":
+            chosen: Settings = {"tune": bool(known.get("tuned_on_dev"))}  # C is no option
+        else:
+            # A setfit learner that had no pairs made no updates, which cannot be asked for.
+            chosen = {field.name: known.get(field.name) or None for field in fields(FitOptions)}
+            chosen |= {"precision": self.precision, "tune": False}
+        chosen["class_weights"] = known.get("class_weights", known.get("class_weight")) or "none"  # its first name
+        return FitOptions(**cast(Any, chosen))
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What was learned from: the configs of a release, how many of their training rows, and how many of each class."""
+
+    configs: tuple[str, ...]
+    train_rows: int
+    class_counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ModelRecord(Description):
+    """The content of `rarecase.json`: how a model was made, and its metrics on dev and test."""
+
+    data: TrainingData
+    dev: AllMetrics
+    test: AllMetrics
+    test_digest: str
+
+    @classmethod
+    def of(
+        cls,
+        description: Description,
+        *,
+        configs: Sequence[str],
+        train: "Dataset",
+        test: "Dataset",
+        measured: Mapping[str, AllMetrics],
+    ) -> "ModelRecord":
+        """The record of a learner that learned from the rows `train` of these configs; `measured` has dev and test."""
+        data = TrainingData(tuple(configs), len(train), class_counts(train, description.names))
+        return cls(
+            **vars(description),
+            data=data,
+            dev=measured["dev"],
+            test=measured["test"],
+            test_digest=digest_of(test),
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> "ModelRecord | None":
+        """The record of a model folder, checked whole; None where it has none."""
+        path = folder / RECORD
+        if not path.exists():
+            return None
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: no readable JSON; train the model again, or delete this file") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ModelError(
+                f"{path}: of another format, this rarecase reads {FORMAT}; use the rarecase that wrote it"
+            )
+        try:
+            found = {field.name: content[field.name] for field in fields(cls)}
+            names, data = tuple(found["names"]), found["data"]
+            data = TrainingData(tuple(data["configs"]), int(data["train_rows"]), dict(data["class_counts"]))
+            record = cls(**{**found, "names": names, "data": data})
+            whole = data.class_counts.keys() == set(names) and all(
+                _are_metrics(measured, names) for measured in (record.dev, record.test)
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            whole = False
+        if not whole:
+            raise ModelError(f"{path}: incomplete or damaged; train the model again, or delete this file")
+        return record
+
+    def write(self, folder: Path) -> None:
+        """Writes `rarecase.json` into a model folder."""
+        write_json(folder / RECORD, {"format": FORMAT, **asdict(self)})
+
+
+def _are_metrics(found: AllMetrics, names: Sequence[str]) -> bool:
+    """Whether these are all metrics of a classifier of these classes."""
+    return (
+        found.keys() >= AllMetrics.__required_keys__
+        and all(by_class.keys() == set(names) for by_class in (found["precision"], found["recall"], found["f1"]))
+        and [len(row) for row in found["confusion"]] == [len(names)] * len(names)
+    )
 
 
 def digest_of(test: "Dataset") -> str:
     """
-    One hash over the texts of a set and the names of their labels, whatever the order of the rows: tells whether a
-    model was measured on this set.
-
-    Args:
-        test (`Dataset`): with `text` and `label`.
-
-    Example:
-        >>> digest_of(test) == read_record(Path("guard"))["test_digest"]
-        True
+    A hash of a set's texts and the names of their labels in any order: tells whether a model was measured on this set.
     """
     names = label_names(test)
     pairs = sorted(zip(texts(test), (names[label] for label in test["label"][:]), strict=True))
     return hashlib.blake2b(json.dumps(pairs).encode(), digest_size=16).hexdigest()
-
-
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """
-    The record of a model folder; None where it has none.
-
-    Raises:
-        `ModelError`: where it cannot be read, or is of another format.
-
-    Example:
-        >>> read_record(Path("guard"))["test"]["macro_f1"]
-        71.2
-    """
-    path = folder / RECORD
-    if not path.exists():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: no readable JSON; train the model again, or delete this file") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ModelError(f"{path}: of another format, this rarecase reads {FORMAT}; use the rarecase that wrote it")
-    return record

@@ -17,6 +17,7 @@ import math
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -33,7 +34,8 @@ from rarecase.data import schema
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS
 from rarecase.learn.frozen import Frozen
-from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, WARMUP, FitOptions
+from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, WARMUP, FitOptions, Settings
+from rarecase.learn.record import Description
 from rarecase.learn.tuned import RATES, copies
 from rarecase.models.encoder import Encoder, SentenceEncoder, load_encoder, require_finite
 
@@ -153,12 +155,17 @@ class SetFit(Frozen):
         self._started()
         return copies(self, "learning_rate", [factor * self.learning_rate for factor in RATES])
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Description:
         """How it was made; see `Learner.describe`."""
         described = super().describe()
-        own = {"learning_rate": self.learning_rate, "updates": self.updates_run, "pairs": PAIRS, "warmup": WARMUP}
-        settings = {**described["settings"], **own, "weight_decay": WEIGHT_DECAY}
-        return {**described, "precision": self.precision, "settings": settings}
+        own: Settings = {
+            "learning_rate": self.learning_rate,
+            "updates": self.updates_run,
+            "pairs": PAIRS,
+            "warmup": WARMUP,
+        }
+        settings = {**described.settings, **own, "weight_decay": WEIGHT_DECAY}
+        return replace(described, precision=self.precision, settings=settings)
 
     def _started(self) -> Encoder:
         """The encoder that `fit` starts from, loaded when it is first needed."""

@@ -1,7 +1,8 @@
 """Choosing on dev: a learner that is fitted with several values of its most telling setting, and keeps the best."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,9 +11,10 @@ from datasets import Dataset
 from rarecase.data.arrow import matrix
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn.batches import labelled_rows
+from rarecase.learn.record import Description, ModelRecord
 
 if TYPE_CHECKING:
-    from rarecase.learn import Learner
+    from rarecase.learn.learner import Learner
 
 L = TypeVar("L")
 RATES = (1.0, 0.5, 2.0)  # factors of a learning rate: what there is to choose from on dev
@@ -88,11 +90,11 @@ class Tuned:
         """See `Learner.sample`; by the best."""
         return self.best.sample(dataset, draws)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Description:
         """See `Learner.describe`; its settings are those that were chosen."""
         told = self.best.describe()
-        return {**told, "settings": {**told["settings"], "tuned_on_dev": True}}
+        return replace(told, settings={**told.settings, "tuned_on_dev": True})
 
-    def save(self, folder: Path | str, record: Mapping[str, Any] | None = None) -> None:
+    def save(self, folder: Path | str, record: ModelRecord | None = None) -> None:
         """See `Learner.save`; writes the best, as it would be written alone."""
         self.best.save(folder, record)

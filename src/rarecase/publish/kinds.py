@@ -16,7 +16,7 @@ from rarecase.data.parquet import read_parquet
 from rarecase.demo_space.data import SETTINGS
 from rarecase.hub.commit import Files, Kind, Pushed, Snapshot, Target, push, read_snapshot, refuse_foreign
 from rarecase.hub.ids import split_revision
-from rarecase.learn.record import RECORD, digest_of, read_record
+from rarecase.learn.record import RECORD, ModelRecord, digest_of
 from rarecase.publish.catalog import stored
 from rarecase.publish.dataset import Release, dataset_files, read_release, require_license
 from rarecase.publish.demo import space_files
@@ -240,11 +240,11 @@ def _measured_on(folder: Path, where: str, default: str, tests: Mapping[str, Pat
     Raises:
         `ModelError`: where it is another test set's.
     """
-    record = read_record(_learner(folder))
+    record = ModelRecord.read(_learner(folder))
     if record is None:
         return default  # there are no figures
-    for config in dict.fromkeys((*record["data"]["configs"], default, *tests)):
-        if config in tests and digest_of(read_parquet(tests[config])) == record["test_digest"]:
+    for config in dict.fromkeys((*record.data.configs, default, *tests)):
+        if config in tests and digest_of(read_parquet(tests[config])) == record.test_digest:
             return config
     raise ModelError(
         f"{folder}: was measured on another test set than that of {where}; train it on this data set, or publish it "

@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from rarecase.data.counts import rarest
 from rarecase.hub.commit import Files
 from rarecase.hub.ids import split_revision
 from rarecase.learn.hyperparameters import MODELS
-from rarecase.learn.record import RECORD, read_record
+from rarecase.learn.record import RECORD, ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
 from rarecase.publish.cards import code, plain, render, table
 from rarecase.settings.config import flag
@@ -70,14 +70,14 @@ class Model:
         names (`tuple[str, ...]`): the classes, in order.
         base (`str`, *optional*): the Hub id of the model it was made from, without its revision.
         longest (`int`, *optional*): the tokens of a text that it reads.
-        record (`dict`, *optional*): how it was made and how well it does, see `rarecase.learn.record`.
+        record (`ModelRecord`, *optional*): how it was made and how well it does.
     """
 
     kind: str
     names: tuple[str, ...]
     base: str | None
     longest: int | None
-    record: dict[str, Any] | None
+    record: ModelRecord | None
 
 
 def model_files(folder: Path, *, repo_id: str, license: str, dataset: DatasetRef | None = None) -> Files:
@@ -145,7 +145,7 @@ def read_model(folder: Path) -> Model:
         raise ModelError(f"{folder}: no such folder; give one that `rarecase train` or `rarecase run` wrote")
     local_folder(str(folder))
     head, config = (_json(folder / name) for name in ("head.json", "config.json"))
-    record = read_record(folder)
+    record = ModelRecord.read(folder)
     if head.get("names") and (folder / "head.safetensors").is_file() and (folder / "encoder").is_dir():
         kind, names = head.get("learner", "frozen"), head["names"]
         if kind not in ("frozen", "setfit"):
@@ -154,13 +154,13 @@ def read_model(folder: Path) -> Model:
             )
         made_from, reader = head.get("encoder", ""), folder / "encoder"
     elif any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or []):
-        kind, names, made_from, reader = "finetune", _names(config), record["model"] if record else "", folder
+        kind, names, made_from, reader = "finetune", _names(config), record.model if record else "", folder
     else:
         raise ModelError(
             f"{folder}: no classifier in it, expected config.json of one that was trained (finetune) or head.json "
             "beside encoder/ (frozen, setfit); make one with `rarecase train`"
         )
-    if record and (record["learner"], record["names"]) != (kind, names):
+    if record and (record.learner, record.names) != (kind, tuple(names)):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
     longest = _json(reader / "tokenizer_config.json").get("model_max_length", _UNKNOWN)
     return Model(kind, tuple(names), _hub_id(made_from), longest if longest < _UNKNOWN else None, record)
@@ -240,13 +240,17 @@ def _front_matter(model: Model, repo_id: str, license: str, dataset: DatasetRef 
     )
 
 
-def _eval_results(record: Mapping[str, Any], dataset: DatasetRef | None) -> list[EvalResult]:
+def _eval_results(record: ModelRecord, dataset: DatasetRef | None) -> list[EvalResult]:
     """Every figure on test, as the `model-index` has it: in percent, like all of ours."""
-    test = record["test"]
+    test = record.test
     figures: list[tuple[str, str, float, dict[str, str] | None]] = [("accuracy", "Accuracy", test["accuracy"], None)]
-    for type_, name in {"precision": "Precision", "recall": "Recall", "f1": "F1"}.items():
-        figures.append((type_, f"Macro {name}", test[f"macro_{type_}"], {"average": "macro"}))
-        figures += [(type_, f"{name} {of}", value, None) for of, value in test[type_].items()]
+    for type_, name, macro, by_class in (
+        ("precision", "Precision", test["macro_precision"], test["precision"]),
+        ("recall", "Recall", test["macro_recall"], test["recall"]),
+        ("f1", "F1", test["macro_f1"], test["f1"]),
+    ):
+        figures.append((type_, f"Macro {name}", macro, {"average": "macro"}))
+        figures += [(type_, f"{name} {of}", value, None) for of, value in by_class.items()]
     return [
         EvalResult(
             task_type="text-classification",
@@ -266,13 +270,15 @@ def _eval_results(record: Mapping[str, Any], dataset: DatasetRef | None) -> list
 
 
 def _classes(model: Model) -> str:
-    header, counts = ["id", "class"], model.record["data"]["class_counts"] if model.record else {}
-    rows = [[place, plain(name), *([counts[name]] if counts else [])] for place, name in enumerate(model.names)]
-    return table([*header, "texts in training"] if counts else header, rows)
+    header, counts = ["id", "class"], model.record.data.class_counts if model.record else {}
+    rows: list[list[str | int | float | None]] = [[place, plain(name)] for place, name in enumerate(model.names)]
+    if not counts:
+        return table(header, rows)
+    return table([*header, "texts in training"], [[*row, counts[n]] for row, n in zip(rows, model.names, strict=True)])
 
 
-def _settings(record: Mapping[str, Any]) -> str:
-    said = {name: record[name] for name in ("learner", "model", "precision", "seed")} | record["settings"]
+def _settings(record: ModelRecord) -> str:
+    said = {name: getattr(record, name) for name in ("learner", "model", "precision", "seed")} | record.settings
     return table(["setting", "value"], [[code(name), _exact(value)] for name, value in said.items()])
 
 
@@ -281,52 +287,53 @@ def _exact(value: str | int | float | None) -> str:
     return plain(value) if isinstance(value, str) else "–" if value is None else f"{value:g}"
 
 
-def _measures(record: Mapping[str, Any]) -> str:
-    names = {"accuracy": "accuracy", "macro_precision": "macro precision", "macro_recall": "macro recall"}
-    names["macro_f1"] = "macro F1"
-    rows = [[shown, record["dev"][name], record["test"][name]] for name, shown in names.items()]
+def _measures(record: ModelRecord) -> str:
+    dev, test = record.dev, record.test
+    rows: list[list[str | int | float | None]] = [
+        ["accuracy", dev["accuracy"], test["accuracy"]],
+        ["macro precision", dev["macro_precision"], test["macro_precision"]],
+        ["macro recall", dev["macro_recall"], test["macro_recall"]],
+        ["macro F1", dev["macro_f1"], test["macro_f1"]],
+    ]
     return table(["", "validation", "test"], rows)
 
 
-def _by_class(record: Mapping[str, Any]) -> str:
-    test = record["test"]
-    rows = [
-        [plain(name), *(test[figure][name] for figure in ("precision", "recall", "f1")), texts]
+def _by_class(record: ModelRecord) -> str:
+    test = record.test
+    rows: list[list[str | int | float | None]] = [
+        [plain(name), test["precision"][name], test["recall"][name], test["f1"][name], texts]
         for name, texts in _support(record).items()
     ]
     return table(["class", "precision", "recall", "F1", "texts in test"], rows)
 
 
-def _confusion(record: Mapping[str, Any]) -> str:
-    names = list(map(plain, record["names"]))
-    rows = [[name, *counts] for name, counts in zip(names, record["test"]["confusion"], strict=True)]
+def _confusion(record: ModelRecord) -> str:
+    names = list(map(plain, record.names))
+    rows: list[list[str | int | float | None]] = [
+        [name, *counts] for name, counts in zip(names, record.test["confusion"], strict=True)
+    ]
     return table(["is ↓ answered →", *names], rows)
 
 
-def _support(record: Mapping[str, Any]) -> dict[str, int]:
+def _support(record: ModelRecord) -> dict[str, int]:
     """The texts of each class in test."""
-    return dict(zip(record["names"], map(sum, record["test"]["confusion"]), strict=True))
+    return dict(zip(record.names, map(sum, record.test["confusion"]), strict=True))
 
 
-def _rarest(record: Mapping[str, Any]) -> dict[str, Any] | None:
+def _rarest(record: ModelRecord) -> dict[str, Any] | None:
     """The class with the fewest texts in test, of those that have any: how many, and how many were found."""
     support = _support(record)
     if not any(support.values()):
         return None
     name = rarest(support)
-    place = record["names"].index(name)
-    return {"name": name, "texts": support[name], "found": record["test"]["confusion"][place][place]}
+    place = record.names.index(name)
+    return {"name": name, "texts": support[name], "found": record.test["confusion"][place][place]}
 
 
-def _flags(record: Mapping[str, Any]) -> str:
+def _flags(record: ModelRecord) -> str:
     """The flags of `rarecase train` that say the same again."""
-    said = {name: record[name] for name in ("learner", "model", "seed")}
-    settings = record["settings"]
-    if record["learner"] != "frozen":
-        # `setfit` that had nothing to contrast made 0 updates, which nobody can ask for.
-        own = [name for name in ("epochs", "updates", "learning_rate") if settings.get(name)]
-        said |= {"precision": record["precision"]} | {name: settings[name] for name in own}
-    weights = settings.get("class_weights", settings.get("class_weight"))  # as `frozen` called it at first
-    said["class_weights"] = weights or "none"
-    tuned = " --tune" if settings.get("tuned_on_dev") and record["learner"] == "frozen" else ""  # C has no flag
-    return " ".join(f"{flag(name)} {shlex.quote(str(value))}" for name, value in said.items()) + tuned
+    options = asdict(record.options())
+    tune = " --tune" if options.pop("tune") else ""
+    said = {"learner": record.learner, "model": record.model, "seed": record.seed, **options}
+    chosen = {name: value for name, value in said.items() if value is not None}
+    return " ".join(f"{flag(name)} {shlex.quote(str(value))}" for name, value in chosen.items()) + tune

@@ -41,7 +41,7 @@ from rarecase.labeling.people import with_store
 from rarecase.labeling.store import opened
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.learn.record import record_of
+from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import Encoder, embed, load_encoder
 from rarecase.runs import folder as run_folder
@@ -384,8 +384,8 @@ def _finish(folder: Path, sets: Sets, done: Sequence[Round], config: RunConfig, 
     )
     learner = last.learner()
     measured = _measured(folder, last.number, names)
-    record = record_of(
-        learner, configs=["bootstrap", strategy], train=last.train, test=splits["test"], measured=measured
+    record = ModelRecord.of(
+        learner.describe(), configs=["bootstrap", strategy], train=last.train, test=splits["test"], measured=measured
     )
     learner.save(folder / "learner", record)
 

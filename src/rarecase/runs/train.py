@@ -17,7 +17,7 @@ from rarecase.data.taxonomy import Category, Taxonomy
 from rarecase.evaluate.metrics import AllMetrics, all_metrics
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.learn.record import record_of
+from rarecase.learn.record import ModelRecord
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import TrainConfig, split_list
 
@@ -76,7 +76,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     dev, test = ready["dev", configs[0]], ready["test", configs[0]]
     learner.fit(rows, dev)
     measured = {"dev": _measured(learner, dev), "test": _measured(learner, test)}
-    learner.save(out, record_of(learner, configs=configs, train=rows, test=test, measured=measured))
+    learner.save(out, ModelRecord.of(learner.describe(), configs=configs, train=rows, test=test, measured=measured))
     return {"train": len(rows), **measured}
 
 
