@@ -20,10 +20,10 @@ import pyarrow as pa
 import rarecase
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.release import write_release
-from rarecase.data.sets import read_sets
+from rarecase.data.sets import Sources, read_sets
 from rarecase.experiment.experiment import experiment
 from rarecase.learn.frozen import Frozen
-from rarecase.settings.config import ExperimentConfig, RunConfig
+from rarecase.settings.config import ExperimentConfig
 
 MOST = 2.0
 SAMPLE = Path(rarecase.__file__).parent / "sample"
@@ -34,7 +34,7 @@ CELLS = SEEDS * (1 + len(STRATEGIES))
 def write_sample(folder: Path) -> None:
     """A release of the sample: the start set, and for each strategy a hundred posts of the pool, with their labels."""
     names = ("pool", "bootstrap", "dev", "test")
-    sets = read_sets(RunConfig(**{name: str(SAMPLE / f"{name}.csv") for name in names}))
+    sets = read_sets(Sources(**{name: str(SAMPLE / f"{name}.csv") for name in names}))
     assert sets.gold is not None
     assert sets.test is not None
     gold = dict(zip(sets.gold["id"][:], sets.gold["label"][:], strict=True))

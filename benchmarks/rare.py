@@ -27,6 +27,7 @@ from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
 from rarecase.experiment.simulate import simulate
 from rarecase.models.encoder import encode, load_encoder
+from rarecase.runs.folder import RoundFiles
 from rarecase.settings.config import SimulateConfig
 
 CLASS, SEEDS = "emergency-situation", 10
@@ -58,8 +59,8 @@ def difference(folder: Path, one: tuple[str, int], other: tuple[str, int]) -> tu
     def resampled(strategy: str, number: int) -> np.ndarray:
         found = []
         for seed in range(SEEDS):
-            place = folder / "cells" / Cell(strategy, seed).name / "rounds" / f"{number:02d}"
-            ids, labels, probs = read_predictions(place / "predictions.parquet")
+            stages = RoundFiles(folder / "cells" / Cell(strategy, seed).name)
+            ids, labels, probs = read_predictions(stages.path(number, "predictions.parquet"))
             found.append(Predictions(tuple(ids.tolist()), labels, probs.argmax(axis=1)))
         return resampled_macro_f1(found, classes)
 

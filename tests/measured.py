@@ -21,7 +21,7 @@ from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.grid import Cell
-from rarecase.runs.folder import mark
+from rarecase.runs.folder import Manifest
 
 DRAWS, FIXED = "FacebookAI/roberta-base", "packaged"  # a learner whose seeds differ, and one without randomness
 SETTINGS = ("bootstrap", "human", "human+llm", "human+cheap")
@@ -81,7 +81,7 @@ def make_experiment(
             pa.concat_tables([arrow.to_table(shared["bootstrap"]), arrow.to_table(again)])
         )
     splits = {strategy: split(place) for place, strategy in enumerate(strategies)}
-    mark(folder, "experiment")
+    Manifest("experiment").write(folder)
     Taxonomy.default().save(folder / "taxonomy.yaml")
     config = {"data": "data", "models": ",".join(models), "strategies": ",".join(strategies), "seed": 0}
     config |= {"settings": ",".join(settings), "seeds": seeds, "reading": None}

@@ -20,9 +20,11 @@ from rarecase.core.errors import ConfigError, WaitingForLabels
 from rarecase.data import arrow
 from rarecase.data.arrow import rows
 from rarecase.data.parquet import read_parquet
+from rarecase.evaluate.record import StoppingMeasures
 from rarecase.generate import NoVariations, accepted, parents, variation_row, variations_table
 from rarecase.labeling.gold import Gold
 from rarecase.learn.frozen import Frozen
+from rarecase.runs.folder import RoundFiles
 
 
 class EveryOther:
@@ -34,9 +36,6 @@ class EveryOther:
     def annotate(self, dataset: Dataset) -> Dataset:
         self.asked.append(dataset["id"][:])
         return small.gold().annotate(rows(dataset, range(0, len(dataset), 2)))
-
-    def stored(self, labels: Dataset) -> None:
-        """Nothing to clear up."""
 
 
 class Nobody(EveryOther):
@@ -69,11 +68,11 @@ def rounds(folder: Path, **settings: Any) -> list[Round]:
         "budget": 8,
         "batch": 4,
     }
-    return list(run(folder, **{**parts, **settings}))
+    return list(run(RoundFiles(folder), **{**parts, **settings}))
 
 
 def chosen(found: list[Round]) -> list[list[str]]:
-    return [round_.record["chosen"] for round_ in found]
+    return [round_.record.chosen for round_ in found]
 
 
 def all_chosen(found: list[Round]) -> list[str]:
@@ -84,7 +83,7 @@ def all_chosen(found: list[Round]) -> list[str]:
 def test_the_budget_is_spent_to_the_last_label_also_where_the_last_batch_is_smaller(tmp_path, strategy):
     found = rounds(tmp_path, strategy=getattr(strategies, strategy), budget=10, batch=4, clusters=2)
     assert [len(ids) for ids in chosen(found)] == [0, 4, 4, 2]
-    assert [round_.record["labels"] for round_ in found] == [0, 4, 8, 10]
+    assert [round_.record.labels for round_ in found] == [0, 4, 8, 10]
     everything = all_chosen(found)
     assert len(set(everything)) == 10
     assert set(everything) <= set(small.table("pool")["id"][:])
@@ -261,10 +260,10 @@ def test_a_class_without_an_example_is_counted_and_found_later(tmp_path):
     label, start = NAMES.index("self-harm"), small.table("bootstrap")
     without = rows(start, np.flatnonzero(arrow.matrix(start, "label") != label))
     found = rounds(tmp_path, bootstrap=without, strategy=strategies.random, budget=90, batch=90)
-    assert found[0].record["test"]["f1"]["self-harm"] == 0
-    assert found[0].record["class_counts"]["self-harm"] == 0
-    assert found[-1].record["found"]["self-harm"] > 0
-    assert found[-1].record["test"]["f1"]["self-harm"] > 0
+    assert found[0].record.test["f1"]["self-harm"] == 0
+    assert found[0].record.class_counts["self-harm"] == 0
+    assert found[-1].record.found["self-harm"] > 0
+    assert found[-1].record.test["f1"]["self-harm"] > 0
 
 
 def test_variations_that_failed_a_check_are_kept_in_the_file_and_not_learned_from(tmp_path):
@@ -283,10 +282,10 @@ def test_counts_are_of_acquired_texts_and_their_variations_without_the_start_set
     for number, round_ in enumerate(found):
         ids = all_chosen(found[: number + 1])
         human = np.bincount([label[id_] for id_ in ids] or [0], minlength=len(NAMES)) * bool(ids)
-        assert list(round_.record["found"]) == list(NAMES)
-        assert list(round_.record["found"].values()) == human.tolist()
-        assert list(round_.record["class_counts"].values()) == (2 * human).tolist()  # one good variation each
-        assert round_.record["class_count_std"] == pytest.approx(np.std(2 * human, ddof=1))
+        assert list(round_.record.found) == list(NAMES)
+        assert list(round_.record.found.values()) == human.tolist()
+        assert list(round_.record.class_counts.values()) == (2 * human).tolist()  # one good variation each
+        assert round_.record.class_count_std == pytest.approx(np.std(2 * human, ddof=1))
 
 
 def test_a_variation_keeps_the_human_label_and_names_its_parent_and_round(tmp_path):
@@ -323,9 +322,6 @@ def test_a_stored_stage_is_read_and_never_made_again(tmp_path):
         def generate(self, seeds: Dataset, k: int) -> Dataset:
             raise AssertionError("asked again")
 
-        def stored(self, labels: Dataset) -> None:
-            """Told again, as it may have been killed before."""
-
     again = rounds(tmp_path, annotator=Never(), generator=Never())
     assert [round_.record for round_ in again] == [round_.record for round_ in whole]
     assert again[-1].train.to_dict() == whole[-1].train.to_dict()
@@ -360,8 +356,8 @@ def test_a_criterion_that_holds_ends_the_loop_before_the_budget_is_spent(tmp_pat
     found = rounds(tmp_path / "out", strategy=strategy, budget=20, stop=Stopping({"gain": 100.0}))
     assert len(whole) == 6
     assert chosen(found) == chosen(whole)[:4]  # three rounds are compared, and then it holds
-    assert [round_.record["stopping"]["stopped"] for round_ in found] == [None, None, None, "gain"]
-    assert not any("stopping" in round_.record for round_ in whole)
+    assert [round_.record.stopping.stopped for round_ in found] == [None, None, None, "gain"]
+    assert not any(round_.record.stopping for round_ in whole)
     seen = read_parquet(tmp_path / "out/rounds/04/scores.parquet")  # by the last learner
     left = set(small.table("pool")["id"][:]) - set(all_chosen(found))
     assert set(seen["id"][:]) == left
@@ -376,7 +372,7 @@ def test_what_a_round_measures_of_stopping_follows_from_its_scores(tmp_path):
     scores = [read_parquet(tmp_path / f"rounds/{number:02d}/scores.parquet") for number in range(1, 6)]
     guesses = [dict(zip(t["id"][:], arrow.matrix(t, "probs").argmax(axis=1), strict=True)) for t in scores]
     changed = [np.mean([now[id_] != before[id_] for id_ in now]) for before, now in itertools.pairwise(guesses)]
-    assert [round_.record["stopping"]["gain"] for round_ in found] == [
+    assert [round_.record.stopping.gain for round_ in found] == [
         None,
         None,
         None,
@@ -403,4 +399,4 @@ def test_a_stopped_loop_stays_stopped_and_writes_nothing_again(tmp_path):
 def test_a_pool_that_is_used_up_has_nothing_to_measure(tmp_path):
     pool = rows(small.tables()["pool"], range(4))
     *_, last = rounds(tmp_path, pool=pool, stop=Stopping({"uncertainty": 0.0}))
-    assert last.record["stopping"] == {"uncertainty": None, "stability": None, "gain": None, "stopped": None}
+    assert last.record.stopping == StoppingMeasures(uncertainty=None, stability=None, gain=None, stopped=None)

@@ -25,6 +25,7 @@ from rarecase.labeling.gold import Gold
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import compare, embed
+from rarecase.runs.folder import RoundFiles
 
 SETS = ("pool", "bootstrap", "dev", "test")
 BUDGET = {"frozen": 8, "finetune": 4}  # in batches of 4
@@ -118,7 +119,7 @@ def _run(folder: Path, tables: Tables, strategy: str, learner: str) -> dict[str,
     tables = {name: t if name == "pool" else t.remove_columns("answer") for name, t in tables.items()}
     labels = dict(zip(tables["pool"]["id"][:], tables["pool"]["label"][:], strict=True))
     *_, last = run(
-        folder,
+        RoundFiles(folder),
         **tables,
         strategy=find_strategy(strategy),
         learner=learner_of(learner),

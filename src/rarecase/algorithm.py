@@ -18,11 +18,11 @@ Where we leave the printed algorithm, and what we take where it is silent:
   from and no more: a strategy is shown what people labelled.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from datasets import Dataset, Value, concatenate_datasets
@@ -34,14 +34,60 @@ from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, WaitingForLabels
 from rarecase.data.arrow import HELPERS, matrix, rows, with_column, with_columns_from
 from rarecase.data.counts import class_count_std, class_counts
-from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import GENERATED, HUMAN, conform, label_names, public_id
 from rarecase.evaluate.metrics import metrics
+from rarecase.evaluate.record import RoundRecord, StoppingMeasures
 from rarecase.generate import Generator, accepted, with_own_ids
-from rarecase.labeling.annotator import Annotator
+from rarecase.labeling.annotator import Annotator, completed
 from rarecase.learn import Learner
 from rarecase.models.encoder import Encoder, compare, embed
-from rarecase.runs.folder import Stages
+
+
+class Stages(Protocol):
+    """
+    Stores what each stage of a round makes, and gives it back when the run is repeated: that is all of resuming.
+
+    `rarecase.runs.folder.RoundFiles` stores files in a run folder.
+    """
+
+    def table(self, number: int, name: str, make: Callable[..., Dataset], *arguments: Any) -> Dataset:
+        """
+        The table of a stage: the stored one, or else that of `make(*arguments)`, once it is stored.
+
+        Args:
+            number (`int`): of the round.
+            name (`str`): of the stage: `scores`, `chosen`, `labels`, `variations` or `predictions`.
+            make (`Callable`): makes it, from `arguments`.
+        """
+        ...
+
+    def record(self, number: int, make: Callable[[], RoundRecord]) -> RoundRecord:
+        """The measurements of a round, stored likewise."""
+        ...
+
+
+class Retrained:
+    """
+    G: fitted when it is first asked for, and kept until the loop retrains it; asked for later, it is fitted again.
+
+    So a round whose stages are all stored costs no fit, and rounds that somebody keeps hold no models.
+    """
+
+    def __init__(self, learner: Learner, train: Dataset, dev: Dataset) -> None:
+        self._learner, self._train, self._dev = learner, train, dev
+        self._model: Learner | None = None
+        self._is_current = True
+
+    def __call__(self) -> Learner:
+        """The fitted model."""
+        model = self._model or self._learner.fit(self._train, self._dev)
+        self._model = model if self._is_current else None
+        return model
+
+    def on(self, train: Dataset) -> "Retrained":
+        """G of the next round; this one lets go of its model."""
+        self._is_current, self._model = False, None
+        return Retrained(self._learner, train, self._dev)
 
 
 @dataclass(frozen=True)
@@ -52,24 +98,18 @@ class Round:
     Args:
         number (`int`): 0 is the start set.
         train (`Dataset`): L after the round.
-        record (`dict`): `round`, `chosen` (ids), `labels` (human labels so far), `class_counts`, `class_count_std`,
-            `dev` and `test`, as `rarecase report` shows them; and `stopping`, where that is measured.
-        learner (`Callable`): gives G, retrained on L when it is first asked for.
+        record (`RoundRecord`): what was chosen, counted and measured.
+        learner (`Callable`): gives G of this round; after the loop has gone on, it is fitted again for each call.
     """
 
     number: int
     train: Dataset
-    record: dict[str, Any]
+    record: RoundRecord
     learner: Callable[[], Learner]
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a stopping criterion holds."""
-        return self.record.get("stopping", {}).get("stopped") is not None
 
 
 def run(
-    folder: Path,
+    stages: Stages,
     *,
     pool: Dataset,
     bootstrap: Dataset,
@@ -91,11 +131,11 @@ def run(
     """
     Runs Algorithm 1, one `Round` after each iteration, the start set as round 0.
 
-    Every stage of a round is a file in `folder`, and a stage whose file exists is read instead of made: a run that was
-    killed, or waits for people, goes on when it is called again with the same arguments.
+    A stage that is stored is read instead of made: a run that was killed, or waits for people, goes on when it is
+    called again with the same arguments.
 
     Args:
-        folder (`Path`): where the stages are kept.
+        stages (`Stages`): where the stages are stored, such as `RoundFiles(folder)`.
         pool (`Dataset`): U, with `id` and `text`; its labels, if it has any, are not looked at.
         bootstrap (`Dataset`): L to begin with: `id`, `text` and `label`, a `ClassLabel` of the taxonomy, as in dev and
             test.
@@ -104,7 +144,7 @@ def run(
         strategy (`Callable`): `strategy(pool, n, *, labeled, seed) -> Dataset`, `labeled` being what people labelled
             of L; see `rarecase.acquire.strategies`.
         learner (`Learner`): G.
-        annotator (`Annotator`): O.
+        annotator (`Annotator`): O; an object with `annotate` is enough.
         generator (`Generator`): S with its template T.
         encoder (`Encoder`): makes V; called only where the strategy needs what comes from it.
         budget (`int`): B, labels in all.
@@ -119,60 +159,62 @@ def run(
 
     Raises:
         `WaitingForLabels`: where people have to label first.
-        `ConfigError`: where the strategy returns other rows than it was asked for.
+        `ConfigError`: where the strategy returns other rows than it was asked for, or the annotator has no `annotate`.
 
     Example:
-        >>> for round_ in run(Path("out"), pool=pool, bootstrap=start, dev=dev, test=test, strategy=cluster,
-        ...                   learner=Frozen("packaged", names), annotator=Gold(labels, names),
-        ...                   generator=NoVariations(), encoder=load_encoder()):
-        ...     print(round_.number, round_.record["test"]["macro_f1"])
+        >>> for round_ in run(RoundFiles(Path("out")), pool=pool, bootstrap=start, dev=dev, test=test,
+        ...                   strategy=cluster, learner=Frozen("packaged", names, seed=0),
+        ...                   annotator=Gold(labels, names), generator=NoVariations(), encoder=load_encoder()):
+        ...     print(round_.number, round_.record.test["macro_f1"])
     """
-    names, reads = label_names(bootstrap), columns_of(strategy) | ({"probs"} if stop else set())
+    annotator, names = completed(annotator), label_names(bootstrap)
+    reads = columns_of(strategy) | ({"probs"} if stop else set())
     pool = pool.select_columns([column for column in pool.column_names if column != "label"])
     pool, bootstrap, dev, test = (_released(table, names) for table in (pool, bootstrap, dev, test))
     taken = {id_ for table in (pool, bootstrap, dev, test) for id_ in table["id"][:]}
+    seen: deque[Dataset] = deque(maxlen=WINDOW if stop else 1)  # the last scores, for `stop`
 
     def vectorize(dataset: Dataset) -> Dataset:
         return learner.prepare(embed(dataset, encoder) if needs_encoder(strategy) else dataset)
 
-    with Stages(folder, -(-budget // batch)) as stages:
-        U, L, dev, test = map(vectorize, (pool, bootstrap, dev, test))  # V ← vectorize U
-        if "cluster" in reads:
-            U = assign_clusters(U, clusters or batch, seed=seed)  # cluster V into {C_1, …, C_m}
-        if "similarity" in reads:
-            U = compare(U, definitions or names, encoder)
-        G = cache(partial(learner.fit, L, dev))  # G ← bootstrapped model
+    U, L, dev, test = map(vectorize, (pool, bootstrap, dev, test))  # V ← vectorize U
+    if "cluster" in reads:
+        U = assign_clusters(U, clusters or batch, seed=seed)  # cluster V into {C_1, …, C_m}
+    if "similarity" in reads:
+        U = compare(U, definitions or names, encoder)
+    G = Retrained(learner, L, dev)  # G ← bootstrapped model
 
-        def after(number: int) -> Round:
-            judge = partial(_judged, stop, stages, number, G, U, reads) if stop else None
-            return _measured(stages, number, G, L, len(bootstrap), dev, test, judge)
+    def after(number: int) -> Round:
+        judge = partial(_judged, stop, stages, number, G, U, reads, seen) if stop else None
+        return Round(number, L, _measured(stages, number, G, L, len(bootstrap), dev, test, judge), G)
 
-        yield (last := after(0))
+    yield (last := after(0))
 
-        number = 0
-        while budget > 0 and len(U) and not last.stopped:  # while B ≥ 0 do
-            number += 1
-            stage = partial(stages.table, number)
-            if reads & LEARNERS:
-                U = _with_columns(U, stage("scores", _scores, G, U, reads))  # E_ij ← Entropy(x_ij)
-            n = min(batch, budget, len(U))
-            chosen = stage("chosen", _choose, strategy, U, n, G, L, seed, number)  # x*_i ← argmax_j E_ij
-            asked = _unlabeled(U, chosen, number, strategy)
-            labels = stage("labels", _annotate, annotator, asked, G, names)  # y*_i ← Annotate O(x*_i)
-            annotator.stored(labels)
-            # {(x*_ik, y*_ik)} ← Distil S, T_i
-            varied = stage("variations", _vary, generator, labels, variations, taken)
-            human, generated = _with_columns(labels, asked, L), accepted(varied)
-            # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
-            L = concatenate_datasets([L, human, *([vectorize(generated)] if len(generated) else [])])
-            U = _without(U, asked if _leaves_out(annotator) else labels)
-            G = cache(partial(learner.fit, L, dev))  # G ← retrain on L
-            budget -= len(labels)  # B = B - N
-            yield (last := after(number))
+    number = 0
+    while budget > 0 and len(U) and not last.record.stopped:  # while B ≥ 0 do
+        number += 1
+        stage = partial(stages.table, number)
+        if reads & LEARNERS:
+            seen.append(stage("scores", _scores, G, U, reads))  # E_ij ← Entropy(x_ij)
+            U = _with_columns(U, seen[-1])
+        n = min(batch, budget, len(U))
+        chosen = stage("chosen", _choose, strategy, U, n, G, L, seed, number)  # x*_i ← argmax_j E_ij
+        asked = _unlabeled(U, chosen, number, strategy)
+        labels = stage("labels", _annotate, annotator, asked, G, names)  # y*_i ← Annotate O(x*_i)
+        annotator.stored(labels)
+        # {(x*_ik, y*_ik)} ← Distil S, T_i
+        varied = stage("variations", _vary, generator, labels, variations, taken)
+        human, generated = _with_columns(labels, asked, L), accepted(varied)
+        # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
+        L = concatenate_datasets([L, human, *([vectorize(generated)] if len(generated) else [])])
+        U = _without(U, asked if annotator.leaves_out else labels)
+        G = G.on(L)  # G ← retrain on L
+        budget -= len(labels)  # B = B - N
+        yield (last := after(number))
 
 
 def _released(dataset: Dataset, names: Sequence[str]) -> Dataset:
-    """The table with the released columns, whatever it lacks of them, and of the others those that spare work."""
+    """The table with all released columns, and with those others that spare work."""
     kept = [column for column in HELPERS if column in dataset.column_names]
     return with_columns_from(conform(dataset, names), dataset, kept)
 
@@ -238,17 +280,13 @@ def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) 
 def _annotate(annotator: Annotator, asked: Dataset, learner: Callable[[], Learner], names: Sequence[str]) -> Dataset:
     """A round without a label would choose the same texts again, for ever, unless they are left out."""
     shown = conform(asked, names)
-    if getattr(annotator, "suggests", False):
+    if annotator.suggests:
         guesses = matrix(learner().score(asked), "probs").argmax(axis=1)
         shown = with_column(shown, "suggestion", [names[guess] for guess in guesses])
     labels = annotator.annotate(shown)
-    if not len(labels) and not _leaves_out(annotator):
+    if not len(labels) and not annotator.leaves_out:
         raise WaitingForLabels(f"none of the {len(asked)} chosen texts has a label yet; label some, then go on")
     return labels.remove_columns([name for name in ("suggestion",) if name in labels.column_names])
-
-
-def _leaves_out(annotator: Annotator) -> bool:
-    return getattr(annotator, "leaves_out", False)
 
 
 def _vary(generator: Generator, labels: Dataset, variations: int, taken: Set[str]) -> Dataset:
@@ -278,8 +316,8 @@ def _measured(
     start: int,
     dev: Dataset,
     test: Dataset,
-    judge: Callable[[Dataset], dict[str, Any]] | None,
-) -> Round:
+    judge: Callable[[Dataset], StoppingMeasures] | None,
+) -> RoundRecord:
     """Measures G on dev and test, and counts what was acquired: L without the start set, as in the paper's Table 3."""
     names = label_names(train)
 
@@ -292,22 +330,23 @@ def _measured(
     acquired = rows(train, range(start, len(train)))
     human = _by_people(acquired)
 
-    def measure() -> dict[str, Any]:
+    def measure() -> RoundRecord:
         labels, guesses = matrix(predictions, "label"), matrix(predictions, "probs").argmax(axis=1)
         split = np.array(predictions["split"][:])
         counts = class_counts(acquired, names)
-        return {
-            "round": number,
-            "chosen": [public_id(i) for i, r in zip(human["id"][:], human["round"][:], strict=True) if r == number],
-            "labels": len(human),
-            "class_counts": counts,
-            "class_count_std": class_count_std(counts),
-            "found": class_counts(human, names),
-            **{s: metrics(labels[split == s], guesses[split == s], names) for s in ("dev", "test")},
-            **({"stopping": judge(human)} if judge else {}),
-        }
+        return RoundRecord(
+            round=number,
+            chosen=[public_id(i) for i, r in zip(human["id"][:], human["round"][:], strict=True) if r == number],
+            labels=len(human),
+            class_counts=counts,
+            class_count_std=class_count_std(counts),
+            found=class_counts(human, names),
+            dev=metrics(labels[split == "dev"], guesses[split == "dev"], names),
+            test=metrics(labels[split == "test"], guesses[split == "test"], names),
+            stopping=judge(human) if judge else None,
+        )
 
-    return Round(number, train, stages.record(number, "metrics", measure), learner)
+    return stages.record(number, measure)
 
 
 def _judged(
@@ -317,12 +356,13 @@ def _judged(
     learner: Callable[[], Learner],
     pool: Dataset,
     reads: set[str],
+    seen: Sequence[Dataset],
     human: Dataset,
-) -> dict[str, Any]:
+) -> StoppingMeasures:
     """What `stop` makes of the pool as the last learners saw it: each one's scores are those of the round after it."""
     if not len(pool):
-        return stop.measure([], [])
-    stages.table(number + 1, "scores", _scores, learner, pool, reads)
+        return StoppingMeasures(**stop.measure([], []))
+    latest = stages.table(number + 1, "scores", _scores, learner, pool, reads)
     rounds, first = human["round"][:], max(0, number - WINDOW)
-    scored = [read_parquet(stages.path(n + 1, "scores.parquet")) for n in range(first, number + 1)]
-    return stop.measure(scored, [rounds.count(n) for n in range(first + 1, number + 1)])
+    labels = [rounds.count(n) for n in range(first + 1, number + 1)]
+    return StoppingMeasures(**stop.measure([*seen, latest], labels))

@@ -16,7 +16,7 @@ from rarecase.experiment.tables import report_of_experiment
 from rarecase.experiment.transfer import transfer_of
 from rarecase.report.experiment import text_of_experiment, write_tables
 from rarecase.report.show import show
-from rarecase.runs.folder import mark
+from rarecase.runs.folder import Manifest
 
 TABLES = ["confusions", "differences_settings", "differences_strategies", "figure3", "table3", "table4", "table5"]
 TABLES += ["table6", "table8"]
@@ -237,7 +237,7 @@ def test_an_experiment_on_what_simulations_acquired_shows_what_is_lost_by_anothe
 
 @pytest.mark.parametrize("flag", ["--model", "--examples"])
 def test_what_only_an_experiment_has_is_refused_elsewhere(tmp_path, capsys, flag):
-    mark(tmp_path / "run", "run")
+    Manifest("run").write(tmp_path / "run")
     assert command(["report", str(tmp_path / "run"), flag, "x"]) == 2
     assert f"{flag} has no effect on the report of a run; leave it out" in capsys.readouterr().err
 

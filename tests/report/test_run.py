@@ -14,7 +14,7 @@ from rarecase.data.schema import conform
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.report.run import line_of_cost, report_of_run, rows_of_differences, rows_of_grid, rows_of_run, table
 from rarecase.report.show import show
-from rarecase.runs.folder import mark
+from rarecase.runs.folder import Manifest
 
 
 def test_a_run_has_a_row_per_round_with_counts_deviation_and_f1():
@@ -86,7 +86,7 @@ def test_numbers_are_shown_as_they_were_formatted():
 def run(tmp_path):
     """A run folder, as far as a report reads it."""
     report, folder = run_report(101), tmp_path / "run"  # past 99, where names no longer sort as numbers
-    mark(folder, "run")
+    Manifest("run").write(folder)
     Taxonomy.default().save(folder / "taxonomy.yaml")
     labels = [i for i, rows in enumerate([16, 18, 19, 18, 3, 26]) for _ in range(rows)]
     test = Dataset.from_dict({"label": labels}, Features({"label": ClassLabel(names=list(NAMES))}))

@@ -8,7 +8,7 @@ import small
 from endpoint import Server
 
 from rarecase.cli.main import command
-from rarecase.runs import dry_run
+from rarecase.runs import dry_run, parts
 from rarecase.runs.session import checked
 from rarecase.settings.config import RunConfig
 
@@ -71,7 +71,7 @@ class Clocked:
 )
 def test_the_time_counts_what_a_fit_grows_with_what_is_chosen_from_and_draws(tmp_path, monkeypatch, settings, seconds):
     flags, learner = small.write(tmp_path), Clocked()
-    monkeypatch.setattr(dry_run, "make_learner_of", lambda *_: learner)
+    monkeypatch.setattr(parts, "learner_of", lambda *_: learner)
     monkeypatch.setattr(dry_run, "time", SimpleNamespace(perf_counter=lambda: learner.now))
     paths = {flag.removeprefix("--"): path for flag, path in zip(flags[::2], flags[1::2], strict=True)}
     config = RunConfig(**paths, generator="none", variations=0, **{"strategy": "random", **settings})

@@ -13,8 +13,23 @@ from datasets import Dataset
 
 from rarecase.core.errors import RunFolderError
 from rarecase.core.progress import Progress
-from rarecase.runs.folder import FORMAT, Stages, facts, mark, refuse_used, same_settings
+from rarecase.evaluate.record import RoundRecord
+from rarecase.runs.folder import FORMAT, Manifest, RoundFiles, refuse_used, require_same_settings
 from rarecase.settings.config import RunConfig
+
+MEASURED = {"accuracy": 71.0, "macro_f1": 71.5, "f1": {"harmful": 71.5}}
+RECORD = RoundRecord(
+    round=1,
+    chosen=["p3", "p1"],
+    labels=2,
+    class_counts={"harmful": 2},
+    class_count_std=0.0,
+    found={"harmful": 2},
+    dev=MEASURED,
+    test=MEASURED,
+)
+RUN = Manifest("run", strategy="cluster", origins={"pool": {}}, settings={"seed": 3}, data="abc")
+GRID = Manifest("grid", inputs={"model": "cd"}, settings={"seed": 3}, data="abc")
 
 
 def made(*values: int) -> Dataset:
@@ -26,21 +41,21 @@ def never(*_):
 
 
 def test_a_stage_is_made_once_and_then_read(tmp_path):
-    with Stages(tmp_path, 2) as stages:
+    with RoundFiles(tmp_path, 2) as stages:
         first = stages.table(1, "chosen", made, 3, 1)
-        record = stages.record(1, "metrics", lambda: {"macro_f1": 71.5})
+        record = stages.record(1, lambda: RECORD)
     assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*.*"))] == [
         "rounds/01/chosen.parquet",
         "rounds/01/metrics.json",
     ]
-    with Stages(tmp_path, 2) as again:
+    with RoundFiles(tmp_path, 2) as again:
         assert again.table(1, "chosen", never)["id"][:] == first["id"][:] == [3, 1]
-        assert again.record(1, "metrics", never) == record == {"macro_f1": 71.5}
+        assert again.record(1, never) == record == RECORD
         assert again.table(2, "chosen", made, 5)["id"][:] == [5]
 
 
 def test_a_stage_that_fails_leaves_no_file_and_is_made_the_next_time(tmp_path):
-    with Stages(tmp_path, 1) as stages:
+    with RoundFiles(tmp_path, 1) as stages:
         with pytest.raises(AssertionError, match="made again"):
             stages.table(1, "chosen", never)
         assert list(tmp_path.rglob("*.parquet")) == []
@@ -49,7 +64,7 @@ def test_a_stage_that_fails_leaves_no_file_and_is_made_the_next_time(tmp_path):
 
 def test_what_a_stage_gives_is_what_its_file_says(tmp_path):
     """A stage hands on the table it read back, so that the first run and a resumed one see the same."""
-    with Stages(tmp_path, 1) as stages:
+    with RoundFiles(tmp_path, 1) as stages:
         stages.table(1, "chosen", made, 4).to_dict()
         made_before = stages.path(1, "chosen.parquet").read_bytes()
         stages.path(1, "chosen.parquet").unlink()
@@ -58,7 +73,7 @@ def test_what_a_stage_gives_is_what_its_file_says(tmp_path):
 
 
 def test_a_used_folder_is_refused_and_a_run_is_answered_with_resume(tmp_path):
-    mark(tmp_path / "run", "run", pool="abc")
+    RUN.write(tmp_path / "run")
     with pytest.raises(RunFolderError, match=r"run holds a run already; go on with it by --resume .*run, or name"):
         refuse_used(tmp_path / "run")
     (tmp_path / "other").mkdir()
@@ -73,17 +88,17 @@ def test_an_absent_or_empty_folder_is_taken_and_knows_what_it_was_begun_for(tmp_
     (tmp_path / "empty").mkdir()
     for name in ("empty", "absent/deep"):
         refuse_used(tmp_path / name)
-        mark(tmp_path / name, "grid", pool="abc")
-        assert facts(tmp_path / name, "run", "grid") == {"kind": "grid", "format": FORMAT, "pool": "abc"}
+        GRID.write(tmp_path / name)
+        assert Manifest.read(tmp_path / name, "run", "grid") == GRID
 
 
 def test_a_folder_of_another_kind_or_format_is_named(tmp_path):
-    mark(tmp_path, "start")
+    Manifest("start").write(tmp_path)
     with pytest.raises(RunFolderError, match=r"is the folder of a start, expected a run or grid"):
-        facts(tmp_path, "run", "grid")
+        Manifest.read(tmp_path, "run", "grid")
     (tmp_path / "run.json").write_text(json.dumps({"kind": "run", "format": FORMAT + 1}))
     with pytest.raises(RunFolderError, match=rf"run\.json: format {FORMAT + 1}, this rarecase reads {FORMAT}; use"):
-        facts(tmp_path, "run")
+        Manifest.read(tmp_path, "run")
 
 
 @pytest.mark.parametrize("content", [None, "{", "[1]", "3", "null"])
@@ -91,28 +106,28 @@ def test_a_folder_without_a_readable_run_json_is_no_run(tmp_path, content):
     if content:
         (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunFolderError, match=r"is no folder of a run: no readable run\.json"):
-        facts(tmp_path, "run")
+        Manifest.read(tmp_path, "run")
 
 
 def test_a_setting_that_changed_is_named_by_its_flag_and_some_may_change(tmp_path):
     config = RunConfig(seed=3, strategy="cluster")
     begun = asdict(config)
-    same_settings(tmp_path, begun, config)
-    same_settings(tmp_path, begun, replace(config, budget=300, out=tmp_path), ("budget", "out"))
+    require_same_settings(tmp_path, begun, config, ())
+    require_same_settings(tmp_path, begun, replace(config, budget=300, out=tmp_path), ("budget", "out"))
     with pytest.raises(RunFolderError, match=r"was begun with --seed 3, not 4; leave it as it was, or name another"):
-        same_settings(tmp_path, begun, replace(config, seed=4))
+        require_same_settings(tmp_path, begun, replace(config, seed=4), ())
     with pytest.raises(RunFolderError, match=r"was begun without --learning-rate, not 0\.1"):
-        same_settings(tmp_path, begun, replace(config, learning_rate=0.1))
+        require_same_settings(tmp_path, begun, replace(config, learning_rate=0.1), ())
 
 
 def test_a_setting_that_the_folder_does_not_know_had_its_default(tmp_path):
     config = RunConfig(seed=3)
     older = {name: value for name, value in asdict(config).items() if name not in ("class_weights", "tune")}
-    same_settings(tmp_path, older, config)
+    require_same_settings(tmp_path, older, config, ())
     with pytest.raises(RunFolderError, match=r"was begun without --class-weights, not none"):
-        same_settings(tmp_path, older, replace(config, class_weights="none"))
+        require_same_settings(tmp_path, older, replace(config, class_weights="none"), ())
     with pytest.raises(RunFolderError, match=r"was begun with --tune False, not True"):
-        same_settings(tmp_path, older, replace(config, tune=True))
+        require_same_settings(tmp_path, older, replace(config, tune=True), ())
 
 
 # --- the progress line -----------------------------------------------------------------------------------------------
@@ -121,9 +136,9 @@ def test_a_setting_that_the_folder_does_not_know_had_its_default(tmp_path):
 def test_what_is_measured_after_the_last_round_is_said_to_be_of_it(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(Progress, "step", lambda _, description: said.append(description))
-    with Stages(tmp_path, 2) as stages:
+    with RoundFiles(tmp_path, 2) as stages:
         for number in (1, 2, 3):
-            stages.say(number, "scores")
+            stages.table(number, "scores", made, number)
     assert said == ["round 1 of 2: scores", "round 2 of 2: scores", "round 2 of 2: scores"]
 
 

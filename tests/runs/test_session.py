@@ -20,15 +20,14 @@ from rarecase.cli.main import command
 from rarecase.core.errors import RunFolderError
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.parquet import read_parquet, write_parquet
-from rarecase.data.sets import Sets
-from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.learn import load_learner
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.record import digest_of
 from rarecase.report.run import report_of_run
-from rarecase.runs import session
-from rarecase.runs.session import make_learner_of, mark, marked, needs_embedding, prepare
+from rarecase.runs import parts
+from rarecase.runs.folder import Manifest
+from rarecase.runs.session import manifest_of
 from rarecase.settings.config import MAY_CHANGE, RunConfig
 
 
@@ -151,27 +150,20 @@ def test_a_setting_that_an_older_run_does_not_know_had_its_default(begun, capsys
 
 
 @pytest.mark.parametrize("settings", [{"updates": 500}, {"tune": True}])
-def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn(settings, tmp_path, monkeypatch):
-    tried = []
-
-    def recorded(*arguments):
-        tried.append(make_learner_of(*arguments))
-        return tried[-1]
-
-    monkeypatch.setattr(session, "make_learner_of", recorded)
+def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn(settings):
     model = str(tiny_models.made()["google-bert/bert-base-cased"])
     config = RunConfig(learner="finetune", model=model, generator="none", **settings)
-    prepare(tmp_path, config, Sets(taxonomy=Taxonomy.default(), **small.tables()), embedded=False)
-    (learner,) = tried
-    assert isinstance(learner, Finetune)
-    assert learner.describe().settings.items() >= {"epochs": 1, "epochs_run": 1}.items()
+    one = rows(small.table("bootstrap"), [0])
+    fitted = parts.trial_learner_of(config, NAMES).fit(one, rows(one, []))
+    assert isinstance(fitted, Finetune)
+    assert fitted.describe().settings.items() >= {"epochs": 1, "epochs_run": 1}.items()
 
 
 def test_the_texts_are_embedded_for_a_strategy_that_reads_that_of_the_labelled_rows_alone():
     strategy = needs("probs", labeled=["embedding"])(lambda pool, n, **_: pool)
-    assert needs_embedding(RunConfig(learner="finetune"), strategy)
-    assert not needs_embedding(RunConfig(learner="finetune"), needs("probs")(lambda pool, n, **_: pool))
-    assert needs_embedding(RunConfig(learner="frozen"))
+    assert parts.needs_embedding(RunConfig(learner="finetune"), strategy)
+    assert not parts.needs_embedding(RunConfig(learner="finetune"), needs("probs")(lambda pool, n, **_: pool))
+    assert parts.needs_embedding(RunConfig(learner="frozen"))
 
 
 def test_tables_that_were_edited_since_are_refused(begun, capsys):
@@ -342,11 +334,12 @@ def test_a_model_folder_whose_weights_are_others_is_refused(tmp_path, name):
     model.mkdir()
     (model / "model.safetensors").write_bytes(b"one")
     config = RunConfig(**{name: str(model)}, generator="none")
-    mark(folder, "run", config, MAY_CHANGE)
-    assert marked(folder, "run", config, MAY_CHANGE)["kind"] == "run"
+    manifest_of(folder, "run", config, MAY_CHANGE)
+    begun = Manifest.read(folder, "run")
+    begun.require_same(folder, config, MAY_CHANGE, parts.inputs_of(config))
     (model / "model.safetensors").write_bytes(b"two")
     with pytest.raises(RunFolderError, match=f"what --{name} {model} holds is not what it was begun with"):
-        marked(folder, "run", config, MAY_CHANGE)
+        begun.require_same(folder, config, MAY_CHANGE, parts.inputs_of(config))
 
 
 @pytest.mark.parametrize("text", ["title", "text"], ids=["columns of the pool", "columns of a release"])

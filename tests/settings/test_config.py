@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rarecase.core.errors import ConfigError
-from rarecase.settings.config import RunConfig, SimulateConfig, StartConfig, flag, read_yaml, split_list, write_yaml
+from rarecase.core.errors import ConfigError, flag
+from rarecase.settings.config import RunConfig, SimulateConfig, StartConfig, read_yaml, split_list, write_yaml
 
 KINDS = [RunConfig, SimulateConfig, StartConfig]
 

@@ -40,9 +40,9 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
     said = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume", "--out")}
     files = [Path(said["--config"])] if "--config" in said else []
     if "--resume" in said:
-        from rarecase.runs.folder import facts
+        from rarecase.runs.folder import Manifest
 
-        facts(Path(said["--resume"]), commands[-1])
+        Manifest.read(Path(said["--resume"]), commands[-1])
         if Path(said.get("--out", said["--resume"])).resolve() != Path(said["--resume"]).resolve():
             raise ConfigError(
                 f"--out {said['--out']} has no effect beside --resume {said['--resume']}; leave one of them out"
@@ -132,7 +132,7 @@ def run(
     for round_ in session.go_on(folder, settings):
         record = round_.record
         print(
-            f"round {record['round']}: {record['labels']} labels, macro-F1 {record['test']['macro_f1']:.1f}",
+            f"round {record.round}: {record.labels} labels, macro-F1 {record.test['macro_f1']:.1f}",
             file=sys.stderr,
         )
     report(folder)

@@ -88,6 +88,11 @@ def shown_label(label: str, column: Collection[str]) -> str:
     return f" {label!r}" if len(label) <= 40 and len(column) < 100 else ""
 
 
+def flag(setting: str) -> str:
+    """A setting as its flag on the command line."""
+    return f"--{setting.replace('_', '-')}"
+
+
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """
     The hint that names the nearest option, or nothing.

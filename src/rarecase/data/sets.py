@@ -11,23 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from datasets import ClassLabel, Dataset
 
 from rarecase.core import randomness
-from rarecase.core.errors import ConfigError, DataError, did_you_mean, shown_id, shown_label
+from rarecase.core.errors import ConfigError, DataError, did_you_mean, flag, shown_id, shown_label
 from rarecase.data.arrow import rows, to_table, with_column
 from rarecase.data.counts import class_counts
-from rarecase.data.parquet import read_parquet
 from rarecase.data.pool import make_pool
 from rarecase.data.read import Columns, DuplicateCounts, drop_duplicates, read_argument, row_of
+from rarecase.data.read.columns import DEFAULT
 from rarecase.data.schema import canonical_order, conform
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.runs import folder as run_folder
-from rarecase.settings.config import DataConfig, LoopConfig, flag
 
 LABELED = ("bootstrap", "dev", "test")
 
@@ -53,46 +50,59 @@ class Sets:
     gold: Dataset | None = None
 
 
-def read_sets(config: DataConfig, *, draws_test: bool = False) -> Sets:
+@dataclass(frozen=True, kw_only=True)
+class Sources:
     """
-    Reads and checks the tables of the settings, and says on stderr what was found.
+    Where the four tables are: each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, see `rarecase.data.read.read_argument`.
 
     Args:
-        config (`DataConfig`): where they are.
-        draws_test (`bool`): the test set is drawn from the pool later, see `draw_test`; the pool then keeps its
-            repeats until it is drawn.
-
-    Raises:
-        `DataError`: naming file, row or value.
-        `ConfigError`: where a table is not given.
-
-    Example:
-        >>> sets = read_sets(RunConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test="test.csv"))
+        pool, bootstrap, dev (`str`): the tables.
+        test (`str`, *optional*): None where it has yet to be drawn from the pool, see `draw_test`.
+        columns (`Columns`): what the columns are called in all of them.
+        encoding (`str`): of text files.
+        taxonomy (`str`, *optional*): a YAML file of classes; by default those of the labels.
     """
-    if config.start is not None:
-        return _of_start(config)
-    columns = Columns(id=config.id_column, text=config.text_column, label=config.label_column)
-    wanted = [name for name in LABELED if name != "test" or not draws_test]
-    tables = {
-        name: read_argument(_given(config, name), name, columns=columns, encoding=config.encoding, labeled=True)
-        for name in wanted
-    }
-    posts, others = _given(config, "pool"), list(tables.values())
+
+    pool: str
+    bootstrap: str
+    dev: str
+    test: str | None = None
+    columns: Columns = DEFAULT
+    encoding: str = "utf-8"
+    taxonomy: str | None = None
+
+    def row_of(self, name: str, column: str, value: str) -> str:
+        """Where a person finds the first row of a table that holds a value, with the flag of the table."""
+        given = getattr(self, name)
+        return f"{flag(name)} {row_of(given, name, column, value, columns=self.columns, encoding=self.encoding)}"
+
+
+def read_sets(sources: Sources) -> Sets:
+    """
+    Reads and checks the tables, and says on stderr what it found; a pool to draw the test set from keeps its repeats.
+
+    Raises `DataError` naming file, row or value.
+    """
+    read = partial(read_argument, columns=sources.columns, encoding=sources.encoding, labeled=True)
+    given = {name: getattr(sources, name) for name in LABELED}
+    tables = {name: read(address, name) for name, address in given.items() if address is not None}
     pool, counts = make_pool(
-        [posts], against=others, columns=columns, encoding=config.encoding, repeats=not draws_test
+        [sources.pool],
+        against=list(tables.values()),
+        columns=sources.columns,
+        encoding=sources.encoding,
+        repeats=sources.test is not None,
     )
     print(f"pool: {counts}", file=sys.stderr)
-    taxonomy = taxonomy_of(config.taxonomy, *(table["label"][:] for table in tables.values()))
-
-    def where(name: str, column: str, value: str) -> str:
-        given = getattr(config, name)
-        return f"{flag(name)} {row_of(given, name, column, value, columns=columns, encoding=config.encoding)}"
-
-    classed = {n: with_classes(t, taxonomy, partial(where, n, "label")) for n, t in {**tables, "pool": pool}.items()}
+    taxonomy = taxonomy_of(sources.taxonomy, *(table["label"][:] for table in tables.values()))
+    classed = {
+        name: with_classes(table, taxonomy, partial(sources.row_of, name, "label"))
+        for name, table in {**tables, "pool": pool}.items()
+    }
     hidden, gold = set_aside(classed.pop("pool"))
     sets = Sets(taxonomy, pool=hidden, gold=gold, **classed)
     warn_of_missing_classes(sets)
-    _require_own_ids(sets, where)
+    _require_own_ids(sets, sources.row_of)
     return sets
 
 
@@ -165,21 +175,6 @@ def require_gold(pool: Dataset, gold: Dataset | None, who: str, otherwise: str) 
             f"{who}: {len(without)} of the {len(pool)} posts of the pool have no label{first}; label them, take them "
             f"out, or {otherwise}"
         )
-
-
-def require_a_batch(sets: Sets, config: LoopConfig) -> None:
-    """
-    Raises:
-        `ConfigError`: where the pool is smaller than one batch, or than the number of clusters.
-    """
-    size = len(sets.pool)
-    for name in ("batch", "clusters"):
-        value = getattr(config, name)
-        if value is not None and size < value:
-            raise ConfigError(
-                f"{flag(name)} {value}: expected at most the {size} posts that the pool has left; lower it, or give a "
-                "larger pool"
-            )
 
 
 def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]) -> Dataset:
@@ -278,24 +273,3 @@ def taxonomy_of(path: str | None, start: Sequence[str], *others: Sequence[str]) 
 
 def _is_nearly(label: str, names: Sequence[str]) -> bool:
     return bool(get_close_matches(label.casefold(), names, n=1, cutoff=0.8))
-
-
-def _of_start(config: DataConfig) -> Sets:
-    """The folder that `rarecase start` made; its tables are clean already."""
-    folder = Path(config.start or "")
-    run_folder.facts(folder, "start")
-    tables = {n: read_parquet(p) for n in ("pool", *LABELED, "gold") if (p := folder / f"{n}.parquet").exists()}
-    missing = [name for name in ("pool", *LABELED) if name not in tables]
-    if missing:
-        raise ConfigError(f"{folder}: no {missing[0]}.parquet yet; go on with rarecase start --resume {folder}")
-    sets = Sets(taxonomy=Taxonomy.load(folder / "taxonomy.yaml"), **tables)
-    warn_of_missing_classes(sets)
-    return sets
-
-
-def _given(config: DataConfig, name: str) -> str:
-    value = getattr(config, name)
-    if value is None:
-        also = ", or --start FOLDER for all four sets" if name != "pool" else ""
-        raise ConfigError(f"{flag(name)} is missing: a file, a folder or a data set of the Hub{also}")
-    return value

@@ -10,15 +10,13 @@ from pathlib import Path
 from datasets import Dataset, concatenate_datasets
 
 from rarecase.core.errors import ConfigError, DataError
-from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, draw_test
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.generate import accepted
 from rarecase.hub.ids import name_of
-from rarecase.runs import folder as run_folder
-from rarecase.runs.session import stored_sets
+from rarecase.runs.folder import Manifest, RoundFiles, stored_sets
 
 
 def grids_of(data: str) -> list[Path]:
@@ -40,7 +38,7 @@ def grids_of(data: str) -> list[Path]:
             f"--data {other}: no folder of a simulation, as {grids[0]} is; give one release, or grids only"
         )
     for path in grids:
-        run_folder.facts(path, "grid")
+        Manifest.read(path, "grid")
     return grids
 
 
@@ -68,7 +66,7 @@ def acquired_by(grids: list[Path]) -> dict[str, tuple[Path, str]]:
     """
     found: dict[str, tuple[Path, str]] = {}
     for grid in grids:
-        begun = run_folder.facts(grid, "grid")["settings"]
+        begun = Manifest.read(grid, "grid").settings
         by = acquirer_of(begun["learner"], begun["model"])
         for strategy in dict.fromkeys(cell.strategy for cell in _finished(grid)):
             name = f"{strategy}@{by}"
@@ -91,10 +89,9 @@ def acquired_in(grid: Path, strategy: str, seed: int) -> Dataset:
     cell = Cell(strategy, seed)
     if cell not in _finished(grid):
         raise DataError(f"{grid} has no finished cell of {strategy} with seed {seed}; simulate it, or ask for others")
-    parts = []
-    for folder in sorted((grid / "cells" / cell.name / "rounds").iterdir()):
-        if (folder / "labels.parquet").exists():  # the start set, round 0, has none
-            parts += [read_parquet(folder / "labels.parquet"), accepted(read_parquet(folder / "variations.parquet"))]
+    stages = RoundFiles(grid / "cells" / cell.name)
+    acquired = zip(stages.tables("labels"), map(accepted, stages.tables("variations")), strict=True)
+    parts = [part for labels_and_variations in acquired for part in labels_and_variations]
     names = Taxonomy.load(grid / "taxonomy.yaml").names
     return concatenate_datasets([conform(part, names) for part in parts])
 
@@ -104,7 +101,7 @@ def sets_of(grid: Path, seed: int) -> Sets:
     sets = stored_sets(grid)
     if sets.test is not None:
         return sets
-    return draw_test(sets, run_folder.facts(grid, "grid")["settings"]["test_size"], seed)[0]
+    return draw_test(sets, Manifest.read(grid, "grid").settings["test_size"], seed)[0]
 
 
 def _finished(grid: Path) -> list[Cell]:

@@ -20,6 +20,7 @@ from rarecase.experiment.intervals import (
     resampled_f1,
     resampled_macro_f1,
 )
+from rarecase.runs.folder import RoundFiles
 
 BASELINE = "random"
 
@@ -147,7 +148,7 @@ def _predictions_of(
 
 
 def _predictions(folder: Path, cell: Cell, number: int) -> Predictions:
-    path = folder / "cells" / cell.name / "rounds" / f"{number:02d}" / "predictions.parquet"
+    path = RoundFiles(folder / "cells" / cell.name).path(number, "predictions.parquet")
     ids, labels, probs = read_predictions(path)
     return Predictions(tuple(ids.tolist()), labels, probs.argmax(axis=1))
 

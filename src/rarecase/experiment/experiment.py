@@ -38,8 +38,8 @@ from rarecase.experiment.splits import (
 from rarecase.hub.ids import name_of
 from rarecase.learn import make_learner
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.runs import folder as run_folder
-from rarecase.runs.session import READ
+from rarecase.runs.folder import Input, Manifest, refuse_used
+from rarecase.runs.parts import digest_of_model
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import ExperimentConfig, split_list, write_yaml
 
@@ -69,9 +69,9 @@ def experiment(config: ExperimentConfig) -> Path:
     models, strategies = _models(config), strategies_of(config)
     cells = _shard(_cells(config, models, strategies), config.shard)
     if (out / "run.json").exists():
-        _require_unchanged(out, config, models)
+        Manifest.read(out, "experiment").require_same(out, config, MAY_CHANGE, _inputs(models))
     else:
-        run_folder.refuse_used(out)
+        refuse_used(out)
         with write_folder_beside(out) as folder:
             splits = read_splits(config, strategies)
             write_splits(folder, splits)
@@ -159,49 +159,19 @@ def _mark(folder: Path, config: ExperimentConfig, models: dict[str, str], tables
     """Writes down, last of all, what the cells read, so that no call goes on with anything else."""
     settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
     held = {name: digest([folder / f"{name}.parquet"]) for name in sorted(tables)}
-    run_folder.mark(
-        folder,
-        "experiment",
-        settings=settings,
-        taxonomy=digest([folder / "taxonomy.yaml"]),
-        tables=held,
-        models={**_known(folder).get("models", {}), **_digests(models)},
-    )
+    known = Manifest.read(folder, "experiment").models if (folder / "run.json").exists() else {}
+    now = {name: found.digest for name, found in _inputs(models).items() if found.digest is not None}
+    taxonomy = digest([folder / "taxonomy.yaml"])
+    Manifest("experiment", settings=settings, taxonomy=taxonomy, tables=held, models={**known, **now}).write(folder)
 
 
-def _require_unchanged(out: Path, config: ExperimentConfig, models: dict[str, str]) -> None:
-    """
-    Raises:
-        `RunFolderError`: where a setting, a table or the folder of a model is not what it was.
-    """
-    facts = run_folder.facts(out, "experiment")
-    run_folder.same_settings(out, facts["settings"], config, MAY_CHANGE)
-    now = {name: digest([out / f"{name}.parquet"]) for name in facts["tables"]}
-    if facts["tables"] != now or facts["taxonomy"] != digest([out / "taxonomy.yaml"]):
-        raise RunFolderError(
-            f"{out}: its tables or its taxonomy.yaml are not those it was begun with; begin anew in another --out"
-        )
-    for name, found in _digests(models).items():
-        if facts["models"].get(name, found) != found:
-            raise RunFolderError(
-                f"{out}: what the model {models[name]} holds is not what it was begun with; put that back, or begin "
-                "anew in another --out"
-            )
-
-
-def _known(folder: Path) -> dict[str, Any]:
-    return run_folder.facts(folder, "experiment") if (folder / "run.json").exists() else {}
-
-
-def _digests(models: dict[str, str]) -> dict[str, str]:
-    """Of each model that is a folder, a hash over the files that say what it does."""
-    folders = {name: Path(model) for name, model in models.items() if Path(model).is_dir()}
-    return {name: digest(sorted(f for f in path.rglob("*") if f.suffix in READ)) for name, path in folders.items()}
+def _inputs(models: dict[str, str]) -> dict[str, Input]:
+    return {name: Input(f"the model {model}", digest_of_model(model)) for name, model in models.items()}
 
 
 def _with_new(out: Path, config: ExperimentConfig, strategies: list[str]) -> Splits:
     """The stored splits, and those that are new or were refused before."""
-    stored = stored_splits(out, _known(out)["tables"])
+    stored = stored_splits(out, Manifest.read(out, "experiment").tables)
     new = [s for s in strategies if any(name not in stored.tables for name in split_names(config, [s]))]
     if not new:
         return stored

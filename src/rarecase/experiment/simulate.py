@@ -14,11 +14,12 @@ from typing import Any
 from rarecase.acquire.find import find_strategy
 from rarecase.core.errors import ConfigError
 from rarecase.core.files import write_folder_beside
-from rarecase.data.sets import Sets, draw_test, read_sets, require_a_batch, require_gold
+from rarecase.data.sets import Sets, draw_test, require_gold
 from rarecase.experiment.grid import Cell, run_grid
 from rarecase.labeling.gold import gold_annotator
-from rarecase.runs import folder as run_folder
-from rarecase.runs.session import mark, marked, needs_embedding, prepare, rounds, stored_sets
+from rarecase.runs import parts
+from rarecase.runs.folder import Manifest, refuse_used, stored_sets
+from rarecase.runs.session import manifest_of, prepare, rounds
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import SimulateConfig, split_list, write_yaml
 
@@ -50,13 +51,13 @@ def simulate(config: SimulateConfig) -> Path:
         raise ConfigError("--strategies is empty: expected names separated by commas, such as random,cluster")
     found = [find_strategy(name) for name in names]
     if (out / "run.json").exists():
-        marked(out, "grid", config, MAY_CHANGE)
+        Manifest.read(out, "grid").require_same(out, config, MAY_CHANGE, parts.inputs_of(config))
     else:
-        run_folder.refuse_used(out)
+        refuse_used(out)
         sets = _read(config)
         with write_folder_beside(out) as folder:
-            prepare(folder, config, sets, embedded=needs_embedding(config, *found))
-            mark(folder, "grid", config, MAY_CHANGE)
+            prepare(folder, config, sets, found)
+            manifest_of(folder, "grid", config, MAY_CHANGE)
     write_yaml(out / "config.yaml", config)
     sets = stored_sets(out)
     assert sets.gold is not None  # noqa: S101 - checked when the grid began
@@ -67,7 +68,7 @@ def simulate(config: SimulateConfig) -> Path:
         print(f"{cell.strategy}, seed {cell.seed}", file=sys.stderr)
         own = drawn(cell.seed)
         done = rounds(place, own, config, cell.strategy, cell.seed, annotator, out / "replies.sqlite")
-        return {"rounds": [round_.record for round_ in done]}
+        return {"rounds": [round_.record.to_json() for round_ in done]}
 
     seeds = range(config.seed, config.seed + config.seeds)
     run_grid(out, [Cell(name, seed) for seed in seeds for name in names], run_cell)
@@ -78,9 +79,9 @@ def _read(config: SimulateConfig) -> Sets:
     draws = config.test is None and config.start is None
     if draws and config.test_size is None:
         raise ConfigError("--test is missing; give a labelled table, or --test-size N to draw it from the pool")
-    sets = read_sets(config, draws_test=draws)
+    sets = parts.sets_of(config, draws_test=draws)
     require_gold(sets.pool, sets.gold, "simulate", "have people label with rarecase run")
-    require_a_batch(draw_test(sets, config.test_size or 0, config.seed)[0] if draws else sets, config)
+    parts.require_a_batch(draw_test(sets, config.test_size or 0, config.seed)[0] if draws else sets, config)
     return sets
 
 

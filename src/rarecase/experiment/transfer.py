@@ -15,7 +15,7 @@ from rarecase.experiment.curves import read_predictions
 from rarecase.experiment.grid import Cell, read_cells
 from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
 from rarecase.experiment.splits import BOOTSTRAP
-from rarecase.runs import folder as run_folder
+from rarecase.runs.folder import Manifest
 
 
 class _Key(NamedTuple):
@@ -105,7 +105,7 @@ def _told(row: dict[str, Any], figure: str) -> str:
 
 def _predictions(folder: Path, records: dict[Cell, dict[str, Any]]) -> dict[_Key, dict[int, Predictions]]:
     """By seed, what every user predicted with what every acquirer acquired."""
-    learner = run_folder.facts(folder, "experiment")["settings"]["learner"]
+    learner = Manifest.read(folder, "experiment").settings["learner"]
     found: dict[_Key, dict[int, Predictions]] = {}
     for cell, record in records.items():
         if "error" in record or cell.setting == BOOTSTRAP:

@@ -6,10 +6,10 @@ from datasets import Dataset
 
 from rarecase.core.errors import DataError, shown_id
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.annotator import labelled
+from rarecase.labeling.annotator import Annotator, labelled
 
 
-class Gold:
+class Gold(Annotator):
     """
     Gives every row the gold label of its id, which no strategy has seen.
 
@@ -45,9 +45,6 @@ class Gold:
                 )
         labels = [self.labels[id_] for id_ in ids]
         return labelled(dataset, labels, self.names, annotator="gold", votes=[None] * len(ids))
-
-    def stored(self, labels: Dataset) -> None:
-        """Nothing to clear up."""
 
 
 def gold_annotator(gold: Dataset, taxonomy: Taxonomy) -> Gold:

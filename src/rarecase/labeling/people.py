@@ -13,20 +13,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from tqdm import tqdm
 
-from rarecase.core.errors import RunFolderError
 from rarecase.core.progress import Progress
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.annotator import labelled
+from rarecase.labeling.annotator import Annotator, labelled
 from rarecase.labeling.store import file_of, opened
-from rarecase.settings.config import RunConfig, StartConfig, read_yaml
 
 if TYPE_CHECKING:
     from rarecase.labeling.store.state import Decision, Item
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
 POLL = 1.0  # seconds between two looks at the store
 
 
-class People:
+class People(Annotator):
     """
     Puts the rows into a label store, and waits until people have labelled them.
 
@@ -84,9 +81,6 @@ class People:
             annotator=[aliases[decision.person] for _, decision in kept],
             votes=[self._votes(item, aliases) for item, _ in kept],
         )
-
-    def stored(self, labels: Dataset) -> None:
-        """Nothing to clear up: the store keeps its log."""
 
     def _put(self, dataset: Dataset) -> str:
         """Adds the texts to the store, where they are not there yet, and gives the name of the batch."""
@@ -143,7 +137,7 @@ def people(folder: Path, address: str | None, taxonomy: Taxonomy, context: str) 
     Raises:
         `ConfigError`: where there is no store at this address and none can be made.
     """
-    address = _address(folder, address)
+    address = address_in(folder, address)
     store = opened(address)
     try:
         yield People(store, context, taxonomy, f"rarecase label serve --store {shlex.quote(address)}")
@@ -151,35 +145,14 @@ def people(folder: Path, address: str | None, taxonomy: Taxonomy, context: str) 
         store.close()
 
 
-def with_store(folder: Path, config: RunConfig) -> RunConfig:
-    """
-    The settings with the label store of the run in them: by default that of the start whose sets people have labelled,
-    so that A1 is the same person in all that comes of it.
-
-    Args:
-        folder (`Path`): of the run.
-        config (`RunConfig`): the settings it is to go on with.
-
-    Raises:
-        `RunFolderError`: where it has labels from another store already.
-    """
-    if config.annotator != "people":
-        return config
-    if config.store is None and config.start is not None:
-        begun = read_yaml(Path(config.start) / "config.yaml", StartConfig)
-        if begun.get("annotator") == "people":
-            config = replace(config, store=_address(Path(config.start), begun.get("store")))
-    before = _address(folder, read_yaml(folder / "config.yaml", RunConfig).get("store"))
-    if any((folder / "rounds").glob("*/labels.parquet")) and _place(_address(folder, config.store)) != _place(before):
-        raise RunFolderError(
-            f"{folder} has labels of another store than {_address(folder, config.store)}, where A1 may be "
-            f"somebody else; go on with --store {before}"
-        )
-    return config
-
-
-def _address(folder: Path, given: str | None) -> str:
+def address_in(folder: Path, given: str | None) -> str:
+    """The address of the label store of a folder: the one given, else `labels.sqlite` in it."""
     return given or str(folder / "labels.sqlite")
+
+
+def is_same_store(one: str, other: str) -> bool:
+    """Whether two addresses mean one label store."""
+    return _place(one) == _place(other)
 
 
 def _place(address: str) -> str:

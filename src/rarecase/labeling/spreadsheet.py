@@ -21,12 +21,12 @@ from rarecase.core.errors import DataError, WaitingForLabels, did_you_mean, show
 from rarecase.core.files import write_beside
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.annotator import labelled
+from rarecase.labeling.annotator import Annotator, labelled
 
 ANNOTATOR = "A1"
 
 
-class File:
+class File(Annotator):
     """
     Writes the rows to a CSV file, stops, and reads their labels from it the next time.
 

@@ -37,7 +37,7 @@ from rarecase.publish.catalog import (
     without,
 )
 from rarecase.publish.facts import config_facts
-from rarecase.runs import folder as run_folder
+from rarecase.runs.folder import Manifest
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def read_release(folder: Path) -> Release:
         'cluster/train.parquet'
     """
     if (folder / "run.json").is_file():
-        run_folder.facts(folder, "run")
+        Manifest.read(folder, "run")
         if not (folder / "data").is_dir():
             raise DataError(f"{folder}: the run has not come to its end; go on with rarecase run --resume {folder}")
         folder = folder / "data"

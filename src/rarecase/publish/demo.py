@@ -29,8 +29,7 @@ from rarecase.models.encoder import distinct, encode, load_encoder
 from rarecase.publish.cards import render
 from rarecase.publish.catalog import without
 from rarecase.publish.dataset import read_release
-from rarecase.runs import folder as run_folder
-from rarecase.runs.session import stored_sets
+from rarecase.runs.folder import Manifest, RoundFiles, stored_sets
 
 GRADIO = "6.31.0"  # what the page was last looked at with; for who publishes without having gradio
 REST = 2_000  # texts that nobody chose: more of them would only make the page slow
@@ -157,9 +156,9 @@ _FACTS = {"id": Value("string"), "label": Value("string"), "strategy": Value("st
 
 def _of_run(folder: Path, removed: Collection[str]) -> tuple[Dataset, Dataset]:
     """What was chosen or began the run, and the rest of its pool, whose ids are published nowhere else."""
-    run_folder.facts(folder, "run")
+    Manifest.read(folder, "run")
     sets = stored_sets(folder)
-    labelled = [read_parquet(path) for path in sorted(folder.glob("rounds/*/labels.parquet"))]
+    labelled = RoundFiles(folder).tables("labels")
     place = {id_: row for row, id_ in enumerate(sets.pool["id"][:])}
     taken = [place[id_] for table in labelled for id_ in table["id"][:]]
     chosen = [_points(without(sets.bootstrap, removed)[0], START)]

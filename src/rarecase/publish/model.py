@@ -15,7 +15,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from rarecase.core.errors import ModelError
+from rarecase.core.errors import ModelError, flag
 from rarecase.core.shipped import shipped
 from rarecase.data.counts import rarest
 from rarecase.hub.commit import Files
@@ -24,7 +24,6 @@ from rarecase.learn.hyperparameters import MODELS
 from rarecase.learn.record import RECORD, ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
 from rarecase.publish.cards import code, plain, render, table
-from rarecase.settings.config import flag
 
 TAGS = ["rarecase", "active-learning", "content-moderation"]
 UNPUBLISHED = "unpublished"

@@ -7,10 +7,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from rarecase.core.files import read_json
 from rarecase.data.counts import class_counts, cost_per, rarest, shown_classes, together
 from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
+from rarecase.runs.folder import RoundFiles
 
 
 def report_of_run(folder: Path) -> dict[str, Any]:
@@ -35,8 +35,7 @@ def report_of_run(folder: Path) -> dict[str, Any]:
         61.7
     """
     names = Taxonomy.load(folder / "taxonomy.yaml").names
-    paths = sorted((folder / "rounds").glob("*/metrics.json"), key=lambda path: int(path.parent.name))
-    rounds = [read_json(path) for path in paths]
+    rounds = [record.to_json() for record in RoundFiles(folder).records()]
     test = class_counts(read_parquet(folder / "test.parquet"), names)
     least = rarest(test)
     return {
@@ -62,7 +61,7 @@ def _seconds(folder: Path, rounds: int) -> float | None:
     """That people took for all votes of the rounds together; None where one of them was not timed."""
     total = 0.0
     for number in range(1, rounds + 1):
-        path = folder / "rounds" / f"{number:02d}" / "labels.parquet"
+        path = RoundFiles(folder).path(number, "labels.parquet")
         for votes in read_parquet(path)["votes"][:]:
             seconds = [vote["seconds"] for vote in votes or ()]
             if not seconds or not all(seconds):

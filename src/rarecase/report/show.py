@@ -15,7 +15,7 @@ from rarecase.report.examples import refuse_existing, write_examples
 from rarecase.report.experiment import text_of_experiment, write_tables
 from rarecase.report.experiment_plot import picture_of_experiment
 from rarecase.report.run import line_of_cost, report_of_run, rows_of_differences, rows_of_grid, rows_of_run, table
-from rarecase.runs.folder import facts
+from rarecase.runs.folder import Manifest
 
 _TRANSFER = (
     "What learners make of what they and others acquired: macro-F1 on test in percent, the mean over seeds, with its "
@@ -42,7 +42,7 @@ def show(folder: Path, style: str = "text", *, model: str | None = None, example
     Example:
         >>> print(show(Path("out")))
     """
-    kind = facts(folder, "run", "grid", "experiment")["kind"]
+    kind = Manifest.read(folder, "run", "grid", "experiment").kind
     try:
         return _shown(folder, kind, style, model, examples)
     except FileNotFoundError as error:

@@ -11,7 +11,8 @@ from rarecase.data.arrow import rows
 from rarecase.data.sets import Sets
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
-from rarecase.runs.session import checked, make_generator, make_learner_of, needs_embedding
+from rarecase.runs import parts
+from rarecase.runs.session import checked
 from rarecase.settings.config import RunConfig
 
 T = TypeVar("T")
@@ -35,9 +36,9 @@ def dry_run(config: RunConfig) -> str:
     """
     strategy, sets = checked(config)
     with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
-        make_generator(config, sets.taxonomy, Path(folder) / "replies.sqlite")
-    labels = min(config.budget, len(sets.pool))
-    rounds = -(-labels // config.batch)
+        parts.generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
+    budget = parts.Budget.of(config, len(sets.pool))
+    labels, rounds = budget.labels, budget.rounds
     requests = labels * config.variations if config.generator in ("openai", "local") else 0
     seconds = _seconds(config, strategy, sets, rounds, labels)
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
@@ -62,21 +63,21 @@ def _seconds(config: RunConfig, strategy: Strategy, sets: Sets, rounds: int, lab
     if not config.tune:  # there is nothing to choose
         dev = rows(dev, [])
     everything = len(sets.pool) + len(sets.bootstrap) + len(sets.dev) + len(sets.test)
-    if needs_embedding(config, strategy):
+    if parts.needs_embedding(config, strategy):
         encoder = load_encoder(config.encoder)
         encoder.encode([""])  # loads the model, which is no part of the time per text
         taken, few = _timed(lambda: embed(few, encoder))
         total += taken / len(few) * everything
         start, dev = embed(start, encoder), embed(dev, encoder)
-    learner = make_learner_of(config, sets.taxonomy.names, config.seed)
+    learner = parts.learner_of(config, sets.taxonomy.names, config.seed)
     start, dev, few = map(learner.prepare, (start, dev, few))
-    fit, _ = _timed(lambda: learner.fit(start, dev))
+    fit, fitted = _timed(lambda: learner.fit(start, dev))
     if FitOptions.of(config).grows_with_rows(config.learner):
         fit *= (len(sets.bootstrap) + labels * (1 + config.variations) / 2) / len(start)
-    score, scored = _timed(lambda: learner.score(few))
+    score, scored = _timed(lambda: fitted.score(few))
     total += (rounds + 1) * (fit + score / len(few) * everything)
     if "mc_probs" in columns_of(strategy):
-        sample, _ = _timed(lambda: learner.sample(scored))
+        sample, _ = _timed(lambda: fitted.sample(scored))
         total += rounds * sample / len(few) * len(sets.pool)
     return total
 

@@ -1,5 +1,5 @@
 """
-The folder of a run: what it was begun with, and a file for each stage of each round.
+The layout of the folder of a run, a grid or a start. All other modules ask this one.
 
     run.json  config.yaml  taxonomy.yaml  {pool,bootstrap,dev,test}.parquet  gold.parquet  embeddings.safetensors
     rounds/NN/{scores,chosen,labels,variations,predictions}.parquet  rounds/NN/metrics.json
@@ -8,98 +8,219 @@ The folder of a run: what it was begun with, and a file for each stage of each r
 Resuming means: skip a stage whose file exists. Every file is written beside and renamed, so one that exists is whole.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rarecase.core.errors import RunFolderError
-from rarecase.core.files import write_json
+import numpy as np
+from datasets import Dataset
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from rarecase.core.errors import DataError, RunFolderError, flag
+from rarecase.core.files import digest, read_json, write_beside, write_json
 from rarecase.core.progress import Progress
+from rarecase.data.arrow import with_column
 from rarecase.data.parquet import read_parquet, write_parquet
-from rarecase.settings.config import flag
-
-if TYPE_CHECKING:
-    from datasets import Dataset
+from rarecase.data.sets import Sets
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.evaluate.record import RoundRecord
 
 FORMAT = 1
+TABLES = ("pool", "bootstrap", "dev", "test")
 STAGES = ("scores", "chosen", "labels", "variations", "predictions")
 
 
-class Stages:
+class RoundFiles:
     """
-    The stages of one run, each made once.
+    The stages of a run as files: what `rarecase.run` stores them in, and reads them from when it is called again.
 
     Args:
         folder (`Path`): the run folder, or the cell of a grid.
-        rounds (`int`): how many rounds are expected, for the progress line.
+        rounds (`int`): how many rounds are expected, for the progress line; it is shown within a `with` block.
 
     Example:
-        >>> with Stages(Path("out"), 5) as stages:
-        ...     chosen = stages.table(1, "chosen", cluster, scored, 20)
+        >>> for round_ in rarecase.run(RoundFiles(Path("out")), pool=pool, ...):
+        ...     print(round_.number)
     """
 
-    def __init__(self, folder: Path, rounds: int) -> None:
+    def __init__(self, folder: Path, rounds: int = 0) -> None:
         self.folder = folder
         self._rounds = rounds
-        self._progress = Progress(rounds * len(STAGES) + 1)
+        self._progress: Progress | None = None
 
-    def __enter__(self) -> "Stages":
+    def __enter__(self) -> "RoundFiles":
+        self._progress = Progress(self._rounds * len(STAGES) + 1)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.close()
+        if self._progress:
+            self._progress.close()
 
-    def table(self, number: int, name: str, make: "Callable[..., Dataset]", *arguments: Any) -> "Dataset":
+    def table(self, number: int, name: str, make: Callable[..., Dataset], *arguments: Any) -> Dataset:
         """The table of a stage: read where its file exists, else made by `make(*arguments)` and written."""
-        self.say(number, name)
+        if self._progress:
+            # The scores that a stopping criterion needs after the last round are stored as those of the next.
+            self._progress.step(f"round {min(number, self._rounds)} of {self._rounds}: {name}")
         path = self.path(number, f"{name}.parquet")
         if not path.exists():
             write_parquet(path, make(*arguments))
         return read_parquet(path)
 
-    def record(self, number: int, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The JSON of a stage: read where its file exists, else made and written."""
-        path = self.path(number, f"{name}.json")
+    def record(self, number: int, make: Callable[[], RoundRecord]) -> RoundRecord:
+        """The measurements of a round: read where its file exists, else made and written."""
+        path = self.path(number, "metrics.json")
         if not path.exists():
-            write_json(path, make())
-        return json.loads(path.read_text(encoding="utf-8"))
+            make().write(path)
+        return RoundRecord.read(path)
 
     def path(self, number: int, name: str) -> Path:
         """Where a round keeps a file."""
         return self.folder / "rounds" / f"{number:02d}" / name
 
-    def say(self, number: int, name: str) -> None:
-        """Tells the progress line what begins."""
-        # What is measured after the last round stands in the folder of the next.
-        self._progress.step(f"round {min(number, self._rounds)} of {self._rounds}: {name}")
+    def numbers(self, name: str) -> list[int]:
+        """The rounds that have a file of this name, in order."""
+        return sorted(int(path.parent.name) for path in (self.folder / "rounds").glob(f"*/{name}"))
+
+    def records(self) -> list[RoundRecord]:
+        """The measurements of all rounds so far."""
+        return [RoundRecord.read(self.path(number, "metrics.json")) for number in self.numbers("metrics.json")]
+
+    def tables(self, name: str) -> list[Dataset]:
+        """The tables of a stage, of all rounds that have it."""
+        return [read_parquet(self.path(number, f"{name}.parquet")) for number in self.numbers(f"{name}.parquet")]
+
+    def spent(self) -> int:
+        """How many labels the run has spent: those that were given, and those that its last round waits for."""
+        labelled = self.numbers("labels.parquet")
+        waiting = [number for number in self.numbers("chosen.parquet") if number not in labelled]
+        chosen = [read_parquet(self.path(number, "chosen.parquet")) for number in waiting]
+        return sum(map(len, [*self.tables("labels"), *chosen]))
 
 
-def asked(folder: Path) -> int:
-    """How many labels a run has spent: those that were given, and those that its last round waits for."""
-    rounds = (folder / "rounds").glob("*")
-    last = (next((p for name in ("labels", "chosen") if (p := r / f"{name}.parquet").exists()), None) for r in rounds)
-    return sum(len(read_parquet(path)) for path in last if path is not None)
-
-
-def mark(folder: Path, kind: str, **facts: Any) -> None:
+@dataclass(frozen=True)
+class Input:
     """
-    Marks a folder as one of ours.
+    A file or folder outside that a run reads again whenever it goes on.
 
     Args:
-        folder (`Path`): being made.
-        kind (`str`): `run`, `start` or `grid`.
-        facts: what else `run.json` says.
+        name (`str`): how a message names it, such as `--model guard`.
+        digest (`str`, *optional*): of its content; None where it is not on this machine.
     """
-    write_json(folder / "run.json", {"kind": kind, "format": FORMAT, **facts})
+
+    name: str
+    digest: str | None
+
+
+# What run.json says of each kind of folder, in this order; `origins` and `inputs` may be absent.
+_KEYS = {
+    "start": ("origins",),
+    "run": ("strategy", "origins", "inputs", "settings", "data"),
+    "grid": ("inputs", "settings", "data"),
+    "experiment": ("settings", "taxonomy", "tables", "models"),
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """
+    `run.json`: the kind of a folder, and what it was begun with.
+
+    Args:
+        kind (`str`): `run`, `start`, `grid` or `experiment`.
+        strategy (`str`): the name of the config that a run makes.
+        origins (`dict`): of each table, what is known of its source, see `rarecase.data.read.origin`.
+        inputs (`dict[str, str]`): digests of models and tables outside, by the name of their setting.
+        settings (`dict`): those that may not change when it goes on.
+        data (`str`): a digest of the tables and the taxonomy.
+        taxonomy (`str`): a digest of the taxonomy of an experiment.
+        tables (`dict[str, str]`): the tables of an experiment, each with a digest.
+        models (`dict[str, str]`): digests of the models of an experiment that are folders.
+    """
+
+    kind: str
+    strategy: str = ""
+    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    data: str = ""
+    taxonomy: str = ""
+    tables: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path, *kinds: str) -> "Manifest":
+        """Raises `RunFolderError` where the folder is none of these kinds, of another format, or incomplete."""
+        path, expected = folder / "run.json", " or ".join(kinds)
+        if not folder.exists():
+            raise RunFolderError(f"{folder}: no such folder; begin a {expected} with --out")
+        try:
+            found = read_json(path)
+        except DataError:
+            found = None
+        if not isinstance(found, dict):
+            raise RunFolderError(f"{folder} is no folder of a {expected}: no readable run.json")
+        if found.get("kind") not in kinds:
+            raise RunFolderError(f"{folder} is the folder of a {found.get('kind')}, expected a {expected}")
+        if found.get("format") != FORMAT:
+            raise RunFolderError(
+                f"{path}: format {found.get('format')!r}, this rarecase reads {FORMAT}; "
+                "use the rarecase that wrote it, or begin anew in another --out"
+            )
+        values = {name: found[name] for name in _KEYS[found["kind"]] if name in found}
+        types = {entry.name: str if isinstance(entry.default, str) else dict for entry in fields(cls)}
+        missing = [name for name in _KEYS[found["kind"]] if name not in (*values, "origins", "inputs")]
+        wrong = missing + [name for name, value in values.items() if not isinstance(value, types[name])]
+        if wrong:
+            raise RunFolderError(f"{path}: {wrong[0]!r} is missing or damaged; begin anew in another --out")
+        return cls(kind=found["kind"], **values)
+
+    def write(self, folder: Path) -> None:
+        """Writes it, last of all that a folder is begun with."""
+        values = {name: getattr(self, name) for name in _KEYS[self.kind] if name != "inputs" or self.inputs}
+        write_json(folder / "run.json", {"kind": self.kind, "format": FORMAT, **values})
+
+    def require_same(
+        self, folder: Path, config: Any, may_change: Sequence[str], inputs: Mapping[str, Input] | None = None
+    ) -> None:
+        """Raises `RunFolderError` where the folder is to go on with other settings, tables or models than before."""
+        # Not those of config.yaml, which is for people to read, and perhaps to edit.
+        require_same_settings(folder, self.settings, config, may_change)
+        if not self._has_same_data(folder):
+            raise RunFolderError(
+                f"{folder}: its tables or its taxonomy.yaml are not those it was begun with; begin anew in another "
+                "--out"
+            )
+        begun = {**self.inputs, **self.models}
+        for name, now in (inputs or {}).items():
+            if begun.get(name, now.digest) != now.digest:
+                raise RunFolderError(
+                    f"{folder}: what {now.name} holds is not what it was begun with; put that back, or begin anew in "
+                    "another --out"
+                )
+
+    def _has_same_data(self, folder: Path) -> bool:
+        if self.kind != "experiment":
+            return self.data == digest_of_tables(folder)
+        tables = {name: digest([folder / f"{name}.parquet"]) for name in self.tables}
+        return self.tables == tables and self.taxonomy == digest([folder / "taxonomy.yaml"])
+
+
+def require_same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, may_change: Sequence[str]) -> None:
+    """Raises `RunFolderError` naming the first setting that differs; one that was not stored had today's default."""
+    before = type(asked)(**begun)
+    for name in (entry.name for entry in fields(asked) if entry.name not in may_change):
+        old, new = getattr(before, name), getattr(asked, name)
+        if old != new:
+            begun_with = f"without {flag(name)}" if old is None else f"with {flag(name)} {old}"
+            raise RunFolderError(
+                f"{folder} was begun {begun_with}, not {new}; leave it as it was, or name another --out"
+            )
 
 
 def refuse_used(folder: Path) -> None:
-    """
-    Raises:
-        `RunFolderError`: where the folder holds something, naming `--resume` where that is a run.
-    """
+    """Raises `RunFolderError` where the folder holds something, naming `--resume` where that is a run."""
     if (folder / "run.json").exists():
         raise RunFolderError(
             f"{folder} holds a run already; go on with it by --resume {folder}, or name another --out"
@@ -108,49 +229,34 @@ def refuse_used(folder: Path) -> None:
         raise RunFolderError(f"{folder} exists and is not empty; name another --out")
 
 
-def facts(folder: Path, *kinds: str) -> dict[str, Any]:
-    """
-    What `run.json` says.
+def digest_of_tables(folder: Path) -> str:
+    """One hash over what a run learns from and asks for, which may not change while it goes on."""
+    names = [*(f"{name}.parquet" for name in (*TABLES, "gold")), "taxonomy.yaml"]
+    return digest(folder / name for name in names)
 
-    Raises:
-        `RunFolderError`: where the folder is none of these kinds, or of another format.
-    """
-    path = folder / "run.json"
+
+def write_sets(folder: Path, sets: Sets, embed: Callable[[Dataset], np.ndarray] | None = None) -> None:
+    """Writes the taxonomy, the tables, and the vectors of their texts where `embed` makes them."""
+    sets.taxonomy.save(folder / "taxonomy.yaml")
+    tables = {name: table for name in TABLES if (table := getattr(sets, name)) is not None}
+    for name, table in tables.items():
+        write_parquet(folder / f"{name}.parquet", table)
+    if sets.gold is not None:
+        write_parquet(folder / "gold.parquet", sets.gold)
+    if embed:
+        vectors = {name: embed(table) for name, table in tables.items()}
+        with write_beside(folder / "embeddings.safetensors") as temporary:
+            save_file(vectors, temporary)
+
+
+def stored_sets(folder: Path) -> Sets:
+    """The tables of a folder, with the column `embedding` where their vectors were stored."""
+    tables = {name: read_parquet(path) for name in (*TABLES, "gold") if (path := folder / f"{name}.parquet").exists()}
+    vectors = folder / "embeddings.safetensors"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if not folder.exists():
-        raise RunFolderError(f"{folder}: no such folder; a {' or '.join(kinds)} that has none yet is begun with --out")
-    if not isinstance(found, dict):
-        raise RunFolderError(f"{folder} is no folder of a {' or '.join(kinds)}: no readable run.json")
-    if found.get("kind") not in kinds:
-        raise RunFolderError(f"{folder} is the folder of a {found.get('kind')}, expected a {' or '.join(kinds)}")
-    if found.get("format") != FORMAT:
-        raise RunFolderError(
-            f"{path}: format {found.get('format')!r}, this rarecase reads {FORMAT}; "
-            "use the rarecase that wrote it, or begin anew in another --out"
-        )
-    return found
-
-
-def same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, may_change: Sequence[str] = ("out",)) -> None:
-    """
-    Args:
-        folder (`Path`): for the message.
-        begun (`Mapping`): the settings it was begun with, as they are stored; one that there was none of yet had what
-            is its default now.
-        asked (`dataclass`): those it is to go on with.
-        may_change (`Sequence[str]`): the settings that have no part in what its files say.
-
-    Raises:
-        `RunFolderError`: naming the first setting that differs.
-    """
-    before = type(asked)(**begun)
-    for name in (field.name for field in fields(asked) if field.name not in may_change):
-        old, new = getattr(before, name), getattr(asked, name)
-        if old != new:
-            begun_with = f"without {flag(name)}" if old is None else f"with {flag(name)} {old}"
-            raise RunFolderError(
-                f"{folder} was begun {begun_with}, not {new}; leave it as it was, or name another --out"
-            )
+        stored = load_file(vectors) if vectors.exists() else {}
+    except SafetensorError as error:
+        raise RunFolderError(f"{vectors}: damaged; begin anew in another --out") from error
+    for name, values in stored.items():
+        tables[name] = with_column(tables[name], "embedding", values)
+    return Sets(taxonomy=Taxonomy.load(folder / "taxonomy.yaml"), **tables)

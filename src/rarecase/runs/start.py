@@ -13,23 +13,22 @@ import numpy as np
 from datasets import Dataset, Value
 
 from rarecase.core import randomness
-from rarecase.core.errors import ConfigError, DataError, WaitingForLabels
+from rarecase.core.errors import ConfigError, DataError, WaitingForLabels, flag
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.pool import make_pool
-from rarecase.data.read import Columns, row_of
+from rarecase.data.read import row_of
 from rarecase.data.read.origin import origin
 from rarecase.data.schema import canonical_order, conform
 from rarecase.data.sets import require_gold, set_aside, taxonomy_of, with_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator
 from rarecase.labeling.store import opened
-from rarecase.runs import folder as run_folder
-from rarecase.runs.annotators import annotator_of
-from rarecase.runs.folder import same_settings
+from rarecase.runs.folder import Manifest, refuse_used, require_same_settings
+from rarecase.runs.parts import annotator_of, columns_of
 from rarecase.settings.checks import check, require_out
-from rarecase.settings.config import StartConfig, flag, read_yaml, write_yaml
+from rarecase.settings.config import StartConfig, read_yaml, write_yaml
 
 SETS = ("bootstrap", "dev", "test", "certify")
 
@@ -53,10 +52,10 @@ def begin(config: StartConfig) -> Path:
     """
     check(config)
     out = require_out(config)
-    run_folder.refuse_used(out)
+    refuse_used(out)
     if config.pool is None:
         raise ConfigError("--pool is missing: a file, a folder or a data set of the Hub")
-    columns = Columns(id=config.id_column, text=config.text_column, label=config.label_column)
+    columns = columns_of(config)
     posts, counts = make_pool([config.pool], columns=columns, encoding=config.encoding)
     print(f"pool: {counts}", file=sys.stderr)
     if config.annotator != "gold":  # people label from scratch, whatever stands there
@@ -81,7 +80,7 @@ def begin(config: StartConfig) -> Path:
         write_parquet(folder / "drawn.parquet", _drawn(pool, sizes, config.seed))
         if gold is not None:
             write_parquet(folder / "gold.parquet", gold)
-        run_folder.mark(folder, "start", origins=dict.fromkeys(("pool", *SETS), origin(config.pool)))
+        Manifest("start", origins=dict.fromkeys(("pool", *SETS), origin(config.pool))).write(folder)
     return out
 
 
@@ -101,8 +100,8 @@ def label(folder: Path, config: StartConfig) -> dict[str, int]:
         `DataError`: where people have left out all texts of a set.
         `RunFolderError`: where the settings are not those of the folder.
     """
-    run_folder.facts(folder, "start")
-    same_settings(folder, read_yaml(folder / "config.yaml", StartConfig), config, ("store", "out"))
+    Manifest.read(folder, "start")
+    require_same_settings(folder, read_yaml(folder / "config.yaml", StartConfig), config, ("store", "out"))
     if not (folder / "pool.parquet").exists():
         taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
         asked = digest(folder / name for name in ("drawn.parquet", "taxonomy.yaml"))
@@ -141,7 +140,7 @@ def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator
         write_parquet(
             folder / f"{name}.parquet", conform(rows(labeled, np.flatnonzero(of_set == name)), taxonomy.names)
         )
-    taken = set((asked if getattr(annotator, "leaves_out", False) else labeled)["id"][:])
+    taken = set((asked if annotator.leaves_out else labeled)["id"][:])
     rest = [row for row, id_ in enumerate(drawn["id"][:]) if id_ not in taken]
     write_parquet(
         folder / "pool.parquet", conform(rows(drawn, rest), taxonomy.names)

@@ -74,7 +74,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     }
     rows = concatenate_datasets([ready["train", name] for name in configs])
     dev, test = ready["dev", configs[0]], ready["test", configs[0]]
-    learner.fit(rows, dev)
+    learner = learner.fit(rows, dev)
     measured = {"dev": _measured(learner, dev), "test": _measured(learner, test)}
     learner.save(out, ModelRecord.of(learner.describe(), configs=configs, train=rows, test=test, measured=measured))
     return {"train": len(rows), **measured}

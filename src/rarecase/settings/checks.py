@@ -5,8 +5,8 @@ from dataclasses import fields
 from math import inf
 from pathlib import Path
 
-from rarecase.core.errors import ConfigError
-from rarecase.settings.config import ExperimentConfig, FitConfig, LoopConfig, RunConfig, StartConfig, TrainConfig, flag
+from rarecase.core.errors import ConfigError, flag
+from rarecase.settings.config import ExperimentConfig, FitConfig, LoopConfig, StartConfig, TrainConfig
 
 _LEAST = {
     "budget": 1,
@@ -52,10 +52,6 @@ def check(config: FitConfig | StartConfig) -> None:
             "--store: the password in the address would be written down in config.yaml; leave it out, and give it as "
             "PGPASSWORD or in ~/.pgpass"
         )
-    if isinstance(config, RunConfig) and config.stop_when is not None:
-        from rarecase.acquire.stopping import Stopping
-
-        Stopping.parse(config.stop_when)
     if not isinstance(config, LoopConfig):
         return
     if not 0 <= config.temperature < inf:  # also where it is NaN

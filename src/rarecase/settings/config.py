@@ -305,8 +305,3 @@ def write_yaml(path: Path, config: FitConfig | StartConfig) -> None:
 def split_list(value: str) -> list[str]:
     """Names separated by commas, each once."""
     return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-
-
-def flag(name: str) -> str:
-    """A setting as its flag on the command line."""
-    return f"--{name.replace('_', '-')}"

@@ -74,6 +74,6 @@ def test_sets_drawn_from_such_a_pool_carry_it_on(release, tmp_path):
         start=str(tmp_path / "start"), annotator="file", generator="none", strategy="random", budget=5, batch=5,
         out=tmp_path / "run",
     )  # fmt: skip
-    from rarecase.runs import folder as run_folder
+    from rarecase.runs.folder import Manifest
 
-    assert run_folder.facts(begin(config), "run")["origins"]["pool"] == SILENT
+    assert Manifest.read(begin(config), "run").origins["pool"] == SILENT

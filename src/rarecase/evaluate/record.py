@@ -1,0 +1,90 @@
+"""What a round found: its `metrics.json`."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rarecase.core.errors import DataError
+from rarecase.core.files import read_json, write_json
+from rarecase.evaluate.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class StoppingMeasures:
+    """
+    What the stopping criteria measured after a round, see `rarecase.acquire.stopping`.
+
+    Args:
+        uncertainty (`float`, *optional*): mean entropy of the unlabelled texts, in nats.
+        stability (`float`, *optional*): kappa of the last learners.
+        gain (`float`, *optional*): percent of predictions that ten more labels would change.
+        stopped (`str`, *optional*): the name of the criterion that ended the run.
+    """
+
+    uncertainty: float | None
+    stability: float | None
+    gain: float | None
+    stopped: str | None
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """
+    The measurements of one round; round 0 is the start set.
+
+    Args:
+        round (`int`): its number.
+        chosen (`list[str]`): the ids that people labelled in this round, in order of choice.
+        labels (`int`): human labels so far, without the start set.
+        class_counts (`dict[str, int]`): rows per class acquired so far, variations too, as in the paper's Table 3.
+        class_count_std (`float`): their sample standard deviation.
+        found (`dict[str, int]`): rows per class that people labelled so far.
+        dev (`Metrics`): accuracy, macro-F1 and F1 per class, see `rarecase.evaluate.metrics.metrics`.
+        test (`Metrics`): likewise.
+        stopping (`StoppingMeasures`, *optional*): where the run has stopping criteria.
+    """
+
+    round: int
+    chosen: list[str]
+    labels: int
+    class_counts: dict[str, int]
+    class_count_std: float
+    found: dict[str, int]
+    dev: Metrics
+    test: Metrics
+    stopping: StoppingMeasures | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stopping criterion ended the run after this round."""
+        return self.stopping is not None and self.stopping.stopped is not None
+
+    @classmethod
+    def from_json(cls, content: Any, where: Path) -> "RoundRecord":
+        """Checks the content of `metrics.json`, or of a record in another file; raises `DataError` naming `where`."""
+        try:
+            values = {field.name: content[field.name] for field in fields(cls) if field.name != "stopping"}
+            stopping = content.get("stopping")
+            record = cls(**values, stopping=None if stopping is None else StoppingMeasures(**stopping))
+            whole = all({"accuracy", "macro_f1", "f1"} <= split.keys() for split in (record.dev, record.test))
+            classes = (set(names) for names in (record.found, record.dev["f1"], record.test["f1"]))
+            whole = whole and all(names == set(record.class_counts) for names in classes)
+        except (KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
+            raise DataError(f"{where}: not the record of a round; remove it and repeat the command that wrote it")
+        return record
+
+    @classmethod
+    def read(cls, path: Path) -> "RoundRecord":
+        """Reads `metrics.json`; raises `DataError` where it is not the record of a round."""
+        return cls.from_json(read_json(path), path)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `metrics.json`; without `stopping` where the run has no stopping criteria."""
+        content = asdict(self)
+        return content if self.stopping else {name: value for name, value in content.items() if name != "stopping"}
+
+    def write(self, path: Path) -> None:
+        """Writes `metrics.json`."""
+        write_json(path, self.to_json())

@@ -1,0 +1,260 @@
+"""From settings to the objects that a run, a grid or a start is made of; nothing below `runs/` knows a setting."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datasets import Dataset
+
+from rarecase.acquire.stopping import Stopping
+from rarecase.acquire.strategy import Strategy, needs_encoder
+from rarecase.core.errors import ConfigError, MissingColumnError, RunFolderError, flag
+from rarecase.core.files import digest
+from rarecase.data.parquet import read_parquet
+from rarecase.data.read import Columns, read_argument
+from rarecase.data.sets import LABELED, Sets, Sources, read_sets, warn_of_missing_classes
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.generate import Generator, NoVariations
+from rarecase.generate.cheap import Cheap
+from rarecase.generate.endpoint import Endpoint
+from rarecase.generate.local import Local
+from rarecase.generate.replay import Replay
+from rarecase.generate.replies import Replies
+from rarecase.labeling.annotator import Annotator
+from rarecase.labeling.gold import gold_annotator
+from rarecase.labeling.people import address_in, is_same_store, people
+from rarecase.labeling.spreadsheet import File
+from rarecase.learn import Learner, make_learner
+from rarecase.learn.hyperparameters import FitOptions
+from rarecase.models.encoder import Encoder
+from rarecase.runs.folder import Input, Manifest, RoundFiles, stored_sets
+from rarecase.settings.config import DataConfig, LoopConfig, RunConfig, StartConfig, read_yaml
+
+_MODEL_FILES = (".json", ".safetensors", ".txt")  # those that say what a model does
+# What a release tells of its run; where a model stands on this machine concerns nobody.
+_RELEASED = ("strategy", "learner", "model", "encoder", "annotator", "generator", "generator_model", "budget", "batch")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many labels there are in all, and in a round."""
+
+    labels: int
+    batch: int
+
+    @classmethod
+    def of(cls, config: LoopConfig, pool: int | None = None) -> "Budget":
+        """The budget of the settings; with a pool of so many posts, at most one label for each."""
+        return cls(config.budget if pool is None else min(config.budget, pool), config.batch)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it lasts, where each batch is labelled whole."""
+        return -(-self.labels // self.batch)
+
+    def require_covers(self, folder: Path) -> None:
+        """Raises `ConfigError` where a run has spent more already."""
+        spent = RoundFiles(folder).spent()
+        if self.labels < spent:
+            raise ConfigError(f"--budget {self.labels}: {folder} has spent {spent} labels; expected at least as many")
+
+
+def require_a_batch(sets: Sets, config: LoopConfig) -> None:
+    """Raises `ConfigError` where the pool is smaller than one batch, or than the number of clusters."""
+    size = len(sets.pool)
+    for name, value in {"batch": config.batch, "clusters": config.clusters}.items():
+        if value is not None and size < value:
+            raise ConfigError(
+                f"{flag(name)} {value}: expected at most the {size} posts that the pool has left; lower it, or give a "
+                "larger pool"
+            )
+
+
+def sets_of(config: DataConfig, *, draws_test: bool = False) -> Sets:
+    """The tables that the settings name; with `draws_test` without a test set, see `rarecase.data.sets.draw_test`."""
+    if config.start is not None:
+        return _sets_of_start(Path(config.start))
+    wanted = [name for name in ("pool", *LABELED) if not (draws_test and name == "test")]
+    for name in wanted:
+        if getattr(config, name) is None:
+            also = ", or --start FOLDER for all four sets" if name != "pool" else ""
+            raise ConfigError(f"{flag(name)} is missing: a file, a folder or a data set of the Hub{also}")
+    addresses = {name: getattr(config, name) for name in wanted}
+    return read_sets(
+        Sources(**addresses, columns=columns_of(config), encoding=config.encoding, taxonomy=config.taxonomy)
+    )
+
+
+def columns_of(config: DataConfig | StartConfig) -> Columns:
+    """What the columns are called in the tables."""
+    return Columns(id=config.id_column, text=config.text_column, label=config.label_column)
+
+
+def _sets_of_start(folder: Path) -> Sets:
+    """The folder that `rarecase start` made; its tables are clean already."""
+    Manifest.read(folder, "start")
+    missing = [name for name in ("pool", *LABELED) if not (folder / f"{name}.parquet").exists()]
+    if missing:
+        raise ConfigError(f"{folder}: no {missing[0]}.parquet yet; go on with rarecase start --resume {folder}")
+    sets = stored_sets(folder)
+    warn_of_missing_classes(sets)
+    return sets
+
+
+def stopping_of(config: RunConfig) -> Stopping | None:
+    """What ends the run before its budget is spent."""
+    return None if config.stop_when is None else Stopping.parse(config.stop_when)
+
+
+def needs_embedding(config: LoopConfig, *chosen: Strategy) -> bool:
+    """Whether the encoder's vectors are read at all: by a strategy, or by a learner that has the same encoder."""
+    return any(map(needs_encoder, chosen)) or shares_encoder(config)
+
+
+def shares_encoder(config: LoopConfig) -> bool:
+    """Whether the column `embedding` is what the learner's own encoder would make."""
+    return config.learner == "frozen" and config.model == config.encoder
+
+
+def learner_of(
+    config: LoopConfig,
+    names: tuple[str, ...],
+    seed: int,
+    encoder: Encoder | None = None,
+    options: FitOptions | None = None,
+) -> Learner:
+    """The learner of the settings, not fitted yet; `frozen` shares the encoder where it is the same one."""
+    shared = shares_encoder(config)
+    return make_learner(
+        config.learner,
+        config.model,
+        names,
+        options or FitOptions.of(config),
+        seed=seed,
+        encoder=encoder if shared else None,
+        shared=shared,
+    )
+
+
+def trial_learner_of(config: LoopConfig, names: tuple[str, ...]) -> Learner:
+    """The same learner with the shortest training, to see whether its model can be loaded and trained."""
+    return learner_of(config, names, config.seed, options=FitOptions.of(config).shortest(config.learner))
+
+
+def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:
+    """
+    The generator, with the store of its replies; with `check`, its model is there and answers.
+
+    Raises `GeneratorError` where an endpoint does not answer, and `ModelError` where a local model cannot be loaded.
+    """
+    if config.generator == "none" or config.variations == 0:
+        return NoVariations()
+    if config.generator == "replay":
+        return _replay_of(config)
+    if config.generator == "cheap":
+        return Cheap(seed=config.seed)
+    store, model = Replies(replies), config.generator_model or ""
+    generator: Local | Endpoint
+    if config.generator == "local":
+        generator = Local(model, taxonomy, replies=store, seed=config.seed, temperature=config.temperature)
+    else:
+        generator = Endpoint(
+            config.generator_url or "",
+            model,
+            taxonomy,
+            replies=store,
+            seed=config.seed,
+            concurrency=config.concurrency,
+            temperature=config.temperature,
+            send_to=config.send_to,
+        )
+    if check:
+        generator.check()
+    return generator
+
+
+def _replay_of(config: LoopConfig) -> Replay:
+    """The table may have the columns of the pool, or be a release, which has its own."""
+    given = config.generator_data or ""
+
+    def read(columns: Columns) -> Dataset:
+        return read_argument(given, "variations", columns=columns, encoding=config.encoding, labeled=False)
+
+    try:
+        try:
+            table = read(Columns(id=config.id_column, text=config.text_column))
+        except MissingColumnError:
+            table = read(Columns())
+        return Replay(table)
+    except MissingColumnError as error:
+        raise MissingColumnError(f"--generator-data {given}: {error}; expected a table of variations") from None
+
+
+@contextmanager
+def annotator_of(
+    folder: Path, config: RunConfig | StartConfig, taxonomy: Taxonomy, context: str
+) -> Iterator[Annotator]:
+    """
+    Who labels in the folder of a run or a start; a label store is closed in the end.
+
+    `context` tells apart runs that ask for the same texts, see `rarecase.labeling.people.People`.
+    """
+    if config.annotator == "people":
+        with people(folder, config.store, taxonomy, context) as annotator:
+            yield annotator
+    elif config.annotator == "gold":
+        yield gold_annotator(read_parquet(folder / "gold.parquet"), taxonomy)
+    else:
+        command, shown = ("start", ("set",)) if isinstance(config, StartConfig) else ("run", ())
+        yield File(folder / "to_label.csv", taxonomy, f"rarecase {command} --resume {folder}", shown)
+
+
+def with_store(folder: Path, config: RunConfig) -> RunConfig:
+    """
+    The settings with the label store of the run: by default that of the start whose sets people have labelled, so that
+    A1 is the same person in all that comes of it. Raises `RunFolderError` where the run has labels of another store.
+    """
+    if config.annotator != "people":
+        return config
+    if config.store is None and config.start is not None:
+        begun = read_yaml(Path(config.start) / "config.yaml", StartConfig)
+        if begun.get("annotator") == "people":
+            config = replace(config, store=address_in(Path(config.start), begun.get("store")))
+    before = address_in(folder, read_yaml(folder / "config.yaml", RunConfig).get("store"))
+    now = address_in(folder, config.store)
+    if RoundFiles(folder).numbers("labels.parquet") and not is_same_store(now, before):
+        raise RunFolderError(
+            f"{folder} has labels of another store than {now}, where A1 may be somebody else; go on with --store "
+            f"{before}"
+        )
+    return config
+
+
+def inputs_of(config: LoopConfig) -> dict[str, Input]:
+    """What stays outside the folder and every round reads again, by the name of its setting."""
+    models = {"model": config.model, "encoder": config.encoder}
+    if config.generator == "local":
+        models["generator_model"] = config.generator_model or ""
+    found = {name: Input(f"{flag(name)} {model}", digest_of_model(model)) for name, model in models.items()}
+    if config.generator == "replay" and config.variations:
+        given = f"--generator-data {config.generator_data}"
+        found["generator_data"] = Input(given, _replay_of(config).digest)
+    return found
+
+
+def digest_of_model(model: str) -> str | None:
+    """One hash over the files of a model folder that say what it does; None where it is a Hub id or `packaged`."""
+    folder = Path(model)
+    return digest(sorted(f for f in folder.rglob("*") if f.suffix in _MODEL_FILES)) if folder.is_dir() else None
+
+
+def released_settings(config: RunConfig) -> dict[str, object]:
+    """The settings that a release tells; a model folder by its name alone."""
+    settings = {name: getattr(config, name) for name in (*_RELEASED, "clusters", "variations", "seed")}
+    if config.stop_when is not None:
+        settings["stop_when"] = config.stop_when
+    for name in ("model", "encoder", "generator_model"):
+        if settings[name] and Path(settings[name]).exists():
+            settings[name] = Path(settings[name]).name
+    return settings
