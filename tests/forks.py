@@ -23,7 +23,7 @@ import matplotlib.figure, openai, sentence_transformers
 
 def run(job):
     for descriptor, path in enumerate((os.devnull, job["out"], job["err"])):
-        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
+        os.dup2(os.open(path, os.O_RDWR | os.O_APPEND), descriptor)
     os.chdir(job["cwd"])
     os.environ.update(job["environment"])
     sys.argv = job["command"]
@@ -68,18 +68,47 @@ class Result:
         return [line for line in self.stderr.splitlines() if line.startswith("rarecase: ")]
 
 
+@dataclass(frozen=True)
+class Forked:
+    """A process that goes on for itself, with the words of `subprocess.Popen`; what it prints goes to two files."""
+
+    pid: int
+    printed: dict[str, Path]
+    forks: "Forks"
+
+    def poll(self) -> int | None:
+        """Its exit code, once it has ended."""
+        return self.forks.ask(self.pid)
+
+    def kill(self, by: signal.Signals = signal.SIGKILL) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, by)
+
+    def wait(
+        self, within: float = 300.0, meanwhile: Callable[["Forked"], object] = lambda process: time.sleep(0.02)
+    ) -> Result:
+        """How it ended; after so many seconds it is killed. Until then `meanwhile` is called again and again."""
+        until = time.monotonic() + within
+        while (status := self.poll()) is None:
+            meanwhile(self)
+            if time.monotonic() > until:
+                self.kill()
+        return Result(status, *(self.printed[end].read_bytes() for end in ("out", "err")))
+
+
 @dataclass
 class Forks:
     """
     Runs `rarecase`, and other programs in Python, each in a process of its own, which has imported the libraries.
 
     Args:
-        environment (`dict[str, str]`): of all its processes; the libraries have read it at their import.
+        environment (`Mapping[str, str]`): of all its processes; the libraries have read it when they were imported.
         printed (`Path`): a folder for what they print.
     """
 
     environment: Mapping[str, str]
     printed: Path
+    begun: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> "Forks":
@@ -99,40 +128,34 @@ class Forks:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
-    def run(
-        self,
-        command: str | Sequence[object],
-        cwd: Path,
-        meanwhile: Callable[[int], object] = lambda process: None,
-        *,
-        name: str = "command",
-        within: float = 300.0,
-        **more: str,
-    ) -> Result:
+    def begin(
+        self, command: str | Sequence[object], cwd: Path | None = None, *, name: str = "", **environment: str
+    ) -> Forked:
         """
         Args:
             command (`str` or `Sequence`): `rarecase`, or the path of a program in Python, or `-c` and a program; and
                 the arguments.
-            cwd (`Path`): where.
-            meanwhile (`Callable`): is called with the process again and again until it has ended.
-            name (`str`): for the files of what it prints.
-            within (`float`): seconds until it is killed.
-            more (`str`): further variables.
+            cwd (`Path`, *optional*): where, by default where this process is.
+            name (`str`): for the files of what it prints, by default a number.
+            environment (`str`): further variables.
         """
         program, *arguments = shlex.split(command) if isinstance(command, str) else map(str, command)
         words = [str(RARECASE) if program == "rarecase" else program, *arguments]
-        printed = {end: self.printed / f"{name}.{end}" for end in ("out", "err")}
+        self.begun += 1
+        printed = {end: self.printed / f"{name or self.begun}.{end}" for end in ("out", "err")}
         files = {end: str(path) for end, path in printed.items()}
-        process = self._ask({"command": words, "cwd": str(cwd), "environment": more, **files})
-        until = time.monotonic() + within
-        while (status := self._ask(process)) is None:
-            time.sleep(0.02)
-            if time.monotonic() > until:
-                os.kill(process, signal.SIGKILL)
-            meanwhile(process)
-        return Result(status, printed["out"].read_bytes(), printed["err"].read_bytes())
+        for path in printed.values():
+            path.write_bytes(b"")
+        job = {"command": words, "cwd": str(cwd or Path.cwd()), "environment": environment, **files}
+        return Forked(self.ask(job), printed, self)
 
-    def _ask(self, job: Any) -> Any:
+    def run(self, command: str | Sequence[object], cwd: Path | None = None, **more: Any) -> Result:
+        """Begins it, and waits for its end; `within` and `meanwhile` are those of `Forked.wait`."""
+        waits = {name: more.pop(name) for name in ("within", "meanwhile") if name in more}
+        return self.begin(command, cwd, **more).wait(**waits)
+
+    def ask(self, job: Any) -> Any:
+        """The answer of the process that forks to a line of JSON."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with self.lock:

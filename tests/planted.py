@@ -2,9 +2,9 @@
 What the planted-text tests run, and where: commands over marked texts, at DEBUG, each with the end that it is to have.
 """
 
-import os
 import re
 import signal
+import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,7 +14,7 @@ from pathlib import Path
 import marked
 from bad_input import cases, files
 from endpoint import listening
-from forks import Forks, Result
+from forks import Forked, Forks, Result
 from hub_server import Hub
 from marked import Unkind, traces
 
@@ -66,16 +66,18 @@ class World:
         step.before(self)
         killed = []
 
-        def meanwhile(process: int) -> None:
+        def meanwhile(process: Forked) -> None:
+            time.sleep(0.02)
             step.meanwhile(self)
             if step.kill and not killed and step.kill[1](self):
-                os.kill(process, step.kill[0])
+                process.kill(step.kill[0])
                 killed.append(process)
 
         names = {name: server.url for name, server in self.servers.items()}
         names |= {"case": str(self.work / step.slug), "repo": f"acme/{step.slug}"}
         command = f"{step.program} {step.command.format(**names)}"
-        return self.forks.run(command, self.root / step.cwd, meanwhile, name=step.slug, **step.environment)
+        process = self.forks.begin(command, self.root / step.cwd, name=step.slug, **step.environment)
+        return process.wait(meanwhile=meanwhile)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """
 `rarecase`, slowed down and saying what it does: for tests that kill it at a known moment.
 
-    python tests/slowly.py FD SECONDS run --pool posts.csv ...
+    python tests/slowly.py FILE SECONDS run --pool posts.csv ...
 
-Every fit, every scoring and every rename writes `+ STAGE WHAT` to the file descriptor FD when it begins and `- STAGE
+Every fit, every scoring and every rename writes `+ STAGE WHAT` to the end of FILE when it begins and `- STAGE
 WHAT` when it ends, and takes SECONDS longer; a rename waits before it happens, when its file is written. What is
 computed stays the same.
 """
@@ -37,7 +37,7 @@ def slow(
 
 
 def main() -> None:
-    to, seconds = int(sys.argv[1]), float(sys.argv[2])
+    to, seconds = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND), float(sys.argv[2])
     from rarecase.cli.main import main as rarecase
     from rarecase.learn.frozen import Frozen
 

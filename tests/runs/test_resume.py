@@ -8,29 +8,25 @@ down by tests/slowly.py so that a moment of each stage can be hit; the run it is
 """
 
 import contextlib
-import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import slowly
 import small
 from endpoint import Server
+from forks import Forked, Forks
 from slowly import LEARNING, RENAMING
 from tabulate import tabulate
 
-RARECASE = Path(sys.executable).with_name("rarecase")
-SLOWLY = Path(__file__).with_name("slowly.py")
 IN_FLIGHT, ANY = "requests in flight", "any moment"
 PAUSE = 0.3  # seconds that a stage is made longer: long enough to be hit on a busy machine
 CONCURRENCY = 4
-ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1"}
 
 
 @dataclass(frozen=True)
@@ -77,18 +73,12 @@ def draw(stages: Iterable[str], seed: int) -> list[Moment]:
 
 
 class Slowly:
-    """`rarecase` in a process of its own that says what it does, see tests/slowly.py."""
+    """`rarecase` in a process of its own that says in a file what it does, see tests/slowly.py."""
 
-    def __init__(self, arguments: list[str], errors: Path):
-        ours, theirs = os.pipe()
-        command = [sys.executable, str(SLOWLY), str(theirs), str(PAUSE), *arguments]
-        with errors.open("wb") as file:
-            self.process = subprocess.Popen(
-                command, pass_fds=(theirs,), stdout=subprocess.DEVNULL, stderr=file, env=ENVIRONMENT
-            )
-        os.close(theirs)
-        self.errors = errors
-        self.said = os.fdopen(ours, encoding="utf-8")
+    def __init__(self, forks: Forks, arguments: list[str], said: Path):
+        said.write_bytes(b"")
+        self.process = forks.begin([slowly.__file__, said, PAUSE, *arguments])
+        self.said = said.open(encoding="utf-8")
 
     def kill(self, moment: Moment, server: Server | None = None) -> str:
         """Kills it at that moment, and gives the stage it was in: requests in flight, or the last thing it said."""
@@ -102,33 +92,33 @@ class Slowly:
         else:
             left = moment.count
             while left:
-                last = self.said.readline()
-                assert last, f"it ended before {moment}: {self.errors.read_text()}"
+                last = self._line()
                 left -= last.startswith(f"+ {moment.stage}")
             time.sleep(PAUSE * moment.fraction)
         self.process.kill()
         in_flight = server.app.in_flight if server else 0  # it can send no more, and the endpoint goes on
-        assert self.process.wait() == -9, f"it ended before {moment}: {self.errors.read_text()}"
+        done = self.process.wait()
+        assert done.status == -9, f"it ended before {moment}: {done.stderr}"
         with self.said:
             said = (self.said.read().splitlines() or [last.strip() or "starting"])[-1]
         return f"{IN_FLIGHT}: {in_flight}" if in_flight else said.removeprefix("+ ").replace("- ", "after ", 1)
 
+    def _line(self) -> str:
+        """The next line that it says, once it is whole."""
+        begun = self.said.tell()
+        self._until(lambda: self.said.seek(begun) is not None and self.said.readline().endswith("\n"))
+        self.said.seek(begun)
+        return self.said.readline()
+
     def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():
-            assert self.process.poll() is None, f"it ended too early: {self.errors.read_text()}"
+            assert self.process.poll() is None, f"it ended too early: {self.process.wait().stderr}"
             time.sleep(0.002)
 
 
-def undisturbed(arguments: list[str]) -> subprocess.Popen:
-    """The installed command, begun: it can run beside the one that is killed."""
-    return subprocess.Popen(
-        [RARECASE, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
-
-
-def ends_well(process: subprocess.Popen) -> None:
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+def ends_well(process: Forked) -> None:
+    done = process.wait()
+    assert done.status == 0, done.stderr
 
 
 def run_of(sets: list[str], server: Server, **settings: int) -> list[str]:
@@ -138,16 +128,16 @@ def run_of(sets: list[str], server: Server, **settings: int) -> list[str]:
     return ["run", *sets, *(part for key, value in flags.items() for part in (f"--{key}", str(value)))]
 
 
-def killed_and_resumed(begin: list[str], out: Path, moments: list[Moment], server: Server) -> list[Kill]:
+def killed_and_resumed(forks: Forks, begin: list[str], out: Path, moments: list[Moment], server: Server) -> list[Kill]:
     """Kills a run at each of the moments, resumes it after each, and lets it end."""
     kills = []
     for moment in moments:
-        stage = Slowly(command(begin, out), out.with_name("stderr")).kill(moment, server)
+        stage = Slowly(forks, command(begin, out), out.with_name("said")).kill(moment, server)
         stored = stored_replies(out)
         while server.app.in_flight:  # so that what arrives from now on was asked by the next process
             time.sleep(0.01)
         kills.append(Kill(stage, on_disk(out, len(stored)), len(server.asked), stored))
-    ends_well(undisturbed(command(begin, out)))
+    ends_well(forks.begin(["rarecase", *command(begin, out)]))
     return kills
 
 
@@ -209,18 +199,19 @@ def servers():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_run_killed_at_twenty_moments_ends_as_an_undisturbed_one(tmp_path, servers):
-    kill_and_compare(tmp_path, servers, [IN_FLIGHT, LEARNING, RENAMING] * 6 + [ANY] * 2, rounds=16, least=5)
+def test_a_run_killed_at_twenty_moments_ends_as_an_undisturbed_one(tmp_path, forks, servers):
+    kill_and_compare(tmp_path, forks, servers, [IN_FLIGHT, LEARNING, RENAMING] * 6 + [ANY] * 2, rounds=16, least=5)
 
 
-def test_a_run_killed_while_it_is_prepared_and_in_each_stage_ends_as_an_undisturbed_one(tmp_path, servers):
+def test_a_run_killed_while_it_is_prepared_and_in_each_stage_ends_as_an_undisturbed_one(tmp_path, forks, servers):
     stages = [IN_FLIGHT, LEARNING, RENAMING]
-    kills = kill_and_compare(tmp_path, servers, stages, rounds=3, least=1, first=[Moment(RENAMING, 3, 0.5)])
+    kills = kill_and_compare(tmp_path, forks, servers, stages, rounds=3, least=1, first=[Moment(RENAMING, 3, 0.5)])
     assert kills[0].on_disk == "nothing but .killed.tmp"
 
 
 def kill_and_compare(
     folder: Path,
+    forks: Forks,
     servers: tuple[Server, Server],
     stages: list[str],
     rounds: int,
@@ -228,9 +219,9 @@ def kill_and_compare(
     first: Sequence[Moment] = (),
 ) -> list[Kill]:
     sets, settings = small.write(folder), {"budget": 4 * rounds, "batch": 4, "variations": 3}
-    whole = undisturbed([*run_of(sets, servers[1], **settings), "--out", str(folder / "whole")])
+    whole = forks.begin(["rarecase", *run_of(sets, servers[1], **settings), "--out", folder / "whole"])
     begin = run_of(sets, servers[0], **settings)
-    kills = killed_and_resumed(begin, folder / "killed", [*first, *draw(stages, seed=0)], servers[0])
+    kills = killed_and_resumed(forks, begin, folder / "killed", [*first, *draw(stages, seed=0)], servers[0])
     show(kills)
     ends_well(whole)
     same_run(folder / "killed", folder / "whole")
@@ -241,17 +232,17 @@ def kill_and_compare(
     return kills
 
 
-def test_a_killed_simulation_goes_on_by_the_same_command(tmp_path):
+def test_a_killed_simulation_goes_on_by_the_same_command(tmp_path, forks):
     grid = ["simulate", *small.write(tmp_path), "--strategies", "random,cluster", "--seeds", "2"]
     grid += ["--budget", "8", "--batch", "4", "--out"]
-    whole, killed, done = undisturbed([*grid, str(tmp_path / "whole")]), tmp_path / "killed", {}
+    whole, killed, done = forks.begin(["rarecase", *grid, tmp_path / "whole"]), tmp_path / "killed", {}
     # While it is prepared; then in the second cell; then in the third.
     for moment in (Moment(RENAMING, 3, 0.5), Moment(RENAMING, 33, 0.5), Moment(LEARNING, 11, 0.2)):
-        Slowly([*grid, str(killed)], tmp_path / "stderr").kill(moment)
+        Slowly(forks, [*grid, str(killed)], tmp_path / "said").kill(moment)
         assert changed(done) == []
         done = {path: path.stat().st_mtime_ns for cell in finished(killed) for path in cell.rglob("*")}
     assert 0 < len(finished(killed)) < 4
-    ends_well(undisturbed([*grid, str(killed)]))
+    ends_well(forks.begin(["rarecase", *grid, killed]))
     assert changed(done) == []
     ends_well(whole)
     assert small.files(killed) == small.files(tmp_path / "whole")
