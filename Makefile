@@ -14,9 +14,10 @@ install: .venv/installed
 demo: install
 	$(BIN)/rarecase demo --out demo
 
-# Two files of tests at once, each with one thread: torch's threads would only wait for each other.
+# Two files of tests at once, each with one thread: torch's threads would only wait for each other. The longest files
+# come first (tests/conftest.py); xdist by itself would take those with most tests first.
 test: install lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .

@@ -80,6 +80,10 @@ class Forked:
         """Its exit code, once it has ended."""
         return self.forks.ask(self.pid)
 
+    def said(self) -> str:
+        """What it has printed by now."""
+        return "".join(self.printed[end].read_text(encoding="utf-8", errors="replace") for end in ("out", "err"))
+
     def kill(self, by: signal.Signals = signal.SIGKILL) -> None:
         if self.poll() is None:
             os.kill(self.pid, by)

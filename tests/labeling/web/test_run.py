@@ -7,14 +7,13 @@ import contextlib
 import csv
 import json
 import re
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 import small
+from forks import Forks
 from hub_server.server import bound
 from labelers import NAMES
 from labeling.web.test_page import item, press, saved, shown_kappa, signed_in, told
@@ -22,34 +21,30 @@ from sklearn.metrics import cohen_kappa_score
 
 from rarecase.data.parquet import read_parquet
 
-RARECASE = Path(sys.executable).with_name("rarecase")
 BATCH = 20
 
 
 class Begun:
-    """A command that goes on for itself until it is killed; what it says goes to a file."""
+    """A command that goes on for itself until it is killed."""
 
-    def __init__(self, log: Path, *arguments: str):
-        self.log = log
-        self.command = [str(RARECASE), *arguments]
+    def __init__(self, forks: Forks, *arguments: str):
+        self.forks, self.arguments = forks, arguments
         self.begin()
 
     def begin(self, *instead: str) -> None:
         """From the start again, perhaps with other arguments."""
-        self.before = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [self.command[0], *instead] if instead else self.command, stdout=output, stderr=subprocess.STDOUT
-            )
+        self.process = self.forks.begin(["rarecase", *(instead or self.arguments)])
 
     def said(self, pattern: str) -> re.Match[str]:
         """Waits until it has said this."""
         for _ in range(1200):
-            if found := re.search(pattern, self.log.read_text()[self.before :]):
+            ended = self.process.poll()
+            said = self.process.said()
+            if found := re.search(pattern, said):
                 return found
-            assert self.process.poll() is None, self.log.read_text()
+            assert ended is None, said
             time.sleep(0.1)
-        raise AssertionError(self.log.read_text())
+        raise AssertionError(said)
 
     def kill(self) -> None:
         """As a machine does that goes down."""
@@ -58,12 +53,12 @@ class Begun:
 
 
 @pytest.fixture
-def begin(tmp_path):
+def begin(forks):
     """Begins commands of rarecase, which end with the test."""
     with contextlib.ExitStack() as stack:
 
         def begin(*arguments: str) -> Begun:
-            begun = Begun(tmp_path / f"{arguments[0]}.log", *arguments)
+            begun = Begun(forks, *arguments)
             stack.callback(begun.kill)
             return begun
 
@@ -95,8 +90,9 @@ def settle(page, items: set[str]) -> None:
         differ.remove(press(page, "6"))
 
 
-def exported(store: Path, out: Path) -> list[dict[str, str]]:
-    subprocess.run([RARECASE, "label", "export", "--store", store, "--out", out], check=True, capture_output=True)
+def exported(forks: Forks, store: Path, out: Path) -> list[dict[str, str]]:
+    done = forks.run(["rarecase", "label", "export", "--store", store, "--out", out])
+    assert done.status == 0, done.stderr
     with out.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -109,7 +105,7 @@ def kappa(votes: list[dict[str, str]]) -> float:
     return cohen_kappa_score([said[item, one] for item in items], [said[item, other] for item in items])
 
 
-def test_a_run_asks_people_label_and_settle_and_it_goes_on_and_ends(browser, tmp_path, begin):
+def test_a_run_asks_people_label_and_settle_and_it_goes_on_and_ends(browser, tmp_path, begin, forks):
     out, store = tmp_path / "out", tmp_path / "out" / "labels.sqlite"
     sizes = ("--budget", str(2 * BATCH), "--batch", str(BATCH), "--strategy", "entropy", "--generator", "none")
     run = begin("run", *small.write(tmp_path), *sizes, "--annotator", "people", "--out", str(out))
@@ -141,14 +137,15 @@ def test_a_run_asks_people_label_and_settle_and_it_goes_on_and_ends(browser, tmp
         assert label(bob, "bob", BATCH) == second
         settle(eve, second)
         eve.get_by_text("Nothing to settle").wait_for()
-        assert run.process.wait(120) == 0, run.log.read_text()
+        done = run.process.wait()
+        assert done.status == 0, done.stderr
 
-        votes = exported(store, tmp_path / "votes.csv")
+        votes = exported(forks, store, tmp_path / "votes.csv")
         assert len(votes) == 2 * 2 * BATCH
         for page in (ann, bob, eve):
             shown_kappa(page, f"{kappa(votes):.3f}")
     assert 0 < kappa(votes) < 1
-    ended_well(out, votes)
+    ended_well(forks, out, votes)
 
 
 def answers(server: Begun) -> str:
@@ -160,7 +157,7 @@ def answers(server: Begun) -> str:
         time.sleep(0.1)
 
 
-def ended_well(out: Path, votes: list[dict[str, str]]) -> None:
+def ended_well(forks: Forks, out: Path, votes: list[dict[str, str]]) -> None:
     """The run has learned from the labels of both rounds and released them, and there is a report."""
     train = read_parquet(out / "data" / "entropy" / "train.parquet").to_list()
     said = {(vote["item"], vote["annotator"]): vote["label"] for vote in votes}
@@ -172,7 +169,7 @@ def ended_well(out: Path, votes: list[dict[str, str]]) -> None:
         assert NAMES[row["label"]] == ("not-harmful" if len({*given.values()}) > 1 else given[row["annotator"]])
         assert (row["id"] in overruled) == any(label != NAMES[row["label"]] for label in given.values())
     assert len({row["annotator"] for row in train}) > 1
-    shown = subprocess.run([RARECASE, "report", out, "--format", "json"], check=True, capture_output=True)
+    shown = forks.run(["rarecase", "report", out, "--format", "json"])
     rounds = json.loads(shown.stdout)["rounds"]
     assert [round_["round"] for round_ in rounds] == [0, 1, 2]
     assert len({round_["test"]["macro_f1"] for round_ in rounds}) > 1  # it was trained anew
