@@ -27,7 +27,6 @@ from rarecase.learn.record import digest_of
 from rarecase.report.run import report_of_run
 from rarecase.runs import parts
 from rarecase.runs.folder import Manifest
-from rarecase.runs.session import manifest_of
 from rarecase.settings.config import MAY_CHANGE, RunConfig
 
 
@@ -334,7 +333,7 @@ def test_a_model_folder_whose_weights_are_others_is_refused(tmp_path, name):
     model.mkdir()
     (model / "model.safetensors").write_bytes(b"one")
     config = RunConfig(**{name: str(model)}, generator="none")
-    manifest_of(folder, "run", config, MAY_CHANGE)
+    parts.manifest_of(folder, "run", config, MAY_CHANGE).write(folder)
     begun = Manifest.read(folder, "run")
     begun.require_same(folder, config, MAY_CHANGE, parts.inputs_of(config))
     (model / "model.safetensors").write_bytes(b"two")

@@ -31,19 +31,7 @@ Where to go next
 
 
 def demo(out: Path, seed: int) -> None:
-    """
-    Runs the simulation of the four strategies and says what came out.
-
-    Args:
-        out (`Path`): the grid folder.
-        seed (`int`): decides everything that is drawn.
-
-    Raises:
-        `GeneratorError`: where the packages of the language model are not installed, naming the commands.
-
-    Example:
-        >>> demo(Path("demo"), seed=0)
-    """
+    """Runs the simulation of the four strategies into the grid folder `out`, and prints what came out."""
     from rarecase.experiment.simulate import simulate
     from rarecase.report.show import show
 
@@ -72,7 +60,7 @@ def demo(out: Path, seed: int) -> None:
 @contextlib.contextmanager
 def language_model() -> Iterator[str]:
     """
-    A small language model behind an OpenAI-compatible server on the loopback address; gives its base URL.
+    Serves a small language model on the loopback address, and gives its base URL.
 
     One slot, so that a reply is a function of its request: with several, replies depend on which share a batch.
     """

@@ -65,7 +65,7 @@ def experiment(config: ExperimentConfig) -> Path:
         >>> experiment(ExperimentConfig(data="safety", models="packaged", seeds=3, out=Path("exp")))
     """
     check(config)
-    out = require_out(config)
+    out = require_out(config.out)
     models, strategies = _models(config), strategies_of(config)
     cells = _shard(_cells(config, models, strategies), config.shard)
     if (out / "run.json").exists():

@@ -19,7 +19,7 @@ from rarecase.experiment.grid import Cell, run_grid
 from rarecase.labeling.gold import gold_annotator
 from rarecase.runs import parts
 from rarecase.runs.folder import Manifest, refuse_used, stored_sets
-from rarecase.runs.session import manifest_of, prepare, rounds
+from rarecase.runs.session import prepare, rounds
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import SimulateConfig, split_list, write_yaml
 
@@ -45,7 +45,7 @@ def simulate(config: SimulateConfig) -> Path:
         ...                         strategies="random,cluster", seeds=10, out=Path("grid")))
     """
     check(config)
-    out = require_out(config)
+    out = require_out(config.out)
     names = split_list(config.strategies)
     if not names:
         raise ConfigError("--strategies is empty: expected names separated by commas, such as random,cluster")
@@ -57,7 +57,7 @@ def simulate(config: SimulateConfig) -> Path:
         sets = _read(config)
         with write_folder_beside(out) as folder:
             prepare(folder, config, sets, found)
-            manifest_of(folder, "grid", config, MAY_CHANGE)
+            parts.manifest_of(folder, "grid", config, MAY_CHANGE).write(folder)
     write_yaml(out / "config.yaml", config)
     sets = stored_sets(out)
     assert sets.gold is not None  # noqa: S101 - checked when the grid began

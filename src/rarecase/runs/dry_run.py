@@ -21,19 +21,7 @@ TIMED = 200  # texts, or training rows, that are timed: fewer would time the sta
 
 
 def dry_run(config: RunConfig) -> str:
-    """
-    Reads the tables, times the machine on a few texts, and says what the run would take; writes nothing.
-
-    Args:
-        config (`RunConfig`): the settings.
-
-    Returns:
-        `str`: one line each for labels, requests and time; people's and the language model's time is not in it.
-
-    Example:
-        >>> print(dry_run(RunConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test="test.csv",
-        ...                         generator="none", out=Path("out"))))
-    """
+    """Reads the tables, times the machine on a few texts, and gives a line each for labels, requests and time."""
     strategy, sets = checked(config)
     with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
         parts.generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")

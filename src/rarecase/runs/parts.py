@@ -1,9 +1,10 @@
 """From settings to the objects that a run, a grid or a start is made of; nothing below `runs/` knows a setting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
 
@@ -13,6 +14,7 @@ from rarecase.core.errors import ConfigError, MissingColumnError, RunFolderError
 from rarecase.core.files import digest
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read import Columns, read_argument
+from rarecase.data.read.origin import origin
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Generator, NoVariations
@@ -25,10 +27,11 @@ from rarecase.labeling.annotator import Annotator
 from rarecase.labeling.gold import gold_annotator
 from rarecase.labeling.people import address_in, is_same_store, people
 from rarecase.labeling.spreadsheet import File
+from rarecase.labeling.store import opened
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import Encoder
-from rarecase.runs.folder import Input, Manifest, RoundFiles, stored_sets
+from rarecase.runs.folder import TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
 from rarecase.settings.config import DataConfig, LoopConfig, RunConfig, StartConfig, read_yaml
 
 _MODEL_FILES = (".json", ".safetensors", ".txt")  # those that say what a model does
@@ -229,6 +232,26 @@ def with_store(folder: Path, config: RunConfig) -> RunConfig:
             f"{before}"
         )
     return config
+
+
+def require_store(config: RunConfig | StartConfig) -> None:
+    """Raises `ConfigError` where the label store of the settings cannot be opened."""
+    if config.store is not None:
+        opened(config.store).close()
+
+
+def manifest_of(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str]) -> Manifest:
+    """What `run.json` says of the settings of a run or a grid, and of the tables and models that it begins with."""
+    settings = {name: value for name, value in asdict(config).items() if name not in may_change}
+    inputs = {name: found.digest for name, found in inputs_of(config).items() if found.digest is not None}
+    return Manifest(kind, inputs=inputs, settings=settings, data=digest_of_tables(folder))
+
+
+def origins_of(config: RunConfig) -> Mapping[str, Mapping[str, Any]]:
+    """Of each table, what is known of the source of its texts, which is published with them."""
+    if config.start is not None:
+        return Manifest.read(Path(config.start), "start").origins
+    return {name: origin(given) for name in TABLES if (given := getattr(config, name))}
 
 
 def inputs_of(config: LoopConfig) -> dict[str, Input]:

@@ -7,7 +7,7 @@ beside, which is renamed when all is well. So bad input leaves nothing behind.
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +21,32 @@ from rarecase.algorithm import Round, run
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.parquet import read_parquet
-from rarecase.data.read.origin import origin, together
+from rarecase.data.read.origin import together
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.metrics import AllMetrics, all_metrics
 from rarecase.evaluate.record import RoundRecord
 from rarecase.labeling.annotator import Annotator
-from rarecase.labeling.store import opened
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import embed, load_encoder
 from rarecase.runs import parts
-from rarecase.runs.folder import TABLES, Manifest, RoundFiles, digest_of_tables, refuse_used, stored_sets, write_sets
+from rarecase.runs.folder import Manifest, RoundFiles, refuse_used, stored_sets, write_sets
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import MAY_CHANGE, LoopConfig, RunConfig, write_yaml
 
 
 def begin(config: RunConfig) -> Path:
     """Makes the run folder, or nothing where something is wrong with the settings or the data."""
-    out = require_out(config)
+    out = require_out(config.out)
     refuse_used(out)
     strategy, sets = checked(config)
-    if config.store is not None:
-        opened(config.store).close()
+    parts.require_store(config)
     with write_folder_beside(out) as folder:
         prepare(folder, config, sets, [strategy])
-        manifest_of(folder, "run", config, MAY_CHANGE, strategy=name_of(strategy), origins=_origins(config))
+        begun = parts.manifest_of(folder, "run", config, MAY_CHANGE)
+        replace(begun, strategy=name_of(strategy), origins=parts.origins_of(config)).write(folder)
     return out
 
 
@@ -147,20 +146,6 @@ def _try_model(config: LoopConfig, sets: Sets) -> None:
     learner = parts.trial_learner_of(config, sets.taxonomy.names)
     one = learner.prepare(rows(sets.bootstrap, [0]))
     learner.fit(one, rows(one, [])).score(one)
-
-
-def manifest_of(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str], **more: Any) -> None:
-    """Writes `run.json`, last of all: the settings of a run or a grid, and digests of what it reads."""
-    settings = {name: value for name, value in asdict(config).items() if name not in may_change}
-    inputs = {name: found.digest for name, found in parts.inputs_of(config).items() if found.digest is not None}
-    Manifest(kind, inputs=inputs, settings=settings, data=digest_of_tables(folder), **more).write(folder)
-
-
-def _origins(config: RunConfig) -> dict[str, Any]:
-    """Of each table, what is known of where its texts come from: it goes along to what is published."""
-    if config.start is not None:
-        return dict(Manifest.read(Path(config.start), "start").origins)
-    return {name: origin(given) for name in TABLES if (given := getattr(config, name))}
 
 
 def _finish(

@@ -1,8 +1,7 @@
 """
-Random sets to begin with: `rarecase start` draws a start, dev, test and certification set out of a pool of posts, has
-them labelled, and leaves the rest as the pool. So the paper begins (section 4.2), and so does somebody with nothing
-but posts. The certification rows are a random sample that no strategy ever chooses from: what a guard is calibrated on
-later.
+`rarecase start` draws a start, dev, test and certification set out of a pool of posts, has them labelled, and leaves
+the rest as the pool: so the paper begins (section 4.2). The certification set is for calibrating a guard later; no
+strategy ever chooses from it.
 """
 
 import sys
@@ -24,9 +23,8 @@ from rarecase.data.schema import canonical_order, conform
 from rarecase.data.sets import require_gold, set_aside, taxonomy_of, with_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator
-from rarecase.labeling.store import opened
 from rarecase.runs.folder import Manifest, refuse_used, require_same_settings
-from rarecase.runs.parts import annotator_of, columns_of
+from rarecase.runs.parts import annotator_of, columns_of, require_store
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import StartConfig, read_yaml, write_yaml
 
@@ -34,24 +32,9 @@ SETS = ("bootstrap", "dev", "test", "certify")
 
 
 def begin(config: StartConfig) -> Path:
-    """
-    Draws the sets, and writes them down in `drawn.parquet` before anybody is asked.
-
-    Args:
-        config (`StartConfig`): the pool, the sizes, who labels.
-
-    Returns:
-        `Path`: the start folder; `label` goes on with it.
-
-    Raises:
-        `ConfigError`: where the pool is too small for the sets, or has no labels for `--annotator gold`.
-        `DataError`: naming file, row or value.
-
-    Example:
-        >>> folder = begin(StartConfig(pool="posts.csv", bootstrap=100, dev=100, test=300, out=Path("start")))
-    """
+    """Draws the sets, and stores them in `drawn.parquet` of a new start folder before anybody is asked."""
     check(config)
-    out = require_out(config)
+    out = require_out(config.out)
     refuse_used(out)
     if config.pool is None:
         raise ConfigError("--pool is missing: a file, a folder or a data set of the Hub")
@@ -72,8 +55,7 @@ def begin(config: StartConfig) -> Path:
         raise ConfigError(
             f"{wanted}: together {sum(sizes.values())}, expected fewer than the {len(pool)} posts of the pool"
         )
-    if config.store is not None:
-        opened(config.store).close()
+    require_store(config)
     with write_folder_beside(out) as folder:
         write_yaml(folder / "config.yaml", config)
         taxonomy.save(folder / "taxonomy.yaml")
@@ -86,19 +68,10 @@ def begin(config: StartConfig) -> Path:
 
 def label(folder: Path, config: StartConfig) -> dict[str, int]:
     """
-    Has the drawn sets labelled and writes them; rows left empty go back to the pool, those left out do not.
+    Has the drawn sets labelled, writes them, and gives their sizes; rows left empty go back to the pool.
 
-    Args:
-        folder (`Path`): made by `begin`.
-        config (`StartConfig`): that of the folder.
-
-    Returns:
-        `dict[str, int]`: the rows of each set.
-
-    Raises:
-        `WaitingForLabels`: where people have to fill in `to_label.csv` first.
-        `DataError`: where people have left out all texts of a set.
-        `RunFolderError`: where the settings are not those of the folder.
+    Raises `WaitingForLabels` where people have to fill in `to_label.csv` first, `DataError` where they have left out
+    all texts of a set, and `RunFolderError` where the settings are not those of the folder.
     """
     Manifest.read(folder, "start")
     require_same_settings(folder, read_yaml(folder / "config.yaml", StartConfig), config, ("store", "out"))
@@ -130,19 +103,17 @@ def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator
     of_set = np.array(labeled["set"][:], dtype=object)
     for name in SETS:
         if getattr(config, name) and name not in of_set:
-            if config.annotator == "people":
+            if annotator.leaves_out:
                 raise DataError(f"{folder}: all texts of the set {name} were left out; begin anew in another --out")
             raise WaitingForLabels(
                 f"{folder / 'to_label.csv'}: no row of the set {name} has a label yet; fill in some, "
                 f"then go on with: rarecase start --resume {folder}"
             )
     for name in dict.fromkeys(of_set):
-        write_parquet(
-            folder / f"{name}.parquet", conform(rows(labeled, np.flatnonzero(of_set == name)), taxonomy.names)
-        )
+        labelled = rows(labeled, np.flatnonzero(of_set == name))
+        write_parquet(folder / f"{name}.parquet", conform(labelled, taxonomy.names))
     taken = set((asked if annotator.leaves_out else labeled)["id"][:])
     rest = [row for row, id_ in enumerate(drawn["id"][:]) if id_ not in taken]
-    write_parquet(
-        folder / "pool.parquet", conform(rows(drawn, rest), taxonomy.names)
-    )  # last: it says that all is done
+    # Last: it says that all is done.
+    write_parquet(folder / "pool.parquet", conform(rows(drawn, rest), taxonomy.names))
     annotator.stored(labeled)

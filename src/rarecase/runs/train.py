@@ -24,28 +24,11 @@ from rarecase.settings.config import TrainConfig, split_list
 
 def train(data: str, config: TrainConfig) -> dict[str, Any]:
     """
-    Trains on the `train` splits of some configs, chooses epochs on `validation` and measures on `test`; what came of
-    it also stands in the model folder, see `rarecase.learn.record`.
-
-    Args:
-        data (`str`): a release folder or a Hub id.
-        config (`TrainConfig`): the configs whose rows to put together (dev and test are the first one's), the learner,
-            and the model folder to write, which may not hold anything yet.
-
-    Returns:
-        `dict`: `train` (rows), `dev` and `test` (see `rarecase.evaluate.metrics.all_metrics`).
-
-    Raises:
-        `ConfigError`: where the folder holds something, or no config is named.
-        `DataError`: naming the config and the row that cannot be learned from.
-
-    Example:
-        >>> config = TrainConfig(config_name="bootstrap,cluster", learner="finetune", out=Path("guard"))
-        >>> train("run/data", config)["test"]["macro_f1"]
-        71.2
+    Trains on the `train` splits of some configs, chooses epochs on `validation` of the first and measures on its
+    `test`; writes the model folder, and gives the number of training rows with the figures of dev and test.
     """
     check(config)
-    out = require_out(config)
+    out = require_out(config.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists and is not empty; name another --out")
     configs = split_list(config.config_name)
@@ -81,17 +64,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
 
 
 def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
-    """
-    The classes of the released labels, in their order, also those without a row; else what labels there are.
-
-    Args:
-        data (`str`): a release folder or a Hub id.
-        config (`str`): whose labels to look at.
-        tables (`Iterable[Dataset]`): with the column `label`, as names; read where the release names no classes.
-
-    Example:
-        >>> classes_of("run/data", "bootstrap", [train, dev, test]).names
-    """
+    """The classes of the released labels, in their order, also those without a row; else the labels in `tables`."""
     label = load(data, config, "train").features.get("label")
     if isinstance(label, ClassLabel):
         shipped = Taxonomy.default()

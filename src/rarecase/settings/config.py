@@ -1,8 +1,6 @@
 """
-What a command is told: frozen dataclasses, each field a flag of the command line and a key of the YAML file. What is
-refused among them stands in `rarecase.settings.checks`.
-
-This module imports nothing heavy: the command line reads it to print its help.
+What a command is told: frozen dataclasses, each field a flag of the command line and a key of the YAML file, with its
+rules (`rarecase.settings.checks`). This module imports nothing heavy: the command line reads it to print its help.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -13,9 +11,16 @@ import yaml
 
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
+from rarecase.settings.checks import above, at_least, needed_by, no_effect_beside, no_password, setting
 
 # What may change when a run goes on: none of these has a part in what the stored files say.
 MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "out")
+
+_NOT_WITH_START = no_effect_beside("start")
+# Those of the tables of `--start` are known; a table of variations may still need them.
+_OF_TABLES = no_effect_beside("start", unless={"generator": "replay"})
+_OF_GENERATOR = {"otherwise": "--generator none: no variations"}
+_OF_PEOPLE = (no_effect_beside(annotator=("file", "gold")), no_password)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +43,15 @@ class DataConfig:
     """
 
     start: str | None = None
-    pool: str | None = None
-    bootstrap: str | None = None
-    dev: str | None = None
-    test: str | None = None
-    id_column: str | None = None
-    text_column: str | None = None
-    label_column: str | None = None
-    encoding: str = "utf-8"
-    taxonomy: str | None = None
+    pool: str | None = setting(None, _NOT_WITH_START)
+    bootstrap: str | None = setting(None, _NOT_WITH_START)
+    dev: str | None = setting(None, _NOT_WITH_START)
+    test: str | None = setting(None, _NOT_WITH_START)
+    id_column: str | None = setting(None, _OF_TABLES)
+    text_column: str | None = setting(None, _OF_TABLES)
+    label_column: str | None = setting(None, _NOT_WITH_START)
+    encoding: str = setting("utf-8", _OF_TABLES)
+    taxonomy: str | None = setting(None, _NOT_WITH_START)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +75,11 @@ class FitConfig:
     """
 
     learner: Literal["frozen", "setfit", "finetune"] = "frozen"
-    seed: int = 0
-    precision: Literal["fp32", "bf16"] | None = None
-    epochs: int | None = None
-    updates: int | None = None
-    learning_rate: float | None = None
+    seed: int = setting(0, at_least(0))
+    precision: Literal["fp32", "bf16"] | None = setting(None, no_effect_beside(learner=("frozen",)))
+    epochs: int | None = setting(None, at_least(1), no_effect_beside("updates", learner=("frozen", "setfit")))
+    updates: int | None = setting(None, at_least(1), no_effect_beside(learner=("frozen",)))
+    learning_rate: float | None = setting(None, above(0), no_effect_beside(learner=("frozen",)))
     class_weights: Literal["none", "sqrt", "balanced"] | None = None
     tune: bool = False
 
@@ -117,15 +122,15 @@ class LoopConfig(LearnerConfig, DataConfig):
 
     encoder: str = "packaged"
     generator: Literal["openai", "local", "replay", "cheap", "none"] = "openai"
-    budget: int = 100
-    batch: int = 20
-    clusters: int | None = None
-    variations: int = 5
-    generator_url: str | None = None
-    generator_model: str | None = None
-    generator_data: str | None = None
-    concurrency: int = 4
-    temperature: float = 0.4
+    budget: int = setting(100, at_least(1))
+    batch: int = setting(20, at_least(1))
+    clusters: int | None = setting(None, at_least(1))
+    variations: int = setting(5, at_least(0))
+    generator_url: str | None = setting(None, needed_by("generator", "openai", **_OF_GENERATOR))
+    generator_model: str | None = setting(None, needed_by("generator", "openai", "local", **_OF_GENERATOR))
+    generator_data: str | None = setting(None, needed_by("generator", "replay", **_OF_GENERATOR))
+    concurrency: int = setting(4, at_least(1))
+    temperature: float = setting(0.4, at_least(0))
     send_to: str | None = None
     out: Path | None = None
 
@@ -150,7 +155,7 @@ class RunConfig(LoopConfig):
 
     strategy: str = "cluster"
     annotator: Literal["file", "people", "gold"] = "file"
-    store: str | None = None
+    store: str | None = setting(None, *_OF_PEOPLE)
     stop_when: str | None = None
 
 
@@ -166,8 +171,8 @@ class SimulateConfig(LoopConfig):
     """
 
     strategies: str = "random,entropy,coreset,cluster"
-    seeds: int = 1
-    test_size: int | None = None
+    seeds: int = setting(1, at_least(1))
+    test_size: int | None = setting(None, at_least(1), no_effect_beside("start", "test"))
     generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
 
 
@@ -219,7 +224,7 @@ class ExperimentConfig(FitConfig):
     )
     strategies: str | None = None
     settings: str = "bootstrap,human,human+llm"
-    seeds: int = 1
+    seeds: int = setting(1, at_least(1))
     reading: Literal["published", "consistent"] | None = None
     leave_out_overlap: bool = False
     shard: str | None = None
@@ -251,13 +256,13 @@ class StartConfig:
     """
 
     pool: str | None = None
-    bootstrap: int = 150
-    dev: int = 150
-    test: int = 500
-    certify: int = 0
+    bootstrap: int = setting(150, at_least(1))
+    dev: int = setting(150, at_least(1))
+    test: int = setting(500, at_least(1))
+    certify: int = setting(0, at_least(0))
     annotator: Literal["file", "people", "gold"] = "file"
-    store: str | None = None
-    seed: int = 0
+    store: str | None = setting(None, *_OF_PEOPLE)
+    seed: int = setting(0, at_least(0))
     id_column: str | None = None
     text_column: str | None = None
     label_column: str | None = None
@@ -267,16 +272,7 @@ class StartConfig:
 
 
 def read_yaml(path: Path, kind: type) -> dict[str, Any]:
-    """
-    The settings of a YAML file, by field name.
-
-    Args:
-        path (`Path`): a mapping; keys with `-` or `_`.
-        kind (`type`): the dataclass whose fields are allowed.
-
-    Raises:
-        `ConfigError`: where the file is no mapping, or a key is unknown, with the near name.
-    """
+    """The settings of a YAML file, by field name; raises `ConfigError` where it has other keys than `kind`."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
