@@ -14,9 +14,8 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
-from rarecase.acquire.clusters import assign_clusters
-from rarecase.acquire.kcenter import k_center
-from rarecase.acquire.strategies import cluster, coreset
+from rarecase.acquire.clusters import assign_clusters, cluster
+from rarecase.acquire.coreset import coreset, k_center
 from rarecase.core import randomness
 from rarecase.data.arrow import from_table, with_column
 from rarecase.data.schema import pa

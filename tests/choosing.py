@@ -45,6 +45,23 @@ def lists(values: np.ndarray) -> pa.Array:
     return column
 
 
+def pool_of(vectors: np.ndarray, seed: int = 0) -> Dataset:
+    """A pool with these embeddings, the texts in an order of their own."""
+    pool = make_pool(np.full((len(vectors), 3), 1 / 3), np.zeros(len(vectors)), seed=seed)
+    return with_column(pool, "embedding", vectors.astype(np.float32))
+
+
+def groups(sizes: list[int], apart: float = 100.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Points around corners far from each other, and the group of each."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    return group, apart * np.eye(len(sizes))[group] + np.random.default_rng(seed).normal(size=(len(group), len(sizes)))
+
+
+def distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Of all points to all others, the obvious way."""
+    return np.linalg.norm(points[:, None].astype(np.float64) - others[None].astype(np.float64), axis=2)
+
+
 def some_pool(count: int = 80, m: int = 5, *, ties: bool = False, seed: int = 0) -> Dataset:
     """Random real numbers, of four classes; with ties in the probabilities, where asked for."""
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ from choosing import NAMES as SHIPPED
 from datasets import Dataset
 from small import NAMES
 
-from rarecase.acquire import strategies
+import rarecase
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.stopping import Stopping
 from rarecase.acquire.strategy import needs
@@ -60,7 +60,7 @@ class Doubtful:
 def rounds(folder: Path, **settings: Any) -> list[Round]:
     parts: dict[str, Any] = {
         **small.tables(),
-        "strategy": strategies.entropy,
+        "strategy": rarecase.entropy,
         "learner": Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True),
         "annotator": small.gold(),
         "generator": NoVariations(),
@@ -81,7 +81,7 @@ def all_chosen(found: list[Round]) -> list[str]:
 
 @pytest.mark.parametrize("strategy", ["random", "entropy", "coreset", "cluster"])
 def test_the_budget_is_spent_to_the_last_label_also_where_the_last_batch_is_smaller(tmp_path, strategy):
-    found = rounds(tmp_path, strategy=getattr(strategies, strategy), budget=10, batch=4, clusters=2)
+    found = rounds(tmp_path, strategy=getattr(rarecase, strategy), budget=10, batch=4, clusters=2)
     assert [len(ids) for ids in chosen(found)] == [0, 4, 4, 2]
     assert [round_.record.labels for round_ in found] == [0, 4, 8, 10]
     everything = all_chosen(found)
@@ -259,7 +259,7 @@ def test_a_strategy_that_does_not_say_what_it_reads_gets_all_but_the_draws(tmp_p
 def test_a_class_without_an_example_is_counted_and_found_later(tmp_path):
     label, start = NAMES.index("self-harm"), small.table("bootstrap")
     without = rows(start, np.flatnonzero(arrow.matrix(start, "label") != label))
-    found = rounds(tmp_path, bootstrap=without, strategy=strategies.random, budget=90, batch=90)
+    found = rounds(tmp_path, bootstrap=without, strategy=rarecase.random, budget=90, batch=90)
     assert found[0].record.test["f1"]["self-harm"] == 0
     assert found[0].record.class_counts["self-harm"] == 0
     assert found[-1].record.found["self-harm"] > 0
@@ -302,7 +302,7 @@ def test_a_variation_keeps_the_human_label_and_names_its_parent_and_round(tmp_pa
 
 def test_the_same_seed_writes_the_same_bytes_and_another_seed_draws_others(tmp_path):
     for name, seed in {"one": 0, "two": 0, "other": 1}.items():
-        rounds(tmp_path / name, strategy=strategies.random, generator=Doubtful(), seed=seed)
+        rounds(tmp_path / name, strategy=rarecase.random, generator=Doubtful(), seed=seed)
     one, two, other = (small.files(tmp_path / name) for name in ("one", "two", "other"))
     assert one == two
     assert len(one) == 12  # predictions and metrics of three rounds, chosen, labels and variations of two; no scores
@@ -344,13 +344,13 @@ def test_no_variation_has_the_id_of_a_post(tmp_path):
 def test_tables_of_id_text_and_label_are_enough(tmp_path):
     plain = {name: table.select_columns(["id", "text", "label"]) for name, table in small.tables().items()}
     plain["pool"] = arrow.with_column(plain["pool"], "label", ["whatever"] * len(plain["pool"]))  # is not looked at
-    settings = {"strategy": strategies.cluster, "generator": Doubtful(), "budget": 4}
+    settings = {"strategy": rarecase.cluster, "generator": Doubtful(), "budget": 4}
     whole, bare = rounds(tmp_path / "whole", **settings), rounds(tmp_path / "bare", **plain, **settings)
     assert [round_.record for round_ in bare] == [round_.record for round_ in whole]
     assert small.files(tmp_path / "bare") == small.files(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("strategy", [strategies.random, strategies.entropy])
+@pytest.mark.parametrize("strategy", [rarecase.random, rarecase.entropy])
 def test_a_criterion_that_holds_ends_the_loop_before_the_budget_is_spent(tmp_path, strategy):
     whole = rounds(tmp_path / "whole", strategy=strategy, budget=20)
     found = rounds(tmp_path / "out", strategy=strategy, budget=20, stop=Stopping({"gain": 100.0}))
@@ -368,7 +368,7 @@ def test_a_criterion_that_holds_ends_the_loop_before_the_budget_is_spent(tmp_pat
 
 
 def test_what_a_round_measures_of_stopping_follows_from_its_scores(tmp_path):
-    found = rounds(tmp_path, strategy=strategies.random, budget=16, stop=Stopping({"stability": 1.0, "gain": 0.0}))
+    found = rounds(tmp_path, strategy=rarecase.random, budget=16, stop=Stopping({"stability": 1.0, "gain": 0.0}))
     scores = [read_parquet(tmp_path / f"rounds/{number:02d}/scores.parquet") for number in range(1, 6)]
     guesses = [dict(zip(t["id"][:], arrow.matrix(t, "probs").argmax(axis=1), strict=True)) for t in scores]
     changed = [np.mean([now[id_] != before[id_] for id_ in now]) for before, now in itertools.pairwise(guesses)]
@@ -383,7 +383,7 @@ def test_what_a_round_measures_of_stopping_follows_from_its_scores(tmp_path):
 
 
 def test_a_stopped_loop_stays_stopped_and_writes_nothing_again(tmp_path):
-    settings: dict[str, Any] = {"strategy": strategies.random, "budget": 20, "stop": Stopping({"stability": 0.0})}
+    settings: dict[str, Any] = {"strategy": rarecase.random, "budget": 20, "stop": Stopping({"stability": 0.0})}
     one = rounds(tmp_path / "one", **settings)
     before = small.files(tmp_path / "one")
     again = rounds(tmp_path / "one", **{**settings, "budget": 40})  # of which the stop does not depend

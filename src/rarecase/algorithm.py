@@ -28,7 +28,7 @@ import numpy as np
 from datasets import Dataset, Value, concatenate_datasets
 
 from rarecase.acquire.clusters import assign_clusters
-from rarecase.acquire.stopping import WINDOW, Stopping
+from rarecase.acquire.stopping import WINDOW, StopMeasures, Stopping
 from rarecase.acquire.strategy import LEARNERS, Strategy, columns_of, labeled_columns_of, name_of, needs_encoder
 from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, WaitingForLabels
@@ -142,7 +142,7 @@ def run(
         dev (`Dataset`): labelled; chooses epochs, is never learned from.
         test (`Dataset`): labelled; only measured on.
         strategy (`Callable`): `strategy(pool, n, *, labeled, seed) -> Dataset`, `labeled` being what people labelled
-            of L; see `rarecase.acquire.strategies`.
+            of L; see `rarecase.acquire.strategy.Strategy`.
         learner (`Learner`): G.
         annotator (`Annotator`): O; an object with `annotate` is enough.
         generator (`Generator`): S with its template T.
@@ -361,8 +361,8 @@ def _judged(
 ) -> StoppingMeasures:
     """What `stop` makes of the pool as the last learners saw it: each one's scores are those of the round after it."""
     if not len(pool):
-        return StoppingMeasures(**stop.measure([], []))
+        return stop.measure([], [])
     latest = stages.table(number + 1, "scores", _scores, learner, pool, reads)
     rounds, first = human["round"][:], max(0, number - WINDOW)
     labels = [rounds.count(n) for n in range(first + 1, number + 1)]
-    return StoppingMeasures(**stop.measure([*seen, latest], labels))
+    return stop.measure([*seen, latest], labels)

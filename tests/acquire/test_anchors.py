@@ -5,11 +5,10 @@ import pytest
 from choosing import choose, some_labeled, some_pool
 from datasets import ClassLabel, Dataset
 
-from rarecase.acquire import anchors as module
-from rarecase.acquire.anchors import anchors, subpool
-from rarecase.acquire.strategies import entropy, random
+from rarecase.acquire.anchors import anchor_rows, anchors, subpool
+from rarecase.acquire.random import random
 from rarecase.acquire.strategy import name_of, needs
-from rarecase.acquire.uncertainty import margin
+from rarecase.acquire.uncertainty import entropy, margin
 from rarecase.data.arrow import matrix, rows, with_column
 
 
@@ -58,7 +57,7 @@ def shown(pool: Dataset, n: int, known: Dataset, seed: int = 0) -> list[str]:
 
 def test_the_anchors_are_ten_of_each_class_far_from_each_other_and_a_class_without_an_example_has_none():
     known = some_labeled(200)  # three of four classes have examples
-    places = module._anchors(known, 0)
+    places = anchor_rows(known, 0)
     label = matrix(known, "label")[np.argsort(known["text"][:])]
     assert np.bincount(label[places], minlength=4).tolist() == [10, 10, 10, 0]
     assert len(set(places)) == 30
@@ -81,14 +80,14 @@ def test_a_class_of_few_examples_is_its_own_anchors():
     label = np.r_[[3, 3], np.zeros(28, np.int64)]
     known = with_column(known, "label", label, ClassLabel(num_classes=4))
     order = np.argsort(known["text"][:])
-    assert set(np.flatnonzero(label[order] == 3)) <= set(module._anchors(known, 0))
+    assert set(np.flatnonzero(label[order] == 3)) <= set(anchor_rows(known, 0))
 
 
 def test_repeated_examples_are_anchors_once_while_there_are_others():
     known = rows(some_labeled(12), [*range(12)] * 3)
     known = with_column(known, "label", np.zeros(36, np.int64), ClassLabel(num_classes=2))
     vectors = matrix(known, "embedding")[np.argsort(known["text"][:], kind="stable")]
-    assert len(np.unique(vectors[module._anchors(known, 0)], axis=0)) == 10
+    assert len(np.unique(vectors[anchor_rows(known, 0)], axis=0)) == 10
 
 
 def test_only_what_is_near_the_labelled_texts_is_shown():

@@ -9,9 +9,9 @@ from choosing import choose, make_pool, some_pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rarecase.acquire import seeding
+from rarecase.acquire import kmeans_plusplus
 from rarecase.acquire.badge import Gradients, badge
-from rarecase.acquire.seeding import k_means_plus_plus
+from rarecase.acquire.kmeans_plusplus import k_means_plus_plus
 from rarecase.core import randomness
 from rarecase.core.errors import DataError
 from rarecase.data.arrow import matrix, with_column
@@ -73,7 +73,7 @@ def test_the_picks_are_those_of_a_dense_k_means_plus_plus_with_the_same_draws(ro
 @given(st.integers(1, 60), st.integers(0, 999), st.sampled_from([1, 2, 7, 512]))
 def test_lazy_seeding_is_the_textbook_seeding_at_every_block_size(rows, seed, block):
     points = np.random.default_rng(seed).normal(size=(rows, 3)) ** 3
-    with patch.object(seeding, "BLOCK", block):
+    with patch.object(kmeans_plusplus, "BLOCK", block):
         picks, squared = k_means_plus_plus(
             lambda some, others: ((points[some, None] - points[None, others]) ** 2).sum(axis=2),
             rows,

@@ -43,7 +43,7 @@ short = lambda pool, n, *, labeled=None, seed=0: ...
 """
 
 
-OF_LABELED = "of the labelled rows, which nothing makes; expected any of embedding, probs, features, mc_probs"
+OF_LABELED = "of the labelled rows, which does not exist; expected any of embedding, probs, features, mc_probs"
 
 
 @pytest.fixture
@@ -91,10 +91,10 @@ def test_a_function_of_the_working_folder_is_found():
 @pytest.mark.parametrize(
     ("function", "says"),
     [
-        ("bootstrap", "'bootstrap' names the start set already; rename the function"),
+        ("bootstrap", "'bootstrap' is the name of the start set; rename the function"),
         ("data", "'data' cannot name a config; .*; give the function another name"),
         ("short", "'<lambda>' cannot name a config; .*; give the function another name"),
-        ("unmade", "needs the column 'mc_probabilities', which nothing makes; expected any of .*mean 'mc_probs'"),
+        ("unmade", "needs the column 'mc_probabilities', which does not exist; expected any of .*mean 'mc_probs'"),
         ("unmade_of_labeled", f"needs the column 'feature' {OF_LABELED}; did you mean 'features'"),
         ("cluster_of_labeled", f"needs the column 'cluster' {OF_LABELED}"),
         ("similarity_of_labeled", f"needs the column 'similarity' {OF_LABELED}"),

@@ -5,8 +5,8 @@ import pytest
 from datasets import ClassLabel, Dataset
 from sklearn.linear_model import LogisticRegression
 
-from rarecase.acquire.measures import closeness_of
 from rarecase.acquire.rare import C, rare
+from rarecase.acquire.uncertainty import closeness_of
 from rarecase.core.errors import ConfigError, MissingColumnError
 from rarecase.data.arrow import matrix, rows, with_column
 from rarecase.models.encoder import compare

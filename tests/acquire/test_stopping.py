@@ -19,6 +19,7 @@ from rarecase.acquire.stopping import (
     stability,
 )
 from rarecase.core.errors import ConfigError
+from rarecase.evaluate.record import StoppingMeasures
 
 TEXTS = 1000
 
@@ -111,20 +112,20 @@ def rounds_of(*shares: float) -> list[Dataset]:
 def test_a_round_says_all_three_and_which_holds_first():
     calm, labels = rounds_of(0.004, 0.004, 0.004), [20, 20, 20]
     found = Stopping.parse("uncertainty=0.1,gain=0.3,stability=0.99").measure(calm, labels)
-    assert found["uncertainty"] == pytest.approx(-(0.9 * math.log(0.9) + 0.1 * math.log(0.05)), abs=1e-6)
-    assert found["gain"] == pytest.approx(0.2)
-    assert found["stability"] > 0.99
-    assert found["stopped"] == "gain"
-    assert Stopping.parse("stability=0.99,gain=0.3").measure(calm, labels)["stopped"] == "stability"
-    assert Stopping.parse("gain=0.1").measure(calm, labels)["stopped"] is None
-    assert Stopping.parse("uncertainty=0.4").measure(calm[:1], [])["stopped"] == "uncertainty"
+    assert found.uncertainty == pytest.approx(-(0.9 * math.log(0.9) + 0.1 * math.log(0.05)), abs=1e-6)
+    assert found.gain == pytest.approx(0.2)
+    assert found.stability > 0.99
+    assert found.stopped == "gain"
+    assert Stopping.parse("stability=0.99,gain=0.3").measure(calm, labels).stopped == "stability"
+    assert Stopping.parse("gain=0.1").measure(calm, labels).stopped is None
+    assert Stopping.parse("uncertainty=0.4").measure(calm[:1], []).stopped == "uncertainty"
 
 
 def test_change_needs_three_rounds_and_an_empty_pool_stops_nothing():
     stop = Stopping.parse("stability=0,gain=100,uncertainty=9")
     early = stop.measure(rounds_of(0.1, 0.1), [20, 20])
-    assert (early["stability"], early["gain"]) == (None, None)
-    assert stop.measure([], []) == {"uncertainty": None, "stability": None, "gain": None, "stopped": None}
+    assert (early.stability, early.gain) == (None, None)
+    assert stop.measure([], []) == StoppingMeasures(None, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +153,13 @@ def test_limits_are_read_in_the_order_given():
 
 def test_what_stopped_is_said_in_a_sentence():
     stopping = {"uncertainty": 0.1234, "stability": 0.9951, "gain": 0.25}
-    said = {name: sentence_of({"labels": 60, "stopping": {**stopping, "stopped": name}}) for name in stopping}
+    said = {name: sentence_of(60, StoppingMeasures(**stopping, stopped=name)) for name in stopping}
     assert said == {
         "uncertainty": "Stopped after 60 labels: the mean entropy of what is unlabelled is 0.123 nats (uncertainty).",
         "stability": "Stopped after 60 labels: the last learners agree with a kappa of 0.995 (stability).",
         "gain": "Stopped after 60 labels: ten more would change 0.25 % of predictions (gain).",
     }
-    all_change = {"labels": 60, "stopping": {**stopping, "gain": 100.0, "stopped": "gain"}}
-    assert sentence_of(all_change) == "Stopped after 60 labels: ten more would change 100 % of predictions (gain)."
-    assert sentence_of({"labels": 60, "stopping": {**stopping, "stopped": None}}) is None
-    assert sentence_of({"labels": 60}) is None
+    all_change = StoppingMeasures(**{**stopping, "gain": 100.0}, stopped="gain")
+    assert sentence_of(60, all_change) == "Stopped after 60 labels: ten more would change 100 % of predictions (gain)."
+    assert sentence_of(60, StoppingMeasures(**stopping, stopped=None)) is None
+    assert sentence_of(60, None) is None

@@ -1,4 +1,4 @@
-"""Least confidence, margin and BALD are the formulas of their papers, row by row."""
+"""Entropy, least confidence, margin and BALD are the formulas of their papers, row by row."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,15 @@ from choosing import choose, make_pool, pools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rarecase.acquire.strategies import entropy
-from rarecase.acquire.uncertainty import bald, least_confidence, margin
+from rarecase.acquire.uncertainty import (
+    bald,
+    closeness_of,
+    entropy,
+    entropy_of,
+    least_confidence,
+    margin,
+    mutual_information,
+)
 from rarecase.core.errors import DataError
 from rarecase.data.arrow import matrix, rows, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
@@ -81,3 +88,41 @@ def test_rows_of_different_numbers_of_draws_are_an_error():
     pool = with_column(make_pool(np.full((2, 2), 0.5), np.zeros(2)), "mc_probs", [[[0.5, 0.5]], [[1.0, 0.0]] * 2])
     with pytest.raises(DataError, match="'mc_probs' has rows of 1 and of 2 numbers; expected one length"):
         bald(pool, 1)
+
+
+def slow_entropy(p: list[float]) -> float:
+    return -sum(x * np.log(x) for x in p if x > 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(world=pools(), data=st.data())
+def test_entropy_picks_the_n_highest_most_uncertain_first(world, data):
+    pool, _ = world
+    n = data.draw(st.integers(1, len(pool)))
+    chosen = entropy(pool, n)
+    best = sorted((slow_entropy(p) for p in pool["probs"]), reverse=True)[:n]
+    assert chosen["score"][:] == pytest.approx(best)
+    assert chosen["score"][:] == pytest.approx([slow_entropy(p) for p in chosen["probs"]])
+
+
+def test_ties_of_entropy_go_by_text():
+    pool = make_pool(np.full((30, 4), 0.25), np.zeros(30))
+    assert choose(entropy, pool, 4) == ["walk 0000", "walk 0001", "walk 0002", "walk 0003"]
+
+
+def test_entropy_is_in_nats_and_a_certain_row_has_none():
+    found = entropy_of(np.array([[0.25] * 4, [1, 0, 0, 0], [0.5, 0.5, 0, 0]], np.float32))
+    assert found == pytest.approx([np.log(4), 0, np.log(2)])
+    assert not np.signbit(found).any()
+
+
+def test_closeness_is_one_less_the_gap_and_a_single_class_has_no_second():
+    assert closeness_of(np.array([[0.5, 0.2, 0.3], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])) == pytest.approx([0.8, 1, 0])
+    assert closeness_of(np.ones((3, 1))).tolist() == [0, 0, 0]
+
+
+def test_mutual_information_is_where_sure_draws_differ_not_where_all_are_unsure():
+    differ, unsure, agree = [[1, 0], [0, 1]], [[0.5, 0.5], [0.5, 0.5]], [[1, 0], [1, 0]]
+    found = mutual_information(np.array([differ, unsure, agree]))
+    assert found == pytest.approx([np.log(2), 0, 0])
+    assert (found >= 0).all()

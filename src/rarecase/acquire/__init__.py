@@ -1,14 +1,8 @@
 """
-Which texts to have labelled: strategies, and what they are made of.
+Strategies: which texts to have labelled next.
 
-- `strategies`: `random`, `entropy`, `coreset` (by `kcenter`) and `cluster`, the four of the paper
-- `uncertainty`: `least_confidence`, `margin` and `bald`
-- `badge`: `badge` (by `seeding`)
-- `contrast`: `contrastive` and `disagreement`
-- `diversity`: `typiclust` and `probcover`
-- `rare`: `rare`
-- `anchors`: what `anchors-NAME` wraps around any of them
-
-`find` gives a strategy by its name, `stopping` says when to stop asking. `embed` and `clusters` make columns that
-strategies read; `measures`, `neighbours` and `picks` are what several of them share.
+A file for each strategy or family: `random`, `uncertainty` (`entropy`, `least_confidence`, `margin`, `bald`),
+`coreset`, `clusters` (`assign_clusters` and `cluster`), `badge`, `contrastive`, `disagreement`, `typiclust`,
+`probcover`, `rare`; `anchors` wraps any of them. `strategy` says what a strategy is, `find` gives one by its name,
+`stopping` says when to stop. `selection`, `neighbours` and `kmeans_plusplus` are what several strategies share.
 """

@@ -3,9 +3,9 @@
 import numpy as np
 from datasets import Dataset
 
+from rarecase.acquire.kmeans_plusplus import k_means_plus_plus
 from rarecase.acquire.neighbours import nearest
-from rarecase.acquire.picks import by_text, directions, require_count, require_labeled
-from rarecase.acquire.seeding import k_means_plus_plus
+from rarecase.acquire.selection import by_text, require_count, require_labeled, unit_vectors
 from rarecase.acquire.strategy import Strategy, name_of, needs
 from rarecase.core import randomness
 from rarecase.data.arrow import rows
@@ -22,19 +22,16 @@ def anchors(strategy: Strategy) -> Strategy:
     *AnchorAL: Computationally Efficient Active Learning for Large and Imbalanced Datasets*, algorithm 1.
 
     Of each class, 10 labelled texts far from each other (k-means++ on the embeddings) are its anchors, and of each
-    anchor the 50 nearest texts of the pool come along; a class without a labelled example has no anchors. A text's
-    score is its mean cosine similarity to the anchors it came along with, and the 1,000 best are the subpool. Where
-    that would be smaller than the batch, every anchor takes twice as many along, until it is not.
+    anchor the 50 nearest texts of the pool come along. A text's score is its mean cosine similarity to the anchors it
+    came along with, and the 1,000 best are the subpool. Where that would be smaller than the batch, every anchor takes
+    twice as many along, until it is not.
 
     Args:
         strategy (`Callable`): any strategy.
 
     Returns:
-        `Callable`: a strategy called `anchors-NAME`, which reads what `strategy` does, and `embedding`.
-
-    Raises:
-        `MissingColumnError`: where it is called without `embedding`, in the pool or in `labeled`.
-        `ConfigError`: where `n` is not from 1 to `len(pool)`, or there is no labelled text.
+        `Callable`: a strategy called `anchors-NAME`, which reads what `strategy` does, and `embedding` of the pool and
+        of `labeled`; without a labelled text it raises `ConfigError`.
 
     Example:
         >>> batch = anchors(entropy)(learner.score(pool), 20, labeled=train, seed=0)
@@ -43,8 +40,8 @@ def anchors(strategy: Strategy) -> Strategy:
     def narrowed(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0) -> Dataset:
         require_count(pool, n)
         known = require_labeled(labeled, name_of(narrowed))
-        places = _anchors(known, seed)
-        near = subpool(directions(pool, "embedding"), directions(known, "embedding")[places], max(n, SUBPOOL), n)
+        own = unit_vectors(known, "embedding")[anchor_rows(known, seed)]
+        near = subpool(unit_vectors(pool, "embedding"), own, max(n, SUBPOOL), n)
         return strategy(rows(pool, canonical_order(pool)[near]), n, labeled=labeled, seed=seed)
 
     narrowed.__name__ = f"anchors-{name_of(strategy)}"
@@ -57,16 +54,9 @@ def anchors(strategy: Strategy) -> Strategy:
 
 def subpool(texts: np.ndarray, anchors: np.ndarray, most: int, least: int) -> np.ndarray:
     """
-    The rows near the anchors, best first.
+    From `least` to `most` rows, by falling mean similarity to the anchors that have them among their neighbours.
 
-    Args:
-        texts (`np.ndarray`): float32, shape `(rows, dimensions)`, of length 1 or 0, in the order of the texts.
-        anchors (`np.ndarray`): float32, shape `(anchors, dimensions)`, likewise.
-        most (`int`): how many at most.
-        least (`int`): how many at least, at most `rows`.
-
-    Returns:
-        `np.ndarray`: int64: rows by falling mean similarity to the anchors that have them among their neighbours.
+    `texts` and `anchors` are unit vectors, float32.
     """
     k = min(NEIGHBOURS, len(texts))
     while True:
@@ -82,7 +72,7 @@ def subpool(texts: np.ndarray, anchors: np.ndarray, most: int, least: int) -> np
     return near[np.argsort(-mean[near], kind="stable")][:most]
 
 
-def _anchors(labeled: Dataset, seed: int) -> np.ndarray:
+def anchor_rows(labeled: Dataset, seed: int) -> np.ndarray:
     """The rows of the anchors in the order of the texts, class after class."""
     vectors, label = by_text(labeled, "embedding").astype(np.float64), by_text(labeled, "label")
     found = []

@@ -3,8 +3,8 @@
 import numpy as np
 from datasets import Dataset
 
-from rarecase.acquire.picks import require_count
-from rarecase.acquire.seeding import BLOCK, k_means_plus_plus
+from rarecase.acquire.kmeans_plusplus import BLOCK, k_means_plus_plus
+from rarecase.acquire.selection import require_count
 from rarecase.acquire.strategy import needs
 from rarecase.core import randomness
 from rarecase.data.arrow import finite, rows, with_column
@@ -25,9 +25,9 @@ def badge(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 
     Args:
         pool (`Dataset`): columns `probs` (float32, shape `(rows, classes)`) and `features` (float32, shape
             `(rows, dimensions)`), what the learner's last layer reads.
-        n (`int`): how many rows to choose, from 1 to `len(pool)`.
+        n (`int`): how many rows to choose.
         labeled (`Dataset`, *optional*): not read.
-        seed (`int`): decides the draws, which go by text.
+        seed (`int`): decides the draws.
 
     Returns:
         `Dataset`: the `n` chosen rows in order of choice, with `score` (the distance to the nearest gradient chosen
@@ -35,7 +35,6 @@ def badge(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 
 
     Raises:
         `MissingColumnError`: naming the call that makes the column.
-        `ConfigError`: where `n` is not from 1 to `len(pool)`.
 
     Example:
         >>> batch = badge(learner.score(pool), 20, seed=0)
@@ -54,13 +53,7 @@ def badge(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 
 class Gradients:
     """
     The gradient embeddings g_i = a_i ⊗ h_i, a_i = p_i - onehot(argmax p_i), by their factors: ⟨g_i, g_j⟩ = ⟨a_i, a_j⟩
-    ⟨h_i, h_j⟩. Rows are numbered in the order of the texts and gathered where they are needed, so that the features
-    are not copied.
-
-    Args:
-        probs (`np.ndarray`): shape `(rows, classes)`.
-        features (`np.ndarray`): shape `(rows, dimensions)`.
-        order (`np.ndarray`): int64, shape `(rows,)`: where each row stands.
+    ⟨h_i, h_j⟩. Rows are numbered in canonical order and gathered where they are needed: features are not copied.
     """
 
     def __init__(self, probs: np.ndarray, features: np.ndarray, order: np.ndarray):

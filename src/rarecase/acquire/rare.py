@@ -3,9 +3,9 @@
 import numpy as np
 from datasets import Dataset, Value
 
-from rarecase.acquire.measures import closeness_of
-from rarecase.acquire.picks import by_text, require_count
+from rarecase.acquire.selection import by_text, require_count
 from rarecase.acquire.strategy import needs
+from rarecase.acquire.uncertainty import closeness_of
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.schema import canonical_order, label_names
 
@@ -31,10 +31,10 @@ def rare(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0
     Args:
         pool (`Dataset`): columns `embedding` and `similarity` (float32, shapes `(rows, dimensions)` and `(rows,
             classes)`), and `probs` (float32, shape `(rows, classes)`).
-        n (`int`): how many rows to choose, from 1 to `len(pool)`.
+        n (`int`): how many rows to choose.
         labeled (`Dataset`, *optional*): the texts labelled so far, with `label` and `embedding`; without any, only the
             definitions say what a class is.
-        seed (`int`): not read; the choice has no draw in it.
+        seed (`int`): not read.
 
     Returns:
         `Dataset`: the `n` chosen rows in order of choice, with `score` (how like its class a text is, in standard
@@ -42,7 +42,6 @@ def rare(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0
 
     Raises:
         `MissingColumnError`: naming the call that makes the column.
-        `ConfigError`: where `n` is not from 1 to `len(pool)`.
 
     Example:
         >>> pool = compare(embed(pool, encoder), definitions, encoder)

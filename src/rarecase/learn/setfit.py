@@ -27,7 +27,7 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
-from rarecase.acquire.strategies import rank_within
+from rarecase.acquire.selection import rank_within
 from rarecase.core.errors import ConfigError, ModelError
 from rarecase.core.randomness import generator, integer, torch_seeded
 from rarecase.data import schema

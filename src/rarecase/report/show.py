@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from rarecase.acquire.stopping import sentence_of
+from rarecase.evaluate.record import RoundRecord
 from rarecase.core.errors import ConfigError, RunFolderError
 from rarecase.core.files import write_text
 from rarecase.experiment.curves import curves
@@ -70,8 +71,10 @@ def _shown(folder: Path, kind: str, style: str, model: str | None, examples: Pat
         return "nothing done yet"
     tables = [rows_of_grid(report), rows_of_differences(report)] if kind == "grid" else [rows_of_run(report)]
     picture = f"picture: {folder / 'report.png'}"
-    sentences = [line_of_cost(report), sentence_of(report["rounds"][-1])] if kind == "run" else []
-    below = [sentence for sentence in sentences if sentence]
+    below = []
+    if kind == "run":
+        last = RoundRecord.from_json(done[-1], folder)
+        below = [sentence for sentence in (line_of_cost(report), sentence_of(last.labels, last.stopping)) if sentence]
     return "\n\n".join([*(table(header, rows, style) for header, rows in tables), *below, picture])
 
 

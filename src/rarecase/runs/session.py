@@ -82,7 +82,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
         for last in rounds(folder, sets, config, config.strategy, config.seed, annotator, stop=stop):
             records.append(last.record)
             yield last
-    if sentence := sentence_of(last.record.to_json()):
+    if sentence := sentence_of(last.record.labels, last.record.stopping):
         print(sentence, file=sys.stderr)
     _finish(folder, sets, last, records, config, manifest)
 

@@ -4,11 +4,14 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from choosing import choose, scramble, some_pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rarecase.acquire import kcenter
-from rarecase.acquire.kcenter import BLOCK, k_center
+from rarecase.acquire import coreset as module
+from rarecase.acquire.coreset import BLOCK, coreset, k_center
+from rarecase.core.errors import MissingColumnError
+from rarecase.data.arrow import with_column
 
 
 def textbook(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> tuple[list[int], np.ndarray]:
@@ -103,7 +106,7 @@ def test_with_exact_arithmetic_even_ties_agree(data):
 
     vectors, centres = draw_vectors(rows), draw_vectors(data.draw(st.integers(0, 3)))
     n = data.draw(st.integers(1, rows))
-    with patch.object(kcenter, "BLOCK", data.draw(st.sampled_from([1, 2, 5, BLOCK]))):  # small: most bounds stay old
+    with patch.object(module, "BLOCK", data.draw(st.sampled_from([1, 2, 5, BLOCK]))):  # small: most bounds stay old
         picks, distances = k_center(vectors, n, centres)
     expected, far = textbook(vectors, n, centres)
     assert picks.tolist() == expected
@@ -115,3 +118,37 @@ def test_the_vectors_stay_as_they_are_and_any_layout_will_do():
     before = vectors.copy()
     assert k_center(vectors, 10)[0].tolist() == k_center(vectors.astype(np.float32), 10)[0].tolist()
     assert np.array_equal(vectors, before)
+
+
+def test_coreset_starts_farthest_from_what_is_labelled_else_from_the_mean():
+    pool = with_column(some_pool(5), "embedding", np.float32([[0], [1], [2], [3], [9]]))
+    ids = dict(zip(pool["text"][:], pool["id"][:], strict=True))
+
+    def picks(n: int, labelled: list[float] | None) -> list[str]:
+        known = some_pool(len(labelled), seed=8) if labelled else None
+        if labelled:
+            known = with_column(known, "embedding", np.float32(labelled)[:, None])
+        return [ids[text] for text in choose(coreset, pool, n, labeled=known)]
+
+    assert picks(3, None) == ["p4", "p0", "p3"]
+    assert picks(3, [9.0, 3.0]) == ["p0", *sorted(["p1", "p2"], key=lambda i: pool["text"][int(i[1])])]
+    scores = coreset(pool, 3)["score"][:]
+    assert scores == pytest.approx([6, 9, 3])
+
+
+def test_the_order_of_the_labelled_texts_changes_nothing():
+    pool, labeled = some_pool(200), some_pool(60, seed=5)
+    assert choose(coreset, pool, 30, labeled=labeled) == choose(coreset, pool, 30, labeled=scramble(labeled, 3))
+    assert choose(coreset, pool, 30, labeled=labeled) != choose(coreset, pool, 30)
+
+
+def test_coreset_covers_every_region_before_it_returns_to_one():
+    region = np.arange(100) % 5
+    pool = with_column(some_pool(100), "embedding", (10 * np.eye(5)[region]).astype(np.float32))
+    place = {text: row for row, text in enumerate(pool["text"][:])}
+    assert len({region[place[text]] for text in choose(coreset, pool, 5)}) == 5
+
+
+def test_labelled_texts_without_embedding_are_told_how():
+    with pytest.raises(MissingColumnError, match=r"rarecase\.embed"):
+        coreset(some_pool(), 3, labeled=some_pool().remove_columns("embedding"))

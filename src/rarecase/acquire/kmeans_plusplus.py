@@ -4,7 +4,7 @@ k-means++ with lazy distances: rows that are far from each other, drawn by the s
 The textbook loop brings every row's distance to its nearest centre up to date before each draw. Here a draw is a race:
 the row with the largest D²_i / E_i, where the E_i are exponential and new in each round, is a draw by D² (Efraimidis
 and Spirakis, 2006, *Weighted random sampling with a reservoir*). A largest value needs no other row to be up to date
-whose old distance, an upper bound, already loses: the idea of `kcenter`. The picks are those of the textbook loop with
+whose old distance, an upper bound, already loses: the idea of `coreset`. The picks are those of the textbook loop with
 the same draws.
 """
 
@@ -26,30 +26,16 @@ def k_means_plus_plus(
     Picks rows one after another, each drawn by its squared distance to the nearest of those before it: Arthur and
     Vassilvitskii (2007), *k-means++: The Advantages of Careful Seeding*, section 2.2.
 
-    Args:
-        squared_distances (`Callable`): gives the squared Euclidean distances between two sets of rows, both int64
-            arrays of row numbers: shape `(len(some), len(centres))`.
-        rows (`int`): how many there are, in the order of their texts.
-        n (`int`): how many to pick, at most `rows`.
-        first (`int`): the first centre.
-        rng (`np.random.Generator`): draws `rows` exponentials for each further centre.
-
-    Returns:
-        `(np.ndarray, np.ndarray)`: the picked rows (int64) in order of choice, and the squared distance (float64) of
-        each to its nearest centre when it was picked, infinite for the first. Where no row is away from the centres
-        the earliest is picked.
-
-    Example:
-        >>> X = np.array([[0.0], [0.0], [5.0]])
-        >>> k_means_plus_plus(lambda a, b: (X[a] - X[b].T) ** 2, 3, 2, 0, np.random.default_rng(0))[0]
-        array([0, 2])
+    `squared_distances(some, centres)` gives those between two sets of row numbers. Returns the picks, and the squared
+    distance of each to its nearest centre when it was picked, infinite for the first. Where no row is away from the
+    centres the earliest is picked.
     """
     picks, picked_at = np.empty(n, np.int64), np.empty(n)
     picks[0], picked_at[0] = first, np.inf
     distance = np.full(rows, np.inf)
     known = np.zeros(rows, np.int64)  # how many of the picks `distance` has taken in
 
-    def bring_up_to_date(some: np.ndarray, step: int) -> None:
+    def update(some: np.ndarray, step: int) -> None:
         for start in range(0, len(some), BLOCK):
             block = some[start : start + BLOCK]
             fresh = squared_distances(block, picks[known[block].min() : step])
@@ -59,16 +45,16 @@ def k_means_plus_plus(
     distance[first] = -1.0  # below every distance: never drawn again
     known[first] = n
     if n > 1:
-        bring_up_to_date(np.flatnonzero(known < 1), 1)
+        update(np.flatnonzero(known < 1), 1)
     for step in range(1, n):
         time = rng.exponential(size=rows)
         speed = distance / time
         if known[np.argmax(speed)] < step:
             block = np.argpartition(speed, max(rows - BLOCK, 0))[-BLOCK:]
-            bring_up_to_date(block[known[block] < step], step)
+            update(block[known[block] < step], step)
             # Only rows whose bound reaches the best of the block can still win.
             rivals = np.flatnonzero((speed >= (distance[block] / time[block]).max()) & (known < step))
-            bring_up_to_date(rivals, step)
+            update(rivals, step)
             speed = distance / time
         picks[step] = np.argmax(speed)
         picked_at[step] = distance[picks[step]]

@@ -1,61 +1,16 @@
-"""Strategies that hold the pool against the labelled texts: where the learner contradicts itself, or its labels."""
+"""The strategy that asks more where the learner contradicts the labels."""
 
 import numpy as np
 from datasets import Dataset
 
 from rarecase.acquire.clusters import k_means
-from rarecase.acquire.measures import entropy_of
 from rarecase.acquire.neighbours import nearest
-from rarecase.acquire.picks import by_text, directions, require_count, require_labeled
+from rarecase.acquire.selection import by_text, require_count, require_labeled
 from rarecase.acquire.strategy import needs
+from rarecase.acquire.uncertainty import entropy_of
 from rarecase.core import randomness
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.schema import canonical_order
-
-NEIGHBOURS = 10  # of the paper of `contrastive`
-SMALLEST = 1e-12  # probability, in a logarithm
-
-
-@needs("probs", "features", labeled=["probs", "features"])
-def contrastive(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0) -> Dataset:
-    """
-    The texts that the learner sees otherwise than the labelled texts most like them: Margatina, Vernikos, Barrault and
-    Aletras (2021), *Active Learning by Acquiring Contrastive Examples*, algorithm 1 (CAL).
-
-    Of each text, the 10 nearest labelled texts by `features` (Euclidean, at length 1 as in the authors' code), and the
-    mean divergence KL(p of the neighbour ‖ p of the text) over them.
-
-    Args:
-        pool (`Dataset`): columns `probs` (float32, shape `(rows, classes)`) and `features` (float32, shape
-            `(rows, dimensions)`), of one learner.
-        n (`int`): how many rows to choose, from 1 to `len(pool)`.
-        labeled (`Dataset`): the texts labelled so far, with the same columns of the same learner.
-        seed (`int`): not read; the choice has no draw in it.
-
-    Returns:
-        `Dataset`: the `n` chosen rows, most contrary first, with `score` (the mean divergence in nats).
-
-    Raises:
-        `MissingColumnError`: naming the call that makes the column.
-        `ConfigError`: where `n` is not from 1 to `len(pool)`, or there is no labelled text.
-
-    Example:
-        >>> batch = contrastive(learner.score(pool), 20, labeled=learner.score(train))
-    """
-    require_count(pool, n)
-    labeled = require_labeled(labeled, "contrastive")
-    own, known = by_text(pool, "probs"), by_text(labeled, "probs")
-    k = min(NEIGHBOURS, len(labeled))
-    _, neighbours = nearest(directions(pool, "features"), directions(labeled, "features"), k)
-    # KL(q ‖ p) = Σ q log q - Σ q log p; a class that neither has (no example yet) adds nothing.
-    p = np.log(np.maximum(own.astype(np.float64), SMALLEST))
-    q = known.astype(np.float64)
-    divergence = np.zeros(len(pool))
-    for nth in neighbours.T:
-        divergence += -entropy_of(q)[nth] - np.einsum("rc,rc->r", q[nth], p)
-    divergence /= k
-    picks = np.argsort(-divergence, kind="stable")[:n]
-    return with_column(rows(pool, canonical_order(pool)[picks]), "score", divergence[picks])
 
 
 @needs("cluster", "embedding", "probs", labeled=["embedding", "probs"])
@@ -66,19 +21,19 @@ def disagreement(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed:
 
     Each cluster of the pool gets a share of the batch in proportion to the learner's error on the labelled texts in
     it, and is split by k-means into as many parts as its share; each part gives its most entropic text. Both follow
-    the learner anew in every round. What the paper leaves open is settled thus:
+    the learner anew in every round. Where the paper leaves a choice open:
 
     - A labelled text is of the cluster whose mean, over the rows left in the pool, is nearest.
     - Its error is 1 - the probability of its label: the learner was fitted on these texts, and hardly any label is
       missed outright. That error is lower than on texts it has not seen; only its proportions are used.
-    - A cluster without a labelled text has the mean error of all: nothing is known of it.
+    - A cluster without a labelled text has the mean error of all.
     - Shares are rounded by the largest remainder, at most the size of the cluster; what a small cluster cannot give
-      goes to the others in the same proportions. Clusters and parts of equal claim go by their number.
+      goes to the others in the same proportions. Ties between clusters or parts go by their number.
 
     Args:
         pool (`Dataset`): columns `cluster` (int, by `assign_clusters`), `embedding` (float32, shape
             `(rows, dimensions)`) and `probs` (float32, shape `(rows, classes)`).
-        n (`int`): how many rows to choose, from 1 to `len(pool)`.
+        n (`int`): how many rows to choose.
         labeled (`Dataset`): the texts labelled so far, with `label`, `embedding` and the same learner's `probs`.
         seed (`int`): decides how clusters are split.
 
@@ -87,7 +42,7 @@ def disagreement(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed:
 
     Raises:
         `MissingColumnError`: naming the call that makes the column.
-        `ConfigError`: where `n` is not from 1 to `len(pool)`, or there is no labelled text.
+        `ConfigError`: where there is no labelled text.
 
     Example:
         >>> batch = disagreement(learner.score(pool), 20, labeled=learner.score(train), seed=0)
@@ -123,22 +78,7 @@ def _errors(vectors: np.ndarray, region: np.ndarray, labeled: Dataset) -> np.nda
 
 
 def shares(claim: np.ndarray, size: np.ndarray, n: int) -> np.ndarray:
-    """
-    Splits `n` in proportion to what each claims, at most its size.
-
-    Args:
-        claim (`np.ndarray`): not negative, shape `(clusters,)`; where all that have room left claim 0, they share
-            alike.
-        size (`np.ndarray`): int, shape `(clusters,)`, at least `n` in all.
-        n (`int`): what is split.
-
-    Returns:
-        `np.ndarray`: int64, shape `(clusters,)`, `n` in all.
-
-    Example:
-        >>> shares(np.array([0.6, 0.3, 0.1]), np.array([3, 9, 9]), 10)
-        array([3, 5, 2])
-    """
+    """Splits `n` in proportion to the claims, none negative, at most each size; if all claim 0, evenly."""
     share = np.zeros(len(size), np.int64)
     while share.sum() < n:
         room = size - share

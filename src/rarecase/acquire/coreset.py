@@ -1,5 +1,5 @@
 """
-Greedy k-center with lazy distances.
+Core-set by greedy k-center, with lazy distances.
 
 The textbook loop brings every row's distance up to date after each new centre: `n` passes over the whole matrix. But a
 distance to the nearest centre only ever shrinks, so an old distance is an upper bound of the new one, and a row whose
@@ -8,29 +8,54 @@ which is the idea of lazy greedy (Minoux, 1978). The picks are those of the text
 """
 
 import numpy as np
+from datasets import Dataset
+
+from rarecase.acquire.selection import by_text, require_count
+from rarecase.acquire.strategy import needs
+from rarecase.data.arrow import finite, rows, with_column
+from rarecase.data.schema import canonical_order
 
 # Rows brought up to date first, to learn how far the best is: enough to hold it nearly always, few enough to cost
 # nothing.
 BLOCK = 512
 
 
-def k_center(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+@needs("embedding", labeled=["embedding"])
+def coreset(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0) -> Dataset:
     """
-    Picks rows one after another, each the farthest from all centres so far (Sener and Savarese, 2018, algorithm 1).
+    The texts that leave no text of the pool far from a labelled one: greedy k-center, Sener and Savarese (2018),
+    *Active Learning for Convolutional Neural Networks: A Core-Set Approach*, algorithm 1.
 
     Args:
-        vectors (`np.ndarray`): float32, shape `(rows, dimensions)`, all finite.
-        n (`int`): how many to pick, at most `rows`.
-        centres (`np.ndarray`, *optional*): float32, shape `(centres, dimensions)`: the centres there are already.
-            Without them the first pick is the row farthest from the mean.
+        pool (`Dataset`): column `embedding` (float32, shape `(rows, dimensions)`).
+        n (`int`): how many rows to choose.
+        labeled (`Dataset`, *optional*): the texts labelled so far, with `embedding`: the first centres. Without them
+            the first centre is the row farthest from the mean.
+        seed (`int`): not read.
 
     Returns:
-        `(np.ndarray, np.ndarray)`: the picked rows (int64) in order of choice, and the Euclidean distance (float32) of
-        each to its nearest centre when it was picked. Ties go to the earlier row.
+        `Dataset`: the `n` chosen rows in order of choice, with `score` (the distance to the nearest centre when
+        chosen).
+
+    Raises:
+        `MissingColumnError`: naming the call that makes `embedding`.
 
     Example:
-        >>> k_center(np.array([[0.0], [1.0], [5.0]], np.float32), 2)[0]
-        array([2, 0])
+        >>> batch = coreset(embed(pool, encoder), 20, labeled=embed(start, encoder))
+    """
+    require_count(pool, n)
+    order = canonical_order(pool)
+    centres = by_text(labeled, "embedding") if labeled is not None and len(labeled) else None
+    picks, distance = k_center(finite(pool, "embedding").take(order, axis=0), n, centres)
+    return with_column(rows(pool, order[picks]), "score", distance)
+
+
+def k_center(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Picks rows one after another, each the farthest from all centres so far; ties go to the earlier row.
+
+    Without `centres` the first pick is the row farthest from the mean. Returns the picked rows in order of choice, and
+    the Euclidean distance (float32) of each to its nearest centre when it was picked.
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     norms = np.einsum("ij,ij->i", vectors, vectors)
@@ -47,7 +72,7 @@ def k_center(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> 
     known[:] = begun
     distance[picks[:begun]] = -1.0  # below every distance: never the farthest again
 
-    def bring_up_to_date(rows: np.ndarray, step: int) -> None:
+    def update(rows: np.ndarray, step: int) -> None:
         # `take` is several times as fast as indexing.
         fresh = _squared_distances(vectors.take(rows, axis=0), norms[rows], vectors[picks[known[rows].min() : step]])
         distance[rows] = np.minimum(distance[rows], fresh)
@@ -55,14 +80,14 @@ def k_center(vectors: np.ndarray, n: int, centres: np.ndarray | None = None) -> 
 
     for step in range(begun, n):
         if known[np.argmax(distance)] < step:
-            block = _highest(distance, BLOCK)
+            block = np.argpartition(distance, max(len(vectors) - BLOCK, 0))[-BLOCK:]
             block = block[known[block] < step]
-            bring_up_to_date(block, step)
+            update(block, step)
             # Only rows whose bound reaches the best of the block can still be farther than it.
             rivals = np.flatnonzero(distance >= distance[block].max())
             rivals = rivals[known[rivals] < step]
             if len(rivals):
-                bring_up_to_date(rivals, step)
+                update(rivals, step)
         picks[step] = np.argmax(distance)
         chosen_at[step] = distance[picks[step]]
         distance[picks[step]] = -1.0
@@ -80,8 +105,3 @@ def _squared_distances(vectors: np.ndarray, norms: np.ndarray, centres: np.ndarr
         products += np.einsum("ij,ij->i", part, part)
         np.minimum(nearest, products.min(axis=1), out=nearest)
     return np.maximum(nearest + norms, 0.0)
-
-
-def _highest(values: np.ndarray, count: int) -> np.ndarray:
-    """The rows of the `count` highest values, in any order."""
-    return np.argpartition(values, max(len(values) - count, 0))[-count:]
