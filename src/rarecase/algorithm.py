@@ -28,7 +28,7 @@ import numpy as np
 from datasets import Dataset, Value, concatenate_datasets
 
 from rarecase.acquire.clusters import assign_clusters
-from rarecase.acquire.stopping import WINDOW, StopMeasures, Stopping
+from rarecase.acquire.stopping import WINDOW, Stopping
 from rarecase.acquire.strategy import LEARNERS, Strategy, columns_of, labeled_columns_of, name_of, needs_encoder
 from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, WaitingForLabels

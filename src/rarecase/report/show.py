@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from rarecase.acquire.stopping import sentence_of
-from rarecase.evaluate.record import RoundRecord
 from rarecase.core.errors import ConfigError, RunFolderError
 from rarecase.core.files import write_text
+from rarecase.evaluate.record import RoundRecord
 from rarecase.experiment.curves import curves
 from rarecase.experiment.results import read_results
 from rarecase.experiment.tables import report_of_experiment
