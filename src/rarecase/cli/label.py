@@ -4,19 +4,22 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from rarecase.core.errors import ConfigError, DataError, did_you_mean
-from rarecase.labeling.store import file_of, opened
-from rarecase.labeling.store.flags import require_sense
+from rarecase.labeling.store.address import file_of, without_password
+from rarecase.labeling.store.label_store import open_store
+from rarecase.labeling.store.settings import Settings, check_settings
 
 if TYPE_CHECKING:
-    from rarecase.labeling.store.desk import Desk
+    from rarecase.labeling.store.service import LabelService
 
 app = App(name="label", help="Have texts labelled by people, on a page that this machine or a Space serves.")
+StoreAddress = Annotated[str, Parameter(help="a file, `postgresql://…` or `hf://datasets/OWNER/NAME`.")]
 
 
 @app.command
@@ -40,95 +43,88 @@ def serve(
         host: 127.0.0.1 is for people at this machine only.
         port: of the page.
         votes: annotators for each text.
-        lease: seconds that a text is kept for whoever was given it.
+        lease: seconds that a text is reserved for whoever was given it.
         consensus: who decides where votes differ: `adjudication` (a person), `majority` (a tie goes to a person) or
             `model` (of how good each annotator is).
         qualify: texts with known labels, which everybody labels first; 70 of 100 have to be right.
         calibrate_every: after so many votes of a person, one of these texts instead; every second of them is for that.
         roles: a YAML file with the lists `owners`, `adjudicators` and `annotators`; without it anybody who reaches the
-            page may label and settle.
+            page may label and review.
     """
-    require_sense(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
-    _require_there(store)
-    opened(store).close()  # so that what is wrong with it, or not installed, is said before the page is loaded
+    check_settings(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
+    _require_file(store)
+    open_store(store).close()  # so that what is wrong with it, or not installed, is reported before the page is loaded
     try:
         from rarecase.labeling.web import serve as serve_page
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the page needs {error.name}, which is not installed; pip install 'rarecase[app]'"
         ) from None
-    from rarecase.labeling.store.state import Settings
-
     settings = Settings(votes=votes, lease=lease, consensus=consensus, calibrate_every=calibrate_every)
     serve_page(store, host=host, port=port, settings=settings, qualify=qualify, roles=roles)
 
 
 @app.command
-def status(*, store: str, format: Literal["text", "json"] = "text") -> None:
+def status(*, store: StoreAddress, format: Literal["text", "json"] = "text") -> None:
     """
-    Say how far a label store is, and how far people agree.
+    Report how far a label store is, and how far people agree.
 
     Args:
-        store: a file, `postgresql://…` or `hf://datasets/OWNER/NAME`.
         format: `json` for programs.
     """
-    with _desk(store) as desk:
-        from rarecase.labeling.store.export import as_lines
+    with _service(store) as service:
         from rarecase.labeling.store.export import status as status_of
 
-        found = status_of(desk)
-    print(json.dumps(found, indent=2) if format == "json" else as_lines(found))
+        found = status_of(service)
+    print(json.dumps(asdict(found), indent=2) if format == "json" else found.as_lines())
 
 
 @app.command
-def export(*, store: str, out: Path) -> None:
+def export(*, store: StoreAddress, out: Path) -> None:
     """
     Write every vote to a CSV file, under A1, A2, …, without the texts.
 
     Args:
-        store: a file, `postgresql://…` or `hf://datasets/OWNER/NAME`.
         out: the file to write.
     """
-    with _desk(store) as desk:
+    with _service(store) as service:
         from rarecase.labeling.store.export import export_votes
 
-        written = export_votes(desk, out)
+        written = export_votes(service, out)
     print(f"{out}: {written} votes", file=sys.stderr)
 
 
 @app.command(name="import")
-def import_(file: Path, /, *, store: str) -> None:
+def import_(file: Path, /, *, store: StoreAddress) -> None:
     """
     Read votes that were given elsewhere.
 
     Args:
         file: CSV with the columns `item`, `annotator` and `label`, and perhaps `seconds` and `batch`.
-        store: a file, `postgresql://…` or `hf://datasets/OWNER/NAME`.
     """
-    with _desk(store) as desk:
+    with _service(store) as service:
         from rarecase.labeling.store.export import import_votes
 
-        new = import_votes(desk, file)
+        new = import_votes(service, file)
     print(f"{store}: {new} new votes" if "://" not in store else f"{new} new votes", file=sys.stderr)
 
 
 @app.command
-def forget(name: str, /, *, store: str) -> None:
+def forget(name: str, /, *, store: StoreAddress) -> None:
     """
-    Let somebody sign in again whose browser has lost its cookie: the name is the next browser's that takes it.
+    Release a name so that another browser can claim it, for somebody whose browser has lost its cookie.
 
     Args:
         name: as they sign in.
-        store: a file, `postgresql://…` or `hf://datasets/OWNER/NAME`.
     """
-    with _desk(store) as desk:
-        if not desk.forget(name):
-            with desk.state() as state:
-                bound = [person.name for person in state.people.values() if person.browser]
-            raise DataError(f"nobody has signed in as {name!r}{did_you_mean(name, bound)}")
+    with _service(store) as service:
+        if not service.forget(name):
+            with service.state() as state:
+                claimed = [person.name for person in state.people.values() if person.browser]
+            raise DataError(f"nobody has signed in as {name!r}{did_you_mean(name, claimed)}")
 
 
-def _require_there(store: str) -> None:
+def _require_file(store: str) -> None:
     """A file that is not there would be made, and found empty; and be in the way of the folder of a run."""
     if "://" not in store and not file_of(store).is_file():
         raise ConfigError(
@@ -138,18 +134,16 @@ def _require_there(store: str) -> None:
 
 
 @contextmanager
-def _desk(store: str) -> "Iterator[Desk]":
-    _require_there(store)
-    found = opened(store)
+def _service(store: str) -> "Iterator[LabelService]":
+    _require_file(store)
+    found = open_store(store)
     try:
-        with found.desk.state() as state:
+        with found.service.state() as state:
             if not state.seq:
-                from rarecase.labeling.store.log import shown
-
                 raise ConfigError(
-                    f"--store {shown(store)}: no label store there yet; expected that of a run that waits "
+                    f"--store {without_password(store)}: no label store there yet; expected that of a run that waits "
                     "for people (--annotator people)"
                 )
-        yield found.desk
+        yield found.service
     finally:
         found.close()

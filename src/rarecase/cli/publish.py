@@ -140,7 +140,7 @@ def publish_labeling(
     """
     Publish a Space where people label, and the private data set OWNER/NAME-labels that their votes go to.
 
-    What is said of labeling stays until something else is said, also where the Space is published again.
+    Options that are left out keep their stored value where the Space is published again.
 
     Args:
         folder: of a run or a start, for its classes.
@@ -149,10 +149,10 @@ def publish_labeling(
         space_token_env: the environment variable that holds the Space's own token, a fine-grained one.
         visibility: `private`, for members of the organisation, or `protected`: anybody reaches the page, and those
             whom the roles name get in. A new Space is private, and one that is there stays as it is.
-        votes: annotators for each text, 2 where nothing is said.
-        lease: seconds that a text is kept for whoever was given it, 600 where nothing is said.
-        consensus: who decides where votes differ: `adjudication` (a person, where nothing is said), `majority` (a tie
-            goes to a person) or `model` (of how good each annotator is).
+        votes: annotators for each text, by default 2.
+        lease: seconds that a text is reserved for whoever was given it, by default 600.
+        consensus: who decides where votes differ: `adjudication` (a person, the default), `majority` (a tie goes
+            to a person) or `model` (of how good each annotator is).
         calibrate_every: after so many votes of a person, a text of `--qualify` instead; every second of them is for
             that.
         qualify: texts with known labels, which everybody labels first; 70 of 100 have to be right. They go into the
@@ -160,10 +160,10 @@ def publish_labeling(
         dry_run: only show every file and the whole card.
         format: `json` for programs.
     """
-    from rarecase.labeling.store.flags import require_sense
+    from rarecase.labeling.store.settings import check_settings
     from rarecase.publish import labeling
 
-    require_sense(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
+    check_settings(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
     told = {"votes": votes, "lease": lease, "consensus": consensus, "calibrate_every": calibrate_every}
     to = To(repo=repo, dry_run=dry_run, format=format)
     target, send = _begin(to, "space")

@@ -2,7 +2,7 @@
 Labels by people, on the page that `rarecase label serve` shows: texts are put into a label store, and the loop goes on
 by itself once all of them are decided.
 
-The name of a batch follows from what is asked. A run that was killed asks for the same texts, and so finds the labels
+The name of a batch is a hash of what is asked. A run that was killed asks for the same texts, and so finds the labels
 that people have given meanwhile; also where it had read them and not yet stored.
 """
 
@@ -11,7 +11,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,11 @@ from rarecase.core.progress import Progress
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator, labelled
-from rarecase.labeling.store import file_of, opened
+from rarecase.labeling.store.address import address_in
+from rarecase.labeling.store.label_store import LabelStore, open_store
 
 if TYPE_CHECKING:
     from rarecase.labeling.store.state import Decision, Item
-    from rarecase.labeling.store.store import Store
 
 POLL = 1.0  # seconds between two looks at the store
 
@@ -37,11 +37,12 @@ class People(Annotator):
     Puts the rows into a label store, and waits until people have labelled them.
 
     Args:
-        store (`Store`): where people label.
+        store (`LabelStore`): where people label.
         context (`str`): what asks, such as the digest of a run: others that ask for the same texts get labels of
             their own.
         taxonomy (`Taxonomy`): the classes.
         serve (`str`): the command that shows the texts to people.
+        wait (`Callable`): is given the seconds until the next look at the store.
 
     Example:
         >>> annotator = People(store, "run 4f1c", taxonomy, "rarecase label serve --store out/labels.sqlite")
@@ -51,11 +52,19 @@ class People(Annotator):
     suggests = True  # `annotate` is given the learner's guess of each text, which people see after their vote
     leaves_out = True  # what an adjudicator leaves out is not asked for again
 
-    def __init__(self, store: "Store", context: str, taxonomy: Taxonomy, serve: str):
+    def __init__(
+        self,
+        store: LabelStore,
+        context: str,
+        taxonomy: Taxonomy,
+        serve: str,
+        wait: Callable[[float], object] = time.sleep,
+    ):
         self.store = store
         self.context = context
         self.taxonomy = taxonomy
         self.serve = serve
+        self.wait = wait
 
     def annotate(self, dataset: Dataset) -> Dataset:
         """
@@ -69,13 +78,13 @@ class People(Annotator):
                 that were overruled).
         """
         batch = self._put(dataset)
-        found = self._wait(batch, len(dataset))
+        found = self._decided(batch, len(dataset))
         kept = [(item, decision) for item, decision in found if decision.label is not None]
-        place = {id_: row for row, id_ in enumerate(dataset["id"][:])}
-        with self.store.desk.state() as state:
+        row_of = {id_: row for row, id_ in enumerate(dataset["id"][:])}
+        with self.store.service.state() as state:
             aliases = {name: person.alias for name, person in state.people.items()}
         return labelled(
-            arrow.rows(dataset, [place[item.row] for item, _ in kept]),
+            arrow.rows(dataset, [row_of[item.row] for item, _ in kept]),
             [self._index(decision.label) for _, decision in kept],
             self.taxonomy.names,
             annotator=[aliases[decision.person] for _, decision in kept],
@@ -83,33 +92,33 @@ class People(Annotator):
         )
 
     def _put(self, dataset: Dataset) -> str:
-        """Adds the texts to the store, where they are not there yet, and gives the name of the batch."""
-        columns = [name for name in ("id", "text", "suggestion") if name in dataset.column_names]
-        rows = [{"row": row.pop("id"), **row} for row in dataset.select_columns(columns)]
-        asked = sorted((row["row"], row["text"]) for row in rows)
-        name = json.dumps([self.context, self.taxonomy.names, asked])
+        """Adds the texts to the store, where they are not there yet; the name of the batch."""
+        from rarecase.labeling.store.service import Row
+        from rarecase.labeling.store.state import class_infos
+
+        ids, texts = dataset["id"][:], dataset["text"][:]
+        suggestions = dataset["suggestion"][:] if "suggestion" in dataset.column_names else [None] * len(ids)
+        rows = [Row(*row) for row in zip(ids, texts, suggestions, strict=True)]
+        name = json.dumps([self.context, self.taxonomy.names, sorted((row.row, row.text) for row in rows)])
         batch = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
-        about = {
-            category.name: {"definition": category.definition, "example": next(iter(category.examples), "")}
-            for category in self.taxonomy.classes
-        }
-        self.store.desk.add(batch, self.taxonomy.names, rows, about=about)
+        self.store.service.add(batch, self.taxonomy.names, rows, about=class_infos(self.taxonomy))
         return batch
 
-    def _wait(self, batch: str, size: int) -> "list[tuple[Item, Decision]]":
+    def _decided(self, batch: str, size: int) -> "list[tuple[Item, Decision]]":
         """The items with their decisions, once there is one for each."""
-        if found := self.store.desk.take(batch):
+        service = self.store.service
+        if found := service.take(batch):
             return found
         self.store.start_syncing()
         tqdm.write(f"waiting for people to label {size} texts; show them with: {self.serve}", file=sys.stderr)
         with Progress(size, "label") as progress:
             shown = 0
             progress.step("labelled by people")
-            while not (found := self.store.desk.take(batch)):
-                for _ in range(shown, done := len(self.store.desk.decisions(batch))):
+            while not (found := service.take(batch)):
+                for _ in range(shown, done := len(service.decisions(batch))):
                     progress.step("labelled by people")
                 shown = max(shown, done)
-                time.sleep(POLL)
+                self.wait(POLL)
         return found
 
     def _votes(self, item: "Item", aliases: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -125,36 +134,10 @@ class People(Annotator):
 
 @contextmanager
 def people(folder: Path, address: str | None, taxonomy: Taxonomy, context: str) -> Iterator[People]:
-    """
-    People at a label store, which is closed in the end.
-
-    Args:
-        folder (`Path`): of the run or start that asks.
-        address (`str`, *optional*): of the store, by default `labels.sqlite` in the folder.
-        taxonomy (`Taxonomy`): the classes.
-        context (`str`): see `People`.
-
-    Raises:
-        `ConfigError`: where there is no store at this address and none can be made.
-    """
+    """People at a label store, by default that of the folder, which is closed in the end; `context` as in `People`."""
     address = address_in(folder, address)
-    store = opened(address)
+    store = open_store(address)
     try:
         yield People(store, context, taxonomy, f"rarecase label serve --store {shlex.quote(address)}")
     finally:
         store.close()
-
-
-def address_in(folder: Path, given: str | None) -> str:
-    """The address of the label store of a folder: the one given, else `labels.sqlite` in it."""
-    return given or str(folder / "labels.sqlite")
-
-
-def is_same_store(one: str, other: str) -> bool:
-    """Whether two addresses mean one label store."""
-    return _place(one) == _place(other)
-
-
-def _place(address: str) -> str:
-    """One name for all that mean the same store."""
-    return address if "://" in address else str(file_of(address).resolve())

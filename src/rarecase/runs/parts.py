@@ -25,9 +25,10 @@ from rarecase.generate.replay import Replay
 from rarecase.generate.replies import Replies
 from rarecase.labeling.annotator import Annotator
 from rarecase.labeling.gold import gold_annotator
-from rarecase.labeling.people import address_in, is_same_store, people
+from rarecase.labeling.people import people
 from rarecase.labeling.spreadsheet import File
-from rarecase.labeling.store import opened
+from rarecase.labeling.store.address import address_in, is_same_store
+from rarecase.labeling.store.label_store import open_store
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import Encoder
@@ -237,7 +238,7 @@ def with_store(folder: Path, config: RunConfig) -> RunConfig:
 def require_store(config: RunConfig | StartConfig) -> None:
     """Raises `ConfigError` where the label store of the settings cannot be opened."""
     if config.store is not None:
-        opened(config.store).close()
+        open_store(config.store).close()
 
 
 def manifest_of(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str]) -> Manifest:

@@ -1,12 +1,13 @@
 """
 How far people agree: Cohen's κ, Krippendorff's α, agreement on each class, and which classes are taken for which.
 
-Only what people said by themselves counts: no verdict of an adjudicator, no item whose answer is known.
+Only what people answered by themselves counts: no review of an adjudicator, no item whose answer is known.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -14,36 +15,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Agreement:
-    """
-    How far people agree.
+    """How far people agree; None where a measure is not defined: nothing in common, or one class only."""
 
-    Args:
-        items (`int`): items that two or more have labelled.
-        kappa (`float`, *optional*): Cohen's κ (1960); of more than two people the mean over pairs, weighted by the
-            items that the two have in common. None where it is not defined: nothing in common, or one class only.
-        alpha (`float`, *optional*): Krippendorff's α (nominal) over all votes.
-        per_class (`dict[str, float | None]`): of two votes on an item, one of them this class, how often the other is
-            (positive specific agreement; Spitzer and Fleiss, 1974).
-        confusion (`dict[str, dict[str, int]]`): pairs of votes, by both classes; symmetric, pairs that agree once.
-    """
-
-    items: int
-    kappa: float | None
-    alpha: float | None
+    items: int  # that two or more have labelled
+    kappa: float | None  # of more than two people the mean over pairs, weighted by the items they have in common
+    alpha: float | None  # nominal, over all votes
+    # Of two votes on an item, one of them this class, how often the other is (positive specific agreement; Spitzer and
+    # Fleiss, 1974).
     per_class: dict[str, float | None]
-    confusion: dict[str, dict[str, int]]
+    confusion: dict[str, dict[str, int]]  # pairs of votes, by both classes; symmetric, pairs that agree once
 
 
 def agreement(votes: Sequence[Mapping[str, str]], names: Sequence[str]) -> Agreement:
-    """
-    Args:
-        votes (`Sequence[Mapping[str, str]]`): of each item, person → label.
-        names (`Sequence[str]`): the classes, in order.
-
-    Example:
-        >>> agreement([{"ann": "a", "bob": "a"}, {"ann": "b", "bob": "b"}], ["a", "b"]).kappa
-        1.0
-    """
+    """The agreement of votes (of each item, person → label) on these classes."""
     shared = [given for given in votes if len(given) > 1]
     pairs = Counter(
         tuple(sorted(pair, key=names.index)) for given in shared for pair in combinations(given.values(), 2)
@@ -51,39 +35,39 @@ def agreement(votes: Sequence[Mapping[str, str]], names: Sequence[str]) -> Agree
     confusion = {one: {other: pairs[one, other] or pairs[other, one] for other in names} for one in names}
     return Agreement(
         items=len(shared),
-        kappa=_kappa(shared, names),
+        kappa=_kappa(shared),
         alpha=_alpha(shared, names),
         per_class={name: _specific(name, confusion[name]) for name in names},
         confusion=confusion,
     )
 
 
-def _kappa(votes: Sequence[Mapping[str, str]], names: Sequence[str]) -> float | None:
-    """In one pass over the votes: a call of scikit-learn for each pair of fifty people takes a second."""
-    tables: dict[tuple[str, str], np.ndarray] = {}  # by pair of people, shape (classes, classes): one's, other's label
-    place = {name: index for index, name in enumerate(names)}
+def _kappa(votes: Sequence[Mapping[str, str]]) -> float | None:
+    labels: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)  # by pair of people
     for given in votes:
         for one, other in combinations(sorted(given), 2):
-            table = tables.setdefault((one, other), np.zeros((len(names), len(names))))
-            table[place[given[one]], place[given[other]]] += 1
-    found, weights = [], []
-    for table in tables.values():
-        rows, columns, items = table.sum(axis=1), table.sum(axis=0), table.sum()
-        if np.count_nonzero(rows + columns) > 1:  # of one class alone chance is as sure, and κ 0 / 0
-            chance = rows @ columns / items
-            found.append((np.trace(table) - chance) / (items - chance))
-            weights.append(items)
-    return float(np.average(found, weights=weights)) if found else None
+            labels[one, other].append((given[one], given[other]))
+    both = [tuple(pairs) for pairs in labels.values() if len({label for pair in pairs for label in pair}) > 1]
+    if not both:
+        return None
+    return float(np.average([_kappa_of_two(pairs) for pairs in both], weights=[len(pairs) for pairs in both]))
+
+
+@lru_cache(maxsize=10_000)  # a call takes a millisecond, and from one look to the next few pairs of people change
+def _kappa_of_two(pairs: tuple[tuple[str, str], ...]) -> float:
+    from sklearn.metrics import cohen_kappa_score
+
+    return float(cohen_kappa_score(*zip(*pairs, strict=True)))
 
 
 def _alpha(votes: Sequence[Mapping[str, str]], names: Sequence[str]) -> float | None:
     import krippendorff
 
-    place = {name: index for index, name in enumerate(names)}
+    index = {name: i for i, name in enumerate(names)}
     counts = np.zeros((len(votes), len(names)))
     for row, given in zip(counts, votes, strict=True):
         for label in given.values():
-            row[place[label]] += 1
+            row[index[label]] += 1
     if np.count_nonzero(counts.sum(axis=0)) < 2:
         return None
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))

@@ -1,4 +1,4 @@
-"""The labeling page: people sign in, label by key, and settle what they disagree on."""
+"""The labeling page: people sign in, label by key, and review what they disagree on."""
 
 from rarecase.labeling.web.server import launch, serve
 

@@ -5,7 +5,7 @@ page by `textContent` alone: a template would run or lose what is written in the
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,106 +14,93 @@ import gradio as gr
 from fastapi import HTTPException
 
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.store.desk import Answer, Desk
+from rarecase.labeling.store.label_store import LabelStore
 from rarecase.labeling.store.roles import Roles
-from rarecase.labeling.store.state import Item, State
-from rarecase.labeling.store.store import Store
-from rarecase.labeling.web.door import WARNING
-from rarecase.labeling.web.live import Live
+from rarecase.labeling.store.service import LabelService
+from rarecase.labeling.store.state import ClassInfo, Item, State
+from rarecase.labeling.store.transaction import Answer
+from rarecase.labeling.web.access import WARNING
 from rarecase.labeling.web.sign_in import store_id
 
 HERE = Path(__file__).parent
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-MOST = 50  # acts that a page may send at once; it sends fewer
-UNKNOWN = "this was not understood; reload the page"
+MAX_ACTS = 50  # that a page may send at once; it sends fewer
+MAX_AGE = 2.0  # seconds: of the agreement that is shown, however many ask
+NOT_UNDERSTOOD = "this was not understood; reload the page"
+
+Reply = dict[str, Any]  # as JSON to the page
 
 
 @dataclass(frozen=True)
-class Behind:
-    """
-    What is behind the pages.
+class PageContext:
+    """What the pages work with."""
 
-    Args:
-        store (`Store`): the labels.
-        roles (`Roles`): who may do what.
-        who (`Callable`): the name behind a request; what a page says of itself counts for nothing.
-        taxonomy (`Taxonomy`): definitions and examples, where a batch has none of its own.
-    """
-
-    store: Store
+    store: LabelStore
     roles: Roles
-    who: Callable[[Any], str | None]
-    taxonomy: Taxonomy
+    who: Callable[[Any], str | None]  # the name behind a request; what a page says of itself counts for nothing
+    about: Mapping[str, ClassInfo]  # where a batch does not describe its classes
 
 
-def label_page(behind: Behind, live: Live) -> gr.Blocks:
-    """
-    The page on which texts are labelled.
+def label_page(context: PageContext) -> gr.Blocks:
+    """The page on which texts are labelled."""
+    service, store = context.store.service, store_id(context.store.service)
 
-    Args:
-        behind (`Behind`): what it talks to.
-        live (`Live`): the agreement it shows.
-    """
-    desk, store = behind.store.desk, store_id(behind.store.desk)
-
-    def say(data: Any, request: gr.Request) -> dict[str, Any]:
-        """Does what somebody did, in order, and tells what is theirs next; with nothing done, how things stand."""
-        person = _listed(behind.who(request), behind.roles.may_label)
+    def say(data: Any, request: gr.Request) -> Reply:
+        """Does what somebody did, in order, and answers what is theirs next; with nothing done, how things are."""
+        person = _listed(context.who(request), context.roles.may_label)
         acts = [act for act in _list(data, "acts") if isinstance(act, dict)]
-        if len(acts) > MOST:
-            raise HTTPException(413, f"at most {MOST} acts at once")
+        if len(acts) > MAX_ACTS:
+            raise HTTPException(413, f"at most {MAX_ACTS} acts at once")
         if not _is_for(data, me=person, store=store):
             acts = []
-        answers = [(_done(desk, person, act), act) for act in acts]
-        last = answers[-1][0] if answers else desk.queue(person)
-        common = _common(behind, person, last.about) | {"store": store, "declined": last.declined}
-        if not answers:
-            found = live()
-            common |= {"agreement": {"items": found.items, "kappa": found.kappa, "alpha": found.alpha}}
-        told = [{"event": act.get("event"), **_told(answer)} for answer, act in answers]
+        answers = [(_do(service, person, act), act) for act in acts]
+        last = answers[-1][0] if answers else service.queue(person)
         held = _ids(data, "have")  # texts that the page has already
-        queue = [{**row, "text": None} if row["item"] in held else row for row in last.queue]
-        return common | {"told": told, "queue": queue, "progress": last.progress}
+        reply = _common(context, person, last.about) | {
+            "store": store,
+            "declined": last.declined,
+            "told": [{"event": act.get("event"), **_told(answer)} for answer, act in answers],
+            "queue": [{**entry, "text": None} if entry["item"] in held else entry for entry in last.queue],
+            "progress": last.progress,
+        }
+        if not answers:
+            agreed = service.agreement(MAX_AGE)
+            reply["agreement"] = {"items": agreed.items, "kappa": agreed.kappa, "alpha": agreed.alpha}
+        return reply
 
     return _page("Labeling", "label", say)
 
 
-def settle_page(behind: Behind, live: Live) -> gr.Blocks:
-    """
-    The page on which an adjudicator decides what annotators disagree on.
+def review_page(context: PageContext) -> gr.Blocks:
+    """The page on which an adjudicator decides what annotators disagree on."""
+    service = context.store.service
 
-    Args:
-        behind (`Behind`): what it talks to.
-        live (`Live`): the agreement it shows.
-    """
-    desk = behind.store.desk
-
-    def settle(data: Any, request: gr.Request) -> dict[str, Any]:
+    def settle(data: Any, request: gr.Request) -> Reply:
         """Decides an item, where one is named, and shows `now` or the next; none of `later` where there is another."""
-        judge = _listed(behind.who(request), behind.roles.may_settle)
+        reviewer = _listed(context.who(request), context.roles.may_review)
         match data:
-            case {"item": _, "me": str(me)} if me != judge:  # of whoever was signed in when the key was pressed
-                answer = Answer(False, f"{judge} is signed in now")
+            case {"item": _, "me": str(me)} if me != reviewer:  # of whoever was signed in when the key was pressed
+                answer = Answer(False, f"{reviewer} is signed in now")
             case {"item": str(item), "label": (str() | None) as label, "event": str(event)} if UUID.fullmatch(event):
-                answer = desk.settle(judge, item, label, event=event)
+                answer = service.review(reviewer, item, label, event=event)
             case {"item": _}:
-                answer = Answer(False, UNKNOWN)
+                answer = Answer(False, NOT_UNDERSTOOD)
             case _:
                 answer = Answer()
         later, now = _ids(data, "later"), _ids(data, "now")
-        waiting = desk.disputes(judge)
+        waiting = service.to_review(reviewer)
         # What is on the screen stays there; what was put off comes last.
         first = min(waiting, key=lambda item: (item.id in later, item.id not in now), default=None)
-        with desk.state() as state:
-            shown = first and _dispute(first, state)
-            common = _common(behind, judge, state.about_classes())
-        agreement = asdict(live())
+        with service.state() as state:
+            shown = first and _to_review(first, state)
+            common = _common(context, reviewer, state.about_classes())
+        agreement = asdict(service.agreement(MAX_AGE))
         return common | {"told": _told(answer), "dispute": shown, "left": len(waiting), "agreement": agreement}
 
-    return _page("Settling", "settle", settle)
+    return _page("Review", "settle", settle)
 
 
-def _page(title: str, name: str, function: Callable[..., Any]) -> gr.Blocks:
+def _page(title: str, name: str, function: Callable[..., Reply]) -> gr.Blocks:
     html = (HERE / f"{name}.html").read_text(encoding="utf-8").replace("WARNING", WARNING)
     script = "".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("common", name))
     with gr.Blocks(title=title, analytics_enabled=False) as blocks:
@@ -128,37 +115,35 @@ def _page(title: str, name: str, function: Callable[..., Any]) -> gr.Blocks:
 
 
 def _listed(name: str | None, may: Callable[[str], bool]) -> str:
-    """The gate has asked this before; a handler that is reached in another way asks again."""
+    """The middleware has checked this before; a handler that is reached in another way checks again."""
     if name is None or not may(name):
         raise HTTPException(401, "Not authenticated")
     return name
 
 
-def _done(desk: Desk, person: str, act: dict[str, Any]) -> Answer:
-    if not (isinstance(event := act.get("event"), str) and UUID.fullmatch(event)):
-        return replace(desk.queue(person), accepted=False, reason=UNKNOWN)
-    match act:
-        case {"kind": "vote", "item": str(item), "label": str(label), "seconds": int() | float() as seconds}:
-            seconds = float(seconds) if 0 < seconds < 1e9 else 0.0  # JSON has numbers that are none of a clock
-            return desk.vote(person, item, label, seconds=seconds, event=event)
-        case {"kind": "skip", "item": str(item)}:
-            return desk.skip(person, item, event=event)
-        case {"kind": "flag", "item": str(item)}:
-            return desk.flag(person, item, event=event)
-        case {"kind": "comment", "item": str(item), "text": str(text)}:
-            return desk.comment(person, item, text, event=event)
-        case {"kind": "decline", "classes": list(classes)}:
-            return desk.decline(person, classes)
-        case {"kind": "undo", "of": str(of)}:
-            return desk.undo(person, of=of, event=event)
-        case {"kind": "undo"} if "of" not in act:
-            return desk.undo(person, event=event)
-        case _:
-            return replace(desk.queue(person), accepted=False, reason=UNKNOWN)
+def _do(service: LabelService, person: str, act: Mapping[str, Any]) -> Answer:
+    if isinstance(event := act.get("event"), str) and UUID.fullmatch(event):
+        match act:
+            case {"kind": "vote", "item": str(item), "label": str(label), "seconds": int() | float() as seconds}:
+                seconds = float(seconds) if 0 < seconds < 1e9 else 0.0  # JSON has numbers that are none of a clock
+                return service.vote(person, item, label, seconds=seconds, event=event)
+            case {"kind": "skip", "item": str(item)}:
+                return service.skip(person, item, event=event)
+            case {"kind": "flag", "item": str(item)}:
+                return service.flag(person, item, event=event)
+            case {"kind": "comment", "item": str(item), "text": str(text)}:
+                return service.comment(person, item, text, event=event)
+            case {"kind": "decline", "classes": list(classes)}:
+                return service.decline(person, classes)
+            case {"kind": "undo", "of": str(of)}:
+                return service.undo(person, of=of, event=event)
+            case {"kind": "undo"} if "of" not in act:
+                return service.undo(person, event=event)
+    return replace(service.queue(person), accepted=False, reason=NOT_UNDERSTOOD)
 
 
 def _list(data: Any, key: str) -> list[Any]:
-    """What a page says under this key, whatever it says."""
+    """What a page sends under this key, whatever it sends."""
     found = data.get(key) if isinstance(data, dict) else None
     return found if isinstance(found, list) else []
 
@@ -172,36 +157,28 @@ def _is_for(data: Any, **whose: str) -> bool:
     Whether what a page sends is for this person and this store. It may have been opened before somebody else signed
     in, or another store was served at the same address.
     """
-    said = data if isinstance(data, dict) else {}
-    return all(said.get(key) in (None, value) for key, value in whose.items())
+    return not isinstance(data, dict) or all(data.get(key) in (None, value) for key, value in whose.items())
 
 
-def _told(answer: Answer) -> dict[str, Any]:
-    return {
-        "accepted": answer.accepted,
-        "reason": answer.reason,
-        "item": answer.item,
-        "suggestion": answer.suggestion,
-    }
+def _told(answer: Answer) -> Reply:
+    return {name: getattr(answer, name) for name in ("accepted", "reason", "item", "suggestion")}
 
 
-def _common(behind: Behind, person: str, about: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _common(context: PageContext, person: str, about: Mapping[str, ClassInfo]) -> Reply:
     """What both pages are told each time."""
-    classes = behind.taxonomy.classes
-    known = {c.name: {"definition": c.definition, "example": next(iter(c.examples), "")} for c in classes}
     return {
         "me": person,
-        "settles": behind.roles.may_settle(person),
-        "about": {name: said or known.get(name, {}) for name, said in about.items()},
-        "unflushed": behind.store.unflushed(),
-        "trouble": behind.store.trouble.partition(";")[0],  # the way out is that of a command
+        "settles": context.roles.may_review(person),
+        "about": {name: info or context.about.get(name, {}) for name, info in about.items()},
+        "unflushed": context.store.unflushed(),
+        "trouble": context.store.trouble.partition(";")[0],  # the way out is that of a command
     }
 
 
-def _dispute(item: Item, state: State) -> dict[str, Any]:
+def _to_review(item: Item, state: State) -> Reply:
     """
-    Without names, and in an order that says nothing of who gave which vote. The votes on a flagged text are shown once
-    there are enough: else whoever looks here could still label it, and know what others said.
+    Without names, and in an order that tells nothing of who gave which vote. The votes on a flagged text are shown once
+    there are enough: else whoever looks here could still label it, and know the votes of others.
     """
     names = state.names[item.batch]
     votes = item.votes.values() if len(item.votes) >= state.settings.votes else ()

@@ -1,7 +1,6 @@
 """From the address of a store to a page that people label on."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -9,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import gradio as gr
@@ -20,18 +18,18 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from rarecase.core.errors import ConfigError, did_you_mean
+from rarecase.core.errors import ConfigError
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.store.roles import Everybody, Roles, read_roles
-from rarecase.labeling.store.state import Settings
-from rarecase.labeling.store.store import Store, open_store
-from rarecase.labeling.web.gate import HEALTH, SETTLE, Gate, SignIn
-from rarecase.labeling.web.live import Live
-from rarecase.labeling.web.pages import HERE, Behind, label_page, settle_page
+from rarecase.labeling.store.label_store import LabelStore, open_store
+from rarecase.labeling.store.roles import Everybody, Roles, read_roles, roles_text
+from rarecase.labeling.store.settings import FILE, Settings, SpaceFile
+from rarecase.labeling.store.state import class_infos
+from rarecase.labeling.web.access import HEALTH, REVIEW, AccessControl, SignIn
+from rarecase.labeling.web.pages import HERE, PageContext, label_page, review_page
 from rarecase.labeling.web.sign_in import by_name, on_a_space, with_hugging_face
 
 LOCAL = ("127.0.0.1", "localhost")
-SETTINGS, ROLES = "labeling.json", "RARECASE_ROLES"
+ROLES = "RARECASE_ROLES"
 THEME = gr.themes.Default(
     primary_hue="blue",
     font=["system-ui", "sans-serif"],  # those of the machine: none is fetched from elsewhere
@@ -57,63 +55,37 @@ def serve(
         settings (`Settings`): how it is labelled from now on.
         qualify (`Path`, *optional*): a table with the labels of texts that only tell how well people do.
         roles (`Path`, *optional*): a YAML file of who may do what; on a Space the secret RARECASE_ROLES instead.
-            Without one, on one's own machine, everybody labels, and settles what they did not vote on.
+            Without one, on one's own machine, everybody labels, and reviews what they did not vote on.
 
     Raises:
-        `ConfigError`: where nothing can be served so.
-
-    Example:
-        >>> serve("run", settings=Settings(votes=2))
+        `ConfigError`: where something is missing or contradicts the rest.
     """
     _serve(store, host, port, settings, qualify, _roles(roles), Taxonomy.default())
 
 
 def launch(space: Path) -> None:
-    """
-    Serves the page of a Space until it is stopped.
-
-    Args:
-        space (`Path`): the folder of app.py, with labeling.json (`store` and the fields of `Settings`) and, where the
-            classes are not the shipped ones, taxonomy.yaml.
-
-    Example:
-        >>> launch(Path(__file__).parent)
-    """
-    written = json.loads((space / SETTINGS).read_text(encoding="utf-8")) if (space / SETTINGS).is_file() else {}
-    store = written.pop("store", None) or os.environ.get("RARECASE_STORE")
+    """Serves the page of a Space: the folder of app.py, labeling.json and perhaps taxonomy.yaml."""
+    file = SpaceFile.parse((space / FILE).read_bytes()) if (space / FILE).is_file() else SpaceFile({})
+    store = file.store or os.environ.get("RARECASE_STORE")
     if not store:
-        raise ConfigError(f"{SETTINGS} names no store, and RARECASE_STORE is not set; one says where labels are kept")
-    known = [field.name for field in fields(Settings)]
-    for key in written:
-        if key not in known:
-            raise ConfigError(f"{SETTINGS}: unknown setting {key!r}{did_you_mean(key, known)}")
+        raise ConfigError(f"{FILE} names no store, and RARECASE_STORE is not set; set one of them")
     classes = space / "taxonomy.yaml"
     taxonomy = Taxonomy.load(classes) if classes.is_file() else Taxonomy.default()
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
-    _serve(store, "0.0.0.0", port, Settings(**written), None, _roles(None), taxonomy)  # noqa: S104 - as Spaces want it
+    _serve(store, "0.0.0.0", port, file.settings, None, _roles(None), taxonomy)  # noqa: S104 - as Spaces want it
 
 
-def application(store: Store, roles: Roles, taxonomy: Taxonomy) -> FastAPI:
-    """
-    The pages, behind their gate.
-
-    Args:
-        store (`Store`): the labels.
-        roles (`Roles`): who may do what.
-        taxonomy (`Taxonomy`): definitions and examples, where a batch has none of its own.
-
-    Raises:
-        `ConfigError`: on a Space without sign-in.
-    """
-    sign_in = with_hugging_face() if on_a_space() else by_name(store.desk, roles)
-    behind, live = Behind(store, roles, sign_in.who, taxonomy), Live(store.desk)
+def application(store: LabelStore, roles: Roles, taxonomy: Taxonomy) -> FastAPI:
+    """The pages behind their access control; the taxonomy describes classes that a batch does not."""
+    sign_in = with_hugging_face() if on_a_space() else by_name(store.service, roles)
+    context = PageContext(store, roles, sign_in.who, class_infos(taxonomy))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_route(HEALTH, _healthy, methods=["GET", "HEAD"])
-    app.add_route(SETTLE, _with_slash, methods=["GET", "HEAD"])
-    app.add_middleware(Gate, sign_in=sign_in, roles=roles)
-    sign_in.attach(app)  # after the gate, so that the session is read before it
-    _mount(app, settle_page(behind, live), SETTLE, sign_in, roles.may_settle)
-    _mount(app, label_page(behind, live), "/", sign_in, roles.may_label)
+    app.add_route(REVIEW, _with_slash, methods=["GET", "HEAD"])
+    app.add_middleware(AccessControl, sign_in=sign_in, roles=roles)
+    sign_in.attach(app)  # after the access control, so that the session is read before it
+    _mount(app, review_page(context), REVIEW, sign_in, roles.may_review)
+    _mount(app, label_page(context), "/", sign_in, roles.may_label)
     return app
 
 
@@ -150,11 +122,11 @@ def _serve(
     listening = _bound(host, port)
     store = open_store(address)
     try:
-        store.desk.start(settings)
+        store.service.start(settings)
         if qualify:
-            from rarecase.labeling.web.qualify import add_known  # reads tables, for which a Space has nothing
+            from rarecase.labeling.store.known_answers import add_known_answers  # reads tables, which a Space cannot
 
-            add_known(store.desk, qualify, calibrate=settings.calibrate_every > 0)
+            add_known_answers(store.service, qualify, calibrate=settings.calibrate_every > 0)
         app = application(store, roles, taxonomy)
         if host in LOCAL:  # else a page elsewhere whose name is made to lead here could sign in and read
             app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL])
@@ -162,7 +134,7 @@ def _serve(
         print(f"rarecase: the labeling page is at http://{shown}:{listening.getsockname()[1]}", file=sys.stderr)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         store.start_syncing()
-        threading.Thread(target=_tell_trouble, args=(store,), daemon=True).start()
+        threading.Thread(target=_report_trouble, args=(store,), daemon=True).start()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the store is closed, and sends what is left
         with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
             uvicorn.Server(config).run(sockets=[listening])
@@ -171,13 +143,13 @@ def _serve(
         listening.close()
 
 
-def _tell_trouble(store: Store) -> None:
-    """Says on stderr why labels do not reach the Hub, once for each reason, and that they do again."""
-    told = ""
+def _report_trouble(store: LabelStore) -> None:
+    """Prints to stderr why labels do not reach the Hub, once for each reason, and that they do again."""
+    reported = ""
     while True:
-        if (trouble := store.trouble) != told:
+        if (trouble := store.trouble) != reported:
             print(f"rarecase: {trouble or 'labels reach the Hub again'}", file=sys.stderr, flush=True)
-            told = trouble
+            reported = trouble
         time.sleep(0.5)
 
 
@@ -190,22 +162,18 @@ def _bound(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
         listening.listen(2048)
     except OSError as error:
-        raise ConfigError(f"nothing can listen at {host}:{port} ({error.strerror}); take another --port") from None
+        raise ConfigError(f"cannot listen at {host}:{port} ({error.strerror}); choose another --port") from None
     return listening
 
 
 def _roles(path: Path | None) -> Roles:
     if on_a_space():
-        if not (said := os.environ.get(ROLES)):
-            raise ConfigError(f"on a Space the secret {ROLES} says who may label: lists under owners, annotators, …")
-        return read_roles(said, ROLES)
+        if not (secret := os.environ.get(ROLES)):
+            raise ConfigError(f"on a Space the secret {ROLES} lists who may label: names under owners, annotators, …")
+        return read_roles(secret, ROLES)
     if path is None:
         return Everybody()
-    try:
-        return read_roles(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8"
-        raise ConfigError(f"{path}: {reason}; --roles takes a YAML file") from None
+    return read_roles(roles_text(path), f"--roles {path}")
 
 
 async def _healthy(request: Request) -> Response:
@@ -213,4 +181,4 @@ async def _healthy(request: Request) -> Response:
 
 
 async def _with_slash(request: Request) -> Response:
-    return RedirectResponse(f"{SETTLE}/")
+    return RedirectResponse(f"{REVIEW}/")

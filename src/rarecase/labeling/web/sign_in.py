@@ -1,11 +1,13 @@
-"""How one signs in: on a Space with Hugging Face, on one's own machine by name alone."""
+"""Ways to sign in: on a Space with Hugging Face, on one's own machine by name alone."""
 
+import contextlib
 import hashlib
 import logging
 import os
 import secrets
 import time
 import unicodedata
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +19,27 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from rarecase.core.errors import ConfigError
-from rarecase.labeling.store.desk import Desk
-from rarecase.labeling.store.log import shown
+from rarecase.labeling.store.address import without_password
 from rarecase.labeling.store.roles import Roles, is_name
-from rarecase.labeling.web.door import door
-from rarecase.labeling.web.gate import SETTLE, SignIn
+from rarecase.labeling.store.service import LabelService
+from rarecase.labeling.web.access import REVIEW, SignIn, sign_in_page
 
 logger = logging.getLogger(__name__)
 
 ENTER, LEAVE = "/sign-in", "/logout"
-HOLDER = "rarecase.holder"  # of a request: the browser that its name belongs to
+OWNER = "rarecase.owner"  # of a request: the browser that its name belongs to
 YEAR = 365 * 24 * 3600  # seconds; who loses the cookie loses the name
 
 NEEDED = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
 
 
 def on_a_space() -> bool:
-    """Whether this runs on a Space, or would be taken for one."""
+    """Whether this runs on a Space, or Gradio would take it for one."""
     return bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
 
 
 def with_hugging_face() -> SignIn:
-    """
-    The sign-in of a Space, by Gradio's own routes.
-
-    Raises:
-        `ConfigError`: where the Space has no sign-in: Gradio would then take whoever comes for the owner of the token.
-    """
+    """The sign-in of a Space; a `ConfigError` without one, as Gradio then takes everybody for the token's owner."""
     from gradio import oauth, utils
 
     missing = [name for name in NEEDED if getattr(oauth, name) is None]
@@ -60,34 +56,28 @@ def with_hugging_face() -> SignIn:
     )
 
 
-def by_name(desk: Desk, roles: Roles) -> SignIn:
-    """
-    The sign-in of one's own machine: a name belongs to the first browser that took it.
-
-    Args:
-        desk (`Desk`): which remembers that.
-        roles (`Roles`): who is listed.
-    """
+def by_name(service: LabelService, roles: Roles) -> SignIn:
+    """The sign-in of one's own machine: a name belongs to the first browser that claimed it."""
 
     def who(request: Any) -> str | None:
         name, browser = request.session.get("name"), request.session.get("browser")
         if not name or not browser:
             return None
-        if HOLDER not in request.scope:  # the name may have been given free meanwhile; one look for each request
-            request.scope[HOLDER] = desk.browser_of(name)
-        return name if request.scope[HOLDER] == _hashed(browser) else None
+        if OWNER not in request.scope:  # the name may have been released meanwhile; one look for each request
+            request.scope[OWNER] = service.browser_of(name)
+        return name if request.scope[OWNER] == _hashed(browser) else None
 
     async def enter(request: Request) -> Response:
         form = await request.form()
         name = unicodedata.normalize("NFKC", str(form.get("name", ""))).strip()
-        to = f"{SETTLE}/" if request.query_params.get("to") == f"{SETTLE}/" else "/"
+        to = f"{REVIEW}/" if request.query_params.get("to") == f"{REVIEW}/" else "/"
         if not is_name(name):
-            return door(_ask_name(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400)
+            return sign_in_page(_ask_name(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400)
         if not roles.may_label(name):
-            return door(_ask_name(to), f"{name} is not on the list of this page. Whoever runs it can add you.")
+            return sign_in_page(_ask_name(to), f"{name} is not on the list of this page. Its owner can add you.")
         browser = request.session.setdefault("browser", secrets.token_urlsafe(32))
-        if not await run_in_threadpool(desk.bind, name, _hashed(browser)):
-            return door(_ask_name(to), f"{name} signed in with another browser before: take another name.", status=409)
+        if not await run_in_threadpool(service.bind, name, _hashed(browser)):
+            return sign_in_page(_ask_name(to), f"{name} has signed in with another browser: choose another name.", status=409)
         request.session["name"] = name
         return RedirectResponse(to, 303)
 
@@ -100,8 +90,8 @@ def by_name(desk: Desk, roles: Roles) -> SignIn:
         app.add_route(LEAVE, leave, methods=["GET"])
         app.add_middleware(
             SessionMiddleware,
-            secret_key=session_key(desk),
-            session_cookie=f"rarecase-{store_id(desk)}",
+            secret_key=session_key(service),
+            session_cookie=f"rarecase-{store_id(service)}",
             max_age=YEAR,
             same_site="lax",
             https_only=False,
@@ -110,44 +100,40 @@ def by_name(desk: Desk, roles: Roles) -> SignIn:
     return SignIn(who=who, paths=frozenset({ENTER, LEAVE}), attach=attach, form=_ask_name)
 
 
-def store_id(desk: Desk) -> str:
+def store_id(service: LabelService) -> str:
     """
-    By which a browser tells what it keeps of this store from what it keeps of others: its cookies know no ports, and
-    one port serves a store after another. It stays the same for as long as the store is where it is.
+    Tells what a browser keeps of this store from what it keeps of others, as cookies do not depend on the port, and one
+    port serves a store after another; the same as long as the store has the same address.
     """
-    url = sa.make_url(desk.log.url)
-    file = url.database if url.get_backend_name() == "sqlite" else None
-    place = str(Path(file).resolve()) if file else shown(desk.log.url)
-    return hashlib.sha256(place.encode()).hexdigest()[:12]
+    file = _file(service)
+    address = str(Path(file).resolve()) if file else without_password(service.log.url)
+    return _hashed(address)[:12]
 
 
-def session_key(desk: Desk) -> str:
-    """
-    What the cookies are signed with: RARECASE_SESSION_KEY, else a file beside an SQLite store, else new at each start.
-
-    Raises:
-        `ConfigError`: where the file holds no key.
-    """
-    url = sa.make_url(desk.log.url)
+def session_key(service: LabelService) -> str:
+    """What signs the cookies: RARECASE_SESSION_KEY, else a file beside an SQLite store, else new at each start."""
     if given := os.environ.get("RARECASE_SESSION_KEY"):
         return given
-    if url.get_backend_name() != "sqlite" or not url.database:
-        logger.warning("RARECASE_SESSION_KEY is not set: after a restart nobody is signed in, and names stay taken")
+    if not (file := _file(service)):
+        logger.warning("RARECASE_SESSION_KEY is not set: after a restart nobody is signed in, and names stay claimed")
         return secrets.token_urlsafe(32)
-    path = Path(f"{url.database}.key")
-    try:
-        with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(secrets.token_urlsafe(32))
-    except FileExistsError:
-        pass
+    path = Path(f"{file}.key")
+    with contextlib.suppress(FileExistsError), open(path, "x", opener=partial(os.open, mode=0o600)) as new:
+        new.write(secrets.token_urlsafe(32))
     key = path.read_text(encoding="utf-8")
     if len(key) < 32:
-        raise ConfigError(f"{path}: no key that cookies could be signed with; delete the file, and all sign in anew")
+        raise ConfigError(f"{path}: too short a key to sign cookies; delete the file, and all sign in again")
     return key
 
 
-def _hashed(browser: str) -> str:
-    return hashlib.sha256(browser.encode()).hexdigest()
+def _file(service: LabelService) -> str | None:
+    """The file of an SQLite store."""
+    url = sa.make_url(service.log.url)
+    return url.database if url.get_backend_name() == "sqlite" else None
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _of_hugging_face(request: Any) -> str | None:

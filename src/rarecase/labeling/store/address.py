@@ -1,0 +1,40 @@
+"""The address of a label store: a file, a folder, a database URL or a data set repository of the Hub."""
+
+from pathlib import Path
+
+
+def file_of(address: str) -> Path:
+    """The file of a store whose address is no URL: of a folder, such as that of a run, `labels.sqlite` in it."""
+    path = Path(address)
+    return path / "labels.sqlite" if path.is_dir() else path
+
+
+def address_in(folder: Path, given: str | None) -> str:
+    """The address of the label store of a folder: the one given, else `labels.sqlite` in it."""
+    return given or str(folder / "labels.sqlite")
+
+
+def is_same_store(one: str, other: str) -> bool:
+    """Whether two addresses mean one label store."""
+    return one == other if "://" in one + other else file_of(one).resolve() == file_of(other).resolve()
+
+
+def database_url(address: str) -> str:
+    """The address as SQLAlchemy takes it, such as `postgresql+psycopg://label@db/rarecase`."""
+    scheme, found, rest = address.partition("://")
+    if not found:
+        return f"sqlite:///{file_of(address)}"
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else address
+
+
+def without_password(address: str) -> str:
+    """The address as it may be shown: without the password that it may contain."""
+    if "://" not in address:
+        return address
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(address).render_as_string(hide_password=True).partition("?")[0]
+    except ArgumentError:
+        return address.partition("://")[0] + "://…"

@@ -1,0 +1,148 @@
+"""A label store by its address: a database, or a data set repository of the Hub with a database before it."""
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rarecase.core.errors import ConfigError, DataError, HubError, RarecaseError
+
+if TYPE_CHECKING:
+    from rarecase.labeling.store.service import LabelService
+    from rarecase.labeling.store.sync import EventFiles
+
+EVERY = 30.0  # seconds between two synchronisations with the Hub, which takes 128 commits an hour to one repository
+MAX_EVERY = 60.0  # seconds, while they fail
+MAX_JOIN = 20.0  # seconds to wait at the end for one that is under way
+
+
+class LabelStore:
+    """
+    Where labels by people are kept.
+
+    Args:
+        service (`LabelService`): who gets what, and what was decided.
+        files (`EventFiles`): of the service's log.
+        repo_id (`str`, *optional*): the data set repository that the log is shared through.
+        push (`Callable`, *optional*): instead of `rarecase.hub.commit.push`.
+
+    Attributes:
+        trouble (`str`): why the last synchronisation in the background failed, in one line; empty where it did not.
+    """
+
+    def __init__(
+        self,
+        service: "LabelService",
+        files: "EventFiles",
+        repo_id: str | None = None,
+        push: Callable[..., object] | None = None,
+    ):
+        self.service = service
+        self.files = files
+        self.trouble = ""
+        self._repo_id = repo_id
+        self._push = push
+        self._syncing = threading.Lock()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def sync(self) -> None:
+        """Uploads what is new and reads what others wrote, see `repository.exchange`; not for a database."""
+        if self._repo_id:
+            from rarecase.labeling.store.repository import exchange  # slow to import
+
+            with self._syncing:
+                exchange(self._repo_id, self.files, self._push)
+
+    def start_syncing(self) -> None:
+        """Synchronises in the background until the store is closed; not for a database."""
+        if self._repo_id and not self._thread:
+            self._thread = threading.Thread(target=self.keep_syncing, args=(self._closed.wait,), daemon=True)
+            self._thread.start()
+
+    def keep_syncing(self, wait: Callable[[float], bool]) -> None:
+        """Synchronises, whatever fails, until `wait`, which is given the seconds to wait, returns True."""
+        failures = 0
+        while True:
+            try:
+                self.sync()
+                self.trouble, failures = "", 0
+            except Exception as error:  # whatever it is, the next attempt may succeed, and people label meanwhile
+                self.trouble = str(error) if isinstance(error, RarecaseError) else type(error).__name__
+                failures += 1
+            if wait(min(2.0 ** min(failures, 6), MAX_EVERY) if failures else EVERY):
+                return
+
+    def unflushed(self) -> int:
+        """How many votes and reviews would be lost with this machine's disk."""
+        return self.files.unflushed() if self._repo_id else 0
+
+    def close(self) -> None:
+        """Uploads what is left, if the Hub answers, and closes the log."""
+        self._closed.set()
+        if self._thread:
+            self._thread.join(MAX_JOIN)
+        if self._repo_id and not self.trouble and self.files.pending():
+            with contextlib.suppress(RarecaseError):  # it stays in the log here, and goes the next time
+                self.sync()
+        self.service.log.close()
+
+
+def open_store(address: str, push: Callable[..., object] | None = None) -> LabelStore:
+    """
+    Opens a label store.
+
+    One on the Hub has its log in the folder that the environment variable RARECASE_STORE names, else under `HF_HOME`;
+    what the Hub has of it is fetched first.
+
+    Args:
+        address (`str`): a file or folder, `sqlite:///…`, `postgresql://…`, or `hf://datasets/OWNER/NAME`.
+        push (`Callable`, *optional*): instead of `rarecase.hub.commit.push`.
+
+    Raises:
+        `ConfigError`: where nothing can be opened there, or a package is not installed.
+        `HubError`: where the Hub does not answer, and nothing of the store is known here.
+
+    Example:
+        >>> open_store("run").service.queue("ann").progress["left"]
+        20
+    """
+    try:
+        from rarecase.labeling.store.events import EventLog
+        from rarecase.labeling.store.service import LabelService
+        from rarecase.labeling.store.sync import EventFiles
+    except ModuleNotFoundError as error:
+        # Without the address: a password may stand in it, and what would take that out is what is missing.
+        raise ConfigError(f"--store needs {error.name}, which is not installed; pip install 'rarecase[app]'") from None
+
+    repo_id = None
+    if address.startswith("hf://"):
+        match = re.fullmatch(r"hf://datasets/([\w.-]+/[\w.-]+)", address)
+        if not match:
+            raise ConfigError(f"--store {address}: expected hf://datasets/OWNER/NAME, a file, or postgresql://…")
+        repo_id, address = match[1], str(_local_log(match[1]))
+    service = LabelService(EventLog(address))
+    store = LabelStore(service, EventFiles(service), repo_id, push)
+    try:
+        store.sync()
+    except HubError as error:
+        if not store.files.has_events():
+            service.log.close()
+            raise
+        store.trouble = str(error)
+    return store
+
+
+def _local_log(repo_id: str) -> Path:
+    from huggingface_hub import constants
+
+    home = os.environ.get("RARECASE_STORE")
+    path = Path(home or Path(constants.HF_HOME, "rarecase", "labels"), f"{repo_id.replace('/', '--')}.sqlite")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path.parent}: cannot be written ({error.strerror}); name another RARECASE_STORE") from None
+    return path

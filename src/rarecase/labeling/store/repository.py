@@ -1,0 +1,82 @@
+"""A label store's files to and from its private data set repository on the Hub; `sync.py` says what they hold."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rarecase.core.errors import ConfigError
+from rarecase.hub import commit
+from rarecase.hub.commit import Files, Place, Standing, look, persistently
+from rarecase.hub.errors import answers
+
+if TYPE_CHECKING:
+    from rarecase.labeling.store.sync import EventFiles
+
+CARD = """---
+viewer: false
+tags: [rarecase, not-for-all-audiences]
+---
+
+# Labels by people
+
+> **Content warning.** The texts that were given out to be labelled stand in here, and some are hard to read.
+
+What a labeling page of the software rarecase is given, and what it brings back: texts under `queue/`, and under
+`events/` who said what of them. Keep this repository private: it holds texts, and the names of who labelled them.
+
+Files are added and never rewritten. Do not edit them; the page and the run read them as they are.
+"""
+
+
+def exchange(repo_id: str, files: "EventFiles", push: Callable[..., object] | None = None) -> None:
+    """
+    Uploads what is new in a log, then reads what others have uploaded.
+
+    Args:
+        repo_id (`str`): of the data set, which is made, private, where there is none yet and something to upload.
+        files (`EventFiles`): of the log.
+        push (`Callable`, *optional*): instead of `rarecase.hub.commit.push`.
+
+    Raises:
+        `ConfigError`: where the repository is public; nothing is uploaded then.
+        `HubError`: where the Hub refuses or does not answer, after a few attempts.
+        `DataError`: where a file there is not what rarecase wrote; what is new here has been uploaded all the same.
+    """
+    standing = look(Place(kind="dataset", repo_id=repo_id))
+    require_private(standing)
+    if new := files.to_upload():
+        folders = sorted({path.split("/")[0] for path in new})
+        wanted = {"README.md": CARD.encode(), **new}
+        (push or commit.push)(standing.place, lambda now: _missing(now, wanted), f"Add {', '.join(folders)}")
+        files.mark_uploaded(new)
+    if unread := files.unread(standing.files):
+        files.read(contents(standing, unread))
+
+
+def require_private(standing: Standing) -> None:
+    """Stops with a `ConfigError` before a text or a name reaches a repository that everybody sees."""
+    if not standing.private:
+        raise ConfigError(
+            f"{standing.place.repo_id} is public, and labeling is about texts and names; make it private, or name "
+            "another one"
+        )
+
+
+def contents(standing: Standing, paths: Iterable[str]) -> dict[str, bytes]:
+    """Downloads files of a repository, several at once; raises a `HubError` after a few attempts."""
+
+    def content(path: str) -> bytes:
+        found: Path = persistently(lambda: standing.read(path))
+        return found.read_bytes()
+
+    with answers(standing.place.repo_id), ThreadPoolExecutor(8) as pool:  # after a restart it is hundreds of files
+        return dict(zip(paths, pool.map(content, paths), strict=True))
+
+
+def _missing(standing: Standing, files: Mapping[str, bytes]) -> Files:
+    """
+    The files that the repository does not have. One that is there came from here, since no two have one name, and is
+    not written again, whatever got lost in between.
+    """
+    return {path: content for path, content in files.items() if path not in standing.files}

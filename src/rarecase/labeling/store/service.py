@@ -1,0 +1,311 @@
+"""
+The label service: who gets which text, and which votes count. All labels by people come about here.
+
+Every call that writes is a transaction of the event log: it reads what has happened meanwhile, decides, and appends. A
+server that is killed loses nothing that was answered, and two servers at one store do not get in each other's way.
+"""
+
+import hashlib
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from rarecase.labeling.store.agreement import Agreement, agreement
+from rarecase.labeling.store.consensus import Decisions
+from rarecase.labeling.store.events import Event, EventLog
+from rarecase.labeling.store.settings import Settings
+from rarecase.labeling.store.state import ClassInfo, Decision, Item, State
+from rarecase.labeling.store.transaction import Answer, GroupCommit, Transaction
+
+MAX_COMMENT = 2_000  # characters
+NO_CLASS = "there is no such class"
+NOT_YOURS = "this text is not yours"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A text to put into a store; `row` is its id in the table it comes from, `known` its answer where there is one."""
+
+    row: str
+    text: str
+    suggestion: str | None = None
+    known: str | None = None
+
+
+class LabelService:
+    """
+    Where people ask for texts and hand in labels.
+
+    Example:
+        >>> service = LabelService(EventLog("labels.sqlite"))
+        >>> service.add("4f1c", ["harmful", "not-harmful"], [Row("p1", "…")])
+        >>> service.start(Settings(votes=1))
+        >>> item = service.queue("ann").queue[0]["item"]
+        >>> service.vote("ann", item, "harmful", seconds=3.0).accepted
+        True
+        >>> service.decisions("4f1c")[0].label
+        'harmful'
+    """
+
+    def __init__(self, log: EventLog):
+        self.log = log
+        self._commits = GroupCommit(log, on_rollback=self._reset)
+        self._reset()
+        # Whoever only reads has a state of their own, of what is committed: no transaction has to end for them.
+        self._read = Decisions(State())
+        self._reading = threading.RLock()
+        self._read_at = 0.0
+        self._computing = threading.Lock()
+        self._agreement, self._agreement_of, self._agreement_at = agreement([], []), 0, -math.inf
+
+    def _reset(self) -> None:
+        """The state may hold what was never committed."""
+        self._decisions = Decisions(State())
+
+    @contextmanager
+    def state(self) -> Iterator[State]:
+        """Everything that is in the log now, to be read while the block lasts; no transaction waits for it."""
+        asked = time.monotonic()
+        with self._reading:
+            state = self._read.state
+            if self._read_at <= asked:  # else another thread has read the log while this one waited
+                begun = time.monotonic()
+                state.apply(self.log.since(state.seq))
+                self._read_at = begun
+            yield state
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Locks the log, and commits what was appended when the block ends."""
+        with self._commits.writer() as writer:
+            state = self._decisions.state
+            yield Transaction(writer, state.apply(writer.since(state.seq)), self._decisions)
+
+    # What the loop does.
+
+    def add(
+        self,
+        batch: str,
+        names: Sequence[str],
+        rows: Sequence[Row],
+        use: Literal["work", "qualify", "calibrate"] = "work",
+        about: Mapping[str, ClassInfo] | None = None,
+    ) -> None:
+        """Puts texts of these classes into the store, as a batch; what is there already stays as it is."""
+        with self.transaction() as transaction:
+            events = []
+            if batch not in transaction.state.names:
+                events.append(Event("batch", data={"batch": batch, "names": list(names), "about": dict(about or {})}))
+            for row in rows:
+                text, cleaned = clean(row.text)
+                data = {name: value for name, value in asdict(row).items() if value is not None}
+                data |= {"batch": batch, "use": use, "text": text, "cleaned": cleaned}
+                events.append(Event("item", item_id(batch, row.row), data=data))
+            transaction.extend(event for event in events if event.item not in transaction.state.items)
+
+    def take(self, batch: str) -> list[tuple[Item, Decision]] | None:
+        """The labels of a batch in the order it was asked, once all are decided; nothing changes them afterwards."""
+        with self.state() as state:  # so that whoever waits for people locks nothing
+            if len(self._read.of(batch)) < max(len(state.of_batch(batch)), 1):
+                return None
+        with self.transaction() as transaction:
+            items, found = transaction.state.of_batch(batch), transaction.decisions.of(batch)
+            if len(found) < len(items):
+                return None
+            if batch not in transaction.state.taken:
+                transaction.append("taken", batch=batch, decisions=dict(found))
+            return [(item, found[item.id]) for item in items]
+
+    def decisions(self, batch: str) -> list[Decision]:
+        """What is decided of a batch so far, in the order it was asked."""
+        with self.state() as state:
+            found = self._read.of(batch)
+            return [found[item.id] for item in state.of_batch(batch) if item.id in found]
+
+    # What the server does.
+
+    def start(self, settings: Settings) -> None:
+        """Labels by these settings from now on, and reads all that has happened, so that nobody waits for it."""
+        with self.transaction() as transaction:
+            if settings != transaction.state.settings:
+                transaction.append("settings", **asdict(settings))
+        with self.state():
+            pass
+
+    def bind(self, name: str, browser: str) -> bool:
+        """Whether a name is this browser's (a hash of its secret), which claims it where it is free."""
+        with self.transaction() as transaction:
+            if transaction.state.person(name).browser is None:
+                transaction.append("bind", None, name, browser=browser)
+            return transaction.state.person(name).browser == browser
+
+    def browser_of(self, name: str) -> str | None:
+        """The browser that has claimed a name, see `bind`; None where it is free."""
+        with self.state() as state:
+            return state.person(name).browser
+
+    def forget(self, name: str) -> bool:
+        """Releases a name so that another browser can claim it; False where it was free."""
+        with self.transaction() as transaction:
+            if transaction.state.person(name).browser is None:
+                return False
+            transaction.append("forget", None, name)
+            return True
+
+    def agreement(self, max_age: float = 0.0) -> Agreement:
+        """How far people agree on all that was ever to be labelled here; as of so many seconds ago at most."""
+        with self._computing:
+            now = time.monotonic()
+            if now - self._agreement_at < max_age:
+                return self._agreement
+            with self.state() as state:
+                items = [item for item in state.items.values() if item.use == "work"]
+                votes = [{vote.person: vote.label for vote in item.votes.values()} for item in items]
+                seq, names = state.seq, state.classes()
+            if seq != self._agreement_of:
+                self._agreement = agreement(votes, names)
+            self._agreement_of, self._agreement_at = seq, now
+            return self._agreement
+
+    # What people do.
+
+    def queue(self, person: str) -> Answer:
+        """The next items of this person, which are reserved for them; a page asks this by itself."""
+        with self.transaction() as transaction:
+            return transaction.answer(person, idle=True)
+
+    def vote(self, person: str, item: str, label: str, *, seconds: float = 0.0, event: str = "") -> Answer:
+        """
+        Labels an item; the vote is in the log once this returns.
+
+        Args:
+            person (`str`): who, known to the server and not named by the page.
+            item (`str`): one that was reserved for them.
+            label (`str`): the name of a class.
+            seconds (`float`): how long it was on the screen.
+            event (`str`, *optional*): the id of this vote, at most 36 letters, digits and dashes: sent again, it is
+                still one vote.
+        """
+        with self.transaction() as transaction:
+            state, now = transaction.state, transaction.now
+            refusal = transaction.refusal(event, "vote", person, item, label=label)
+            if refusal is None:
+                found = state.items[item]
+                if label not in state.names[found.batch]:
+                    refusal = NO_CLASS
+                elif found.known is None and not found.has_room(state.settings.votes, now, person):
+                    refusal = "your reservation expired, and others have labelled this text"
+                else:
+                    # It cannot have been on the screen for longer than since it was reserved.
+                    limit = now - found.first_reserved.get(person, now - state.settings.lease)
+                    seconds = round(min(seconds, limit), 2) if seconds > 0 else 0.0
+                    seen = item in state.person(person).shown
+                    transaction.append("vote", item, person, event, label=label, seconds=seconds, seen=seen)
+            suggestion = None if refusal else state.items[item].suggestion
+            return transaction.answer(person, refusal, item=item, suggestion=suggestion)
+
+    def skip(self, person: str, item: str, *, event: str = "") -> Answer:
+        """Moves an item to the end of the person's own queue."""
+        return self._mark("skip", person, item, event)
+
+    def flag(self, person: str, item: str, *, event: str = "") -> Answer:
+        """Marks a text as wrong in some way: an adjudicator decides, and may leave it out."""
+        return self._mark("flag", person, item, event)
+
+    def _mark(self, kind: Literal["skip", "flag"], person: str, item: str, event: str) -> Answer:
+        with self.transaction() as transaction:
+            refusal = transaction.refusal(event, kind, person, item)
+            if refusal is None:
+                transaction.append(kind, item, person, event)
+            return transaction.answer(person, refusal, item=item)
+
+    def comment(self, person: str, item: str, text: str, *, event: str = "") -> Answer:
+        """Writes to the adjudicator about an item, which stays where it is."""
+        with self.transaction() as transaction:
+            found = transaction.state.items.get(item)
+            refusal = transaction.refusal_of_repeat(event, "comment", person, item)
+            if refusal is None and (found is None or not transaction.is_reserved(found, person)):
+                refusal = NOT_YOURS
+            if refusal is None:
+                text, cleaned = clean(text[:MAX_COMMENT])
+                transaction.append("comment", item, person, event, text=text, cleaned=cleaned)
+            return transaction.answer(person, refusal, item=item)
+
+    def decline(self, person: str, classes: Sequence[str]) -> Answer:
+        """Sets the classes the person would rather not see: what a model takes for one of them goes to others."""
+        with self.transaction() as transaction:
+            known = [name for name in transaction.state.classes() if name in classes]
+            transaction.append("decline", None, person, classes=known)
+            return transaction.answer(person)
+
+    def undo(self, person: str, *, of: str = "", event: str = "") -> Answer:
+        """
+        Undoes the last vote, skip or flag of this person; called again, the one before it.
+
+        Args:
+            person (`str`): who.
+            of (`str`, *optional*): the id of the act that is meant: where that is not the last, nothing happens.
+            event (`str`, *optional*): the id of the undo itself, as of a vote.
+        """
+        with self.transaction() as transaction:
+            acts = transaction.state.person(person).acts
+            meant = {"event": of} if of else {}
+            refusal = transaction.refusal_of_repeat(event, "undo", person, **meant)
+            if refusal is None and not acts:
+                refusal = "there is nothing to undo"
+            elif refusal is None and of not in ("", acts[-1][1]):
+                refusal = "the answer that you want to undo was not counted, or is not your last one"
+            if refusal is not None:
+                return transaction.answer(person, refusal)
+            _, last, item = acts[-1]
+            refusal = _refusal_to_undo(transaction.state, person, transaction.state.items[item])
+            if refusal is None:
+                transaction.append("undo", item, person, event, event=last)
+            return transaction.answer(person, refusal, item=item)
+
+    # What adjudicators do.
+
+    def to_review(self, reviewer: str) -> list[Item]:
+        """The items that are flagged or whose votes differ, without those that the reviewer has voted on."""
+        with self.state() as state:
+            return [item for item in state.work() if self._read.needs_review(item) and reviewer not in item.votes]
+
+    def review(self, reviewer: str, item: str, label: str | None, *, event: str = "") -> Answer:
+        """Decides one of the items of `to_review`; None leaves it out."""
+        with self.transaction() as transaction:
+            found = transaction.state.items.get(item)
+            refusal = transaction.refusal_of_repeat(event, "settle", reviewer, item, label=label)
+            if refusal is not None:
+                return Answer(not refusal, refusal, item)
+            if found is None or not transaction.decisions.needs_review(found) or reviewer in found.votes:
+                return Answer(False, "this text does not wait for your review", item)
+            if label is not None and label not in transaction.state.names[found.batch]:
+                return Answer(False, NO_CLASS, item)
+            transaction.append("settle", item, reviewer, event, label=label)
+            return Answer(item=item)
+
+
+def _refusal_to_undo(state: State, person: str, item: Item) -> str | None:
+    if item.batch in state.taken or item.reviewed:
+        return "your last label is in use already"
+    if item.use == "qualify" and all(person in {*c.votes, *c.flags} for c in state.checks("qualify")):
+        return "the qualification round is over"
+    return None
+
+
+def item_id(batch: str, row: str) -> str:
+    """The id of an item in the store: it tells nothing of the row's own, which may be a post."""
+    return hashlib.blake2b(f"{batch}\0{row}".encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def clean(text: str) -> tuple[str, dict[str, int]]:
+    """A text as it can be stored and sent, and how many NULs were removed and lone surrogates replaced."""
+    found = {"nul": text.count("\0"), "surrogates": sum("\ud800" <= sign <= "\udfff" for sign in text)}
+    if not any(found.values()):
+        return text, {}
+    kept = "".join("�" if "\ud800" <= sign <= "\udfff" else sign for sign in text if sign != "\0")
+    return kept, {name: count for name, count in found.items() if count}
