@@ -33,7 +33,7 @@ os.environ |= {**client.SETTINGS, "HF_ENDPOINT": f"http://127.0.0.1:{PORT.getsoc
 
 ENVIRONMENT = dict(os.environ)
 # What takes longest of all begins first: at the end of `make test`, one core would wait for the other.
-LONGEST = ("test_readme.py", "test_resume.py", "web/test_run.py", "web/test_page.py", "test_text_only.py")
+LONGEST = ("test_readme.py", "test_resume.py", "web/test_run.py", "web/test_answers.py", "test_text_only.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Label stores of the shipped sample and who labels them: servers, and people without a browser."""
+"""Label stores of the shipped sample and who labels them: servers, people in a browser, and people without one."""
 
 import contextlib
 import json
@@ -12,9 +12,10 @@ import threading
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -23,19 +24,19 @@ import uvicorn
 from hub_server.server import bound
 
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.store.desk import Desk
-from rarecase.labeling.store.log import Log
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.known_answers import add_known_answers
+from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.roles import Everybody
-from rarecase.labeling.store.state import Settings
-from rarecase.labeling.store.store import open_store
-from rarecase.labeling.web.qualify import add_known
+from rarecase.labeling.store.service import LabelService, Row
+from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.web.server import application
 
 SERVE = """
 import sys, json
 from pathlib import Path
 from rarecase.labeling.web import serve
-from rarecase.labeling.store.state import Settings
+from rarecase.labeling.store.settings import Settings
 said = json.loads(sys.argv[1])
 paths = {name: said[name] and Path(said[name]) for name in ("qualify", "roles")}
 serve(said["store"], port=said["port"], settings=Settings(**said["settings"]), **paths)
@@ -47,7 +48,12 @@ from rarecase.labeling.web import launch
 launch(Path(sys.argv[1]))
 """
 NAMES = small.NAMES
-TWO_VOTES = Settings(votes=2)
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+PATIENCE = 120_000  # milliseconds that a page is waited for, on a machine that is busy with something else
+# Each key that goes down, and the text that was on the screen then.
+WATCH = """window.PRESSED = []; addEventListener('keydown',
+  e => PRESSED.push([e.key, document.querySelector('#post')?.dataset.item ?? null]), true);"""
+ONE_VOTE, TWO_VOTES = Settings(votes=1), Settings(votes=2)
 
 
 def posts(count: int) -> list[str]:
@@ -55,23 +61,29 @@ def posts(count: int) -> list[str]:
     return small.table("pool")["text"][:count]
 
 
-def desk(store: Path | str) -> Desk:
-    """The desk of a store, in this process."""
-    return Desk(Log(str(store)))
+def service(store: Path | str, clock: Callable[[], float] = time.time) -> LabelService:
+    """The service of a store, in this process."""
+    return LabelService(EventLog(str(store), clock=clock))
 
 
 def fill(store: Path | str, texts: Sequence[str], names: Sequence[str] = NAMES, **said: Any) -> None:
     """Puts texts into a store."""
-    desk(store).add("b1", names, [{"row": f"r{i}", "text": text, **said} for i, text in enumerate(texts)])
+    service(store).add("b1", names, [Row(f"r{i}", text, **said) for i, text in enumerate(texts)])
 
 
 @contextlib.contextmanager
-def running(store: Path | str, settings: Settings = TWO_VOTES, qualify: Path | None = None) -> Iterator[str]:
+def running(
+    store: Path | str,
+    settings: Settings = TWO_VOTES,
+    qualify: Path | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[str]:
     """The address of the page while it is served by a thread of this process, which takes no time to start."""
     listening, served = bound(), open_store(str(store))
-    served.desk.start(settings)
+    served.service.log.clock = clock
+    served.service.start(settings)
     if qualify:
-        add_known(served.desk, qualify, calibrate=settings.calibrate_every > 0)
+        add_known_answers(served.service, qualify, calibrate=settings.calibrate_every > 0)
     app = application(served, Everybody(), Taxonomy.default())
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -186,3 +198,99 @@ def act(kind: str, **more: Any) -> dict[str, Any]:
 def vote(item: str, label: str) -> dict[str, Any]:
     """A vote as the page makes one."""
     return act("vote", item=item, label=label, seconds=1.5)
+
+
+def item(page):
+    """The text on the page."""
+    return page.locator("#post").get_attribute("data-item")
+
+
+def press(page, key):
+    """Presses a key, and waits until the text that it is about is gone."""
+    page.locator("#post[data-item]").wait_for()
+    before = item(page)
+    page.keyboard.press(key)
+    page.wait_for_function("before => document.querySelector('#post').dataset.item !== before", arg=before)
+    return before
+
+
+def told(page, text):
+    """Waits until the page says this."""
+    page.locator("#told", has_text=text).wait_for()
+
+
+def keep_told(page):
+    """Keeps all that is told from now on: an answer of the server may take its place within milliseconds."""
+    page.evaluate(
+        "window.TOLD = []; const told = document.querySelector('#told');"
+        "new MutationObserver(() => TOLD.push(told.textContent)).observe("
+        "told, {childList: true, characterData: true, subtree: true})"
+    )
+
+
+def was_told(page, text):
+    """Waits until the page has said this since `keep_told`."""
+    page.wait_for_function("text => TOLD.some(line => line.includes(text))", arg=text)
+
+
+def saved(page):
+    """Waits until the server has every answer."""
+    page.wait_for_function("document.querySelector('#unflushed').textContent === '0'")
+
+
+def votes(server):
+    """Of each item that has any, who said what."""
+    with server.service.state() as state:
+        return {i.id: {v.person: v.label for v in i.votes.values()} for i in state.items.values() if i.votes}
+
+
+def shown_kappa(page, wanted):
+    """Waits until the page shows this agreement."""
+    page.wait_for_function("wanted => document.querySelector('#kappa').textContent === wanted", arg=wanted)
+
+
+def as_other(page, server, name):
+    """Signs somebody in with another tab of the same browser."""
+    page.context.request.get(f"{server.url}/logout")
+    page.context.request.post(f"{server.url}/sign-in", form={"name": name})
+
+
+def look(page):
+    """Lets the page see at once how things stand."""
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+
+@contextlib.contextmanager
+def signed_in(browser, url, name, to="/", **options):
+    """The page in a browser of its own; at the end it has asked nobody else for anything, nor complained."""
+    context = browser.new_context(viewport=SIZES["desktop"], **options)
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(WATCH)
+    page = context.new_page()
+    wrong = []
+    page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else wrong.append(r.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(url + to, wait_until="domcontentloaded")
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Sign in").click()
+    yield page
+    assert page.evaluate("window.RAN") is None
+    assert wrong == []
+    context.close()
+
+
+@contextlib.contextmanager
+def labeling(browser, server, name="ann", **options):
+    """The page of somebody who has a text on it."""
+    with signed_in(browser, server.url, name, **options) as page:
+        page.locator("#post[data-item]").wait_for()
+        yield page
+
+
+@contextlib.contextmanager
+def served(tmp_path, texts, names=NAMES, settings=ONE_VOTE, clock=time.time, **row):
+    """A page that shows these texts, and the service of its store."""
+    store = tmp_path / "labels.sqlite"
+    fill(store, texts, names, **row)
+    with running(store, settings, clock=clock) as url:
+        yield SimpleNamespace(url=url, service=service(store, clock))

@@ -23,8 +23,8 @@ from labelers import Client, act, vote
 from marked import MARK, NAMES, TYPED, left_in, traces
 from planted import ASIDE, Step, World, ends, fault, prepared, require, run, start
 
-from rarecase.labeling.store.desk import Desk
-from rarecase.labeling.store.log import Log
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.service import LabelService
 
 TEXT = marked.marked(TYPED)  # what somebody types
 ON_HUB = "hf://datasets/acme/hub-labels"
@@ -38,17 +38,17 @@ def waits(store: str) -> Callable[[World], bool]:
     def waiting(world: World) -> bool:
         if not (world.root / store).exists():
             return False
-        with opened(world.root / store) as desk, desk.state() as state:
+        with opened(world.root / store) as service, service.state() as state:
             return any(True for _ in state.work())
 
     return waiting
 
 
 @contextlib.contextmanager
-def opened(store: Path) -> Iterator[Desk]:
-    desk = Desk(Log(str(store)))
-    yield desk
-    desk.log.close()
+def opened(store: Path) -> Iterator[LabelService]:
+    service = LabelService(EventLog(str(store)))
+    yield service
+    service.log.close()
 
 
 def people(store: str, leave_out: bool = False) -> Callable[[World], None]:
@@ -57,13 +57,13 @@ def people(store: str, leave_out: bool = False) -> Callable[[World], None]:
     def label(world: World) -> None:
         if not (world.root / store).exists():
             return
-        with opened(world.root / store) as desk:
+        with opened(world.root / store) as service:
             for name in ("ann", "bob"):
-                for place, entry in enumerate(desk.queue(name).queue):
-                    desk.comment(name, entry["item"], TEXT)
-                    desk.vote(name, entry["item"], NAMES[name == "bob" and (leave_out or not place % 3)])
-            for item in desk.disputes("eve"):
-                desk.settle("eve", item.id, None if leave_out else NAMES[2])
+                for place, entry in enumerate(service.queue(name).queue):
+                    service.comment(name, entry["item"], TEXT)
+                    service.vote(name, entry["item"], NAMES[name == "bob" and (leave_out or not place % 3)])
+            for item in service.to_review("eve"):
+                service.review("eve", item.id, None if leave_out else NAMES[2])
 
     return label
 
@@ -140,7 +140,7 @@ def forge(dan: Client) -> None:
 
 
 def fail(fay: Client, store: Path) -> None:
-    """The functions of the page raise, with texts at hand, and what is answered then holds none."""
+    """The functions of the page raise, with texts at transaction, and what is answered then holds none."""
     fay.say()
     known = {"component_id": fay._ids[""], "fn_name": "say", "session_hash": fay.session}
     item = next(iter(fay.say()["queue"]), {"item": TEXT})["item"]
@@ -216,11 +216,11 @@ HERE = [
     *(
         Step(f"import posts as {column}", f"{IMPORT}-{column}.csv", 2, rf"\S+votes-{column}\.csv row \d: {says}")
         for column, says in {
-            "item": "item is none that is to be labelled here",
+            "item": "item is not one of those to label here",
             "annotator": "annotator: expected a name",
             "label": r"label is no class \(classes: self-harm",
             "seconds": "seconds: expected a number",
-            "batch": "item 'pool-0' is none that is to be labelled here",
+            "batch": "item 'pool-0' is not one of those to label here",
             "head": "no column 'item'",
         }.items()
     ),
@@ -390,6 +390,6 @@ def test_all_texts_were_there_and_everything_was_said(world, finished):
         "DEBUG:httpcore",
         "DEBUG:huggingface_hub",
         "DEBUG:asyncio",
-        "ERROR:rarecase.labeling.web.gate:DataError",
+        "ERROR:rarecase.labeling.web.access:DataError",
     ):
         assert line.encode() in said, line

@@ -17,7 +17,7 @@ from endpoint import Server
 from forks import RARECASE, Forks
 from places import PUBLISHED, ROOT
 
-from rarecase.labeling.store.store import open_store
+from rarecase.labeling.store.label_store import open_store
 from rarecase.settings.config import RunConfig, read_yaml
 
 SAMPLE = ROOT / "src" / "rarecase" / "sample"
@@ -123,20 +123,20 @@ def people_label(
     folder: Path, labels: dict[str, str], asks: subprocess.Popen[str], page: subprocess.Popen[str]
 ) -> None:
     """Two people say the same of every text, and what waited for them goes on. (Browsers: tests/app/.)"""
-    desk = open_store(str(folder / "labelled")).desk
+    service = open_store(str(folder / "labelled")).service
     try:
         for person in ("ann", "bob"):
-            while asks.poll() is None and (given := desk.queue(person)).progress["total"] < 100:
+            while asks.poll() is None and (given := service.queue(person)).progress["total"] < 100:
                 time.sleep(0.1)
-            while queue := desk.queue(person).queue:
+            while queue := service.queue(person).queue:
                 for item in queue:
-                    assert desk.vote(person, item["item"], labels[item["text"]]).accepted
+                    assert service.vote(person, item["item"], labels[item["text"]]).accepted
         _, said = asks.communicate(timeout=60)
         assert asks.returncode == 0, said
         assert "rarecase label serve --store" in said
         assert given.progress["total"] == 100
     finally:
-        desk.log.close()
+        service.log.close()
         page.terminate()
         asks.kill()
         assert "Traceback" not in page.communicate()[1]

@@ -1,7 +1,9 @@
 """People at the labeling page as annotators: the loop waits, goes on by itself, and is killed at any moment."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -19,9 +21,9 @@ from rarecase.cli.main import command
 from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.people import People
-from rarecase.labeling.store.desk import Desk
-from rarecase.labeling.store.log import Log
-from rarecase.labeling.store.store import open_store
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.label_store import open_store
+from rarecase.labeling.store.service import LabelService
 
 RARECASE = Path(sys.executable).with_name("rarecase")
 TAXONOMY = Taxonomy.default()
@@ -34,7 +36,7 @@ def kill(path, table):
         os.kill(os.getpid(), 9)
     write(path, table)
 rarecase.runs.folder.write_parquet = kill
-from rarecase.cli import main
+from rarecase.cli.main import main
 sys.argv = ["rarecase", *sys.argv[1:]]
 main()
 """
@@ -42,7 +44,7 @@ main()
 INTERRUPTIBLE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
-from rarecase.cli import main
+from rarecase.cli.main import main
 sys.argv = ["rarecase", *sys.argv[1:]]
 main()
 """
@@ -72,7 +74,7 @@ class Annotators:
     """Two people and an adjudicator in threads, who label whatever the store has until they are stopped."""
 
     def __init__(self, store: str, differ_on: Sequence[str] = (), leave_out: Sequence[str] = ()):
-        self.desk = Desk(Log(store))
+        self.service = LabelService(EventLog(store))
         self.differ_on = differ_on
         self.leave_out = leave_out
         self.stopped = threading.Event()
@@ -91,15 +93,15 @@ class Annotators:
 
     def label(self, name: str) -> None:
         while not self.stopped.wait(0.01):
-            for entry in self.desk.queue(name).queue:
+            for entry in self.service.queue(name).queue:
                 differs = name == "bob" and any(word in entry["text"] for word in self.differ_on)
-                self.desk.vote(name, entry["item"], NAMES[1 if differs else 0], seconds=0.5)
+                self.service.vote(name, entry["item"], NAMES[1 if differs else 0], seconds=0.5)
 
     def settle(self, name: str) -> None:
         while not self.stopped.wait(0.01):
-            for item in self.desk.disputes(name):
+            for item in self.service.to_review(name):
                 left_out = any(word in item.text for word in self.leave_out)
-                self.desk.settle(name, item.id, None if left_out else NAMES[2])
+                self.service.review(name, item.id, None if left_out else NAMES[2])
 
 
 def test_it_waits_for_people_and_gives_back_what_they_decided(store, chosen, capsys):
@@ -118,10 +120,35 @@ def test_it_waits_for_people_and_gives_back_what_they_decided(store, chosen, cap
     assert err == f"waiting for people to label 3 texts; show them with: rarecase label serve --store {store}\n"
 
 
+def test_whoever_waits_for_people_locks_nothing_while_nothing_happens(store, chosen):
+    """Another connection holds the write lock through a hundred looks; then people label, and the labels come."""
+    asked, looks = EventLog(store), []
+
+    def wait(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 1:
+            other.execute("BEGIN IMMEDIATE")  # a writer would now wait for half a minute, and fail
+        elif len(looks) == 100:
+            other.rollback()
+            with Annotators(store) as annotators:
+                while len(annotators.service.decisions(batch(asked))) < len(chosen):
+                    time.sleep(0.01)
+
+    with contextlib.closing(sqlite3.connect(store, isolation_level=None)) as other:
+        labels = People(open_store(store), "run 1", TAXONOMY, "serve", wait).annotate(chosen)
+    assert len(labels) == len(chosen)
+    assert looks == [rarecase.labeling.people.POLL] * 100
+
+
+def batch(log: EventLog) -> str:
+    """The name of the only batch."""
+    return next(event.data["batch"] for event in log.since(0) if event.kind == "batch")
+
+
 def test_the_same_texts_asked_again_get_the_labels_that_are_there(store, chosen, capsys):
     with Annotators(store):
         before = people(store).annotate(chosen)
-    log = Log(store)
+    log = EventLog(store)
     events = len(log.since(0))
     capsys.readouterr()
     again = people(store).annotate(chosen.select([2, 0, 1]))
@@ -135,7 +162,7 @@ def test_another_run_gets_labels_of_its_own(store, chosen):
     with Annotators(store):
         people(store).annotate(chosen)
         people(store, "run 2").annotate(chosen)
-    with Desk(Log(store)).state() as state:
+    with LabelService(EventLog(store)).state() as state:
         assert len(state.items) == 6
 
 
@@ -143,7 +170,7 @@ def test_suggestions_go_to_the_store(store, chosen):
     suggested = chosen.add_column("suggestion", [NAMES[3]] * 3)
     with Annotators(store) as annotators:
         people(store).annotate(suggested)
-        with annotators.desk.state() as state:
+        with annotators.service.state() as state:
             assert {item.suggestion for item in state.items.values()} == {NAMES[3]}
             assert {about["definition"] for about in next(iter(state.about.values())).values()} == {
                 category.definition for category in TAXONOMY.classes
@@ -179,13 +206,13 @@ def test_a_run_waits_is_killed_goes_on_and_ends_with_the_votes_in_its_data(tmp_p
     out = tmp_path / "out"
     process = begun(run_of(tmp_path, out))
     store = str(out / "labels.sqlite")
-    desk = Desk(Log(store))
-    first = desk.queue("ann").queue
-    assert desk.vote("ann", first[0]["item"], NAMES[0]).suggestion in NAMES
+    service = LabelService(EventLog(store))
+    first = service.queue("ann").queue
+    assert service.vote("ann", first[0]["item"], NAMES[0]).suggestion in NAMES
     process.kill()
     assert process.wait() == -signal.SIGKILL
     process.communicate()
-    assert desk.vote("ann", first[1]["item"], NAMES[0]).accepted  # people go on meanwhile
+    assert service.vote("ann", first[1]["item"], NAMES[0]).accepted  # people go on meanwhile
 
     resume = ["run", "--resume", str(out)]
     process = begun(resume, program=[sys.executable, "-c", KILLED_BEFORE_STORING])
@@ -193,7 +220,7 @@ def test_a_run_waits_is_killed_goes_on_and_ends_with_the_votes_in_its_data(tmp_p
         assert process.wait(timeout=60) == -signal.SIGKILL  # the labels were read, and not stored
         process.communicate()
         assert not (out / "rounds" / "01" / "labels.parquet").exists()
-        assert [event.kind for event in desk.log.since(0)].count("taken") == 1
+        assert [event.kind for event in service.log.since(0)].count("taken") == 1
         done = subprocess.run([RARECASE, *resume], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("waiting for people") == 1  # for the second round; the first was decided
@@ -202,7 +229,7 @@ def test_a_run_waits_is_killed_goes_on_and_ends_with_the_votes_in_its_data(tmp_p
     assert all({vote["annotator"] for vote in votes} == {"A1", "A2"} for votes in train["votes"][:])
     for path in (out / "rounds").rglob("*.parquet"):
         assert "suggestion" not in read_parquet(path).column_names
-    with desk.state() as state:
+    with service.state() as state:
         assert len(state.items) == 4
         assert len(state.taken) == 2
 
@@ -210,10 +237,10 @@ def test_a_run_waits_is_killed_goes_on_and_ends_with_the_votes_in_its_data(tmp_p
 @pytest.mark.parametrize(("pool", "budget", "which", "asked"), [(90, 4, "first", 6), (4, 9, "last", 4)])
 def test_a_batch_left_out_as_a_whole_costs_nothing_and_is_not_asked_for_again(tmp_path, pool, budget, which, asked):
     out, store = tmp_path / "out", str(tmp_path / "labels.sqlite")
-    desk = Desk(Log(store))
+    service = LabelService(EventLog(store))
 
     def texts() -> list[str]:
-        with desk.state() as state:
+        with service.state() as state:
             return [item.text for item in state.items.values()]
 
     with ThreadPoolExecutor(1) as thread:
@@ -261,8 +288,8 @@ def test_texts_that_a_start_leaves_out_are_in_no_set_and_not_in_the_pool(tmp_pat
     store, out = str(tmp_path / "labels.sqlite"), tmp_path / "start"
     with Annotators(store, differ_on=["?"], leave_out=["?"]) as annotators:
         assert command([*ask, "--annotator", "people", "--store", store, "--out", str(out)]) == 0
-        with annotators.desk.state() as state:
-            gone = {item.text for item in state.items.values() if item.settled}
+        with annotators.service.state() as state:
+            gone = {item.text for item in state.items.values() if item.reviewed}
     sets = {name: read_parquet(out / f"{name}.parquet")["text"][:] for name in ("bootstrap", "dev", "test", "pool")}
     assert len(sets["pool"]) == 14
     assert 0 < len(gone) == 40 - sum(map(len, sets.values()))
@@ -287,7 +314,7 @@ def test_a_run_has_the_store_of_the_start_that_people_labelled_and_keeps_it(tmp_
         settings = ["--budget", "2", "--batch", "2", "--generator", "none", "--strategy", "entropy"]
         assert command(["run", "--start", "start", *settings, "--annotator", "people", "--out", "out"]) == 0
     assert not Path("out/labels.sqlite").exists()
-    with Desk(Log("start/labels.sqlite")).state() as state:
+    with LabelService(EventLog("start/labels.sqlite")).state() as state:
         assert len(state.taken) == 2
     resume = ["run", "--resume", "out", "--budget", "4"]
     capsys.readouterr()

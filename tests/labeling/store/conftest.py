@@ -1,10 +1,10 @@
 """A label store in either database, and a clock that a test can set."""
 
 import pytest
-from labelling import Clock
+from voting import Clock
 
-from rarecase.labeling.store.desk import Desk
-from rarecase.labeling.store.log import Log
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.service import LabelService
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -19,6 +19,6 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def desk(tmp_path, clock) -> Desk:
-    """A desk over a file, with the clock of the test."""
-    return Desk(Log(str(tmp_path / "labels.sqlite"), clock=clock))
+def service(tmp_path, clock) -> LabelService:
+    """A service over a file, with the clock of the test."""
+    return LabelService(EventLog(str(tmp_path / "labels.sqlite"), clock=clock))

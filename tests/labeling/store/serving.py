@@ -1,5 +1,5 @@
 """
-A desk behind HTTP, in a process of its own that can be killed: `python tests/label/serving.py URL PORT`.
+A label service behind HTTP, in a process of its own that can be killed: `python serving.py URL PORT`.
 
 POST /vote with the arguments as JSON gives the answer as JSON. As behind the page, whose a name is is read first; what
 else the page adds is tested with the page.
@@ -10,23 +10,23 @@ import sys
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from rarecase.labeling.store.desk import Desk
-from rarecase.labeling.store.log import Log
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.service import LabelService
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One call of the desk."""
+    """One call of the service."""
 
     protocol_version = "HTTP/1.1"  # connections stay open, as a browser's do
     disable_nagle_algorithm = True
     wbufsize = -1  # an answer is sent at once
-    desk: Desk
+    service: LabelService
 
     def do_POST(self) -> None:
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.desk.browser_of(said["person"]) is None:
-            self.desk.bind(said["person"], "browser")
-        body = json.dumps(asdict(getattr(self.desk, self.path[1:])(**said))).encode()
+        if self.service.browser_of(said["person"]) is None:
+            self.service.bind(said["person"], "browser")
+        body = json.dumps(asdict(getattr(self.service, self.path[1:])(**said))).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -44,10 +44,10 @@ class Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    desk = Handler.desk = Desk(Log(sys.argv[1]))
-    with desk.state() as state:
+    service = Handler.service = LabelService(EventLog(sys.argv[1]))
+    with service.state() as state:
         settings = state.settings
-    desk.start(settings)
+    service.start(settings)
     with Server(("127.0.0.1", int(sys.argv[2])), Handler) as server:
         print("ready", flush=True)
         server.serve_forever()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from labelling import NAMES, decide, items_of, put, vote_next
+from voting import NAMES, decide, items_of, put, vote_next
 
 from rarecase.labeling.store.state import Item, Settings, Vote
 
@@ -34,7 +34,7 @@ def test_one_vote_may_be_enough():
 
 
 def test_the_adjudicator_decides_whatever_the_votes_say():
-    settled = item(0, ("ann", "a"), ("bob", "a"), settled=True, verdict=None, judge="eve", flags={"ann"})
+    settled = item(0, ("ann", "a"), ("bob", "a"), reviewed=True, verdict=None, reviewer="eve", flags={"ann"})
     found = decide([settled], Settings())["i0"]
     assert (found.label, found.by, found.person) == (None, "adjudication", "eve")
     assert decide([item(0, ("ann", "a"), ("bob", "a"), flags={"eve"})], Settings()) == {}
@@ -70,16 +70,16 @@ def test_the_model_waits_for_all_votes_of_a_batch():
     assert {decision.by for decision in found.values()} == {"agreement"}
 
 
-def test_a_desk_asks_the_adjudicator_only_where_the_model_does_not_decide(desk):
-    desk.start(Settings(votes=2, consensus="model"))
-    put(desk, 3)
+def test_a_service_asks_the_adjudicator_only_where_the_model_does_not_decide(service):
+    service.start(Settings(votes=2, consensus="model"))
+    put(service, 3)
     for name, labels in {"ann": NAMES, "bob": NAMES[::-1]}.items():
         for place, label in enumerate(labels):
-            assert desk.disputes("eve") == []
+            assert service.to_review("eve") == []
             if (name, place) != ("bob", 2):
-                vote_next(desk, name, label)
-    desk.flag("bob", items_of(desk.queue("bob"))[0])
-    assert [waits.row for waits in desk.disputes("eve")] == ["p2"]
-    assert [decision.by for decision in desk.decisions("b")] == ["model", "agreement"]
-    desk.settle("eve", desk.disputes("eve")[0].id, "harmful")
-    assert len(desk.take("b")) == 3
+                vote_next(service, name, label)
+    service.flag("bob", items_of(service.queue("bob"))[0])
+    assert [waits.row for waits in service.to_review("eve")] == ["p2"]
+    assert [decision.by for decision in service.decisions("b")] == ["model", "agreement"]
+    service.review("eve", service.to_review("eve")[0].id, "harmful")
+    assert len(service.take("b")) == 3

@@ -2,32 +2,33 @@
 
 import csv
 import json
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
-from labelling import NAMES, items_of, put, vote_next
 from sklearn.metrics import cohen_kappa_score
+from voting import NAMES, items_of, put, vote_next
 
 from rarecase.cli.main import command
 from rarecase.core.errors import DataError
-from rarecase.labeling.store.desk import Desk, item_id
-from rarecase.labeling.store.export import COLUMNS, export_votes, import_votes, status
-from rarecase.labeling.store.log import Log
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.export import ExportedVote, export_votes, import_votes, status
+from rarecase.labeling.store.service import LabelService, Row, item_id
 
 
 @pytest.fixture
-def labelled(desk, clock) -> Desk:
+def labelled(service, clock) -> LabelService:
     """Two people have labelled eight texts and differ on two, of which one is settled; a ninth is open."""
-    put(desk, 3, "known", "calibrate", known="harmful")
-    put(desk, 9)
+    put(service, 3, "known", "calibrate", known="harmful")
+    put(service, 9)
     said = ["harmful"] * 4 + ["harmless"] * 4
     for name, labels in {"ann": said, "bob": ["harmless", "unclear", *said[2:]]}.items():
         for label in labels:
-            desk.queue(name)
+            service.queue(name)
             clock.now += 2.5
-            vote_next(desk, name, label, seconds=2.5)
-    desk.settle("eve", desk.disputes("eve")[0].id, "harmful")
-    return desk
+            vote_next(service, name, label, seconds=2.5)
+    service.review("eve", service.to_review("eve")[0].id, "harmful")
+    return service
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -43,7 +44,7 @@ def written(path: Path, *rows: str) -> Path:
 def test_every_vote_is_there_also_those_that_were_overruled(labelled, tmp_path):
     assert export_votes(labelled, tmp_path / "votes.csv") == 16
     rows = read(tmp_path / "votes.csv")
-    assert tuple(rows[0]) == COLUMNS
+    assert list(rows[0]) == [field.name for field in fields(ExportedVote)]
     assert rows[0] == {
         "item": "p0",
         "annotator": "A1",
@@ -64,24 +65,24 @@ def test_kappa_is_scikit_learns_from_the_export(labelled, tmp_path):
     said = {(row["annotator"], row["item"]): row["label"] for row in read(tmp_path / "votes.csv")}
     pairs = [(said["A1", item], said["A2", item]) for item in sorted({item for _, item in said})]
     expected = cohen_kappa_score(*zip(*pairs, strict=True))
-    assert status(labelled)["kappa"] == pytest.approx(expected)
+    assert status(labelled).kappa == pytest.approx(expected)
     assert 0 < expected < 1
 
 
-def test_an_id_that_may_be_a_post_is_a_hash(desk, tmp_path):
-    desk.add("b", NAMES, [{"row": "a post taken for an id, of somebody", "text": "text"}])
-    vote_next(desk, "ann", "harmful")
-    export_votes(desk, tmp_path / "votes.csv")
+def test_an_id_that_may_be_a_post_is_a_hash(service, tmp_path):
+    service.add("b", NAMES, [Row("a post taken for an id, of somebody", "text")])
+    vote_next(service, "ann", "harmful")
+    export_votes(service, tmp_path / "votes.csv")
     assert "post" not in (tmp_path / "votes.csv").read_text()
     [row] = read(tmp_path / "votes.csv")
     written(tmp_path / "more.csv", "item,annotator,label", f"{row['item']},bob,harmful")
-    assert import_votes(desk, tmp_path / "more.csv") == 1
-    assert len(desk.decisions("b")) == 1
+    assert import_votes(service, tmp_path / "more.csv") == 1
+    assert len(service.decisions("b")) == 1
 
 
 def test_the_status_says_how_far_things_are_without_names(labelled, clock):
     put(labelled, 2, "known", "calibrate", known="harmful")
-    found = status(labelled)
+    found = asdict(status(labelled))
     assert {key: found[key] for key in ("total", "decided", "open", "leased", "compared")} == {
         "total": 9,
         "decided": 7,
@@ -92,59 +93,59 @@ def test_the_status_says_how_far_things_are_without_names(labelled, clock):
     assert found["annotators"][0] == {"annotator": "A1", "votes": 8, "known": 0, "known_right": 0, "seconds": 20.0}
     assert "ann" not in json.dumps(found["annotators"]).replace('"annotator"', "")
     clock.now += 1_000
-    assert status(labelled)["leased"] == 0
+    assert status(labelled).leased == 0
 
 
-def test_known_answers_are_counted_for_each_person(desk):
-    put(desk, 3, "qualify", "qualify", known="harmful")
+def test_known_answers_are_counted_for_each_person(service):
+    put(service, 3, "qualify", "qualify", known="harmful")
     for label in ("harmful", "harmless", "harmful"):
-        vote_next(desk, "ann", label)
-    [ann] = status(desk)["annotators"]
-    assert ann == {"annotator": "A1", "votes": 0, "known": 3, "known_right": 2, "seconds": 0.0}
-    assert status(desk)["total"] == 0
+        vote_next(service, "ann", label)
+    [ann] = status(service).annotators
+    assert asdict(ann) == {"annotator": "A1", "votes": 0, "known": 3, "known_right": 2, "seconds": 0.0}
+    assert status(service).total == 0
 
 
-def test_votes_of_elsewhere_are_read_once(desk, tmp_path):
-    put(desk, 3)
+def test_votes_of_elsewhere_are_read_once(service, tmp_path):
+    put(service, 3)
     rows = ["item,annotator,label,seconds", "p0,ann,harmful,3.5", "p0,bob,harmful,", "p1,ann,unclear,2"]
     path = written(tmp_path / "votes.csv", *rows)
-    assert import_votes(desk, path) == 3
-    assert import_votes(desk, path) == 0
-    assert [decision.label for decision in desk.decisions("b")] == ["harmful"]
-    assert [entry["seconds"] for entry in _votes(desk, "p0")] == [3.5, 0.0]
-    assert len(items_of(desk.queue("ann"))) == 1
-    assert import_votes(desk, written(path, *rows, "p1,bob,harmful,1")) == 1
-    assert len(desk.disputes("eve")) == 1
+    assert import_votes(service, path) == 3
+    assert import_votes(service, path) == 0
+    assert [decision.label for decision in service.decisions("b")] == ["harmful"]
+    assert [entry["seconds"] for entry in _votes(service, "p0")] == [3.5, 0.0]
+    assert len(items_of(service.queue("ann"))) == 1
+    assert import_votes(service, written(path, *rows, "p1,bob,harmful,1")) == 1
+    assert len(service.to_review("eve")) == 1
 
 
 def test_new_votes_are_counted_where_places_in_the_log_have_gaps(url, tmp_path):
     """As in PostgreSQL, where a vote that is there already uses up a place."""
-    desk = Desk(Log(url))
-    put(desk, 3)
+    service = LabelService(EventLog(url))
+    put(service, 3)
     rows = ["item,annotator,label", "p0,ann,harmful", "p1,ann,harmful"]
     path = written(tmp_path / "votes.csv", *rows)
-    assert import_votes(desk, path) == 2
+    assert import_votes(service, path) == 2
 
     def fails() -> None:
-        with desk.turn() as hand:
-            hand.do("flag", item_id("b", "p2"), "bob")
+        with service.transaction() as transaction:
+            transaction.append("flag", item_id("b", "p2"), "bob")
             raise KeyError
 
     with pytest.raises(KeyError):
         fails()
-    assert import_votes(desk, written(path, *rows, "p2,ann,harmful")) == 1
+    assert import_votes(service, written(path, *rows, "p2,ann,harmful")) == 1
 
 
-def _votes(desk: Desk, row: str) -> list[dict[str, float]]:
-    with desk.state() as state:
+def _votes(service: LabelService, row: str) -> list[dict[str, float]]:
+    with service.state() as state:
         return [{"seconds": v.seconds} for i in state.items.values() if i.row == row for v in i.votes.values()]
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("p9,ann,harmful,1", r"row 3: item 'p9' is none that is to be labelled here"),
-        ("a post of somebody,ann,harmful,1", r"row 3: item is none that"),
+        ("p9,ann,harmful,1", r"row 3: item 'p9' is not one of those to label here"),
+        ("a post of somebody,ann,harmful,1", r"row 3: item is not one of those"),
         ("p0,ann,harmfull,1", r"row 3: label 'harmfull' is no class; did you mean 'harmful'\?"),
         ("p0,ann,a post of somebody,1", r"row 3: label is no class \(classes:"),
         ("p0,a post of somebody,harmful,1", r"row 3: annotator: expected a name"),
@@ -157,34 +158,36 @@ def _votes(desk: Desk, row: str) -> list[dict[str, float]]:
         ("p0", r"row 3: label is no class"),
     ],
 )
-def test_a_wrong_row_is_named_and_nothing_is_read(desk, tmp_path, row, message):
-    put(desk, 3)
+def test_a_wrong_row_is_named_and_nothing_is_read(service, tmp_path, row, message):
+    put(service, 3)
     for name in ("ann", "bob"):
-        vote_next(desk, name, "harmful")  # of p0; p2 gets its two below
+        vote_next(service, name, "harmful")  # of p0; p2 gets its two below
     rows = ["item,annotator,label,seconds", "p2,ann,harmful,1", "p2,bob,harmful,1"]
-    import_votes(desk, written(tmp_path / "first.csv", *rows))
-    before = desk.log.since(0)
+    import_votes(service, written(tmp_path / "first.csv", *rows))
+    before = service.log.since(0)
     path = written(tmp_path / "votes.csv", "item,annotator,label,seconds", "p1,ann,harmful,1", row)
     with pytest.raises(DataError, match=message) as caught:
-        import_votes(desk, path)
+        import_votes(service, path)
     assert "somebody" not in str(caught.value)
-    assert desk.log.since(0) == before
+    assert service.log.since(0) == before
 
 
-def test_a_missing_column_is_named(desk, tmp_path):
+def test_a_missing_column_is_named(service, tmp_path):
     with pytest.raises(DataError, match=r"row 1: no column 'label'; did you mean 'labels'\?"):
-        import_votes(desk, written(tmp_path / "votes.csv", "item,annotator,labels"))
+        import_votes(service, written(tmp_path / "votes.csv", "item,annotator,labels"))
     with pytest.raises(DataError, match="No such file"):
-        import_votes(desk, tmp_path / "nothing.csv")
+        import_votes(service, tmp_path / "nothing.csv")
 
 
-def test_an_id_in_two_batches_needs_the_batch(desk, tmp_path):
-    put(desk, 1)
-    put(desk, 1, "c")
+def test_an_id_in_two_batches_needs_the_batch(service, tmp_path):
+    put(service, 1)
+    put(service, 1, "c")
     with pytest.raises(DataError, match="row 2: item 'p0' is in 2 batches"):
-        import_votes(desk, written(tmp_path / "votes.csv", "item,annotator,label", "p0,ann,harmful"))
-    assert import_votes(desk, written(tmp_path / "votes.csv", "item,annotator,label,batch", "p0,ann,harmful,c")) == 1
-    assert desk.decisions("b") == []
+        import_votes(service, written(tmp_path / "votes.csv", "item,annotator,label", "p0,ann,harmful"))
+    assert (
+        import_votes(service, written(tmp_path / "votes.csv", "item,annotator,label,batch", "p0,ann,harmful,c")) == 1
+    )
+    assert service.decisions("b") == []
 
 
 def test_the_commands_print_json_and_figures(labelled, tmp_path, capsys):
@@ -203,7 +206,7 @@ def test_the_commands_print_json_and_figures(labelled, tmp_path, capsys):
 
 
 def test_a_store_in_which_nothing_has_happened_is_none(tmp_path, capsys):
-    Log(str(tmp_path / "labels.sqlite")).close()
+    EventLog(str(tmp_path / "labels.sqlite")).close()
     assert command(["label", "status", "--store", str(tmp_path)]) == 2
     assert f"--store {tmp_path}: no label store there yet; expected that of a run" in capsys.readouterr().err
 
@@ -214,7 +217,7 @@ def test_a_name_is_forgotten_by_command(labelled, tmp_path, capsys):
     assert command(["label", "forget", "fey", *store]) == 2
     assert "nobody has signed in as 'fey'; did you mean 'fay'?" in capsys.readouterr().err
     assert command(["label", "forget", "fay", *store]) == 0
-    assert Desk(Log(store[1])).bind("fay", "browser 2")
+    assert LabelService(EventLog(store[1])).bind("fay", "browser 2")
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hub_server.server import bound
-from labelling import NAMES, put
+from voting import NAMES, put
 
-from rarecase.labeling.store.desk import Desk
-from rarecase.labeling.store.log import Log
-from rarecase.labeling.store.state import Settings
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.service import LabelService
+from rarecase.labeling.store.settings import Settings
 
 SERVING = Path(__file__).with_name("serving.py")
 
@@ -110,13 +110,13 @@ class Writer:
 
 def labelled_by_many(url: str, *, writers: int, each: int, pace: float, lease: float, kills: int) -> list[Writer]:
     """Has every text labelled twice, beside three people who take texts and never come back."""
-    desk = Desk(Log(url))
-    desk.start(Settings(votes=2, lease=lease))
-    put(desk, writers * each // 2)
+    service = LabelService(EventLog(url))
+    service.start(Settings(votes=2, lease=lease))
+    put(service, writers * each // 2)
     with bound() as free:
         port = free.getsockname()[1]
     for gone in range(3):
-        desk.queue(f"gone {gone}")
+        service.queue(f"gone {gone}")
     served, done = Served(url, port), threading.Event()
     people = [Writer(f"writer {number}", port, pace, done) for number in range(writers)]
     threads = [threading.Thread(target=person.run) for person in people]
@@ -142,18 +142,18 @@ def labelled_by_many(url: str, *, writers: int, each: int, pace: float, lease: f
 
 
 def require_all_there(url: str, people: list[Writer], items: int) -> None:
-    desk = Desk(Log(url))
-    votes = {event.id: event for event in desk.log.since(0) if event.kind == "vote"}
+    service = LabelService(EventLog(url))
+    votes = {event.id: event for event in service.log.since(0) if event.kind == "vote"}
     for person in people:
         for event, (item, label) in person.acknowledged.items():
             found = votes[event]  # no acknowledged vote is missing
             assert (found.person, found.item, found.data["label"]) == (person.name, item, label)
     assert len(votes) == sum(len(person.acknowledged) for person in people)
     assert max(Counter((event.item, event.person) for event in votes.values()).values()) == 1
-    with desk.state() as state:
+    with service.state() as state:
         assert len(state.items) == items
         assert {len(item.votes) for item in state.items.values()} == {2}
-    assert len(desk.decisions("b")) + len(desk.disputes("judge")) == items
+    assert len(service.decisions("b")) + len(service.to_review("judge")) == items
 
 
 def show(people: list[Writer]) -> float:

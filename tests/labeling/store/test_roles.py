@@ -11,12 +11,12 @@ def test_each_role_may_do_what_it_says():
     assert [roles.may_label(name) for name in ("olga", "eve", "ann", "Jörg", "Ann", "mallory")] == [True] * 4 + [
         False
     ] * 2
-    assert [roles.may_settle(name) for name in ("olga", "eve", "ann", "mallory")] == [True, True, False, False]
+    assert [roles.may_review(name) for name in ("olga", "eve", "ann", "mallory")] == [True, True, False, False]
 
 
 def test_where_nobody_is_named_everybody_may():
     assert Everybody().may_label("ann")
-    assert Everybody().may_settle("ann")
+    assert Everybody().may_review("ann")
 
 
 def test_a_name_is_a_word():
@@ -29,13 +29,13 @@ def test_a_name_is_a_word():
     [
         ("adjudicator: [eve]", r"roles\.yaml: unknown role 'adjudicator'; did you mean 'adjudicators'\?"),
         ("zzz: [eve]", r"roles\.yaml: unknown role 'zzz'; expected lists of names under owners, adjudicators"),
-        ("annotators: ann", r"roles\.yaml: annotators is to be a list of names, such as \[ann, bob\]"),
-        ("annotators: [ann, 7]", r"roles\.yaml: annotators, entry 2 is no name: .* \(quote what is a number\)"),
+        ("annotators: ann", r"roles\.yaml: annotators must be a list of names, such as \[ann, bob\]"),
+        ("annotators: [ann, 7]", r"roles\.yaml: annotators, entry 2 is no name: .* \(quote numbers\)"),
         ("annotators: ['a b']", r"annotators, entry 1 is no name"),
         ("annotators: []", r"roles\.yaml: nobody is named; expected lists"),
         ("", r"roles\.yaml: expected lists of names under"),
         ("- ann", r"roles\.yaml: expected lists of names under"),
-        ("a: [", r"roles\.yaml: no valid YAML"),
+        ("a: [", r"roles\.yaml: invalid YAML"),
     ],
 )
 def test_a_file_that_says_something_else_is_told_in_one_line(text, line):

@@ -57,7 +57,9 @@ def served(tmp_path_factory):
     labelers.fill(place / "labels.sqlite", labelers.posts(60), suggestion="legal-advice")
     (place / "roles.yaml").write_text(ROLES)
     with labelers.serving(place / "labels.sqlite", place / "log", roles=place / "roles.yaml") as url:
-        yield SimpleNamespace(url=url, desk=labelers.desk(place / "labels.sqlite"), log=place / "log", folder=place)
+        yield SimpleNamespace(
+            url=url, service=labelers.service(place / "labels.sqlite"), log=place / "log", folder=place
+        )
     log = (place / "log").read_text()
     assert not any(text in log for text in labelers.posts(60))
     assert "Traceback" not in log
@@ -109,7 +111,7 @@ def test_a_name_that_is_not_listed_does_not_get_in(served):
         assert refused(statuses(http, EVERY)) == []
         for name in ("", "a b", "<b>", "x" * 65, "../ann"):
             assert http.post("/sign-in", data={"name": name}).status_code == 400
-        with served.desk.state() as state:
+        with served.service.state() as state:
             assert "mallory" not in state.people
 
 
@@ -131,7 +133,7 @@ def test_an_annotator_gets_no_route_of_the_adjudicator(served, ann, olga):
     with pytest.raises(httpx.HTTPStatusError, match="401"):
         ann.settle()
     page = ann.http.get("/settle/", headers={"Accept": "text/html"})
-    assert (page.status_code, "ann may label here, and not settle" in page.text) == (401, True)
+    assert (page.status_code, "ann may label here, and not review" in page.text) == (401, True)
     assert ann.say()["settles"] is False
     for judge in (Client(served.url, "eve"), olga):
         assert judge.settle()["me"] == judge.say()["me"]
@@ -151,8 +153,8 @@ def test_nothing_can_be_called_but_the_two_functions_of_the_pages(ann):
 def test_neither_name_nor_item_nor_lease_can_be_forged(served, ann, olga):
     mine = ann.say()["queue"][0]["item"]
     others = [row["item"] for row in olga.say()["queue"] if row["item"] not in {r["item"] for r in ann.say()["queue"]}]
-    with served.desk.state() as state:
-        nobodys = next(i.id for i in state.items.values() if not i.leases)
+    with served.service.state() as state:
+        nobodys = next(i.id for i in state.items.values() if not i.reservations)
         before = {i.id: dict(i.votes) for i in state.items.values()}
     for forged in (
         vote(nobodys, NAMES[0]),
@@ -174,11 +176,11 @@ def test_neither_name_nor_item_nor_lease_can_be_forged(served, ann, olga):
         (told,) = ann.say(forged)["told"]
         assert not told["accepted"], forged
         assert told["suggestion"] is None
-    with served.desk.state() as state:
+    with served.service.state() as state:
         assert {i.id: dict(i.votes) for i in state.items.values()} == before
     named = vote(mine, NAMES[0]) | {"person": "bob", "name": "bob", "me": "bob"}
     assert ann.say(named, {"me": "bob"})["me"] == "ann"
-    with served.desk.state() as state:
+    with served.service.state() as state:
         assert list(state.items[mine].votes) == ["ann"]
 
 
@@ -281,8 +283,8 @@ def test_on_a_space_people_sign_in_with_hugging_face_and_only_the_listed_get_in(
                 page.goto(f"{url}/logout", wait_until="domcontentloaded")
                 page.get_by_role("link", name="Sign in with Hugging Face").wait_for()
             with through(browser, url, "eve", "/settle/") as (page, cookie):
-                page.get_by_text("Nothing to settle").wait_for()
-    with labelers.desk(tmp_path / "labels.sqlite").state() as state:
+                page.get_by_text("Nothing to review").wait_for()
+    with labelers.service(tmp_path / "labels.sqlite").state() as state:
         assert [list(i.votes) for i in state.items.values()] == [["ann"], [], [], [], []]
     log = (tmp_path / "log").read_text()
     assert "hf_oauth_" not in log
@@ -293,6 +295,7 @@ def test_on_a_space_people_sign_in_with_hugging_face_and_only_the_listed_get_in(
 def through(browser, url, name, to="/"):
     """The page of somebody who came by the provider, and their cookie, which a raw client has to send by itself."""
     context = browser.new_context()
+    context.set_default_timeout(labelers.PATIENCE)
     page = context.new_page()
     page.goto(url + to, wait_until="domcontentloaded")
     page.get_by_role("link", name="Sign in with Hugging Face").click()

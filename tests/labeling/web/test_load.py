@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from labelers import NAMES, Client, vote
 
-from rarecase.labeling.store.log import Log
+from rarecase.labeling.store.events import EventLog
 
 PEOPLE, EACH, PACE = 50, 40, 2.0  # seconds between two votes of a person
 IDLE, LOOK = 20, 5.0  # pages that are only open; seconds between two looks of such a page
@@ -81,7 +81,7 @@ def test_fifty_people_and_four_browsers_label_without_waiting_or_loss(browser, t
             page.wait_for_function("document.querySelector('#unflushed').textContent === '0'")
             page.context.close()
         judge.context.close()
-    found = Log(str(store)).since(0)
+    found = EventLog(str(store)).since(0)
     events = [event for event in found if event.kind == "vote"]
     settled = [event.item for event in found if event.kind == "settle"]
     print(f"p50 {np.percentile(waits, 50):.3f} s, p99 {np.percentile(waits, 99):.3f} s, {len(events)} votes")

@@ -15,8 +15,7 @@ import pytest
 import small
 from forks import Forks
 from hub_server.server import bound
-from labelers import NAMES
-from labeling.web.test_page import item, press, saved, shown_kappa, signed_in, told
+from labelers import NAMES, item, press, saved, shown_kappa, signed_in, told
 from sklearn.metrics import cohen_kappa_score
 
 from rarecase.data.parquet import read_parquet
@@ -86,7 +85,7 @@ def settle(page, items: set[str]) -> None:
     differ = {id_ for id_ in items if key(id_, "ann") != key(id_, "bob")}
     assert 0 < len(differ) < BATCH
     for left in range(len(differ), 0, -1):
-        page.get_by_text(f"{left} to settle", exact=True).wait_for()
+        page.get_by_text(f"{left} to review", exact=True).wait_for()
         differ.remove(press(page, "6"))
 
 
@@ -136,7 +135,7 @@ def test_a_run_asks_people_label_and_settle_and_it_goes_on_and_ends(browser, tmp
         assert not first & second
         assert label(bob, "bob", BATCH) == second
         settle(eve, second)
-        eve.get_by_text("Nothing to settle").wait_for()
+        eve.get_by_text("Nothing to review").wait_for()
         done = run.process.wait()
         assert done.status == 0, done.stderr
 

@@ -14,12 +14,13 @@ from starlette.testclient import TestClient
 
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.taxonomy import Taxonomy
+from rarecase.labeling.store.known_answers import add_known_answers
+from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.roles import Everybody
-from rarecase.labeling.store.state import Settings
-from rarecase.labeling.store.store import open_store
+from rarecase.labeling.store.service import Row
+from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.web import launch, serve
-from rarecase.labeling.web.gate import Gate, SignIn
-from rarecase.labeling.web.qualify import add_known
+from rarecase.labeling.web.access import AccessControl, SignIn
 from rarecase.labeling.web.server import application
 from rarecase.labeling.web.sign_in import store_id
 
@@ -49,7 +50,7 @@ def test_a_name_that_was_given_free_is_the_next_browsers(tmp_path):
     labelers.fill(tmp_path / "labels.sqlite", labelers.posts(2))
     with labelers.running(tmp_path / "labels.sqlite") as url:
         before = Client(url, "ann")
-        assert labelers.desk(tmp_path / "labels.sqlite").forget("ann")
+        assert labelers.service(tmp_path / "labels.sqlite").forget("ann")
         assert before.http.get("/config").status_code == 401
         assert Client(url, "ann").say()["me"] == "ann"
         assert before.http.get("/config").status_code == 401
@@ -65,9 +66,9 @@ def test_two_stores_have_cookies_of_their_own(tmp_path):
 
 
 def test_what_a_batch_says_of_its_classes_goes_before_what_ships(tmp_path):
-    desk = labelers.desk(tmp_path / "labels.sqlite")
+    service = labelers.service(tmp_path / "labels.sqlite")
     about = {"legal-advice": {"definition": "Ours.", "example": "An example of ours."}}
-    desk.add("b1", ["legal-advice", "other"], [{"row": "a", "text": "a text"}], about=about)
+    service.add("b1", ["legal-advice", "other"], [Row("a", "a text")], about=about)
     with labelers.running(tmp_path / "labels.sqlite") as url:
         assert Client(url, "ann").say()["about"] == about | {"other": {}}
 
@@ -75,24 +76,24 @@ def test_what_a_batch_says_of_its_classes_goes_before_what_ships(tmp_path):
 def test_known_answers_qualify_and_calibrate(tmp_path):
     texts = labelers.posts(20)
     labelers.fill(tmp_path / "labels.sqlite", texts[:10])
-    desk, known = labelers.desk(tmp_path / "labels.sqlite"), tmp_path / "known.csv"
+    service, known = labelers.service(tmp_path / "labels.sqlite"), tmp_path / "known.csv"
     known.write_text("text,label\n" + "".join(f'"{text}",discard\n' for text in texts[10:]))
-    add_known(desk, known, calibrate=True)
-    add_known(desk, known, calibrate=True)  # a server that is started again
-    with desk.state() as state:
+    add_known_answers(service, known, calibrate=True)
+    add_known_answers(service, known, calibrate=True)  # a server that is started again
+    with service.state() as state:
         found = [(item.use, item.known) for item in state.items.values() if item.use != "work"]
     assert found == [("qualify", "not-harmful")] * 5 + [("calibrate", "not-harmful")] * 5
     (tmp_path / "other.csv").write_text(f"text,label\n{SECRET},{NAMES[0]}\nb,{SECRET}{SECRET}\n")
     with pytest.raises(DataError, match=r"other\.csv: row 2: label is no class of the store \(self-harm, ") as caught:
-        add_known(desk, tmp_path / "other.csv", calibrate=False)
+        add_known_answers(service, tmp_path / "other.csv", calibrate=False)
     assert SECRET not in str(caught.value)
 
 
 def test_what_cannot_be_served_is_told_in_one_line(tmp_path, monkeypatch):
     store = str(tmp_path / "labels.sqlite")
-    with pytest.raises(ConfigError, match=r"none\.yaml: No such file or directory; --roles takes a YAML file"):
+    with pytest.raises(ConfigError, match=r"--roles \S+none\.yaml: No such file or directory; expected a YAML file"):
         serve(store, port=0, settings=Settings(), roles=tmp_path / "none.yaml")
-    with labelers.running(store) as url, pytest.raises(ConfigError, match=r"Address already in use\); take another"):
+    with labelers.running(store) as url, pytest.raises(ConfigError, match=r"Address already in use\); choose another"):
         serve(store, port=int(url.rpartition(":")[2]), settings=Settings())
     with pytest.raises(ConfigError, match=r"labeling\.json names no store, and RARECASE_STORE is not set"):
         launch(tmp_path)
@@ -100,13 +101,15 @@ def test_what_cannot_be_served_is_told_in_one_line(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"labeling\.json: unknown setting 'vote'; did you mean 'votes'\?"):
         launch(tmp_path)
     monkeypatch.setenv("SPACE_ID", "acme/labeling")
-    with pytest.raises(ConfigError, match=r"on a Space the secret RARECASE_ROLES says who may label"):
+    with pytest.raises(ConfigError, match=r"on a Space the secret RARECASE_ROLES lists who may label"):
         serve(store, port=0, settings=Settings())
 
 
 @pytest.mark.parametrize("said", [{"SPACE_ID": "a/b"}, {"SYSTEM": "spaces"}, {"SPACE_ID": "a/b", "SYSTEM": "spaces"}])
 def test_by_name_alone_nobody_signs_in_on_a_space(tmp_path, said):
-    code = "import sys; from rarecase.labeling.web import serve; from rarecase.labeling.store.state import Settings\n"
+    code = (
+        "import sys; from rarecase.labeling.web import serve; from rarecase.labeling.store.settings import Settings\n"
+    )
     code += "serve(sys.argv[1], port=0, settings=Settings())"
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OAUTH_", "OPENID_"))}
     result = subprocess.run(
@@ -129,7 +132,7 @@ def test_the_folder_of_a_space_says_store_settings_and_classes(tmp_path):
     with labelers.launched(tmp_path, tmp_path / "log") as url:
         said = Client(url, "ann").say()["about"]
     assert said == {"odd": {"definition": "What is odd.", "example": ""}, "even": {"definition": "", "example": ""}}
-    with labelers.desk(store).state() as state:
+    with labelers.service(store).state() as state:
         assert state.settings == Settings(votes=3)
 
 
@@ -148,7 +151,7 @@ def test_an_exception_that_nobody_caught_is_logged_without_its_words(caplog, whe
     async def send(message):
         sent.append(message)
 
-    gate = Gate(fails, SignIn(who, frozenset(), lambda app: None, lambda to: ""), Everybody())
+    gate = AccessControl(fails, SignIn(who, frozenset(), lambda app: None, lambda to: ""), Everybody())
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
     asyncio.run(gate(scope, None, send))
     assert sent[0]["status"] == 500
@@ -170,7 +173,9 @@ def test_of_a_body_that_is_too_long_no_more_is_read_and_nothing_gets_through(hea
     async def send(message):
         sent.append(message)
 
-    gate = Gate(behind, SignIn(lambda request: "ann", frozenset(), lambda app: None, lambda to: ""), Everybody())
+    gate = AccessControl(
+        behind, SignIn(lambda request: "ann", frozenset(), lambda app: None, lambda to: ""), Everybody()
+    )
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": b""}
     asyncio.run(gate(scope, receive, send))
     assert sent[0]["status"] == 413
@@ -198,7 +203,7 @@ def test_seconds_that_no_clock_has_are_a_vote_all_the_same(tmp_path, seconds):
         body["component_id"] = next(c["id"] for c in config["components"] if c["props"].get("server_fns"))
         answer = ann.http.post("/gradio_api/component_server/", content=json.dumps(body))
         assert answer.json()["told"][0]["accepted"]
-    with labelers.desk(tmp_path / "labels.sqlite").state() as state:
+    with labelers.service(tmp_path / "labels.sqlite").state() as state:
         (item,) = state.items.values()
     assert 0 <= item.votes["ann"].seconds < 60
 
@@ -218,17 +223,19 @@ def test_what_a_page_of_another_store_or_person_sends_is_not_done(tmp_path):
 def test_a_store_is_told_from_others_by_where_it_is(tmp_path, monkeypatch):
     (tmp_path / "one").mkdir()
     monkeypatch.chdir(tmp_path)
-    ids = {name: store_id(labelers.desk(name)) for name in ("one", "one/labels.sqlite", "two", str(tmp_path / "one"))}
+    ids = {
+        name: store_id(labelers.service(name)) for name in ("one", "one/labels.sqlite", "two", str(tmp_path / "one"))
+    }
     assert ids["one"] == ids["one/labels.sqlite"] == ids[str(tmp_path / "one")] != ids["two"]
 
 
-def test_whoever_only_looks_waits_for_nobodys_turn(tmp_path):
-    """Turns of many share a commit, which waits for the disk: a look must not end one before its time."""
+def test_whoever_only_looks_waits_for_no_transaction(tmp_path):
+    """GroupCommit of many share a commit, which waits for the disk: a look must not end one before its time."""
     labelers.fill(tmp_path / "labels.sqlite", labelers.posts(2))
     store = open_store(str(tmp_path / "labels.sqlite"))
     client = TestClient(application(store, Everybody(), Taxonomy.default()))
     assert client.post("/sign-in", data={"name": "ann"}, follow_redirects=False).status_code == 303
-    with ThreadPoolExecutor(1) as pool, store.desk.turn():
+    with ThreadPoolExecutor(1) as pool, store.service.transaction():
         for page in ("", "/settle"):
             config = pool.submit(client.get, f"{page}/config").result(timeout=10).json()
         settle = next(c["id"] for c in config["components"] if c["props"].get("server_fns"))

@@ -8,9 +8,7 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.store.service import LabelService, Row
 
 
-def add_known_answers(
-    service: LabelService, path: Path, *, calibrate: bool, taxonomy: Taxonomy | None = None
-) -> None:
+def add_known_answers(service: LabelService, path: Path, *, calibrate: bool, taxonomy: Taxonomy | None = None) -> None:
     """
     Puts the texts of a table with labels into the store; what is there already stays as it is.
 

@@ -1,14 +1,12 @@
 """A label store's files to and from its private data set repository on the Hub; `sync.py` says what they hold."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarecase.core.errors import ConfigError
 from rarecase.hub import commit
-from rarecase.hub.commit import Files, Place, Standing, look, persistently
-from rarecase.hub.errors import answers
+from rarecase.hub.commit import Files, Snapshot, Target, read_snapshot
 
 if TYPE_CHECKING:
     from rarecase.labeling.store.sync import EventFiles
@@ -43,40 +41,34 @@ def exchange(repo_id: str, files: "EventFiles", push: Callable[..., object] | No
         `HubError`: where the Hub refuses or does not answer, after a few attempts.
         `DataError`: where a file there is not what rarecase wrote; what is new here has been uploaded all the same.
     """
-    standing = look(Place(kind="dataset", repo_id=repo_id))
-    require_private(standing)
+    snapshot = read_snapshot(Target(kind="dataset", repo_id=repo_id))
+    require_private(snapshot)
     if new := files.to_upload():
-        folders = sorted({path.split("/")[0] for path in new})
-        wanted = {"README.md": CARD.encode(), **new}
-        (push or commit.push)(standing.place, lambda now: _missing(now, wanted), f"Add {', '.join(folders)}")
+        wanted, folders = {"README.md": CARD.encode(), **new}, sorted({path.split("/")[0] for path in new})
+        (push or commit.push)(snapshot.target, lambda now: missing(now, wanted), f"Add {', '.join(folders)}")
         files.mark_uploaded(new)
-    if unread := files.unread(standing.files):
-        files.read(contents(standing, unread))
+    if unread := files.unread(snapshot.files):
+        files.read(contents(snapshot, unread))
 
 
-def require_private(standing: Standing) -> None:
+def require_private(snapshot: Snapshot) -> None:
     """Stops with a `ConfigError` before a text or a name reaches a repository that everybody sees."""
-    if not standing.private:
+    if not snapshot.private:
         raise ConfigError(
-            f"{standing.place.repo_id} is public, and labeling is about texts and names; make it private, or name "
+            f"{snapshot.target.repo_id} is public, and labeling is about texts and names; make it private, or name "
             "another one"
         )
 
 
-def contents(standing: Standing, paths: Iterable[str]) -> dict[str, bytes]:
+def contents(snapshot: Snapshot, paths: Sequence[str]) -> dict[str, bytes]:
     """Downloads files of a repository, several at once; raises a `HubError` after a few attempts."""
-
-    def content(path: str) -> bytes:
-        found: Path = persistently(lambda: standing.read(path))
-        return found.read_bytes()
-
-    with answers(standing.place.repo_id), ThreadPoolExecutor(8) as pool:  # after a restart it is hundreds of files
-        return dict(zip(paths, pool.map(content, paths), strict=True))
+    with ThreadPoolExecutor(8) as pool:  # after a restart it is hundreds of files
+        return dict(zip(paths, pool.map(lambda path: snapshot.read(path).read_bytes(), paths), strict=True))
 
 
-def _missing(standing: Standing, files: Mapping[str, bytes]) -> Files:
+def missing(snapshot: Snapshot, files: Mapping[str, bytes]) -> Files:
     """
     The files that the repository does not have. One that is there came from here, since no two have one name, and is
     not written again, whatever got lost in between.
     """
-    return {path: content for path, content in files.items() if path not in standing.files}
+    return {path: content for path, content in files.items() if path not in snapshot.files}

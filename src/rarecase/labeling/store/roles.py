@@ -65,7 +65,7 @@ def read_roles(text: str, where: str) -> Roles:
             )
     roles = Roles(**{key: _names(where, key, value) for key, value in content.items()})
     if not (roles.owners or roles.adjudicators or roles.annotators):
-        raise ConfigError(f"{where}: it names nobody; {expected}")
+        raise ConfigError(f"{where}: nobody is named; {expected}")
     return roles
 
 

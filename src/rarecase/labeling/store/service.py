@@ -28,7 +28,7 @@ NOT_YOURS = "this text is not yours"
 
 @dataclass(frozen=True)
 class Row:
-    """A text to put into a store; `row` is its id in the table it comes from, `known` its answer where there is one."""
+    """A text to put into a store; `row` is its id in the table it comes from, `known` its answer if there is one."""
 
     row: str
     text: str

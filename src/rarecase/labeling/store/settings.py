@@ -61,6 +61,10 @@ class SpaceFile:
                 raise ConfigError(f"{FILE}: unknown setting {key!r}{did_you_mean(key, known)}")
         return cls(values)
 
+    def updated(self, store: str, given: Mapping[str, str | float]) -> "SpaceFile":
+        """With the settings that are given, and with those of the file where they are not."""
+        return SpaceFile({**self.values, **given, "store": store})
+
     def content(self) -> bytes:
         """The file."""
         return (json.dumps(dict(self.values), indent=2) + "\n").encode()

@@ -115,7 +115,7 @@ class State:
     """Everything, as of the event `seq`."""
 
     seq: int = 0
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the classes of each batch
     about: dict[str, dict[str, ClassInfo]] = field(default_factory=dict)  # by batch and class
     batches: dict[str, list[Item]] = field(default_factory=dict)  # in the order they were asked

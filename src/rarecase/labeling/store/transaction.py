@@ -72,7 +72,7 @@ class GroupCommit:
         """Commits, or rolls back where something was raised."""
         self._open, open_.failure = None, error
         try:
-            open_.manager.__exit__(type(error) if error else None, error, error and error.__traceback__)
+            open_.manager.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
         except BaseException as failure:  # all who share this commit have to know
             open_.failure = failure
         if open_.failure is not None:

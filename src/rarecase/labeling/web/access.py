@@ -1,8 +1,8 @@
 """
 Access control before every route, Gradio's own among them: whoever is not signed in and listed gets 401.
 
-Gradio answers some of its routes to anybody, with `auth_dependency` too (its theme, its tokens, its events), and prints
-an uncaught exception with its message, which could contain a text; neither passes here.
+Gradio answers some of its routes to anybody, with `auth_dependency` too (its theme, its tokens, its events), and an
+uncaught exception would be printed with its message, which could contain a text; neither passes here.
 """
 
 import logging

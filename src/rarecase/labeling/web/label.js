@@ -10,7 +10,7 @@ let current = null, shownAt = 0, covered = false, buttons = '';
 let sending = false, again = false, failures = 0, timer = 0, count = 0;
 const texts = new Map();  // by item: those of the queue
 const unkept = [];        // acts that hold text or no item, and whose they are: in memory until the server has them
-const acted = [];         // the ids of what was done here and can be taken back, in order
+const acted = [];         // the ids of what was done here and can be undone, in order
 let missed = false;       // whether the very last of it was refused
 
 // Every store that is served at this address has the same place in the browser, and so has everybody who signs in.
@@ -73,7 +73,7 @@ const take = (reply, sent) => {
   queue = reply.queue.filter(({item}) => texts.has(item));
   const held = new Set(queue.map(({item}) => item));
   for (const item of texts.keys()) if (!held.has(item)) texts.delete(item);
-  if (undone) current = null;  // what was taken back comes first
+  if (undone) current = null;  // what was undone comes first
   reply.told.forEach((answer, place) => say(answer, sent[place]));
   $('me').textContent = me;
   $('to-settle').hidden = !reply.settles;
@@ -91,8 +91,8 @@ const say = (answer, {kind, label, event}) => {
     return tell(`Not counted: ${answer.reason}.`, true);
   }
   const model = answer.suggestion ? ` The model said ${answer.suggestion}.` : '';
-  const said = {vote: `You said ${label}.${model}`, skip: 'Put to the end.', flag: 'Flagged for an adjudicator.',
-    comment: 'The comment is with the adjudicator.', undo: 'Taken back.', decline: 'Noted.'};
+  const said = {vote: `You said ${label}.${model}`, skip: 'Moved to the end.', flag: 'Flagged for an adjudicator.',
+    comment: 'The comment is with the adjudicator.', undo: 'Undone.', decline: 'Saved.'};
   tell(said[kind]);
 };
 
@@ -132,7 +132,7 @@ const cover = wanted => {
 };
 
 const nothing = () => ({
-  unqualified: 'The qualification round is over, and too many of your answers were others than expected. Whoever runs this page can tell you more.',
+  unqualified: 'The qualification round is over, and too many of your answers were not the expected ones. The owner of this page can tell you more.',
   others: 'Nothing for you at the moment: the rest is with others or with an adjudicator. This page goes on by itself.',
   nothing: 'Everything is labelled. Thank you. This page goes on by itself when more comes.',
 })[progress.open_for] ?? '…';
@@ -191,7 +191,7 @@ const undo = () => {
   if (me === null) return refuse('Not counted: the page is not ready yet.');
   if (missed) {
     missed = false;
-    return refuse('Your last answer did not count: there is nothing to take back. Press again for the one before it.');
+    return refuse('Your last answer was not counted: there is nothing to undo. Press again to undo the one before it.');
   }
   act('undo', {of: acted.pop()});  // what is meant by it; after a refresh whatever was last
   return true;

@@ -13,7 +13,6 @@ from typing import Any
 import gradio as gr
 from fastapi import HTTPException
 
-from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.store.label_store import LabelStore
 from rarecase.labeling.store.roles import Roles
 from rarecase.labeling.store.service import LabelService
@@ -177,7 +176,7 @@ def _common(context: PageContext, person: str, about: Mapping[str, ClassInfo]) -
 
 def _to_review(item: Item, state: State) -> Reply:
     """
-    Without names, and in an order that tells nothing of who gave which vote. The votes on a flagged text are shown once
+    Without names, and in an order that does not tell who gave which vote. The votes on a flagged text are shown once
     there are enough: else whoever looks here could still label it, and know the votes of others.
     """
     names = state.names[item.batch]

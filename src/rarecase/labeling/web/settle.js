@@ -16,7 +16,7 @@ const settle = async () => {
   if (!reply) return fail();
   if (sent) {
     const {accepted, reason} = reply.told;
-    tell(accepted ? `Settled: ${sent.label ?? 'left out'}.` : `Not counted: ${reason}.`, !accepted);
+    tell(accepted ? `Reviewed: ${sent.label ?? 'left out'}.` : `Not counted: ${reason}.`, !accepted);
     verdict = null;
     deciding = false;
   }
@@ -26,7 +26,7 @@ const settle = async () => {
 
 const fail = async () => {
   const said = await isSignedOut() ? 'You are signed out: reload this page to sign in again.' : 'The server does not answer.';
-  tell(deciding ? `Not settled yet. ${said} Press again.` : said, true);
+  tell(deciding ? `Not counted yet. ${said} Press again.` : said, true);
   deciding = false;
 };
 
@@ -34,7 +34,7 @@ const fail = async () => {
 // another tab may sign somebody else in.
 const decide = label => {
   if (deciding) tell('Not counted: the last answer is still on its way.', true);
-  else if (!dispute) tell('Not counted: there is nothing to settle.', true);
+  else if (!dispute) tell('Not counted: there is nothing to review.', true);
   else {
     const {item} = dispute;
     if (verdict?.item !== item || verdict.label !== label || verdict.me !== me) verdict = {me, item, label, event: uuid()};
@@ -53,21 +53,21 @@ const skip = () => {
 const show = reply => {
   const post = $('post');
   if (reply.dispute?.item !== dispute?.item || !reply.dispute) {
-    post.textContent = reply.dispute?.text ?? 'Nothing to settle. What people disagree on shows up here by itself.';
+    post.textContent = reply.dispute?.text ?? 'Nothing to review. What people disagree on shows up here by itself.';
     post.scrollTop = 0;
   }
   ({me, dispute} = reply);
   if (dispute) post.dataset.item = dispute.item;
   else delete post.dataset.item;
   $('said').hidden = !dispute;
-  $('votes').replaceChildren(...(dispute?.votes.length ? ['They said:'] : []), ...(dispute?.votes ?? []).map(name => make('span', {className: 'vote', textContent: name, dir: 'auto'})));
+  $('votes').replaceChildren(...(dispute?.votes.length ? ['Their labels:'] : []), ...(dispute?.votes ?? []).map(name => make('span', {className: 'vote', textContent: name, dir: 'auto'})));
   $('flagged').hidden = !dispute?.flagged;
   $('comments').replaceChildren(...(dispute?.comments ?? []).map(text => make('li', {textContent: text, dir: 'auto'})));
   const wanted = JSON.stringify([dispute?.names ?? [], reply.about]);
   if (wanted !== buttons) classButtons(JSON.parse(buttons = wanted)[0], reply.about, decide);
   for (const id of ['leave-out', 'skip']) $(id).disabled = !dispute;
   $('me').textContent = me;
-  $('progress').textContent = `${reply.left} to settle`;
+  $('progress').textContent = `${reply.left} to review`;
   safe(reply.unflushed, reply.trouble);
   $('shared').textContent = reply.agreement.items;
   agree(reply.agreement);

@@ -72,12 +72,16 @@ def by_name(service: LabelService, roles: Roles) -> SignIn:
         name = unicodedata.normalize("NFKC", str(form.get("name", ""))).strip()
         to = f"{REVIEW}/" if request.query_params.get("to") == f"{REVIEW}/" else "/"
         if not is_name(name):
-            return sign_in_page(_ask_name(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400)
+            return sign_in_page(
+                _ask_name(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400
+            )
         if not roles.may_label(name):
             return sign_in_page(_ask_name(to), f"{name} is not on the list of this page. Its owner can add you.")
         browser = request.session.setdefault("browser", secrets.token_urlsafe(32))
         if not await run_in_threadpool(service.bind, name, _hashed(browser)):
-            return sign_in_page(_ask_name(to), f"{name} has signed in with another browser: choose another name.", status=409)
+            return sign_in_page(
+                _ask_name(to), f"{name} has signed in with another browser: choose another name.", status=409
+            )
         request.session["name"] = name
         return RedirectResponse(to, 303)
 
@@ -102,8 +106,8 @@ def by_name(service: LabelService, roles: Roles) -> SignIn:
 
 def store_id(service: LabelService) -> str:
     """
-    Tells what a browser keeps of this store from what it keeps of others, as cookies do not depend on the port, and one
-    port serves a store after another; the same as long as the store has the same address.
+    The hash of its address, which tells what a browser keeps of this store from what it keeps of others: cookies do
+    not depend on the port, and one port serves a store after another.
     """
     file = _file(service)
     address = str(Path(file).resolve()) if file else without_password(service.log.url)

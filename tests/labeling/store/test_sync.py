@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rarecase.core.errors import DataError
-from rarecase.labeling.store.desk import Desk, item_id
-from rarecase.labeling.store.hub import Ledger
-from rarecase.labeling.store.log import Event, Log
-from rarecase.labeling.store.state import Settings
+from rarecase.labeling.store.events import Event, EventLog
+from rarecase.labeling.store.service import LabelService, Row, item_id
+from rarecase.labeling.store.settings import Settings
+from rarecase.labeling.store.sync import EventFiles
 
 NAMES = ["harmful", "not-harmful"]
-ROWS = [{"row": f"p{number}", "text": f"post {number}"} for number in range(4)]
+ROWS = [Row(f"p{number}", f"post {number}") for number in range(4)]
 
 
 class Machine:
@@ -23,19 +24,19 @@ class Machine:
 
     def __init__(self, path: Path, files: dict[str, bytes], clock: Callable[[], float] = lambda: 1.0):
         self.folder, self.files = path.parent, files
-        self.desk = Desk(Log(str(path), clock=clock))
-        self.ledger = Ledger(self.desk)
+        self.service = LabelService(EventLog(str(path), clock=clock))
+        self.event_files = EventFiles(self.service)
 
     def send(self) -> dict[str, bytes]:
-        new = self.ledger.outgoing()
+        new = self.event_files.to_upload()
         assert not new.keys() & self.files.keys()
         self.files |= new
-        self.ledger.flushed(new)
+        self.event_files.mark_uploaded(new)
         return new
 
     def fetch(self) -> list[str]:
-        unread = self.ledger.unread(self.files)
-        self.ledger.read({path: self.files[path] for path in unread})
+        unread = self.event_files.unread(self.files)
+        self.event_files.read({path: self.files[path] for path in unread})
         return unread
 
     def sync(self) -> None:
@@ -43,15 +44,15 @@ class Machine:
         self.fetch()
 
     def votes(self) -> dict[str, dict[str, str]]:
-        with self.desk.state() as state:
+        with self.service.state() as state:
             return {
                 item.row: {state.person(person).alias: vote.label for person, vote in item.votes.items()}
                 for item in state.items.values()
             }
 
     def vote(self, person: str, label: str = "harmful") -> str:
-        item = self.desk.queue(person).queue[0]["item"]
-        assert self.desk.vote(person, item, label).accepted
+        item = self.service.queue(person).queue[0]["item"]
+        assert self.service.vote(person, item, label).accepted
         return item
 
 
@@ -60,10 +61,10 @@ def pair(tmp_path) -> tuple[Machine, Machine]:
     """The machine of the loop and that of the page, with a batch that both know."""
     files: dict[str, bytes] = {}
     loop, page = (Machine(tmp_path / name, files) for name in ("loop", "page"))
-    loop.desk.add("4f1c", NAMES, ROWS)
+    loop.service.add("4f1c", NAMES, ROWS)
     loop.sync()
     page.fetch()
-    page.desk.start(Settings(votes=1))
+    page.service.start(Settings(votes=1))
     return loop, page
 
 
@@ -82,7 +83,7 @@ def test_a_batch_and_votes_stand_in_files_of_their_own(pair):
     assert kinds(content) == ["settings", "vote"]  # and no lease
     assert loop.fetch() == [path]
     assert loop.votes()["p0"] == {"A1": "harmful"}
-    assert len(loop.desk.decisions("4f1c")) == 1  # by the settings of the page
+    assert len(loop.service.decisions("4f1c")) == 1  # by the settings of the page
 
 
 def test_only_what_is_new_is_sent_and_read(pair):
@@ -96,9 +97,16 @@ def test_only_what_is_new_is_sent_and_read(pair):
     assert loop.send() == {}
 
 
+def test_with_nothing_new_the_log_is_not_locked(pair):
+    _, page = pair
+    page.sync()
+    with page.service.log.exclusive():
+        assert page.event_files.to_upload() == {}
+
+
 def test_what_comes_to_a_batch_later_goes_into_another_file(pair):
     loop, page = pair
-    loop.desk.add("4f1c", NAMES, [{"row": "late", "text": "one more"}])
+    loop.service.add("4f1c", NAMES, [Row("late", "one more")])
     ((path, _),) = loop.send().items()
     assert path.startswith("queue/4f1c-")
     page.fetch()
@@ -110,35 +118,35 @@ def test_two_machines_that_put_texts_into_one_batch_both_have_all_of_them(tmp_pa
     files: dict[str, bytes] = {}
     machines = [Machine(tmp_path / name, files) for name in ("one", "two")]
     for machine, rows in zip(machines, (ROWS[:2], ROWS[2:]), strict=True):
-        machine.desk.add("qualify", NAMES, [{**row, "known": "harmful"} for row in rows], use="qualify")
+        machine.service.add("qualify", NAMES, [replace(row, known="harmful") for row in rows], use="qualify")
         machine.send()
     for machine in machines:
         machine.fetch()
         assert set(machine.votes()) == {"p0", "p1", "p2", "p3"}
-        assert not machine.ledger.waiting()
+        assert not machine.event_files.pending()
 
 
 def test_how_many_votes_are_on_this_machine_alone(pair):
     _, page = pair
-    assert page.ledger.unflushed() == 0
+    assert page.event_files.unflushed() == 0
     page.vote("ann")
-    page.desk.undo("ann")
+    page.service.undo("ann")
     page.vote("ann")
-    assert page.ledger.unflushed() == 2
-    new = page.ledger.outgoing()
-    assert page.ledger.unflushed() == 2  # a file that is not on the Hub yet
-    assert Ledger(page.desk).unflushed() == 2
-    page.ledger.flushed(new)
-    assert page.ledger.unflushed() == Ledger(page.desk).unflushed() == 0
-    assert not page.ledger.waiting()
+    assert page.event_files.unflushed() == 2
+    new = page.event_files.to_upload()
+    assert page.event_files.unflushed() == 2  # a file that is not on the Hub yet
+    assert EventFiles(page.service).unflushed() == 2
+    page.event_files.mark_uploaded(new)
+    assert page.event_files.unflushed() == EventFiles(page.service).unflushed() == 0
+    assert not page.event_files.pending()
 
 
 def test_a_file_is_the_same_however_often_it_is_asked_for(pair):
     _, page = pair
     page.vote("ann")
-    first = page.ledger.outgoing()
+    first = page.event_files.to_upload()
     page.vote("ann")
-    again = Ledger(page.desk).outgoing()
+    again = EventFiles(page.service).to_upload()
     assert first.items() < again.items()
 
 
@@ -147,12 +155,12 @@ def test_an_empty_disk_tells_the_story_in_its_order(tmp_path):
     files: dict[str, bytes] = {}
     time = map(float, range(1, 1000))
     page = Machine(tmp_path / "page", files, lambda: next(time))
-    page.desk.add("4f1c", NAMES, ROWS)
-    page.desk.start(Settings(votes=9))
+    page.service.add("4f1c", NAMES, ROWS)
+    page.service.start(Settings(votes=9))
     for person in ("ann", "bob", "eve", "dan", "kim"):
         page.vote(person)
         page.send()
-        page.desk.undo(person)
+        page.service.undo(person)
         page.send()
         page.vote(person, "not-harmful")
         page.send()
@@ -160,7 +168,7 @@ def test_an_empty_disk_tells_the_story_in_its_order(tmp_path):
     again.fetch()
     assert again.votes() == page.votes()
     assert again.votes()["p0"] == dict.fromkeys(["A1", "A2", "A3", "A4", "A5"], "not-harmful")
-    with again.desk.state() as state:
+    with again.service.state() as state:
         assert [person.alias for person in state.people.values()] == ["A1", "A2", "A3", "A4", "A5"]
         assert list(state.people) == ["ann", "bob", "eve", "dan", "kim"]
 
@@ -171,18 +179,18 @@ def test_what_was_taken_stays_whatever_comes_later(pair):
         page.vote("ann")
     page.send()
     loop.fetch()
-    taken = [decision for _, decision in loop.desk.take("4f1c")]
-    page.desk.undo("ann")  # it does not know yet
+    taken = [decision for _, decision in loop.service.take("4f1c")]
+    page.service.undo("ann")  # it does not know yet
     page.send()
     loop.sync()
     assert loop.votes() == page.votes()
     again = Machine(loop.folder / "another disk", loop.files)
     again.fetch()
     for machine in (loop, again):
-        assert [decision for _, decision in machine.desk.take("4f1c")] == taken
+        assert [decision for _, decision in machine.service.take("4f1c")] == taken
     page.fetch()
-    assert page.desk.queue("ann").queue == []
-    assert not page.desk.undo("ann").accepted
+    assert page.service.queue("ann").queue == []
+    assert not page.service.undo("ann").accepted
 
 
 def test_a_vote_on_an_item_that_nobody_put_in_is_passed_over(pair):
@@ -190,9 +198,9 @@ def test_a_vote_on_an_item_that_nobody_put_in_is_passed_over(pair):
     page.vote("ann")
     (content,) = page.send().values()
     content = content.replace(item_id("4f1c", "p0").encode(), b"f" * 16)
-    loop.ledger.read({"events/other.jsonl": content})
+    loop.event_files.read({"events/other.jsonl": content})
     assert loop.votes()["p0"] == {}
-    assert loop.ledger.unread(["events/other.jsonl"]) == []
+    assert loop.event_files.unread(["events/other.jsonl"]) == []
 
 
 @pytest.mark.parametrize(
@@ -210,25 +218,27 @@ def test_a_line_that_is_no_event_is_named_and_nothing_is_taken_in(pair, line):
     page.vote("ann")
     (content,) = page.send().values()
     with pytest.raises(DataError, match=r"^events/x\.jsonl line 3: no event of a label store") as said:
-        loop.ledger.read({"events/x.jsonl": content + line + b"\n"})
+        loop.event_files.read({"events/x.jsonl": content + line + b"\n"})
     assert "secret" not in str(said.value)
     assert loop.votes()["p0"] == {}
-    assert loop.ledger.unread(["events/x.jsonl"]) == ["events/x.jsonl"]
+    assert loop.event_files.unread(["events/x.jsonl"]) == ["events/x.jsonl"]
 
 
 def test_other_files_of_the_repository_are_left_alone(pair):
     loop, _ = pair
-    assert loop.ledger.unread(["README.md", ".gitattributes", "events/a.txt", "events/a/b.jsonl", "a.jsonl"]) == []
+    assert (
+        loop.event_files.unread(["README.md", ".gitattributes", "events/a.txt", "events/a/b.jsonl", "a.jsonl"]) == []
+    )
 
 
 def test_any_text_survives_the_way_there(tmp_path):
     files: dict[str, bytes] = {}
     loop, page = (Machine(tmp_path / name, files) for name in ("loop", "page"))
     texts = ["two\nlines\u2028three\r", "ünï \U0001f600 \u202ertl", '{"kind": "vote"}', " " * 5, "a\0b\ud800"]
-    loop.desk.add("b", NAMES, [{"row": str(place), "text": text} for place, text in enumerate(texts)])
+    loop.service.add("b", NAMES, [Row(str(place), text) for place, text in enumerate(texts)])
     loop.sync()
     page.fetch()
-    with loop.desk.state() as there, page.desk.state() as here:
+    with loop.service.state() as there, page.service.state() as here:
         assert [item.text for item in here.items.values()] == [item.text for item in there.items.values()]
         assert here.cleaned == there.cleaned
 
@@ -254,20 +264,20 @@ def test_both_machines_tell_the_same_story_whatever_happens(tmp_path_factory, ac
     time = iter(range(1, 10_000_000))
     loop = Machine(folder / "loop", files, lambda: float(next(time)))
     page = Machine(folder / "page-0", files, lambda: float(next(time)))
-    loop.desk.add("4f1c", NAMES, ROWS)
+    loop.service.add("4f1c", NAMES, ROWS)
     loop.sync()
     page.fetch()
-    page.desk.start(Settings(votes=2))
+    page.service.start(Settings(votes=2))
     for number, (act, person, label) in enumerate(acts, 1):
-        queue = page.desk.queue(person).queue
+        queue = page.service.queue(person).queue
         if act == "vote" and queue:
-            page.desk.vote(person, queue[0]["item"], label)
+            page.service.vote(person, queue[0]["item"], label)
         elif act == "undo":
-            page.desk.undo(person)
+            page.service.undo(person)
         elif act in ("skip", "flag") and queue:
-            getattr(page.desk, act)(person, queue[0]["item"])
-        elif act == "settle" and page.desk.disputes("judge"):
-            page.desk.settle("judge", page.desk.disputes("judge")[0].id, label)
+            getattr(page.service, act)(person, queue[0]["item"])
+        elif act == "settle" and page.service.to_review("judge"):
+            page.service.review("judge", page.service.to_review("judge")[0].id, label)
         elif act == "send":
             page.send()
         elif act == "fetch":
@@ -275,36 +285,36 @@ def test_both_machines_tell_the_same_story_whatever_happens(tmp_path_factory, ac
         elif act == "loop":
             loop.sync()
         elif act == "killed":  # the commit went through, and nobody remembers
-            new = page.ledger.outgoing()
+            new = page.event_files.to_upload()
             files |= new
-            page.ledger = Ledger(page.desk)
-            assert page.ledger.outgoing() == new
-            page.ledger.flushed(new)
+            page.event_files = EventFiles(page.service)
+            assert page.event_files.to_upload() == new
+            page.event_files.mark_uploaded(new)
         elif act == "empty disk":
             page.send()
             before = page.votes()
-            page.desk.log.close()
+            page.service.log.close()
             page = Machine(folder / f"page-{number}", files, lambda: float(next(time)))
             page.fetch()
             assert page.votes() == before
     page.send()
     loop.sync()
     assert loop.votes() == page.votes()
-    with loop.desk.state() as there, page.desk.state() as here:
+    with loop.service.state() as there, page.service.state() as here:
         assert [item.flags for item in there.items.values()] == [item.flags for item in here.items.values()]
         assert [item.verdict for item in there.items.values()] == [item.verdict for item in here.items.values()]
         assert there.settings == here.settings
     ids = [json.loads(line)["id"] for content in files.values() for line in content.splitlines()]
     assert len(ids) == len(set(ids))
-    assert page.ledger.unflushed() == 0
-    loop.desk.log.close()
-    page.desk.log.close()
+    assert page.event_files.unflushed() == 0
+    loop.service.log.close()
+    page.service.log.close()
 
 
 def test_an_event_of_a_later_version_is_handed_on(pair):
     loop, page = pair
-    with page.desk.log.turn() as turn:
-        turn.append(Event("applause", None, "ann", {"how": "loud"}))
+    with page.service.log.exclusive() as writer:
+        writer.append([Event("applause", None, "ann", {"how": "loud"})])
     page.send()
     loop.fetch()
-    assert "applause" in [event.kind for event in loop.desk.log.since(0)]
+    assert "applause" in [event.kind for event in loop.service.log.since(0)]

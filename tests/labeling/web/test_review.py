@@ -1,10 +1,9 @@
 """The adjudicator's page, and whose verdict it is."""
 
 import labelers
-from labelers import NAMES, Client, vote
-from labeling.web.test_page import press, signed_in, told
+from labelers import NAMES, Client, press, signed_in, told, vote
 
-from rarecase.labeling.store.state import Settings
+from rarecase.labeling.store.settings import Settings
 
 
 def disputed(url, count):
@@ -15,20 +14,20 @@ def disputed(url, count):
             client.say(vote(client.say()["queue"][0]["item"], NAMES[label]))
 
 
-def judges(desk):
-    with desk.state() as state:
-        return {item.id: item.judge for item in state.items.values() if item.settled}
+def judges(service):
+    with service.state() as state:
+        return {item.id: item.reviewer for item in state.items.values() if item.reviewed}
 
 
 def test_a_verdict_never_becomes_that_of_whoever_signs_in_later(browser, tmp_path):
     store = tmp_path / "labels.sqlite"
     labelers.fill(store, labelers.posts(3))
-    desk = labelers.desk(store)
+    service = labelers.service(store)
     with labelers.running(store, Settings(votes=2)) as url:
         disputed(url, 3)
         with signed_in(browser, url, "eve", to="/settle/") as page:
             first = press(page, "3")
-            assert judges(desk) == {first: "eve"}
+            assert judges(service) == {first: "eve"}
             other = page.context.new_page()
             other.goto(f"{url}/logout", wait_until="domcontentloaded")
             other.get_by_label("Your name").fill("fay")
@@ -37,31 +36,31 @@ def test_a_verdict_never_becomes_that_of_whoever_signs_in_later(browser, tmp_pat
             page.locator("#me", has_text="eve").wait_for()
             page.keyboard.press("3")  # in the tab that says it is Eve's
             told(page, "Not counted: fay is signed in now.")
-            assert judges(desk) == {first: "eve"}
+            assert judges(service) == {first: "eve"}
             page.locator("#me", has_text="fay").wait_for()
             second = press(page, "3")
-            assert judges(desk) == {first: "eve", second: "fay"}
+            assert judges(service) == {first: "eve", second: "fay"}
 
 
 def test_a_verdict_that_had_no_answer_is_not_sent_again_in_anothers_name(browser, tmp_path):
     store = tmp_path / "labels.sqlite"
     labelers.fill(store, labelers.posts(1))
-    desk = labelers.desk(store)
+    service = labelers.service(store)
     with labelers.running(store, Settings(votes=2)) as url:
         disputed(url, 1)
         with signed_in(browser, url, "eve", to="/settle/") as page:
             page.locator("#post[data-item]").wait_for()
             page.route("**/component_server/", lambda route: route.abort())
             page.keyboard.press("3")
-            told(page, "Not settled yet.")
+            told(page, "Not counted yet.")
             page.context.request.get(f"{url}/logout")
             page.context.request.post(f"{url}/sign-in", form={"name": "fay"})
             page.unroute("**/component_server/")
             page.keyboard.press("3")
             told(page, "Not counted: fay is signed in now.")
-            assert judges(desk) == {}
+            assert judges(service) == {}
             press(page, "3")
-            assert list(judges(desk).values()) == ["fay"]
+            assert list(judges(service).values()) == ["fay"]
 
 
 def test_a_raw_verdict_in_anothers_name_is_refused(tmp_path):

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from rarecase.labeling.store.consensus import Decided
-from rarecase.labeling.store.desk import Answer, Desk
-from rarecase.labeling.store.state import Decision, Item, Settings, State
+from rarecase.labeling.store.consensus import Decisions
+from rarecase.labeling.store.service import LabelService, Row
+from rarecase.labeling.store.settings import Settings
+from rarecase.labeling.store.state import Decision, Item, State
+from rarecase.labeling.store.transaction import Answer
 
 NAMES = ["harmful", "harmless", "unclear"]
 
@@ -19,9 +21,9 @@ class Clock:
         return self.now
 
 
-def put(desk: Desk, count: int, batch: str = "b", use: str = "work", **row: str) -> None:
-    """Puts so many texts into a desk."""
-    desk.add(batch, NAMES, [{"row": f"p{i}", "text": f"text {i}", **row} for i in range(count)], use=use)
+def put(service: LabelService, count: int, batch: str = "b", use: str = "work", **row: str) -> None:
+    """Puts so many texts into a service."""
+    service.add(batch, NAMES, [Row(f"p{i}", f"text {i}", **row) for i in range(count)], use=use)
 
 
 def items_of(answer: Answer) -> list[str]:
@@ -29,9 +31,9 @@ def items_of(answer: Answer) -> list[str]:
     return [entry["item"] for entry in answer.queue]
 
 
-def vote_next(desk: Desk, person: str, label: str, seconds: float = 0.0) -> Answer:
+def vote_next(service: LabelService, person: str, label: str, seconds: float = 0.0) -> Answer:
     """Labels what is on the person's screen."""
-    answer = desk.vote(person, desk.queue(person).queue[0]["item"], label, seconds=seconds)
+    answer = service.vote(person, service.queue(person).queue[0]["item"], label, seconds=seconds)
     assert answer.accepted, answer.reason
     return answer
 
@@ -40,6 +42,6 @@ def decide(items: Sequence[Item], settings: Settings) -> dict[str, Decision]:
     """What the items of a batch come to when all of them are looked at anew."""
     found = {item.id: item for item in items}
     state = State(settings=settings, items=found, batches={item.batch: list(items) for item in items})
-    state.touched |= found.keys()
-    decided = Decided(state)
+    state.changed |= found.keys()
+    decided = Decisions(state)
     return {id_: said for batch in state.batches for id_, said in decided.of(batch).items()}

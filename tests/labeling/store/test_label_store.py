@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,50 +17,50 @@ from huggingface_hub import HfApi, hf_hub_download
 from rarecase.cli.main import command
 from rarecase.core.errors import ConfigError, DataError, HubError
 from rarecase.hub.errors import RETRY
-from rarecase.labeling.store import opened
-from rarecase.labeling.store.state import Settings
-from rarecase.labeling.store.store import Store, open_store
+from rarecase.labeling.store.label_store import LabelStore, open_store
+from rarecase.labeling.store.service import Row
+from rarecase.labeling.store.settings import Settings
 
 REPO = "acme/labels"
 URL = f"hf://datasets/{REPO}"
 COMMIT = f"POST /api/datasets/{REPO}/commit/main"
 NAMES = ["harmful", "not-harmful"]
-ROWS = [{"row": f"p{number}", "text": f"post {number}"} for number in range(6)]
+ROWS = [Row(f"p{number}", f"post {number}") for number in range(6)]
 
 
 @pytest.fixture
 def machine(fresh_hub, tmp_path, monkeypatch):
     """Opens the store as a machine of this name does, whose disk stays; the waiting between attempts is cut."""
     monkeypatch.setattr(RETRY, "wait", lambda seconds: None)
-    opened: list[Store] = []
+    opened: list[LabelStore] = []
 
-    def machine(name: str) -> Store:
+    def machine(name: str) -> LabelStore:
         monkeypatch.setenv("RARECASE_STORE", str(tmp_path / name))
         opened.append(open_store(URL))
         return opened[-1]
 
     yield machine
     for store in opened:
-        store.desk.log.close()
+        store.service.log.close()
 
 
 @pytest.fixture
-def page(machine) -> Store:
+def page(machine) -> LabelStore:
     """The page's machine, which knows a batch that another has put in."""
     loop = machine("loop")
-    loop.desk.add("4f1c", NAMES, ROWS)
+    loop.service.add("4f1c", NAMES, ROWS)
     loop.sync()
     page = machine("page")
-    page.desk.start(Settings(votes=1))
+    page.service.start(Settings(votes=1))
     page.sync()
     return page
 
 
-def vote(store: Store, person: str = "ann", label: str = "harmful") -> str:
+def vote(store: LabelStore, person: str = "ann", label: str = "harmful") -> str:
     """The id of a vote that was acknowledged."""
-    item = store.desk.queue(person).queue[0]["item"]
+    item = store.service.queue(person).queue[0]["item"]
     event = f"{person}-{item}"
-    assert store.desk.vote(person, item, label, event=event).accepted
+    assert store.service.vote(person, item, label, event=event).accepted
     return event
 
 
@@ -75,28 +76,28 @@ def votes_on_hub() -> Counter[str]:
     return Counter(event["id"] for event in on_hub() if event["kind"] == "vote")
 
 
-def known(store: Store) -> dict[str, str]:
+def known(store: LabelStore) -> dict[str, str]:
     """Event → label, of the votes that stand."""
-    with store.desk.state() as state:
+    with store.service.state() as state:
         return {vote.event: vote.label for item in state.items.values() for vote in item.votes.values()}
 
 
 def test_a_batch_goes_to_the_page_and_its_labels_come_back(machine, page):
     loop = machine("loop")
     given = [vote(page, label=NAMES[number % 2]) for number in range(6)]
-    assert loop.desk.take("4f1c") is None
+    assert loop.service.take("4f1c") is None
     page.sync()
     loop.sync()
-    found = loop.desk.take("4f1c")
+    found = loop.service.take("4f1c")
     assert found is not None
     assert [(item.row, item.text, said.label) for item, said in found] == [
-        (row["row"], row["text"], NAMES[number % 2]) for number, row in enumerate(ROWS)
+        (row.row, row.text, NAMES[number % 2]) for number, row in enumerate(ROWS)
     ]
     assert votes_on_hub() == Counter(given)
     loop.sync()
     page.sync()
-    assert page.desk.queue("bob").progress["open_for"] == "nothing"
-    assert not page.desk.undo("ann").accepted
+    assert page.service.queue("bob").progress["open_for"] == "nothing"
+    assert not page.service.undo("ann").accepted
 
 
 def test_the_repository_is_made_private_and_says_what_it_is(page):
@@ -176,7 +177,7 @@ def test_a_download_may_fail_too(page, machine, fresh_hub, status, drop):
 
 def test_two_machines_that_commit_at_once_both_succeed(page, machine):
     loop = machine("loop")
-    loop.desk.add("second", NAMES, ROWS)
+    loop.service.add("second", NAMES, ROWS)
     vote(page)
     threads = [threading.Thread(target=store.sync) for store in (loop, page)]
     for thread in threads:
@@ -215,9 +216,7 @@ def test_ten_minutes_without_a_hub(page, fresh_hub):
         return not page.trouble
 
     with away:
-        page.start_syncing(wait)
-        page._thread.join(300)
-    assert not page._thread.is_alive()
+        page.keep_syncing(wait)
     assert waits[:7] == [2, 4, 8, 16, 32, 60, 60]
     assert [count for count, _ in said[:7]] == [0, 1, 2, 3, 4, 5, 6]
     assert {trouble for _, trouble in said[:-1]} == {
@@ -240,9 +239,7 @@ def test_a_hub_that_is_away_for_a_day_is_waited_for(page, fresh_hub):
         return len(waits) == 2_000
 
     page.sync = fails
-    page.start_syncing(wait)
-    page._thread.join(60)
-    assert not page._thread.is_alive()
+    page.keep_syncing(wait)
     assert set(waits[6:]) == {60}
     assert len(waits) == 2_000
 
@@ -252,7 +249,7 @@ def test_a_store_that_nobody_has_made_is_not_made_by_looking(machine, fresh_hub,
     assert command(["label", "status", "--store", URL]) == 2
     assert f"--store {URL}: no label store there yet" in capsys.readouterr().err
     assert not HfApi().repo_exists(REPO, repo_type="dataset")
-    machine("page").desk.start(Settings(votes=1))
+    machine("page").service.start(Settings(votes=1))
     assert command(["label", "status", "--store", URL, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["total"] == 0
 
@@ -260,36 +257,36 @@ def test_a_store_that_nobody_has_made_is_not_made_by_looking(machine, fresh_hub,
 def test_files_of_two_machines_for_one_batch_both_stand_on_the_hub(machine):
     stores = [machine(name) for name in ("one", "two")]
     for store, rows in zip(stores, (ROWS[:3], ROWS[3:]), strict=True):
-        store.desk.add("qualify", NAMES, [{**row, "known": "harmful"} for row in rows], use="qualify")
+        store.service.add("qualify", NAMES, [replace(row, known="harmful") for row in rows], use="qualify")
     for store in (*stores, *stores):
         store.sync()
     assert Counter(event["kind"] for event in on_hub()) == {"batch": 2, "item": 6}
     for store in stores:
-        with store.desk.state() as state:
+        with store.service.state() as state:
             assert len(state.items) == 6
 
 
 def test_what_is_not_installed_is_named_without_the_address(monkeypatch):
-    monkeypatch.setitem(sys.modules, "rarecase.labeling.store.store", None)
+    monkeypatch.setitem(sys.modules, "rarecase.labeling.store.events", None)
     with pytest.raises(ConfigError, match=r"^--store needs .* which is not installed") as said:
-        opened("postgresql://ann:secret@127.0.0.1/labels")
+        open_store("postgresql://ann:secret@127.0.0.1/labels")
     assert "secret" not in str(said.value)
 
 
 def test_an_empty_disk_knows_every_flushed_vote_once(page, machine):
-    page.desk.start(Settings(votes=2))
+    page.service.start(Settings(votes=2))
     given = [vote(page) for _ in range(3)]
     page.sync()
-    page.desk.undo("ann")
+    page.service.undo("ann")
     given.append(vote(page, "bob"))
-    page.desk.flag("ann", page.desk.queue("ann").queue[-1]["item"])
+    page.service.flag("ann", page.service.queue("ann").queue[-1]["item"])
     page.sync()
     vote(page, "bob")  # acknowledged, but not flushed: the page says so
     assert page.unflushed() == 1
     fresh = machine("another disk")
     assert set(known(fresh)) == {*given[:2], given[3]}
     assert fresh.unflushed() == 0
-    with fresh.desk.state() as state, page.desk.state() as before:
+    with fresh.service.state() as state, page.service.state() as before:
         assert {p.name: p.alias for p in state.people.values()} == {p.name: p.alias for p in before.people.values()}
         assert state.settings == Settings(votes=2)
     given.append(vote(fresh, "eve"))
@@ -311,18 +308,17 @@ def test_a_disk_that_stays_is_gone_on_with_also_while_the_hub_is_away(page, mach
 
 KILLED = """
 import os, signal, sys
-from rarecase.labeling.store.store import open_store
-from rarecase.labeling.store import exchange
-store = open_store("hf://datasets/acme/labels")
+from rarecase.labeling.store.label_store import open_store
+from rarecase.hub import commit
+def push(*arguments):
+    if sys.argv[1] == "after":
+        commit.push(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+store = open_store("hf://datasets/acme/labels", push)
 for number in range(3):
-    item = store.desk.queue("ann").queue[0]["item"]
-    assert store.desk.vote("ann", item, "harmful", event=f"ann-{item}").accepted
+    item = store.service.queue("ann").queue[0]["item"]
+    assert store.service.vote("ann", item, "harmful", event=f"ann-{item}").accepted
     print(f"ann-{item}", flush=True)
-if sys.argv[1] == "after":
-    push = exchange.push
-    exchange.push = lambda *said: (push(*said), os.kill(os.getpid(), signal.SIGKILL))
-else:
-    exchange.push = lambda *said: os.kill(os.getpid(), signal.SIGKILL)
 store.sync()
 """
 
@@ -384,11 +380,11 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 
 def test_a_database_has_nothing_to_sync(tmp_path):
     store = open_store(str(tmp_path / "labels.sqlite"))
-    store.desk.add("4f1c", NAMES, ROWS)
-    store.desk.start(Settings(votes=1))
+    store.service.add("4f1c", NAMES, ROWS)
+    store.service.start(Settings(votes=1))
     vote(store)
     store.start_syncing()
     store.sync()
     assert (store.unflushed(), store.trouble) == (0, "")
-    assert {event.kind for event in store.desk.log.since(0)} <= {"batch", "item", "settings", "lease", "vote"}
+    assert {event.kind for event in store.service.log.since(0)} <= {"batch", "item", "settings", "lease", "vote"}
     store.close()

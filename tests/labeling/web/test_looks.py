@@ -1,0 +1,170 @@
+"""The labeling page and the reviewer's in a browser: what people see, whatever the texts hold."""
+
+import labelers
+import pytest
+from labelers import NAMES, SIZES, item, labeling, press, saved, served, signed_in, told, votes
+
+from rarecase.labeling.store.settings import Settings
+from rarecase.labeling.store.transaction import QUEUE_LENGTH
+
+HOSTILE = (
+    "<img src=x onerror='window.RAN=1'><b>bold</b><script>window.RAN=2</script>",
+    "${window.RAN=3} `tick` {{value}} {{{value}}} @children {% raw %}",
+    "</textarea></main><script>window.RAN=4</script>&lt;i&gt; &amp; \\u003cb\\u003e",
+    "\u202eturned\u202c \u2067and\u2069  two  spaces\nand a second line \u200f",
+    "\u05e9\u05dc\u05d5\u05dd \u202d\u202e\u202e\u202e never closed",
+)
+# Text in sight whose colour is too close to what is behind it, with the ratio of WCAG 2.
+PALE = """() => {
+  const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+  const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const behind = found => {
+    for (let e = found; e; e = e.parentElement) {
+      const colour = channels(getComputedStyle(e).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return matchMedia('(prefers-color-scheme: dark)').matches ? [18, 18, 18] : [255, 255, 255];
+  };
+  return [...document.querySelectorAll('body *')]
+    .filter(e => e.checkVisibility() && !e.disabled && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .map(e => {
+      const [a, b] = [light(channels(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+      return [(a + 0.05) / (b + 0.05), e.textContent.trim().slice(0, 40)];
+    })
+    .filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+def test_a_blurred_text_is_no_vote_until_somebody_looks(browser, tmp_path):
+    with served(tmp_path, labelers.posts(5)) as server, labeling(browser, server) as page:
+        page.get_by_label("Blur until I look").check()
+        assert page.locator("#post.covered").get_attribute("aria-hidden") == "true"
+        page.keyboard.press("1")
+        told(page, "Not counted: look at the text first (Enter).")
+        page.keyboard.press("Enter")
+        assert not page.locator("#post.covered").count()
+        press(page, "1")
+        page.locator("#post.covered[data-item]").wait_for()
+        page.reload(wait_until="domcontentloaded")
+        page.locator("#post.covered[data-item]").wait_for()
+        page.locator("#look").click()
+        press(page, "2")
+        saved(page)
+        assert len(votes(server)) == 2
+
+
+def test_after_half_an_hour_of_labeling_a_break_is_suggested(browser, tmp_path):
+    with served(tmp_path, labelers.posts(40)) as server, signed_in(browser, server.url, "ann") as page:
+        page.clock.install()
+        page.reload(wait_until="domcontentloaded")
+        page.locator("#post[data-item]").wait_for()
+        for minutes in range(0, 30, 4):
+            press(page, "1")
+            assert not page.locator("#break").is_visible(), minutes
+            page.clock.fast_forward(4 * 60_000)
+        press(page, "1")
+        page.locator("#break").wait_for()
+        page.get_by_role("button", name="Go on").click()
+        assert not page.locator("#break").is_visible()
+        for _ in range(3):  # with breaks in between
+            page.clock.fast_forward(20 * 60_000)
+            press(page, "1")
+        assert not page.locator("#break").is_visible()
+
+
+def test_the_warning_is_there_before_and_after_the_sign_in(browser, tmp_path):
+    with served(tmp_path, labelers.posts(3)) as server:
+        page = browser.new_page()
+        assert page.goto(server.url, wait_until="domcontentloaded").status == 401
+        page.get_by_text("Content warning.").wait_for()
+        page.close()
+        with labeling(browser, server) as page:
+            page.get_by_text("Content warning.").wait_for()
+            page.get_by_role("button", name="I have read this").click()
+            page.reload(wait_until="domcontentloaded")
+            page.locator("#post[data-item]").wait_for()
+            assert not page.get_by_text("Content warning.").is_visible()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_texts_comments_and_classes_are_shown_as_they_are_whatever_they_hold(browser, tmp_path, size):
+    texts = [*HOSTILE, "a\ud800b\0c", "long " * 200_000]
+    names = [
+        "<b onclick='window.RAN=5'>odd</b>",
+        "${window.RAN=6} {{x}}",
+        "\u202eodd",
+        *(f"class {i}" for i in range(9)),
+    ]
+    with (
+        served(tmp_path, texts, names, settings=Settings(votes=2)) as server,
+        labeling(browser, server, "ann") as ann,
+        labeling(browser, server, "bob") as bob,
+        signed_in(browser, server.url, "eve", to="/settle/") as eve,
+    ):
+        for page in (ann, bob, eve):
+            page.set_viewport_size(SIZES[size])
+        shown = ["ab\ufffdc".replace("ab", "a").replace("\ufffd", "\ufffdb") if "\0" in t else t for t in texts]
+        for place, text in enumerate(shown):
+            ann.wait_for_function("text => document.querySelector('#post').textContent === text", arg=text)
+            assert ann.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+            ann.keyboard.press("c")
+            ann.locator("#said").fill(HOSTILE[place % len(HOSTILE)])
+            ann.get_by_role("button", name="Send").click()
+            told(ann, "The comment is with the adjudicator.")
+            press(ann, "1")
+            press(bob, "2")
+        told(ann, f"You said {names[0]}.")
+        assert ann.locator("#classes .name").all_text_contents() == names
+        for place, text in enumerate(shown):
+            eve.wait_for_function("text => document.querySelector('#post').textContent === text", arg=text)
+            assert eve.locator(".vote").all_text_contents() == names[:2]
+            assert eve.locator("#comments li").all_text_contents() == [HOSTILE[place % len(HOSTILE)].strip()]
+            assert eve.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+            if place % 2:
+                press(eve, "2")
+            else:
+                before = item(eve)
+                eve.locator("#classes button").last.click()  # a class without a key
+                eve.wait_for_function("b => document.querySelector('#post').dataset.item !== b", arg=before)
+        eve.get_by_text("Nothing to review").wait_for()
+        decided = server.service.take("b1")
+        assert {d.label for _, d in decided} == {names[1], names[-1]}
+        with server.service.state() as state:
+            assert state.cleaned == {"nul": 1, "surrogates": 1}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_everything_is_legible_and_fits_in_light_and_dark(browser, tmp_path, size, scheme):
+    texts = labelers.posts(3 * QUEUE_LENGTH)
+    with served(tmp_path, texts, settings=Settings(votes=2), suggestion="legal-advice") as server:
+        for name, label in (("bob", 0), ("eve", 1)):
+            client = labelers.Client(server.url, name)
+            for _ in range(3):
+                row = client.say()["queue"][0]
+                client.say(labelers.act("comment", item=row["item"], text="a comment"))
+                client.say(labelers.vote(row["item"], NAMES[label]))
+
+        def check(page):
+            assert page.evaluate(PALE) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+
+        with signed_in(browser, server.url, "ann", color_scheme=scheme) as page:
+            page.set_viewport_size(SIZES[size])
+            page.locator("#post[data-item]").wait_for()
+            check(page)
+            press(page, "1")
+            told(page, "You said self-harm. The model said legal-advice.")
+            page.keyboard.press("9")
+            for closed in page.locator("summary").filter(visible=True).all():
+                closed.click()
+            page.keyboard.press("c")
+            check(page)
+            page.goto(f"{server.url}/settle/", wait_until="domcontentloaded")
+            page.locator("#post[data-item]").wait_for()
+            page.locator("#confusion td").first.wait_for()
+            check(page)
+            page.goto(f"{server.url}/logout", wait_until="domcontentloaded")
+            page.get_by_label("Your name").wait_for()
+            check(page)
