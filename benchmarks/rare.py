@@ -22,11 +22,11 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from rarecase import read_table
 from rarecase.core.files import write_text
 from rarecase.data.read.columns import Columns
-from rarecase.experiment.curves import curves, read_predictions
-from rarecase.experiment.grid import Cell, read_cells
-from rarecase.experiment.intervals import Predictions, mean_and_interval, resampled_macro_f1
+from rarecase.experiment.cells import Cell, read_cells, read_predictions
 from rarecase.experiment.simulate import simulate
 from rarecase.models.encoder import encode, load_encoder
+from rarecase.report.intervals import mean_and_interval, resampled_macro_f1
+from rarecase.report.simulation import report_of_grid
 from rarecase.runs.folder import RoundFiles
 from rarecase.settings.config import SimulateConfig
 
@@ -54,14 +54,11 @@ def grid(published: Path, start: Path, out: Path, strategies: str, batch: int) -
 def difference(folder: Path, one: tuple[str, int], other: tuple[str, int]) -> tuple[float, list[float]]:
     """Macro-F1 of a strategy after a round, less that of another after another, over the same seeds and test rows."""
     cells = read_cells(folder)
-    classes = len(next(iter(cells.values()))["rounds"][0]["class_counts"])
+    classes = len(next(iter(cells.values())).rounds[0].class_counts)
 
     def resampled(strategy: str, number: int) -> np.ndarray:
-        found = []
-        for seed in range(SEEDS):
-            stages = RoundFiles(folder / "cells" / Cell(strategy, seed).name)
-            ids, labels, probs = read_predictions(stages.path(number, "predictions.parquet"))
-            found.append(Predictions(tuple(ids.tolist()), labels, probs.argmax(axis=1)))
+        files = [RoundFiles(Cell(strategy, seed).folder(folder)) for seed in range(SEEDS)]
+        found = [read_predictions(of.path(number, "predictions.parquet")) for of in files]
         return resampled_macro_f1(found, classes)
 
     return mean_and_interval(resampled(*one) - resampled(*other))
@@ -99,7 +96,7 @@ def main() -> None:
     for name, start in {"published start": whole, "start without one": without}.items():
         place = given.out / start.stem
         twenty = grid(given.published, start, place / "batches-of-20", "random,entropy,rare", 20)
-        report = curves(twenty)["strategies"]
+        report = report_of_grid(twenty)["strategies"]
         found = {strategy: report[strategy]["found"][CLASS] for strategy in report}
         times = found["rare"] / found["random"]
         learned = difference(twenty, ("rare", 5), ("entropy", 5))

@@ -3,7 +3,6 @@
 import csv
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from small import NAMES, SAMPLE
 
-from rarecase.core.files import write_json
 from rarecase.data import arrow, schema
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.experiment.grid import Cell
+from rarecase.experiment.cells import Cell, Found
 from rarecase.runs.folder import Manifest
 
 DRAWS, FIXED = "FacebookAI/roberta-base", "packaged"  # a learner whose seeds differ, and one without randomness
@@ -114,10 +112,8 @@ def run_cell(folder: Path, cell: Cell, train: Dataset, shared: dict[str, Dataset
     for name, probs in predicted(rows, tested, None if cell.model == FIXED else cell.seed).items():
         told = arrow.with_column(shared[name].select_columns(["id", "label"]), "probs", probs)
         scored.append(arrow.to_table(arrow.with_column(told, "split", [name] * len(probs))))
-    place = folder / "cells" / cell.name
-    write_parquet(place / "predictions.parquet", arrow.from_table(pa.concat_tables(scored)))
-    measured = {"train_rows": len(train), "class_counts": class_counts(train, NAMES), "updates": 10, "seconds": 0.1}
-    write_json(place / "cell.json", {**asdict(cell), **measured})
+    write_parquet(cell.folder(folder) / "predictions.parquet", arrow.from_table(pa.concat_tables(scored)))
+    Found(train_rows=len(train), class_counts=class_counts(train, NAMES)).write(folder, cell)
 
 
 @functools.cache
@@ -142,6 +138,5 @@ def predicted(train: tuple, tested: tuple, seed: int | None) -> dict[str, np.nda
 
 def fail(folder: Path, cell: Cell, reason: str) -> None:
     """Makes a cell one that failed."""
-    place = folder / "cells" / cell.name
-    (place / "predictions.parquet").unlink(missing_ok=True)
-    write_json(place / "cell.json", {**asdict(cell), "error": reason})
+    (cell.folder(folder) / "predictions.parquet").unlink(missing_ok=True)
+    Found(error=reason).write(folder, cell)

@@ -4,9 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from rarecase.experiment.grid import Cell, read_cells, run_grid
+from rarecase.evaluate.record import RoundRecord
+from rarecase.experiment.cells import Cell, Found, read_cells
+from rarecase.experiment.grid import run_grid
 
 CELLS = [Cell("random", 0), Cell("cluster", 0), Cell("random", 1), Cell("my_module:mine", 1)]
+
+
+def found(cell: Cell) -> Found:
+    """A simulation of one round, and an experiment."""
+    if cell.setting:
+        return Found(train_rows=60, class_counts={"a": 20, "b": 40}, fit={"epochs": cell.seed})
+    measured = {"accuracy": 70.0, "macro_f1": 60.0 + cell.seed, "f1": {"a": 50.0, "b": 70.0}}
+    counts = {"a": 0, "b": 0}
+    return Found(rounds=(RoundRecord(0, [], 0, counts, 0.0, counts, dev=measured, test=measured),))
 
 
 class Runner:
@@ -16,13 +27,13 @@ class Runner:
         self.ran: list[Cell] = []
         self.stops_at = stops_at
 
-    def __call__(self, cell: Cell, place: Path) -> dict:
+    def __call__(self, cell: Cell, place: Path) -> Found:
         self.ran.append(cell)
         place.mkdir(parents=True, exist_ok=True)
         (place / "stage").write_text("made")
         if cell == self.stops_at:
             raise KeyboardInterrupt
-        return {"rounds": [{"round": 0, "test": {"macro_f1": 60.0 + cell.seed}}]}
+        return found(cell)
 
 
 def test_every_cell_runs_once_in_order_in_a_folder_of_its_own(tmp_path):
@@ -58,27 +69,23 @@ def test_a_grid_that_was_stopped_goes_on_with_the_cell_it_was_in(tmp_path):
 
 def test_the_records_come_back_by_cell(tmp_path):
     run_grid(tmp_path, CELLS, Runner())
-    found = read_cells(tmp_path)
-    assert set(found) == set(CELLS)
-    assert all(r == {"rounds": [{"round": 0, "test": {"macro_f1": 60.0 + c.seed}}]} for c, r in found.items())
+    assert read_cells(tmp_path) == {cell: found(cell) for cell in CELLS}
 
 
 def test_a_cell_that_fails_as_foreseen_is_a_row_and_a_line_and_is_tried_again(tmp_path, capsys):
-    def broken(cell: Cell, place: Path) -> dict:
+    def broken(cell: Cell, place: Path) -> Found:
         raise ValueError("no weights")
 
-    def fails(cell: Cell, place: Path) -> dict:
+    def fails(cell: Cell, place: Path) -> Found:
         return (broken if cell == CELLS[1] else Runner())(cell, place)
 
     run_grid(tmp_path, CELLS, fails, reason=str)
     assert capsys.readouterr().err == "cluster-0: no weights\n"
-    found = read_cells(tmp_path)
-    assert found[CELLS[1]] == {"error": "no weights"}
-    assert set(found) == set(CELLS)
+    assert read_cells(tmp_path) == {**{cell: found(cell) for cell in CELLS}, CELLS[1]: Found(error="no weights")}
     again = Runner()
     run_grid(tmp_path, CELLS, again, reason=str)
     assert again.ran == [CELLS[1]]
-    assert read_cells(tmp_path)[CELLS[1]]["rounds"][0]["round"] == 0
+    assert read_cells(tmp_path)[CELLS[1]] == found(CELLS[1])
     with pytest.raises(ValueError, match="no weights"):
         run_grid(tmp_path, [Cell("random", 7)], broken, reason=lambda error: None)
     assert Cell("random", 7) not in read_cells(tmp_path)
@@ -88,7 +95,7 @@ def test_a_model_and_a_setting_are_part_of_a_cells_name_and_record(tmp_path):
     cell = Cell("cluster", 3, "acme/guard", "human+llm")
     assert cell.name == "acme--guard-cluster-human+llm-3"
     run_grid(tmp_path, [cell], Runner())
-    assert list(read_cells(tmp_path)) == [cell]
+    assert read_cells(tmp_path) == {cell: found(cell)}
 
 
 def test_a_grid_without_cells_is_empty(tmp_path):

@@ -35,7 +35,7 @@ def test_of_what_it_does_not_speak_there_is_none():
     assert paper.error_std("cluster", "bert-base-cased", "human+llm") is None
     assert paper.class_counts("rare") is None
     assert paper.class_count_std("rare") is None
-    assert not paper.speaks_of(["self-harm", "not-harmful"])
+    assert not paper.has_figures_for(["self-harm", "not-harmful"])
 
 
 def test_its_contradictions_are_there():

@@ -14,7 +14,7 @@ from rarecase.cli.main import command
 from rarecase.data.arrow import rows
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.schema import GENERATED
-from rarecase.experiment.grid import Cell, read_cells
+from rarecase.experiment.cells import Cell, read_cells
 
 CELLS = [Cell(strategy, seed) for strategy in ("cluster", "random") for seed in (0, 1)]
 
@@ -89,7 +89,7 @@ def test_the_test_set_is_drawn_anew_for_each_seed_and_shares_no_post_with_the_po
         assert one == other
         assert len(set(one)) == 30
         for strategy in ("random", "cluster"):
-            chosen = [id_ for round_ in cells[Cell(strategy, seed)]["rounds"] for id_ in round_["chosen"]]
+            chosen = [id_ for round_ in cells[Cell(strategy, seed)].rounds for id_ in round_.chosen]
             assert len(set(chosen)) == 8
             assert not set(chosen) & set(one)
     assert set(measured_on(grid, Cell("random", 0))) != set(measured_on(grid, Cell("random", 1)))
@@ -178,7 +178,7 @@ def test_what_a_model_wrote_is_neither_drawn_nor_chosen(tmp_path, capsys):
     assert "pool: 180 read, 90 generated, 90 kept" in capsys.readouterr().err
     people = set(small.table("pool")["id"][:])
     cell = Cell("random", 0)
-    chosen = [id_ for round_ in read_cells(tmp_path / "grid")[cell]["rounds"] for id_ in round_["chosen"]]
+    chosen = [id_ for round_ in read_cells(tmp_path / "grid")[cell].rounds for id_ in round_.chosen]
     assert set(chosen) | set(measured_on(tmp_path / "grid", cell)) <= people
 
 

@@ -8,9 +8,9 @@ from small import NAMES
 
 from rarecase.core.errors import DataError
 from rarecase.data.schema import texts
-from rarecase.experiment.results import Key, read_results
-from rarecase.experiment.tables import drawn_of, report_of_experiment
-from rarecase.report.examples import _shown, write_examples
+from rarecase.report.examples import escaped, write_examples
+from rarecase.report.experiment import drawn_of, report_of_experiment
+from rarecase.report.results import Key, read_results
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,13 @@ def part(page: list[str], title: str, strategy: str) -> list[list[str]]:
 
 def test_an_original_of_each_class_stands_with_its_own_variations(experiment, page):
     split = read_results(experiment).splits["coreset"].to_list()
-    by_text = {_shown(row["text"]): row for row in split}
+    by_text = {escaped(row["text"]): row for row in split}
     found = part(page, "Table 2", "coreset")
     assert [row[0] for row in found] == [name for i, name in enumerate(NAMES) if i in {r["label"] for r in split}]
     for name, text, variations in found:
         original = by_text[text]
         assert (NAMES[original["label"]], original["origin"]) == (name, "human")
-        expected = [_shown(row["text"]) for row in split if row["parent_id"] == original["id"]]
+        expected = [escaped(row["text"]) for row in split if row["parent_id"] == original["id"]]
         assert variations.split("<br>") == expected
         assert len(expected) == 2
 
@@ -59,10 +59,10 @@ def test_an_original_of_each_class_stands_with_its_own_variations(experiment, pa
 def test_the_errors_are_those_of_figure_3_with_the_right_and_the_wrong_class(experiment, page):
     results = read_results(experiment)
     key = Key("human+llm", "random", DRAWS)
-    places, cell = drawn_of(results, key), results.groups[key].cells[0]
+    places, cell = drawn_of(results, key), results.groups[key][0]
     every = texts(results.test)
     assert part(page, "Table 7", "random") == [
-        [_shown(every[i]), NAMES[cell.labels[i]], NAMES[cell.guesses[i]]] for i in places
+        [escaped(every[i]), NAMES[cell.labels[i]], NAMES[cell.guesses[i]]] for i in places
     ]
     assert len(places) == 100
 
@@ -76,6 +76,6 @@ def test_nothing_is_overwritten(experiment, tmp_path):
 
 
 def test_a_post_is_shown_as_it_is_written_and_never_as_a_table_a_link_or_html():
-    assert _shown("a | b\nc") == "a \\| b c"
-    assert _shown("<script>x</script> & [y](z)") == "&lt;script&gt;x&lt;/script&gt; &amp; \\[y\\](z)"
-    assert _shown("`code` *bold*") == "\\`code\\` \\*bold\\*"
+    assert escaped("a | b\nc") == "a \\| b c"
+    assert escaped("<script>x</script> & [y](z)") == "&lt;script&gt;x&lt;/script&gt; &amp; \\[y\\](z)"
+    assert escaped("`code` *bold*") == "\\`code\\` \\*bold\\*"

@@ -1,298 +1,324 @@
-"""The report of an experiment on the terminal, as a page and as files; no text of the data is in any of them."""
+"""The report of an experiment: every figure by scikit-learn or by hand, over the test rows that count."""
 
-import csv
 import json
-import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
-from measured import DRAWS, FIXED, fail, lines, make_experiment
+import yaml
+from measured import DRAWS, FIXED, STRATEGIES, fail, make_experiment, table
+from places import PUBLISHED
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+from small import NAMES
 
-from rarecase.cli.main import command
-from rarecase.core.files import write_json
-from rarecase.experiment.grid import Cell
-from rarecase.experiment.tables import report_of_experiment
-from rarecase.experiment.transfer import transfer_of
-from rarecase.report.experiment import text_of_experiment, write_tables
-from rarecase.report.show import show
-from rarecase.runs.folder import Manifest
+from rarecase.core.errors import ConfigError, DataError
+from rarecase.evaluate.metrics import expected_calibration_error
+from rarecase.experiment import paper
+from rarecase.experiment.cells import Cell, read_predictions
+from rarecase.report.compare import holm
+from rarecase.report.experiment import report_of_experiment
 
-TABLES = ["confusions", "differences_settings", "differences_strategies", "figure3", "table3", "table4", "table5"]
-TABLES += ["table6", "table8"]
-
-# The page with its figures taken out: N for a number.
-GOLDEN = """\
-# Experiment
-
-Cells: N done, N failed, N missing; seeds N to N; N test rows. Percent, means over seeds, N % resampling intervals.
-
-## Table N: rows per class, variations included
-
-split self-harm medical-advice legal-advice financial-advice emergency-situation not-harmful total std
-random N N N N N N N N
-paper N N N N N N N N
-cluster N N N N N N N N
-paper N N N N N N N N
-bootstrap N N N N N N N
-paper N N N N N N N
-dev N N N N N N N
-paper N N N N N N N
-test N N N N N N N
-paper N N N N N N N
-
-## Table N: the start set alone
-
-strategy model seeds acc prec rec FN FN interval paper acc paper prec paper rec paper FN
-bootstrap roberta-base N N N N N N to N N N N N
-bootstrap packaged N alike N N N N N to N
-
-## Table N: with human labels
-
-strategy model seeds acc prec rec FN FN interval paper acc paper prec paper rec paper FN
-random roberta-base N N N N N N to N N N N N
-random packaged N alike N N N N N to N
-cluster roberta-base N N N N N N to N N N N N
-cluster packaged N alike N N N N N to N
-
-## Table N: with human labels and variations
-
-strategy model seeds acc prec rec FN FN interval paper acc paper prec paper rec paper FN
-random roberta-base N N N N N N to N N N N N
-random packaged N alike N N N N N to N
-cluster roberta-base N N N N N N to N N N N N
-cluster packaged N alike N N N N N to N
-
-## Table N: standard deviation of per-class error rates
-
-setting strategy model std interval paper
-human+llm random roberta-base N N to N N
-human+llm random packaged N N to N
-human+llm cluster roberta-base N N to N N
-human+llm cluster packaged N N to N
-
-## Rarest classes and calibration
-
-setting strategy model recall emergency-situation interval FN emergency-situation interval calibration error
-bootstrap bootstrap roberta-base N N to N N N to N N
-"""
+RARE = NAMES.index("emergency-situation")
 
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory) -> Path:
-    """An experiment that has ended, without a report; tests leave it as it is."""
-    settings = ["bootstrap", "human", "human+llm"]
-    folder = tmp_path_factory.mktemp("report") / "experiment"
-    return make_experiment(folder, strategies=["random", "cluster"], settings=settings)
+    """An experiment that has ended; tests leave it as it is."""
+    return make_experiment(tmp_path_factory.mktemp("tables") / "experiment")
 
 
-@pytest.fixture
-def mine(experiment, tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def report(experiment) -> dict:
+    return report_of_experiment(experiment)
+
+
+def copy(experiment: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(experiment, tmp_path / "experiment"))
 
 
-def without_figures(page: str) -> str:
-    """Cells with one space between them, rules left out, N for a number."""
-    rows = [
-        " ".join(line.replace("|", " ").split()) for line in page.splitlines() if not re.fullmatch(r"[|:-]+", line)
-    ]
-    return re.sub(r"[+-]?\d+(\.\d+)?", "N", "\n".join(rows))
+def configure(folder: Path, **changes) -> None:
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, **changes}))
 
 
-def test_the_page_has_the_tables_of_the_paper_in_their_order(experiment):
-    page = text_of_experiment(report_of_experiment(experiment), "markdown")
-    assert without_figures(page).startswith(GOLDEN)
-    titles = re.findall(r"^## (.*)$", page, re.MULTILINE)
-    assert [title.split(" (")[0] for title in titles[6:]] == [
-        "Figure 3: at most 100 drawn errors by class pair",
-        "Section 5.4: all errors by class pair, the mean of a seed",
-        "Differences between strategies, macro-F1, paired",
-        "Differences between settings, macro-F1, paired",
-        "To know",
-        "Where the paper contradicts itself",
-    ]
+def predictions(experiment: Path, row: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities of the test rows of a cell."""
+    cell = Cell(row["strategy"], seed, row["model"], row["setting"])
+    found = read_predictions(cell.folder(experiment) / "predictions.parquet")
+    return found.labels, found.probs
 
 
-def test_a_figure_on_the_terminal_is_that_of_the_report(experiment):
-    report = report_of_experiment(experiment)
-    text = text_of_experiment(report, "text")
-    row = next(row for row in report["table6"] if row["strategy"] == "cluster")
-    low, high = row["macro_f1_interval"]
-    shown = [row["accuracy"], row["macro_precision"], row["macro_recall"], row["macro_f1"]]
-    expected = (
-        f"cluster roberta-base 2 {' '.join(f'{v:.1f}' for v in shown)} {low:.1f} to {high:.1f} 79.5 76.5 71.8 71.6"
+def test_the_tables_have_a_row_for_every_model_strategy_and_setting_in_the_order_of_the_paper(report):
+    both = [DRAWS, FIXED]
+    assert [(row["strategy"], row["model"]) for row in report["table4"]] == [("bootstrap", model) for model in both]
+    for name, setting in {"table5": "human", "table6": "human+llm", "arms": "human+cheap"}.items():
+        assert [(row["strategy"], row["model"]) for row in report[name]] == [(s, m) for s in STRATEGIES for m in both]
+        assert {row["setting"] for row in report[name]} == {setting}
+    assert (report["kind"], report["classes"], report["seeds"], report["models"]) == (
+        "experiment",
+        list(NAMES),
+        [0, 1],
+        both,
     )
-    assert expected in [" ".join(line.split()) for line in text.splitlines()]
-    tables = [line for line in text.splitlines() if not line.startswith(("-", "Cells", "written"))]
-    assert max(map(len, tables)) <= 115
+    assert report["cells"] == {"done": 52, "failed": 0, "missing": 0}
+    assert json.loads(json.dumps(report)) == report
 
 
-def test_means_over_models_are_shown_and_what_counts_of_single_ones(experiment):
-    report = report_of_experiment(experiment)
+def test_every_figure_is_that_of_scikit_learn_the_mean_over_seeds_and_inside_its_interval(experiment, report):
+    for row in (report["table4"][0], report["table6"][-2], report["arms"][1]):
+        cells = [predictions(experiment, row, seed) for seed in (0, 1)]
+
+        def mean(score, cells=cells, **settings) -> float:
+            given = {"labels": range(6), "average": "macro", "zero_division": 0, **settings}
+            return 100 * float(np.mean([score(labels, probs.argmax(axis=1), **given) for labels, probs in cells]))
+
+        assert row["accuracy"] == pytest.approx(100 * np.mean([accuracy_score(y, p.argmax(axis=1)) for y, p in cells]))
+        assert row["macro_precision"] == pytest.approx(mean(precision_score))
+        assert row["macro_recall"] == pytest.approx(mean(recall_score))
+        assert row["macro_f1"] == pytest.approx(mean(f1_score))
+        assert row["rare_recall"] == pytest.approx(mean(recall_score, labels=[RARE]))
+        assert row["rare_f1"] == pytest.approx(mean(f1_score, labels=[RARE])) == row["f1"]["emergency-situation"]
+        assert row["recall"]["self-harm"] == pytest.approx(mean(recall_score, labels=[0]))
+        errors = [100 - 100 * recall_score(y, p.argmax(axis=1), average=None, labels=range(6)) for y, p in cells]
+        assert row["error_std"] == pytest.approx(np.mean([np.std(rates, ddof=1) for rates in errors]))
+        assert row["ece"] == pytest.approx(np.mean([expected_calibration_error(*cell) for cell in cells]))
+        for name in ("accuracy", "macro_f1", "macro_precision", "macro_recall"):
+            low, high = row[f"{name}_interval"]
+            assert low < row[name] < high
+
+
+def test_the_papers_figures_stand_beside_those_of_its_models_and_strategies(report):
+    row = next(row for row in report["table6"] if (row["strategy"], row["model"]) == ("cluster", DRAWS))
+    assert row["paper"] == {"accuracy": 79.5, "macro_precision": 76.5, "macro_recall": 71.8, "macro_f1": 71.6}
+    assert report["table4"][0]["paper"]["macro_f1"] == 61.6
+    others = [row for row in report["table6"] if row["model"] == FIXED] + report["arms"]
+    assert {json.dumps(row["paper"]) for row in others} == {"null"}
+    beside = {(row["strategy"], row["model"]): row["paper"] for row in report["table8"]}
+    assert beside["topn", DRAWS] == 33.22
+    assert beside["topn", FIXED] is None
+    assert report["table3"]["paper_std"] == {"random": 57.6, "topn": 47.6, "coreset": 65.3, "cluster": 41.4}
+    assert any("66.0" in told and "67.2" in told for told in report["paper"]["contradictions"])
+    assert any("2,700" in note and "320 rows" in note for note in report["notes"])
+
+
+def test_table_3_counts_what_was_acquired_with_its_sample_standard_deviation(experiment, report):
+    from rarecase.data.parquet import read_parquet
+
+    counts = report["table3"]["class_counts"]
+    assert list(counts) == [*STRATEGIES, "bootstrap", "dev", "test"]
+    split = Counter(read_parquet(experiment / "splits" / "topn.parquet")["label"][:])
+    assert list(counts["topn"].values()) == [split[label] for label in range(6)]
+    assert report["table3"]["class_count_std"]["topn"] == pytest.approx(np.std(list(counts["topn"].values()), ddof=1))
+    assert sum(counts["test"].values()) == report["test_rows"] == 320
+
+
+def test_a_learner_without_randomness_says_as_much_with_two_seeds_as_with_one(report):
+    for row in report["table6"]:
+        assert row["deterministic"] == (row["model"] == FIXED)
+        assert (row["ece_interval"] is None) == row["deterministic"]
+    assert any(note.startswith("packaged: cells that are the same for every seed") for note in report["notes"])
+    varies = {(row["model"], row["varies"]) for row in report["differences"]["strategies"]}
+    assert varies == {("all", "seeds and rows"), (DRAWS, "seeds and rows"), (FIXED, "rows")}
+
+
+def test_differences_are_paired_and_corrected_within_the_means_and_within_single_models(report):
+    f1 = {
+        (row["setting"], row["strategy"], row["model"]): row["macro_f1"]
+        for t in ("table4", "table5", "table6", "arms")
+        for row in report[t]
+    }
     found = report["differences"]["strategies"]
-    single = next(row for row in found if row["model"] == FIXED)
-    single["p_corrected"] = 0.0004
-    page = text_of_experiment(report, "markdown")
-    _, _, after = page.partition("## Differences between strategies")
-    shown = [" ".join(line.replace("|", " ").split()) for line in after.partition("\n##")[0].splitlines()]
-    assert [line.split()[:2] for line in shown[4:7]] == [["human", "all"], ["human+llm", "all"], ["human", FIXED]]
-    assert "<0.001 *" in shown[6]
-    assert "3 of single models stand in tables/differences_strategies.csv." in shown
-
-
-def test_one_model_is_shown_by_itself_and_one_seed_says_what_it_cannot_say(tmp_path):
-    folder = make_experiment(
-        tmp_path / "e", models=[DRAWS], strategies=["random", "topn"], settings=["human"], seeds=1
+    assert len(found) == 3 * 6 * 3  # settings, pairs of strategies, and each model and their mean
+    for row in found:
+        models = [DRAWS, FIXED] if row["model"] == "all" else [row["model"]]
+        ours = np.mean(
+            [f1[row["setting"], row["this"], model] - f1[row["setting"], row["to"], model] for model in models]
+        )
+        assert row["macro_f1"] == pytest.approx(ours)
+    assert {(row["this"], row["to"]) for row in found} >= {("cluster", "random"), ("cluster", "topn")}
+    assert not [row for row in found if row["this"] == "random"]
+    settings = report["differences"]["settings"]
+    adds = next(
+        r for r in settings if (r["strategy"], r["model"], r["this"], r["to"]) == ("all", "all", "human+llm", "human")
     )
-    page = text_of_experiment(report_of_experiment(folder), "markdown")
-    assert re.search(r"\|\s+human \| roberta-base \|\s+topn - random \|.*rows only", page)
-    assert "Where there is one seed, intervals and p-values speak of the test rows alone" in page
-    assert "seed 0; 320 test rows" in page
+    means = [
+        np.mean([f1[setting, s, m] for s in STRATEGIES for m in (DRAWS, FIXED)]) for setting in ("human+llm", "human")
+    ]
+    assert adds["macro_f1"] == pytest.approx(means[0] - means[1])
+    labels = next(r for r in settings if (r["strategy"], r["model"], r["to"]) == ("topn", FIXED, "bootstrap"))
+    assert labels["macro_f1"] == pytest.approx(f1["human", "topn", FIXED] - f1["bootstrap", "bootstrap", FIXED])
+    for rows in (found, settings):
+        for family in ([r for r in rows if r["model"] == "all"], [r for r in rows if r["model"] != "all"]):
+            assert [row["p_corrected"] for row in family] == pytest.approx(holm([row["p"] for row in family]))
 
 
-def test_models_of_one_name_keep_their_organisations(tmp_path):
-    models = ["acme/guard", "other/guard"]
-    folder = make_experiment(tmp_path / "e", models=models, strategies=["random"], settings=["human"], seeds=1)
-    page = text_of_experiment(report_of_experiment(folder), "markdown")
-    assert all(f" {model} " in page for model in models)
+def test_figure_3_shows_100_errors_of_the_best_model_and_section_5_4_all_of_them(experiment, report):
+    best = max(report["table6"], key=lambda row: row["macro_f1"])
+    figure, confusions = report["figure3"], report["confusions"]
+    assert (figure["model"], figure["setting"]) == (best["model"], "human+llm")
+    for strategy in STRATEGIES:
+        shown = figure["strategies"][strategy]
+        assert sum(pair["count"] for pair in shown["pairs"]) == 100
+        row = {"strategy": strategy, "model": best["model"], "setting": "human+llm"}
+        wrong: Counter = Counter()
+        for seed in (0, 1):
+            labels, probs = predictions(experiment, row, seed)
+            guesses = probs.argmax(axis=1)
+            wrong.update((NAMES[y], NAMES[p]) for y, p in zip(labels, guesses, strict=True) if y != p)
+            if seed == shown["seed"]:
+                assert shown["errors"] == int((labels != guesses).sum())
+                everything = Counter((NAMES[y], NAMES[p]) for y, p in zip(labels, guesses, strict=True))
+                assert all(pair["count"] <= everything[pair["true"], pair["predicted"]] for pair in shown["pairs"])
+        found = {(pair["true"], pair["predicted"]): pair["count"] for pair in confusions["strategies"][strategy]}
+        assert found == {pair: count / 2 for pair, count in wrong.items()}
+    assert report_of_experiment(experiment)["figure3"] == figure
 
 
-def test_every_table_is_a_csv_file_with_unrounded_figures_and_two_columns_for_an_interval(mine):
-    report = report_of_experiment(mine)
-    write_tables(report, mine / "tables")
-    assert sorted(path.stem for path in (mine / "tables").iterdir()) == TABLES
-    with (mine / "tables" / "table6.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row, told in zip(rows, report["table6"], strict=True):
-        assert (row["strategy"], row["model"], row["seeds"]) == (told["strategy"], told["model"], "2")
-        assert float(row["macro_f1"]) == told["macro_f1"]
-        assert [float(row[f"macro_f1_interval_{end}"]) for end in ("low", "high")] == told["macro_f1_interval"]
-        assert float(row["f1_self-harm"]) == told["f1"]["self-harm"]
-        assert row["paper_macro_f1"] == (str(told["paper"]["macro_f1"]) if told["paper"] else "")
-    with (mine / "tables" / "figure3.csv").open(encoding="utf-8", newline="") as file:
-        counts = [int(row["count"]) for row in csv.DictReader(file)]
-    assert sum(counts) == 200
+def test_another_model_can_be_chosen_and_one_that_is_not_there_is_named(experiment):
+    assert report_of_experiment(experiment, model=DRAWS)["figure3"]["model"] == DRAWS
+    with pytest.raises(ConfigError, match=r"--model packagd: no cell of it is done.*did you mean 'packaged'"):
+        report_of_experiment(experiment, model="packagd")
 
 
-def test_a_failed_cell_is_a_row_with_its_reason_until_it_is_done(mine):
-    fail(mine, Cell("cluster", 1, DRAWS, "human"), "FacebookAI/roberta-base: out of memory")
-    shown = show(mine)
-    assert "19 done, 1 failed, 0 missing" in shown
-    assert "human   cluster  roberta-base     1  FacebookAI/roberta-base: out of memory" in shown
-    failed = mine / "tables" / "failed.csv"
-    assert "out of memory" in failed.read_text()
-    shutil.rmtree(mine / "cells" / Cell("cluster", 1, DRAWS, "human").name)
-    assert "19 done, 0 failed, 1 missing" in show(mine)
-    assert not failed.exists()
+def test_failed_cells_are_told_with_their_reason_and_missing_ones_are_counted(experiment, tmp_path):
+    mine = copy(experiment, tmp_path)
+    fail(mine, Cell("cluster", 1, DRAWS, "human+llm"), "out of memory")
+    fail(mine, Cell("topn", 0, FIXED, "human"), "the loss is NaN")
+    fail(mine, Cell("topn", 1, FIXED, "human"), "the loss is NaN")
+    shutil.rmtree(mine / "cells" / Cell("random", 0, FIXED, "human").name)
+    found = report_of_experiment(mine)
+    assert found["cells"] == {"done": 48, "failed": 3, "missing": 1}
+    told = {"setting": "human+llm", "strategy": "cluster", "model": DRAWS, "seed": 1, "error": "out of memory"}
+    assert told in found["failed"]
+    rows = {(r["setting"], r["strategy"], r["model"]): r for t in ("table5", "table6") for r in found[t]}
+    assert rows["human+llm", "cluster", DRAWS]["seeds"] == [0]
+    assert ("human", "topn", FIXED) not in rows
+    pair = next(
+        row
+        for row in found["differences"]["strategies"]
+        if (row["setting"], row["model"], row["this"], row["to"]) == ("human+llm", DRAWS, "cluster", "random")
+    )
+    assert pair["seeds"] == 1  # that both have
+    mean = next(
+        row
+        for row in found["differences"]["strategies"]
+        if (row["setting"], row["model"], row["this"], row["to"]) == ("human", "all", "topn", "random")
+    )
+    alone = [rows["human", strategy, DRAWS]["macro_f1"] for strategy in ("topn", "random")]
+    assert mean["macro_f1"] == pytest.approx(alone[0] - alone[1])  # over the models that both have
 
 
-def test_an_experiment_without_a_done_cell_says_so(mine):
+@pytest.mark.parametrize("leave_out", [False, True])
+def test_test_texts_that_stand_in_a_training_set_are_counted_and_can_be_left_out_of_every_figure(tmp_path, leave_out):
+    mine = make_experiment(
+        tmp_path / "e",
+        models=[FIXED],
+        strategies=["random"],
+        settings=["bootstrap", "human"],
+        seeds=1,
+        overlap=30,
+        leave_out_overlap=leave_out,
+    )
+    found = report_of_experiment(mine)
+    assert (found["overlap"], found["left_out"], found["test_rows"]) == (30, 30 * leave_out, 320 - 30 * leave_out)
+    row = found["table5"][0]
+    labels, probs = predictions(mine, row, 0)
+    ids = read_predictions(Cell("random", 0, FIXED, "human").folder(mine) / "predictions.parquet").ids
+    kept = ~np.isin(ids, table("test", slice(30))["id"][:]) if leave_out else np.ones(len(ids), bool)
+    assert row["accuracy"] == pytest.approx(100 * np.mean(labels[kept] == probs[kept].argmax(axis=1)))
+    assert row["ece"] == pytest.approx(expected_calibration_error(labels[kept], probs[kept]))
+    assert sum(found["table3"]["class_counts"]["test"].values()) == kept.sum()
+    assert found["figure3"]["strategies"]["random"]["errors"] == (labels[kept] != probs[kept].argmax(axis=1)).sum()
+    assert ("left out of every figure" in found["notes"][0]) == leave_out
+
+
+def test_where_nothing_is_left_to_measure_on_it_says_so(tmp_path):
+    mine = make_experiment(
+        tmp_path / "e",
+        models=[FIXED],
+        strategies=[],
+        settings=["bootstrap"],
+        seeds=1,
+        overlap=320,
+        leave_out_overlap=True,
+    )
+    with pytest.raises(DataError, match="every test text is in a training set"):
+        report_of_experiment(mine)
+
+
+def test_an_experiment_without_a_done_cell_or_without_variations_has_a_report(experiment, tmp_path):
+    mine = copy(experiment, tmp_path)
+    for path in (mine / "cells").glob("*human+llm*"):
+        shutil.rmtree(path)
+    found = report_of_experiment(mine)
+    assert found["table6"] == []
+    assert {row["setting"] for row in found["table8"]} == {found["figure3"]["setting"]} == {"human"}
     shutil.rmtree(mine / "cells")
-    assert "0 done, 0 failed, 20 missing; no seed" in show(mine)
-    assert not (mine / "report.png").exists()
+    found = report_of_experiment(mine)
+    assert found["cells"] == {"done": 0, "failed": 0, "missing": 52}
+    assert found["figure3"] is None
+    assert found["differences"] == {"strategies": [], "settings": []}
 
 
-def test_the_command_writes_picture_page_and_tables_and_prints_the_report(mine, capsys):
-    assert command(["report", str(mine)]) == 0
-    assert capsys.readouterr().out.rstrip().endswith(f"{mine / 'report.png'}, {mine / 'report.md'}, {mine / 'tables'}")
-    assert (mine / "report.png").read_bytes().startswith(b"\x89PNG")
-    assert (mine / "report.md").read_text().rstrip().endswith("(report.png)")
-    assert command(["report", str(mine), "--format", "json", "--model", FIXED]) == 0
-    assert json.loads(capsys.readouterr().out)["figure3"]["model"] == FIXED
-    assert command(["report", str(mine), "--model", "nobody/knows"]) == 2
-    assert "--model nobody/knows: no cell of it is done" in capsys.readouterr().err
+def test_the_order_in_which_rows_and_cells_stand_changes_nothing(experiment, report, tmp_path):
+    from rarecase.data.arrow import rows
+    from rarecase.data.parquet import read_parquet, write_parquet
+
+    mine = copy(experiment, tmp_path)
+    rng = np.random.default_rng(0)
+    for path in [mine / "test.parquet", *mine.glob("cells/*/predictions.parquet")]:
+        shuffled = read_parquet(path)
+        write_parquet(path, rows(shuffled, rng.permutation(len(shuffled))))
+    assert report_of_experiment(mine) == report
 
 
-def test_posts_stand_in_the_file_of_examples_and_nowhere_else(mine, tmp_path, capsys):
-    texts = [line["text"] for name in ("bootstrap", "dev", "pool", "test") for line in lines(name)]
-    before = {path for path in mine.rglob("*") if path.is_file()}
-    examples = tmp_path / "examples.md"
-    for flags in (["--examples", str(examples)], ["--format", "markdown"], ["--format", "json"]):
-        assert command(["report", str(mine), *flags]) == 0
-    said = capsys.readouterr()
-    made = [path for path in mine.rglob("*") if path.is_file() and path not in before]
-    told = said.out + said.err + "".join(path.read_bytes().decode("utf-8", "replace") for path in made)
-    assert len(made) == 2 + len(TABLES)
-    assert not [text for text in texts if len(text) > 12 and text in told]
-    assert sum(text in examples.read_text() for text in texts) > 100
-    written = examples.read_bytes()
-    assert command(["report", str(mine), "--examples", str(examples)]) == 2
-    assert "examples.md exists; name another file for --examples" in capsys.readouterr().err
-    assert examples.read_bytes() == written
-
-
-def test_an_experiment_on_what_simulations_acquired_shows_what_is_lost_by_another_ones_labels(tmp_path, capsys):
-    folder = make_experiment(
-        tmp_path / "e", models=[FIXED], strategies=["entropy@frozen-packaged"], settings=["human"], seeds=2
+def test_what_other_models_lose_by_a_split_is_told_where_the_learner_that_acquired_it_is_known(tmp_path, report):
+    assert report["transfer"] is None
+    learner = "google-bert/bert-base-cased"
+    mine = make_experiment(
+        tmp_path / "e", models=[learner, DRAWS, FIXED], strategies=["random", "cluster"], settings=["human"], seeds=2
     )
-    (folder / "seeds").mkdir()  # where these keep their tables
-    write_json(folder / "run.json", {"kind": "experiment", "format": 1, "settings": {"learner": "frozen"}})
-    assert command(["report", str(folder), "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out) == transfer_of(folder)
-    assert command(["report", str(folder)]) == 0
-    assert " entropy    human  frozen-packaged  frozen-packaged      2" in capsys.readouterr().out
-    assert command(["report", str(folder), "--examples", "x"]) == 2
-    assert "--examples has no effect on the report of what simulations acquired" in capsys.readouterr().err
+    found = report_of_experiment(mine)
+    f1 = {(row["strategy"], row["model"]): row["macro_f1"] for row in found["table5"]}
+    gains = {model: f1["cluster", model] - f1["random", model] for model in (learner, DRAWS, FIXED)}
+    (row,) = found["transfer"]
+    assert (row["setting"], row["strategy"], row["learner"]) == ("human", "cluster", learner)
+    assert row["gain"] == pytest.approx(gains[learner])
+    assert row["others_gain"] == pytest.approx(np.mean([gains[DRAWS], gains[FIXED]]))
+    assert row["lost"] == pytest.approx(row["gain"] - row["others_gain"])
 
 
-@pytest.mark.parametrize("flag", ["--model", "--examples"])
-def test_what_only_an_experiment_has_is_refused_elsewhere(tmp_path, capsys, flag):
-    Manifest("run").write(tmp_path / "run")
-    assert command(["report", str(tmp_path / "run"), flag, "x"]) == 2
-    assert f"{flag} has no effect on the report of a run; leave it out" in capsys.readouterr().err
+@pytest.mark.published
+def test_table_3_of_the_published_set_is_the_papers_but_for_one_row(tmp_path):
+    """The files hold one variation more than the paper counts: of a post of coreset, about the law."""
+    from datasets import load_dataset
 
+    from rarecase.data.parquet import read_parquet, write_parquet
+    from rarecase.experiment.published import import_published
 
-@pytest.mark.parametrize("classes", [12, 50])
-def test_of_many_classes_table_3_has_the_rarest_and_the_others_together(experiment, tmp_path, classes):
-    report = report_of_experiment(experiment)
-    names = [f"TOPIC:class-{i}" for i in range(classes)]
-    counts = {name: dict(zip(names, range(classes), strict=True)) for name in ("random", "test")}
-    three = {"class_counts": counts, "class_count_std": {"random": 11.69}, "paper": None, "paper_std": None}
-    many = {**report, "classes": names, "table3": three, "paper": None}
-    page = text_of_experiment(many, "markdown")
-    rows = [" ".join(line.replace("|", " ").split()) for line in page.splitlines()]
-    rest, total = sum(range(8, classes)), sum(range(classes))
-    assert f"split {' '.join(names[1:8])} {classes - 7} others total std" in rows  # of class 0 there is no test row
-    assert {f"random 1 2 3 4 5 6 7 {rest} {total} 11.7", f"test 1 2 3 4 5 6 7 {rest} {total}"} <= set(rows)
-    assert "Every class stands in tables/table3.csv." in rows
-    assert "Where the paper contradicts itself" not in rows
-    assert max(map(len, text_of_experiment(many, "text").partition("Table 4")[0].splitlines()[2:])) <= 105
-    write_tables(many, tmp_path)
-    with (tmp_path / "table3.csv").open(encoding="utf-8", newline="") as file:
-        row = next(csv.DictReader(file))
-    assert [int(row[name]) for name in names] == list(range(classes))
-
-
-def test_of_few_classes_table_3_has_all_and_points_nowhere(experiment):
-    assert "Every class stands in" not in text_of_experiment(report_of_experiment(experiment), "markdown")
-
-
-DAMAGE = {
-    "a cell cut off": ("cells/*/cell.json", b'{"strategy": "ra', "cell.json: no readable JSON; remove it and repeat"),
-    "an empty cell": ("cells/*/cell.json", b"{}", "cell.json: no record of a cell; remove it and repeat"),
-    "predictions cut off": ("cells/*/predictions.parquet", b"PAR1", "no readable predictions; remove the folder of"),
-    "no predictions": ("cells/*/predictions.parquet", None, "no readable predictions; remove the folder of"),
-    "no test set": ("test.parquet", None, "test.parquet: is missing; put it back, or repeat"),
-    "settings cut off": ("config.yaml", b"models: [", "config.yaml: no valid YAML"),
-}
-
-
-@pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_file_is_named_in_one_line_with_the_way_out(mine, capsys, name):
-    pattern, content, says = DAMAGE[name]
-    path = min(mine.glob(pattern))
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content)
-    assert command(["report", str(mine)]) == 2
-    said = capsys.readouterr()
-    assert (said.out, len(said.err.splitlines())) == ("", 1)
-    assert f"{path}: " in said.err
-    assert says in said.err
-
-
-def test_predictions_of_other_columns_are_no_predictions(mine, capsys):
-    path = min(mine.glob("cells/*/predictions.parquet"))
-    shutil.copy(mine / "test.parquet", path)
-    assert command(["report", str(mine)]) == 2
-    assert f"{path}: no readable predictions" in capsys.readouterr().err
+    source = PUBLISHED
+    if not source.is_dir():
+        pytest.skip("the published set is not at hand: set RARECASE_PUBLISHED to its folder")
+    import_published(source, tmp_path / "release")
+    mine = make_experiment(tmp_path / "e", models=[FIXED], settings=["bootstrap"], seeds=1)
+    shutil.rmtree(mine / "cells")
+    for name in STRATEGIES:
+        release = load_dataset(str(tmp_path / "release"), name, cache_dir=str(tmp_path / "cache"))
+        write_parquet(mine / "splits" / f"{name}.parquet", release["train"])
+    for name, split in {"bootstrap": "train", "dev": "validation", "test": "test"}.items():
+        release = load_dataset(str(tmp_path / "release"), "bootstrap", cache_dir=str(tmp_path / "cache"))
+        write_parquet(mine / f"{name}.parquet", release[split])
+    assert len(read_parquet(mine / "test.parquet")) == 2700
+    found = report_of_experiment(mine)["table3"]
+    differing = {
+        (name, label): (count, found["paper"][name][label])
+        for name, counts in found["class_counts"].items()
+        for label, count in counts.items()
+        if count != found["paper"][name][label]
+    }
+    assert differing == {("coreset", "legal-advice"): (138, 137)}
+    std = {name: round(value, 1) for name, value in found["class_count_std"].items()}
+    assert std == {**found["paper_std"], "coreset": 65.4}
+    assert paper.class_counts("entropy") == found["paper"]["topn"]

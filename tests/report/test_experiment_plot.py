@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from measured import DRAWS, FIXED, STRATEGIES, make_experiment
 
-from rarecase.experiment.tables import report_of_experiment
-from rarecase.report import experiment_plot
-from rarecase.report.experiment import results_of
+from rarecase.report.experiment import report_of_experiment
+from rarecase.report.experiment_plot import picture_of_experiment
+from rarecase.report.experiment_tables import results_of
+from rarecase.report.plots import save
 
 
 @pytest.fixture(scope="module")
@@ -20,23 +21,16 @@ def report(tmp_path_factory) -> dict:
     return report_of_experiment(make_experiment(tmp_path_factory.mktemp("plot") / "experiment", settings=settings))
 
 
-@pytest.fixture
-def drawn(monkeypatch) -> list[Figure]:
-    """The figures that were saved, to look into."""
-    figures: list[Figure] = []
-    save = experiment_plot.save
-    monkeypatch.setattr(experiment_plot, "save", lambda figure, path: (figures.append(figure), save(figure, path)))
-    return figures
-
-
-def draw(report: dict, folder: Path) -> None:
-    experiment_plot.picture_of_experiment(report, folder / "report.png")
+def draw(report: dict, folder: Path) -> Figure:
+    """The figure, once it is saved, to look into."""
+    figure = picture_of_experiment(report)
+    save(figure, folder / "report.png")
     assert imread(folder / "report.png").shape[0] > 500
+    return figure
 
 
-def test_every_cell_of_the_tables_is_a_dot_with_its_interval_and_the_papers_mark(tmp_path, drawn, report):
-    draw(report, tmp_path)
-    axes = drawn[0].subfigs[0].axes[0]
+def test_every_cell_of_the_tables_is_a_dot_with_its_interval_and_the_papers_mark(tmp_path, report):
+    axes = draw(report, tmp_path).subfigs[0].axes[0]
     by_setting = {container.get_label(): container for container in axes.containers}
     assert list(by_setting) == report["settings"]
     for setting, container in by_setting.items():
@@ -53,19 +47,18 @@ def test_every_cell_of_the_tables_is_a_dot_with_its_interval_and_the_papers_mark
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["bootstrap", *STRATEGIES] * 2
 
 
-def test_no_name_on_the_left_hides_another(tmp_path, drawn, report):
-    draw(report, tmp_path)
-    drawn[0].draw_without_rendering()  # at the resolution in which it is measured here
-    axes = drawn[0].subfigs[0].axes[0]
+def test_no_name_on_the_left_hides_another(tmp_path, report):
+    figure = draw(report, tmp_path)
+    figure.draw_without_rendering()  # at the resolution in which it is measured here
+    axes = figure.subfigs[0].axes[0]
     boxes = sorted((t.get_window_extent() for t in axes.get_yticklabels() + axes.texts), key=lambda box: box.y0)
     left = [box for box in boxes if box.x0 < axes.get_window_extent().x0]
     assert all(one.y1 <= two.y0 for one, two in pairwise(left))
     assert min(box.x0 for box in boxes) >= 0
 
 
-def test_a_heat_map_of_each_strategy_shows_the_drawn_errors(tmp_path, drawn, report):
-    draw(report, tmp_path)
-    maps = [axes for axes in drawn[0].subfigs[1].axes if axes.get_visible()]
+def test_a_heat_map_of_each_strategy_shows_the_drawn_errors(tmp_path, report):
+    maps = [axes for axes in draw(report, tmp_path).subfigs[1].axes if axes.get_visible()]
     assert [axes.get_title() for axes in maps] == list(STRATEGIES)
     for axes in maps:
         counts = np.ma.filled(axes.images[0].get_array(), 0)
@@ -78,20 +71,19 @@ def test_a_heat_map_of_each_strategy_shows_the_drawn_errors(tmp_path, drawn, rep
         assert sorted(int(text.get_text()) for text in axes.texts) == sorted(pair["count"] for pair in told)
 
 
-def test_of_many_classes_those_with_the_most_errors_are_shown(tmp_path, drawn, report):
+def test_of_many_classes_those_with_the_most_errors_are_shown(tmp_path, report):
     classes = [f"class {i}" for i in range(40)]
     pairs = [{"true": classes[i], "predicted": classes[39], "count": i} for i in range(1, 30)]
     many = {**report, "classes": classes, "figure3": {**report["figure3"], "strategies": {"random": {"pairs": pairs}}}}
-    draw(many, tmp_path)
-    (axes,) = drawn[0].subfigs[1].axes
+    _, right = draw(many, tmp_path).subfigs
+    (axes,) = right.axes
     assert [tick.get_text() for tick in axes.get_yticklabels()] == [f"class {i}" for i in [*range(21, 30), 39]]
-    assert drawn[0].subfigs[1].get_suptitle().endswith("\nthe 10 of 40 classes with the most of them")
+    assert right.get_suptitle().endswith("\nthe 10 of 40 classes with the most of them")
 
 
-def test_an_experiment_of_one_model_one_strategy_or_the_start_set_alone_has_a_picture(tmp_path, drawn):
+def test_an_experiment_of_one_model_one_strategy_or_the_start_set_alone_has_a_picture(tmp_path):
     for place, (strategies, settings) in enumerate([(["random"], ["human"]), ([], ["bootstrap"])]):
         folder = make_experiment(
             tmp_path / str(place), models=[DRAWS], strategies=strategies, settings=settings, seeds=1
         )
-        draw(report_of_experiment(folder), tmp_path)
-    assert len(drawn) == 2
+        assert draw(report_of_experiment(folder), tmp_path).get_axes()

@@ -29,33 +29,27 @@ REPORTS = {
 }
 
 
-@pytest.fixture
-def drawn(monkeypatch) -> list[Figure]:
-    """The figures that were saved, to look into."""
-    figures: list[Figure] = []
-    save = plots.save
-    monkeypatch.setattr(plots, "save", lambda figure, path: (figures.append(figure), save(figure, path)))
-    return figures
-
-
-def draw(report: dict, path: Path) -> None:
-    (plots.picture_of_run if report["kind"] == "run" else plots.picture_of_grid)(report, path)
+def draw(report: dict, path: Path) -> Figure:
+    """The figure, once it is saved, to look into."""
+    figure = (plots.picture_of_run if report["kind"] == "run" else plots.picture_of_grid)(report)
+    plots.save(figure, path)
+    return figure
 
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
-def test_every_report_gives_a_png_in_which_no_label_and_no_legend_hides_anything(tmp_path, drawn, report):
+def test_every_report_gives_a_png_in_which_no_label_and_no_legend_hides_anything(tmp_path, report):
     path = tmp_path / "report.png"
-    draw(report, path)
+    figure = draw(report, path)
     height, width = imread(path).shape[:2]
     assert 500 < height < 1_000 < width < 2_500
     assert [p.name for p in tmp_path.iterdir()] == ["report.png"]
-    for axes in drawn[0].axes:
+    for axes in figure.axes:
         ticks = [tick for tick in axes.get_xticklabels() if tick.get_text()]
         boxes = [tick.get_window_extent() for tick in ticks]
         rotated = any(tick.get_rotation() for tick in ticks)  # whose boxes overlap where their words do not
         assert rotated or all(a.x1 < b.x0 for a, b in pairwise(boxes))
         assert not [tick.get_text() for tick in ticks if "." in tick.get_text()], "half a round, half a label"
-    (bars,) = [axes for axes in drawn[0].axes if axes.patches]
+    (bars,) = [axes for axes in figure.axes if axes.patches]
     legend = bars.get_legend().get_window_extent()
     assert all(legend.y0 >= patch.get_window_extent().y1 for patch in bars.patches)
     assert legend.x1 <= bars.get_window_extent().x1
@@ -64,26 +58,23 @@ def test_every_report_gives_a_png_in_which_no_label_and_no_legend_hides_anything
     assert len({container[0].get_facecolor() for container in bars.containers}) == len(told)
 
 
-def test_no_two_strategies_look_alike_and_of_many_the_legend_stands_above(tmp_path, drawn):
-    draw(grid_report([f"strategy {i}" for i in range(11)], 5), tmp_path / "report.png")
-    macro, rare, _ = drawn[0].axes
+def test_no_two_strategies_look_alike_and_of_many_the_legend_stands_above(tmp_path):
+    macro, rare, _ = draw(grid_report([f"strategy {i}" for i in range(11)], 5), tmp_path / "report.png").axes
     assert len({(line.get_color(), line.get_linestyle()) for line in rare.lines}) == 11
     for axes in (macro, rare):
         assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
 
 
-def test_the_bars_of_a_run_are_its_class_counts(tmp_path, drawn):
+def test_the_bars_of_a_run_are_its_class_counts(tmp_path):
     report = run_report(3)
-    draw(report, tmp_path / "report.png")
-    bars = drawn[0].axes[0]
+    bars = draw(report, tmp_path / "report.png").axes[0]
     for container, name in zip(bars.containers, NAMES, strict=True):
         assert [bar.get_height() for bar in container] == [r["class_counts"][name] for r in report["rounds"]]
 
 
-def test_the_curves_of_a_grid_are_its_means_with_their_intervals(tmp_path, drawn):
+def test_the_curves_of_a_grid_are_its_means_with_their_intervals(tmp_path):
     report = grid_report(FOUR, 3)
-    draw(report, tmp_path / "report.png")
-    macro, rare, _ = drawn[0].axes
+    macro, rare, _ = draw(report, tmp_path / "report.png").axes
     assert len(macro.containers) == len(rare.lines) == 4
     for container, strategy in zip(macro.containers, FOUR, strict=True):
         curve = report["strategies"][strategy]["curve"]

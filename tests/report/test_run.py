@@ -12,27 +12,29 @@ from rarecase.core.files import write_json
 from rarecase.data.parquet import write_parquet
 from rarecase.data.schema import conform
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.report.run import line_of_cost, report_of_run, rows_of_differences, rows_of_grid, rows_of_run, table
+from rarecase.report.run import line_of_cost, report_of_run, rounds_table
 from rarecase.report.show import show
+from rarecase.report.simulation import curves_table, differences_table
+from rarecase.report.tables import Table
 from rarecase.runs.folder import Manifest
 
 
 def test_a_run_has_a_row_per_round_with_counts_deviation_and_f1():
-    header, rows = rows_of_run(run_report(2))
+    header, rows = rounds_table(run_report(2))
     assert header == ["round", "labels", *NAMES, "std", "dev F1", "test F1", f"F1 {RAREST}"]
-    assert rows[0] == [0, 0, 0, 0, 0, 0, 0, 0, "0.0", "55.0", "55.0", "44.0"]
-    assert rows[2] == [2, 40, 8, 22, 36, 50, 64, 78, "26.1", "59.0", "59.0", "50.0"]
+    assert rows[0] == [0, 0, "0", "0", "0", "0", "0", "0", "0.0", "55.0", "55.0", "44.0"]
+    assert rows[2] == [2, 40, "8", "22", "36", "50", "64", "78", "26.1", "59.0", "59.0", "50.0"]
 
 
 def test_a_grid_has_a_row_per_strategy_and_round_with_the_interval():
-    header, rows = rows_of_grid(grid_report(["random", "cluster"], 1))
+    header, rows = curves_table(grid_report(["random", "cluster"], 1))
     assert header == ["strategy", "round", "labels", *NAMES, "std", "test F1", "interval", f"F1 {RAREST}"]
     assert [row[:3] for row in rows] == [["random", 0, "0"], ["", 1, "20"], ["cluster", 0, "0"], ["", 1, "20"]]
     assert rows[3] == ["", 1, "20", "5", "12", "19", "26", "33", "40", "12.5", "62.0", "61.0-63.0", "40.0"]
 
 
 def test_the_differences_to_random_stand_beside_their_interval_with_their_sign():
-    header, rows = rows_of_differences(grid_report(["random", "entropy", "cluster"], 2))
+    header, rows = differences_table(grid_report(["random", "entropy", "cluster"], 2))
     assert header[-6:] == ["to random", "interval", f"F1 {RAREST}", f"{RAREST} found", "interval", "labels each"]
     assert rows[0] == ["random", "40", "62.0", "61.0 to 63.0", "", "", "42.0", "9.8", "8.8 to 10.9", "4.1"]
     assert rows[1][4:] == ["+0.7", "-0.5 to +1.5", "44.0", "12.2", "11.2 to 13.3", "3.3"]
@@ -42,22 +44,22 @@ def test_the_differences_to_random_stand_beside_their_interval_with_their_sign()
 def test_a_single_seed_has_no_interval_of_what_was_found():
     report = grid_report(["random"], 1)
     report["strategies"]["random"] |= {"found_interval": dict.fromkeys(NAMES), "cost_per_rare": None}
-    _, rows = rows_of_differences(report)
+    _, rows = differences_table(report)
     assert rows[0][-3:] == ["9.8", "", ""]
 
 
 def test_a_grid_without_random_has_no_difference():
-    _, rows = rows_of_differences(grid_report(["entropy", "cluster"], 1))
+    _, rows = differences_table(grid_report(["entropy", "cluster"], 1))
     assert [row[4:6] for row in rows] == [["", ""], ["", ""]]
 
 
 def test_a_table_is_markdown_or_text_that_fits_a_terminal():
-    header, rows = rows_of_run(run_report(5))
-    markdown = table(header, rows, "markdown").splitlines()
+    table = rounds_table(run_report(5))
+    markdown = table.rendered("markdown").splitlines()
     assert len(markdown) == 8
-    assert [cell.strip() for cell in markdown[0].strip("|").split("|")] == header
+    assert [cell.strip() for cell in markdown[0].strip("|").split("|")] == table.header
     assert set(markdown[1]) <= set("|-: ")
-    text = table(header, rows).splitlines()
+    text = table.rendered().splitlines()
     assert max(map(len, text)) <= 104  # six classes and six other columns
     assert text[-1].split()[:2] == ["5", "100"]
 
@@ -66,11 +68,11 @@ def test_a_table_is_markdown_or_text_that_fits_a_terminal():
 def test_the_tables_of_3_to_50_classes_fit_a_terminal_and_lose_no_text(classes):
     names = [f"TOPIC:class-{i}" for i in range(classes)]
     run, grid = run_report(5, names), grid_report(["random", "cluster"], 5, names)
-    for report, (header, rows), before in ((run, rows_of_run(run), 2), (grid, rows_of_grid(grid), 3)):
+    for report, (header, rows), before in ((run, rounds_table(run), 2), (grid, curves_table(grid), 3)):
         shown = header[before : header.index("std")]
         # The last has no test row, so that nothing can be measured of it; before it the rarest first.
         assert shown == (names if classes == 3 else [*names[-2:-9:-1], f"{classes - 7} others"])
-        assert max(map(len, table(header, rows).splitlines())) <= 120
+        assert max(map(len, Table(header, rows).rendered().splitlines())) <= 120
         last = report["rounds"][-1] if report is run else report["strategies"]["cluster"]["curve"][-1]
         counted = [int(count) for count in rows[-1][before : before + len(shown)]]
         assert sum(counted) == sum(last["class_counts"].values())
@@ -78,8 +80,8 @@ def test_the_tables_of_3_to_50_classes_fit_a_terminal_and_lose_no_text(classes):
 
 
 def test_numbers_are_shown_as_they_were_formatted():
-    assert "10.0" in table(["a"], [["10.0"]])
-    assert "1e3" in table(["a"], [["1e3"]], "markdown")
+    assert "10.0" in Table(["a"], [["10.0"]]).rendered()
+    assert "1e3" in Table(["a"], [["1e3"]]).rendered("markdown")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, draw_test
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.experiment.grid import Cell, read_cells
+from rarecase.experiment.cells import Cell, read_cells
 from rarecase.generate import accepted
 from rarecase.hub.ids import name_of
 from rarecase.runs.folder import Manifest, RoundFiles, stored_sets
@@ -105,4 +105,4 @@ def sets_of(grid: Path, seed: int) -> Sets:
 
 
 def _finished(grid: Path) -> list[Cell]:
-    return [cell for cell, record in read_cells(grid).items() if "error" not in record]
+    return [cell for cell, found in read_cells(grid).items() if found.error is None]

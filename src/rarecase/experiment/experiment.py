@@ -23,7 +23,8 @@ from rarecase.core.files import digest, write_folder_beside
 from rarecase.data.arrow import with_column
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
-from rarecase.experiment.grid import Cell, run_grid
+from rarecase.experiment.cells import Cell, Found
+from rarecase.experiment.grid import run_grid
 from rarecase.experiment.splits import (
     BOOTSTRAP,
     SETTINGS,
@@ -103,9 +104,7 @@ def _cells(config: ExperimentConfig, models: Iterable[str], strategies: list[str
     return cells
 
 
-def _runner(
-    splits: Splits, config: ExperimentConfig, models: dict[str, str]
-) -> Callable[[Cell, Path], dict[str, Any]]:
+def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) -> Callable[[Cell, Path], Found]:
     """What runs a cell. What can be computed once for each text is kept for the other cells of the same model."""
     names, options = splits.taxonomy.names, FitOptions.of(config)
 
@@ -115,7 +114,7 @@ def _runner(
         encoder = getattr(learner, "encoder", None)
         return encoder, functools.cache(lambda name: learner.prepare(splits.tables[name]))
 
-    def run_cell(cell: Cell, place: Path) -> dict[str, Any]:
+    def run_cell(cell: Cell, place: Path) -> Found:
         model, setting, seed = str(cell.model), str(cell.setting), cell.seed
         print(f"{model}, {cell.strategy}, {setting}, seed {seed}", file=sys.stderr)
         start, dev, test = (splits.shared(name, seed) for name in (BOOTSTRAP, "dev", "test"))
@@ -128,11 +127,8 @@ def _runner(
         learner.fit(train, table(dev))
         scored = {name: learner.score(table(key)) for name, key in (("dev", dev), ("test", test))}
         write_parquet(place / "predictions.parquet", _predictions(scored))
-        return {
-            "train_rows": len(train),
-            "class_counts": class_counts(train, names),
-            "fit": learner.describe().settings,
-        }
+        settings = learner.describe().settings
+        return Found(train_rows=len(train), class_counts=class_counts(train, names), fit=settings)
 
     return run_cell
 

@@ -9,13 +9,13 @@ model.
 import functools
 import sys
 from pathlib import Path
-from typing import Any
 
 from rarecase.acquire.find import find_strategy
 from rarecase.core.errors import ConfigError
 from rarecase.core.files import write_folder_beside
 from rarecase.data.sets import Sets, draw_test, require_gold
-from rarecase.experiment.grid import Cell, run_grid
+from rarecase.experiment.cells import Cell, Found
+from rarecase.experiment.grid import run_grid
 from rarecase.labeling.gold import gold_annotator
 from rarecase.runs import parts
 from rarecase.runs.folder import Manifest, refuse_used, stored_sets
@@ -64,11 +64,11 @@ def simulate(config: SimulateConfig) -> Path:
     annotator = gold_annotator(sets.gold, sets.taxonomy)
     drawn = functools.lru_cache(maxsize=1)(functools.partial(_drawn, sets, config))
 
-    def run_cell(cell: Cell, place: Path) -> dict[str, Any]:
+    def run_cell(cell: Cell, place: Path) -> Found:
         print(f"{cell.strategy}, seed {cell.seed}", file=sys.stderr)
         own = drawn(cell.seed)
         done = rounds(place, own, config, cell.strategy, cell.seed, annotator, out / "replies.sqlite")
-        return {"rounds": [round_.record.to_json() for round_ in done]}
+        return Found(rounds=tuple(round_.record for round_ in done))
 
     seeds = range(config.seed, config.seed + config.seeds)
     run_grid(out, [Cell(name, seed) for seed in seeds for name in names], run_cell)

@@ -3,7 +3,6 @@
 import html
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
 
@@ -12,24 +11,15 @@ from rarecase.core.errors import DataError
 from rarecase.core.files import write_text
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.schema import GENERATED, canonical_order, texts
-from rarecase.experiment.results import Key, Results
-from rarecase.experiment.tables import drawn_of
+from rarecase.report.experiment import Figure3, drawn_of
+from rarecase.report.results import Key, Results
 
 
-def write_examples(results: Results, figure3: dict[str, Any] | None, path: Path) -> None:
+def write_examples(results: Results, figure3: Figure3 | None, path: Path) -> None:
     """
     Writes one original of each class with its variations for every strategy, and the errors that Figure 3 counts.
 
-    Args:
-        results (`Results`): from `rarecase.experiment.results.read_results`.
-        figure3 (`dict`, *optional*): of the report: whose errors.
-        path (`Path`): the Markdown file to write, not yet there.
-
-    Raises:
-        `DataError`: where something stands there.
-
-    Example:
-        >>> write_examples(read_results(Path("exp")), report["figure3"], Path("examples.md"))
+    Raises `DataError` where the Markdown file exists.
     """
     refuse_existing(path)
     lines = [
@@ -43,7 +33,7 @@ def write_examples(results: Results, figure3: dict[str, Any] | None, path: Path)
         lines += [f"### {strategy}", "", *_row("class", "text", "variations"), *_row("---", "---", "---")]
         lines += [*_originals(split, results), ""]
     if figure3:
-        lines += [f"## Table 7: drawn errors ({_shown(figure3['model'])}, {figure3['setting']})", ""]
+        lines += [f"## Table 7: drawn errors ({escaped(figure3['model'])}, {figure3['setting']})", ""]
         for strategy in figure3["strategies"]:
             lines += [f"### {strategy}", "", *_row("text", "true", "predicted"), *_row("---", "---", "---")]
             lines += [*_errors(Key(figure3["setting"], strategy, figure3["model"]), results), ""]
@@ -51,10 +41,7 @@ def write_examples(results: Results, figure3: dict[str, Any] | None, path: Path)
 
 
 def refuse_existing(path: Path) -> None:
-    """
-    Raises:
-        `DataError`: where something stands at `path`: examples overwrite nothing.
-    """
+    """Raises `DataError` where `path` exists: examples overwrite nothing."""
     if path.exists():
         raise DataError(f"{path} exists; name another file for --examples")
 
@@ -66,30 +53,30 @@ def _originals(split: Dataset, results: Results) -> list[str]:
     for parent, origin, text in zip(parents, origins, texts(split), strict=True):
         if origin == GENERATED:
             variations.setdefault(parent, []).append(text)
-    order = randomness.generator(results.config.get("seed", 0), "examples").permutation(canonical_order(split))
+    order = randomness.generator(results.config.seed, "examples").permutation(canonical_order(split))
     human = sorted((i for i in order if origins[i] != GENERATED), key=lambda i: ids[i] not in variations)
     labels, lines = matrix(split, "label"), []
     for label, name in enumerate(results.names):
         place = next((i for i in human if labels[i] == label), None)
         if place is not None:
-            varied = "<br>".join(map(_shown, variations.get(ids[place], [])))
-            lines += _row(name, _shown(split[int(place)]["text"]), varied)
+            varied = "<br>".join(map(escaped, variations.get(ids[place], [])))
+            lines += _row(name, escaped(split[int(place)]["text"]), varied)
     return lines
 
 
 def _errors(key: Key, results: Results) -> Iterator[str]:
-    places, cell = drawn_of(results, key), results.groups[key].cells[0]
+    places, cell = drawn_of(results, key), next(iter(results.groups[key].values()))
     for text, true, predicted in zip(
         texts(rows(results.test, places)), cell.labels[places], cell.guesses[places], strict=True
     ):
-        yield from _row(_shown(text), results.names[int(true)], results.names[int(predicted)])
+        yield from _row(escaped(text), results.names[int(true)], results.names[int(predicted)])
 
 
 def _row(*cells: str) -> list[str]:
     return [f"| {' | '.join(cells)} |"]
 
 
-def _shown(text: str) -> str:
+def escaped(text: str) -> str:
     """A text as it is read: no part of it is taken for a table, a link or HTML."""
     plain = html.escape(" ".join(text.split()), quote=False)
     return "".join(f"\\{sign}" if sign in "\\`*_[]|!~#" else sign for sign in plain)

@@ -1,334 +1,357 @@
-"""The report of an experiment as tables: for the terminal and Markdown, and as CSV files."""
+"""
+The report of an experiment: Tables 3 to 6 and 8 and Figure 3 of the paper beside its own figures, with seeds,
+intervals and tests.
+"""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TypedDict
 
-from rarecase.core.files import write_text
-from rarecase.data.counts import shown_classes, together
-from rarecase.experiment.compare import LEVEL
-from rarecase.experiment.paper import FIGURES, short_name
-from rarecase.report.run import table
+import numpy as np
+import pandas as pd
 
-MOST_PAIRS = 12  # of classes, the most often confused; all of them stand in the CSV files
-_SHORT = {"accuracy": "acc", "macro_precision": "prec", "macro_recall": "rec", "macro_f1": "F1"}
-_TITLES = {
-    "table4": "Table 4: the start set alone",
-    "table5": "Table 5: with human labels",
-    "table6": "Table 6: with human labels and variations",
-    "arms": "Other ways to spend the same labels",
-}
-Lines = tuple[list[str], list[list[Any]]]
+from rarecase.core.errors import ConfigError, did_you_mean
+from rarecase.data.counts import class_count_std, class_counts, rarest
+from rarecase.data.parquet import read_parquet
+from rarecase.evaluate.confusion import DRAWN, Pair, drawn_errors, pairs
+from rarecase.experiment import paper
+from rarecase.experiment.splits import BEST, BOOTSTRAP, HUMAN
+from rarecase.report.compare import BySeed, averaged, compared
+from rarecase.report.measures import intervals_of
+from rarecase.report.results import BASELINE, Key, Results, read_results
+from rarecase.report.tables import Row
+
+ALL = "all"  # the mean over all models, or over all strategies
+MEANS = (*paper.FIGURES, "rare_recall", "rare_f1", "error_std")
+BY_CLASS = ("recall", "f1")
+TABLES = {BOOTSTRAP: "table4", HUMAN: "table5", BEST: "table6"}
+# The comparisons of settings: what labels add, what variations add to them, and whether cheaper means add as much.
+_QUESTIONS = (
+    (HUMAN, BOOTSTRAP),
+    (BEST, BOOTSTRAP),
+    (BEST, HUMAN),
+    ("human+weights", HUMAN),
+    ("human+cheap", HUMAN),
+    (BEST, "human+weights"),
+    (BEST, "human+cheap"),
+)
 
 
-class Section(NamedTuple):
+class Table3(TypedDict):
+    """Rows per class of every set, and their standard deviation; the paper's beside, for its own classes."""
+
+    class_counts: dict[str, dict[str, int]]
+    class_count_std: dict[str, float]
+    paper: dict[str, dict[str, int] | None] | None
+    paper_std: dict[str, float | None] | None
+
+
+class Drawn(TypedDict):
+    """The drawn errors of one strategy: those of one trained model, as in the paper."""
+
+    seed: int
+    errors: int
+    pairs: list[Pair]
+
+
+class Figure3(TypedDict):
+    """Drawn errors by class pair, of one model in one setting."""
+
+    model: str
+    setting: str
+    drawn: int
+    strategies: dict[str, Drawn]
+
+
+class Confusions(TypedDict):
+    """All errors by class pair of one model in one setting, the mean over seeds."""
+
+    model: str
+    setting: str
+    strategies: dict[str, list[Pair]]
+
+
+class ExperimentReport(TypedDict):
     """
-    A part of the report.
+    Everything that an experiment says so far; metrics in percent, means over seeds, intervals as `[low, high]`.
 
-    Args:
-        title (`str`): its heading.
-        header (`list[str]`): of its table.
-        rows (`list[list]`): the cells, formatted.
-        note (`str`): a sentence below, or nothing.
+    `table4` to `table6` and `arms` (the other settings) have a row per strategy and model; `table8` has those with
+    variations, or those of the last setting where there are none. `notes` are sentences for the reader.
     """
 
-    title: str
-    header: list[str]
-    rows: list[list[Any]]
-    note: str = ""
+    kind: str
+    classes: list[str]
+    rarest: str
+    rarest_classes: list[str]
+    seeds: list[int]
+    settings: list[str]
+    strategies: list[str]
+    models: list[str]
+    reading: str | None
+    test_rows: int
+    overlap: int
+    left_out: int
+    cells: dict[str, int]
+    failed: list[Row]
+    table3: Table3
+    table4: list[Row]
+    table5: list[Row]
+    table6: list[Row]
+    arms: list[Row]
+    table8: list[Row]
+    figure3: Figure3 | None
+    confusions: Confusions | None
+    differences: dict[str, list[Row]]
+    transfer: list[Row] | None
+    paper: Row | None
+    notes: list[str]
 
 
-def text_of_experiment(report: dict[str, Any], style: str) -> str:
+def report_of_experiment(results: Results | Path, *, model: str | None = None) -> ExperimentReport:
     """
-    The report for a terminal or a page; no text of the data is in it.
+    The report of an experiment, finished or not.
 
-    Args:
-        report (`dict`): from `rarecase.experiment.tables.report_of_experiment`.
-        style (`str`): `text` or `markdown`.
-
-    Example:
-        >>> print(text_of_experiment(report_of_experiment(Path("exp")), "markdown"))
+    `model` is the one whose errors are shown, by default that of the highest macro-F1 with variations; `ConfigError`
+    where it is none of the experiment's.
     """
-    page = style == "markdown"
-    names = _short_names(report["models"])
-
-    def under(title: str, *below: str) -> str:
-        return "\n\n".join([f"## {title}" if page else title, *filter(None, below)])
-
-    parts = ["# Experiment", _head(report)] if page else [_head(report)]
-    for section in _sections(report):
-        if section.rows:
-            rows = [[names.get(cell, cell) for cell in row] for row in section.rows]
-            parts.append(under(section.title, table(section.header, rows, style), section.note))
-    for title, sentences in _sentences(report).items():
-        if sentences:
-            parts.append(under(title, "\n".join(f"- {sentence}" for sentence in sentences)))
-    return "\n\n".join(parts)
-
-
-def _short_names(models: Sequence[str]) -> dict[str, str]:
-    """The models without their organisations, where that tells them apart: a terminal is narrow."""
-    short = {model: short_name(model) for model in models}
-    return short if len(set(short.values())) == len(short) else {}
-
-
-def _head(report: dict[str, Any]) -> str:
-    cells, seeds = report["cells"], report["seeds"]
-    counted = ", ".join(f"{number} {what}" for what, number in cells.items())
-    reading = f"; {report['reading']} reading of the labels" if report["reading"] else ""
-    spread = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}" if seeds else "no seed"
-    measured = f"{report['test_rows']:,} test rows" + (
-        f", {report['left_out']} left out" if report["left_out"] else ""
-    )
-    return f"Cells: {counted}; {spread}{reading}; {measured}. Percent, means over seeds, 95 % resampling intervals."
-
-
-def _sections(report: dict[str, Any]) -> Iterator[Section]:
-    header, rows = _table3(report)
-    every = "Every class stands in tables/table3.csv." if header[1:-2] != report["classes"] else ""
-    yield Section("Table 3: rows per class, variations included", header, rows, every)
-    for name, title in _TITLES.items():
-        yield Section(title, *_results(report[name], with_setting=name == "arms"))
-    yield Section("Table 8: standard deviation of per-class error rates", *_table8(report))
-    yield Section("Rarest classes and calibration", *_rare(report))
-    for name, title in {
-        "figure3": "Figure 3: at most 100 drawn errors by class pair",
-        "confusions": "Section 5.4: all errors by class pair, the mean of a seed",
-    }.items():
-        if found := report[name]:
-            header, rows = _pairs(found)
-            more = (
-                f"{len(rows) - MOST_PAIRS} rarer pairs stand in tables/{name}.csv." if len(rows) > MOST_PAIRS else ""
-            )
-            yield Section(f"{title} ({found['model']}, {found['setting']})", header, rows[:MOST_PAIRS], more)
-    for name, within in {"strategies": "setting", "settings": "strategy"}.items():
-        header, rows, others = _differences(report["differences"][name], within)
-        note = f"{others} of single models stand in tables/differences_{name}.csv." if others else ""
-        yield Section(f"Differences between {name}, macro-F1, paired", header, rows, note)
-    yield Section("Transferability: gain over random, macro-F1", *_transfer(report["transfer"] or []))
-    failed = [[*(f[name] for name in ("setting", "strategy", "model", "seed", "error"))] for f in report["failed"]]
-    yield Section("Failed cells", ["setting", "strategy", "model", "seed", "reason"], failed)
-
-
-def _sentences(report: dict[str, Any]) -> dict[str, list[str]]:
-    told = report["paper"] or {"contradictions": [], "citation": ""}
-    beside = f"Its figures stand beside ours: {told['citation']}."
+    if isinstance(results, Path):
+        results = read_results(results)
+    known = paper.has_figures_for(results.names)
+    by_key = {Key(*key): found for key, found in results.measures.groupby(list(Key._fields), sort=False)}
+    rows = [_row(key, found, results) for key, found in by_key.items()]
+    by_setting = {setting: [row for row in rows if row["setting"] == setting] for setting in results.settings}
+    shown = next((s for s in (BEST, HUMAN) if s in by_setting), (results.settings or [BEST])[-1])
+    best = _best(results, by_setting.get(shown, []), model)
     return {
-        "To know": report["notes"],
-        "Where the paper contradicts itself": [*told["contradictions"], beside] if told["citation"] else [],
-    }
-
-
-def _table3(report: dict[str, Any]) -> Lines:
-    """A row per split, the paper's below where it has one; of many classes the rarest, and the others together."""
-    found = report["table3"]
-    shown = shown_classes(found["class_counts"]["test"])
-    paper, paper_std = found["paper"] or {}, found["paper_std"] or {}
-    rows = []
-    for name, counts in found["class_counts"].items():
-        std = found["class_count_std"].get(name)
-        told = together(counts, shown).values()
-        rows.append([name, *told, sum(counts.values()), "" if std is None else _one(std)])
-        if beside := paper.get(name):
-            std = paper_std.get(name)
-            rows.append(["paper", *beside.values(), sum(beside.values()), "" if std is None else _one(std)])
-    return ["split", *shown, "total", "std"], rows
-
-
-def _results(results: Sequence[dict[str, Any]], *, with_setting: bool) -> Lines:
-    """A row per strategy and model, the paper's four figures beside where it has some."""
-    beside = any(row["paper"] for row in results)
-    header = [*(["setting"] if with_setting else []), "strategy", "model", "seeds", *_SHORT.values(), "F1 interval"]
-    header += [f"paper {short}" for short in _SHORT.values()] if beside else []
-    rows = []
-    for row in results:
-        cells = [*([row["setting"]] if with_setting else []), row["strategy"], row["model"], _seeds(row)]
-        cells += [*(_one(row[name]) for name in FIGURES), _spread(row["macro_f1_interval"])]
-        if beside:
-            cells += [_one(row["paper"][name]) if row["paper"] else "" for name in FIGURES]
-        rows.append(cells)
-    return header, rows
-
-
-def _table8(report: dict[str, Any]) -> Lines:
-    beside = any(row["paper"] for row in report["table8"])
-    header = ["setting", "strategy", "model", "std", "interval", *(["paper"] if beside else [])]
-    rows = []
-    for row in report["table8"]:
-        cells = [row["setting"], row["strategy"], row["model"], f"{row['error_std']:.2f}"]
-        cells.append(_spread(row["error_std_interval"]))
-        rows.append(cells + ([f"{row['paper']:.2f}" if row["paper"] else ""] if beside else []))
-    return header, rows
-
-
-def _rare(report: dict[str, Any]) -> Lines:
-    rare = report["rarest_classes"]
-    of = rare[0] if len(rare) == 1 else f"{len(rare)} rarest"
-    header = ["setting", "strategy", "model", f"recall {of}", "interval", f"F1 {of}", "interval", "calibration error"]
-    rows = [
-        [
-            row["setting"],
-            row["strategy"],
-            row["model"],
-            _one(row["rare_recall"]),
-            _spread(row["rare_recall_interval"]),
-            _one(row["rare_f1"]),
-            _spread(row["rare_f1_interval"]),
-            _one(row["ece"]),
-        ]
-        for row in results_of(report)
-    ]
-    return header, rows
-
-
-def _pairs(found: dict[str, Any]) -> Lines:
-    """A row per pair of classes, a column per strategy; the most frequent of all together first."""
-    strategies = found["strategies"]
-    counts: dict[tuple[str, str], dict[str, float]] = {}
-    for strategy, told in strategies.items():
-        for pair in _list(told):
-            counts.setdefault((pair["true"], pair["predicted"]), {})[strategy] = pair["count"]
-    order = sorted(counts, key=lambda pair: (-sum(counts[pair].values()), pair))
-    rows = [[*pair, *(f"{counts[pair].get(strategy, 0):.4g}" for strategy in strategies)] for pair in order]
-    return ["true", "predicted", *strategies], rows
-
-
-def _list(told: Any) -> list[dict[str, Any]]:
-    return told["pairs"] if isinstance(told, dict) else told
-
-
-def _differences(found: Sequence[dict[str, Any]], within: str) -> tuple[list[str], list[list[Any]], int]:
-    """
-    The means over models where there are several, and what counts of each by itself; how many more there are.
-    """
-    means = any(row["model"] == "all" for row in found)
-    shown = [row for row in found if not means or row["model"] == "all" or row["p_corrected"] < LEVEL]
-    header = [within, "model", "difference", "F1", "interval", "p corrected", "would count", "seeds"]
-    rows = [
-        [
-            row[within],
-            row["model"],
-            f"{row['this']} - {row['to']}",
-            _signed(row["macro_f1"]),
-            _spread(row["macro_f1_interval"]),
-            _p(row["p_corrected"]),
-            _one(row["detectable"]),
-            f"{row['seeds']}" if row["varies"] != "rows" else "rows only",
-        ]
-        for row in shown
-    ]
-    return header, rows, len(found) - len(shown)
-
-
-def _transfer(found: Sequence[dict[str, Any]]) -> Lines:
-    header = ["setting", "strategy", "learner", "its gain", "gain of others", "lost", "interval", "p corrected"]
-    rows = [
-        [
-            row["setting"],
-            row["strategy"],
-            row["learner"],
-            _signed(row["gain"]),
-            _signed(row["others_gain"]),
-            _signed(row["lost"]),
-            _spread(row["lost_interval"]),
-            _p(row["p_corrected"]),
-        ]
-        for row in found
-    ]
-    return header, rows
-
-
-def results_of(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of Tables 4, 5 and 6 and of the other arms."""
-    return [row for name in _TITLES for row in report[name]]
-
-
-def _seeds(row: dict[str, Any]) -> str:
-    return f"{len(row['seeds'])}" + (" alike" if row["deterministic"] else "")
-
-
-def _one(value: float) -> str:
-    return f"{value:.1f}"
-
-
-def _signed(value: float) -> str:
-    return f"{round(value, 1) + 0.0:+.1f}"  # no "-0.0"
-
-
-def _spread(interval: Sequence[float]) -> str:
-    low, high = interval
-    return f"{low:.1f} to {high:.1f}"
-
-
-def _p(p: float) -> str:
-    """Marked where it counts."""
-    return ("<0.001" if p < 0.001 else f"{p:.3f}") + (" *" if p < LEVEL else "")
-
-
-def write_tables(report: dict[str, Any], folder: Path) -> None:
-    """
-    Writes every table that has rows as CSV, unrounded; an interval is two columns, and no text of the data is in any.
-
-    Args:
-        report (`dict`): from `rarecase.experiment.tables.report_of_experiment`.
-        folder (`Path`): gets `table3.csv` … `table6.csv`, `table8.csv`, `arms.csv`, `figure3.csv`, `confusions.csv`,
-            `differences_strategies.csv`, `differences_settings.csv`, `transfer.csv` and `failed.csv`.
-    """
-    three = report["table3"]
-    tables = {
-        "table3": [
-            {
-                "split": name,
-                **counts,
-                "class_count_std": three["class_count_std"].get(name),
-                "paper": (three["paper"] or {}).get(name),
-                "paper_class_count_std": (three["paper_std"] or {}).get(name),
-            }
-            for name, counts in three["class_counts"].items()
+        "kind": "experiment",
+        "classes": results.names,
+        "rarest": rarest(class_counts(results.test, results.names)),
+        "rarest_classes": results.rare,
+        "seeds": results.seeds,
+        "settings": results.settings,
+        "strategies": results.strategies,
+        "models": results.models,
+        "reading": results.config.reading,
+        "test_rows": len(results.test),
+        "overlap": results.overlap,
+        "left_out": results.left_out,
+        "cells": {
+            "done": sum(map(len, results.groups.values())),
+            "failed": len(results.failed),
+            "missing": results.missing,
+        },
+        "failed": [
+            {"setting": c.setting, "strategy": c.strategy, "model": c.model, "seed": c.seed, "error": reason}
+            for c, reason in results.failed.items()
         ],
-        **{name: report[name] for name in ("table4", "table5", "table6", "arms", "table8", "failed")},
-        **{name: _long(report[name]) for name in ("figure3", "confusions")},
-        **{f"differences_{name}": rows for name, rows in report["differences"].items()},
-        "transfer": report["transfer"] or [],
+        "table3": _table3(results),
+        "table4": by_setting.get(BOOTSTRAP, []),
+        "table5": by_setting.get(HUMAN, []),
+        "table6": by_setting.get(BEST, []),
+        "arms": [row for row in rows if row["setting"] not in (BOOTSTRAP, HUMAN, BEST)],
+        "table8": [_table8(row, known) for row in by_setting.get(shown, [])],
+        "figure3": best and _figure3(results, best),
+        "confusions": best and _confusions(results, best),
+        "differences": {
+            "strategies": _tested(_strategy_pairs(results)),
+            "settings": _tested(_setting_pairs(results)),
+        },
+        "transfer": _transfer(results),
+        "paper": {"citation": paper.CITATION, "contradictions": list(paper.CONTRADICTIONS)} if known else None,
+        "notes": list(_notes(results)),
     }
-    for name, rows in tables.items():
-        if rows:
-            write_text(folder / f"{name}.csv", _csv([dict(_flat(row)) for row in rows]))
-        else:
-            (folder / f"{name}.csv").unlink(missing_ok=True)  # of an earlier report
 
 
-def _long(found: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """A row per strategy and pair."""
-    if found is None:
-        return []
-    head = {name: found[name] for name in ("setting", "model")}
-    return [
-        {**head, "strategy": strategy, **pair}
-        for strategy, told in found["strategies"].items()
-        for pair in _list(told)
-    ]
+def _row(key: Key, found: pd.DataFrame, results: Results) -> Row:
+    """The means over seeds of a group, with their intervals."""
+    seeds, deterministic = list(results.groups[key]), results.deterministic(key)
+    means = intervals_of(found[found["measure"] != "precision"])
+    row: dict[str, object] = {**key._asdict(), "seeds": seeds, "deterministic": deterministic}
+    for name in MEANS:
+        row[name], row[f"{name}_interval"] = means[name, ""]
+    row["ece"], between_seeds = means["ece", ""]
+    row["ece_interval"] = None if deterministic or len(seeds) == 1 else between_seeds
+    for name in BY_CLASS:
+        row[name] = {label: means[name, label][0] for label in results.names}
+        row[f"{name}_interval"] = {label: means[name, label][1] for label in results.names}
+    known = paper.has_figures_for(results.names)
+    return {**row, "paper": paper.figures(key.strategy, key.model, key.setting) if known else None}
 
 
-def _flat(row: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """One level: what is nested under its name and its parent's, an interval as `_low` and `_high`."""
-    for name, value in row.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{name}_")
-        elif isinstance(value, list) and name == "seeds":
-            yield f"{before}{name}", len(value)
-        elif isinstance(value, list):
-            yield from ((f"{before}{name}_{end}", part) for end, part in zip(("low", "high"), value, strict=True))
-        else:
-            yield f"{before}{name}", value
+def _table3(results: Results) -> Table3:
+    """Human labels and variations of every split, without the start set, as in the paper."""
+    shared = {name: read_parquet(results.folder / f"{name}.parquet") for name in (BOOTSTRAP, "dev")}
+    sets = {**results.splits, **shared, "test": results.test}
+    counts = {name: class_counts(table, results.names) for name, table in sets.items()}
+    known = paper.has_figures_for(results.names)
+    return {
+        "class_counts": counts,
+        "class_count_std": {name: class_count_std(counts[name]) for name in results.splits},
+        "paper": {name: paper.class_counts(name) for name in sets} if known else None,
+        "paper_std": {name: paper.class_count_std(name) for name in results.splits} if known else None,
+    }
 
 
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    page = io.StringIO()
-    writer = csv.DictWriter(page, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return page.getvalue()
+def _table8(row: Row, known: bool) -> Row:
+    names = ("setting", "strategy", "model", "seeds", "deterministic", "error_std", "error_std_interval")
+    figure = paper.error_std(row["strategy"], row["model"], row["setting"]) if known else None
+    return {**{name: row[name] for name in names}, "paper": figure}
+
+
+def _best(results: Results, rows: Sequence[Row], model: str | None) -> Key | None:
+    """The group of the highest macro-F1, of one model or of all."""
+    if model is not None and model not in results.models:
+        hint = did_you_mean(model, results.models)
+        raise ConfigError(f"--model {model}: no cell of it is done; there are {', '.join(results.models)}{hint}")
+    rows = [row for row in rows if model in (None, row["model"])]
+    best = max(rows, key=lambda row: row["macro_f1"], default=None)
+    return None if best is None else Key(best["setting"], best["strategy"], best["model"])
+
+
+def _beside(results: Results, best: Key) -> dict[str, Key]:
+    """By strategy, the groups of the same model and setting."""
+    return {key.strategy: key for key in results.groups if (key.setting, key.model) == (best.setting, best.model)}
+
+
+def _figure3(results: Results, best: Key) -> Figure3:
+    drawn: dict[str, Drawn] = {}
+    for strategy, key in _beside(results, best).items():
+        seed, first = next(iter(results.groups[key].items()))
+        positions = drawn_of(results, key)
+        drawn[strategy] = {
+            "seed": seed,
+            "errors": int((first.labels != first.guesses).sum()),
+            "pairs": pairs(first.labels[positions], first.guesses[positions], results.names),
+        }
+    return {"model": best.model, "setting": best.setting, "drawn": DRAWN, "strategies": drawn}
+
+
+def _confusions(results: Results, best: Key) -> Confusions:
+    found = {}
+    for strategy, key in _beside(results, best).items():
+        cells = results.groups[key].values()
+        labels, guesses = (np.concatenate(part) for part in zip(*((c.labels, c.guesses) for c in cells), strict=True))
+        found[strategy] = pairs(labels, guesses, results.names, shared_by=len(cells))
+    return {"model": best.model, "setting": best.setting, "strategies": found}
+
+
+def drawn_of(results: Results, key: Key) -> np.ndarray:
+    """The positions of the test rows whose errors Figure 3 shows, of the first seed of a group."""
+    first = next(iter(results.groups[key].values()))
+    return drawn_errors(results.test, first.labels, first.guesses, results.config.seed)
+
+
+Comparison = tuple[dict[str, str], BySeed, BySeed]  # the keys of its row, and the two figures
+
+
+def _comparison(results: Results, keys: dict[str, str], parts: list[tuple[Key, Key]]) -> Iterator[Comparison]:
+    """The macro-F1 of one and the other, over the parts that both have: means only over the same."""
+    f1 = results.macro_f1
+    both = [(f1[one], f1[other]) for one, other in parts if one in f1 and other in f1]
+    if both:
+        one, other = map(averaged, zip(*both, strict=True))
+        yield keys, one, other
+
+
+def _tested(comparisons: Iterator[Comparison]) -> list[Row]:
+    """The means over models first, corrected together: one question each; then each model by itself."""
+    listed = list(comparisons)
+    means = [comparison for comparison in listed if comparison[0]["model"] == ALL]
+    return compared(means) + compared([comparison for comparison in listed if comparison[0]["model"] != ALL])
+
+
+def _strategy_pairs(results: Results) -> Iterator[Comparison]:
+    for setting in (s for s in results.settings if s != BOOTSTRAP):
+        for model, models in _with_all(results.models):
+            for to, this in combinations(results.strategies, 2):
+                keys = {"setting": setting, "model": model, "this": this, "to": to}
+                parts = [(Key(setting, this, one), Key(setting, to, one)) for one in models]
+                yield from _comparison(results, keys, parts)
+
+
+def _setting_pairs(results: Results) -> Iterator[Comparison]:
+    for this, to in _QUESTIONS:
+        for strategy, strategies in _with_all(results.strategies):
+            for model, models in _with_all(results.models):
+                keys = {"strategy": strategy, "model": model, "this": this, "to": to}
+                parts = [
+                    (Key(this, s, m), Key(to, BOOTSTRAP if to == BOOTSTRAP else s, m))
+                    for s in strategies
+                    for m in models
+                ]
+                yield from _comparison(results, keys, parts)
+
+
+def _with_all(names: list[str]) -> list[tuple[str, list[str]]]:
+    """Each by itself, and the mean over all where there are several."""
+    return [*([(ALL, names)] if len(names) > 1 else []), *((name, [name]) for name in names)]
+
+
+def _transfer(results: Results) -> list[Row] | None:
+    """
+    The gain over random of the learner that acquired a split, less the mean gain of the others: what they lose by it
+    (Lowell, Lipton and Wallace, 2019; the paper's section 5.3).
+    """
+    learner = next((model for model in results.models if paper.short_name(model) == paper.LEARNER), None)
+    if not paper.has_figures_for(results.names) or learner is None or BASELINE not in results.strategies:
+        return None
+    lost = []
+    for setting in (s for s in results.settings if s != BOOTSTRAP):
+        for strategy in (s for s in results.strategies if s != BASELINE):
+            gains = {model: _gain(results, Key(setting, strategy, model)) for model in results.models}
+            own, others = gains.pop(learner), [gain for gain in gains.values() if gain is not None]
+            if own is None or not others:
+                continue
+            mean = averaged(others)
+            common = own.index.intersection(mean.index)
+            if len(common):
+                keys = {"setting": setting, "strategy": strategy, "learner": learner}
+                both = {
+                    name: float(np.mean(gain.loc[common, 0].to_numpy()))
+                    for name, gain in (("gain", own), ("others_gain", mean))
+                }
+                lost.append(({**keys, **both}, own, mean))
+    return compared(lost, "lost")
+
+
+def _gain(results: Results, key: Key) -> BySeed | None:
+    """What a strategy adds to the macro-F1 of random, by seed; None where no seed has both."""
+    f1, to = results.macro_f1, key._replace(strategy=BASELINE)
+    gain = (f1[key] - f1[to]).dropna() if key in f1 and to in f1 else None
+    return gain if gain is not None and len(gain) else None
+
+
+def _notes(results: Results) -> Iterator[str]:
+    if results.overlap:
+        rows = f"{results.overlap} test rows have a text that stands in the start set or in a split, too"
+        yield (
+            f"{rows}: they are left out of every figure."
+            if results.left_out
+            else (f"{rows}, and are measured on; --leave-out-overlap leaves them out.")
+        )
+    fixed = sorted({key.model for key in results.groups if results.deterministic(key)})
+    if fixed:
+        yield (
+            f"{', '.join(fixed)}: cells that are the same for every seed, since nothing in them is drawn. Their seeds "
+            "say as much as one: intervals and p-values there speak of the test rows alone."
+        )
+    few = min((len(cells) for key, cells in results.groups.items() if not results.deterministic(key)), default=5)
+    if few == 1:
+        yield "Where there is one seed, intervals and p-values speak of the test rows alone, not of other trainings."
+    elif few < 5:
+        yield (
+            f"With {few} seeds intervals are too narrow, since they are drawn from {few} values. The p-values allow "
+            "for it, and find large differences only: beside each stands the least that would have had a p of 0.05."
+        )
+    if results.groups:
+        yield (
+            "p is corrected for the number of comparisons (Holm): the means over models together, and those of each "
+            "model by itself together; * marks those below 0.05. As it was before stands in JSON and CSV. Intervals "
+            "are not corrected; `would count` is the least difference that would have had a p of 0.05 before that."
+        )
+    if paper.has_figures_for(results.names) and class_counts(results.test, results.names) != paper.class_counts(
+        "test"
+    ):
+        rows = f"{len(results.test):,} rows are measured on"
+        yield f"The paper's figures are those of its own 2,700 test titles; here {rows}."

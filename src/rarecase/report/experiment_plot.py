@@ -1,47 +1,45 @@
 """The picture of an experiment: macro-F1 of every strategy and setting, and Figure 3 of the paper as heat maps."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rarecase.evaluate.confusion import Pair
 from rarecase.experiment.paper import short_name
-from rarecase.report.experiment import results_of
-from rarecase.report.plots import COLOURS, save
+from rarecase.report.experiment import ExperimentReport, Figure3
+from rarecase.report.experiment_tables import results_of
+from rarecase.report.plots import COLOURS
+from rarecase.report.tables import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_CLASSES = 10  # that a heat map shows: those with the most errors
 
 
-def picture_of_experiment(report: dict[str, Any], path: Path) -> None:
-    """
-    Macro-F1 with intervals and the paper's marks on the left; on the right, for each strategy, 100 drawn errors by
-    class pair.
-
-    Args:
-        report (`dict`): from `rarecase.experiment.tables.report_of_experiment`, with at least one row.
-        path (`Path`): the PNG to write.
-    """
+def picture_of_experiment(report: ExperimentReport) -> "Figure":
+    """Macro-F1 with intervals and the paper's marks on the left; on the right 100 drawn errors of each strategy."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     rows, maps = results_of(report), report["figure3"]
-    strategies = list(maps["strategies"]) if maps else []
+    strategies = maps["strategies"] if maps else {}
     lines = _lines(rows)
     down = -(-len(strategies) // 2)
     height = max(1.6 + 0.28 * len(lines), 1.2 + 2.9 * down, 3.5)
     wide = max(6.4, 0.85 * height) if strategies else 0
     padded = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)  # else the edge cuts labels off
     figure: Any = Figure(figsize=(6.6 + wide, height), layout=padded)
-    if not strategies:
-        _dots(figure.subplots(), rows, lines, report["settings"])
-    else:
+    if maps and strategies:
         left, right = figure.subfigures(1, 2, width_ratios=[6.6, wide])
         _dots(left.subplots(), rows, lines, report["settings"])
-        _heat_maps(right, maps, strategies, report["classes"])
-    save(figure, path)
+        _heat_maps(right, maps, report["classes"])
+    else:
+        _dots(figure.subplots(), rows, lines, report["settings"])
+    return figure
 
 
-def _lines(rows: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
+def _lines(rows: list[Row]) -> dict[tuple[str, str], float]:
     """The height of every model and strategy, from the top; a gap between models."""
     models = dict.fromkeys(row["model"] for row in rows)
     strategies = dict.fromkeys(row["strategy"] for row in rows)
@@ -55,7 +53,7 @@ def _lines(rows: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
     return lines
 
 
-def _dots(axes: Any, rows: list[dict[str, Any]], lines: dict[tuple[str, str], float], settings: list[str]) -> None:
+def _dots(axes: Any, rows: list[Row], lines: dict[tuple[str, str], float], settings: list[str]) -> None:
     """A line per model and strategy, a dot per setting, a hollow diamond for the paper's figure."""
     for place, (colour, setting) in enumerate(zip(COLOURS, settings, strict=False)):
         of = [row for row in rows if row["setting"] == setting]
@@ -67,9 +65,9 @@ def _dots(axes: Any, rows: list[dict[str, Any]], lines: dict[tuple[str, str], fl
         low, high = np.array([row["macro_f1_interval"] for row in of]).T
         reach = np.maximum([f1 - low, high - f1], 0)
         axes.errorbar(f1, at, xerr=reach, fmt="o", color=colour, label=setting, markersize=4, elinewidth=1, capsize=2)
-        told = [(row["paper"]["macro_f1"], y) for row, y in zip(of, at, strict=True) if row["paper"]]
-        if told:
-            axes.plot(*zip(*told, strict=True), "D", color=colour, fillstyle="none", markersize=5)
+        marks = [(row["paper"]["macro_f1"], y) for row, y in zip(of, at, strict=True) if row["paper"]]
+        if marks:
+            axes.plot(*zip(*marks, strict=True), "D", color=colour, fillstyle="none", markersize=5)
     axes.set_yticks(list(lines.values()), [strategy for _, strategy in lines], fontsize=8)
     axes.set_ylim(max(lines.values()) + 0.7, -1.2)
     _models(axes, lines)
@@ -92,8 +90,8 @@ def _models(axes: Any, lines: dict[tuple[str, str], float]) -> None:
         )
 
 
-def _heat_maps(part: Any, maps: dict[str, Any], strategies: list[str], classes: list[str]) -> None:
-    counts = {strategy: _matrix(maps["strategies"][strategy]["pairs"], classes) for strategy in strategies}
+def _heat_maps(part: Any, maps: Figure3, classes: list[str]) -> None:
+    counts = {strategy: _matrix(drawn["pairs"], classes) for strategy, drawn in maps["strategies"].items()}
     total = np.sum(list(counts.values()), axis=0)
     most = np.sort(np.argsort(-(total.sum(axis=0) + total.sum(axis=1)), kind="stable")[:MOST_CLASSES])
     names = [classes[place] for place in most]
@@ -101,12 +99,12 @@ def _heat_maps(part: Any, maps: dict[str, Any], strategies: list[str], classes: 
     title = f"{maps['drawn']} drawn errors by class pair: {short_name(maps['model'])}, {maps['setting']}"
     some = f"\nthe {MOST_CLASSES} of {len(classes)} classes with the most of them"
     part.suptitle(title + (some if len(classes) > MOST_CLASSES else ""), fontsize=10)
-    columns = min(2, len(strategies))
-    grid = part.subplots(-(-len(strategies) // columns), columns, squeeze=False, sharex=True, sharey=True)
-    for axes, strategy in zip(grid.flat, strategies, strict=False):
-        _heat_map(axes, counts[strategy][np.ix_(most, most)], names, top)
+    columns = min(2, len(counts))
+    grid = part.subplots(-(-len(counts) // columns), columns, squeeze=False, sharex=True, sharey=True)
+    for axes, (strategy, count) in zip(grid.flat, counts.items(), strict=False):
+        _heat_map(axes, count[np.ix_(most, most)], names, top)
         axes.set_title(strategy, fontsize=9)
-    for axes in grid.flat[len(strategies) :]:
+    for axes in grid.flat[len(counts) :]:
         axes.set_visible(False)
     part.supxlabel("predicted", fontsize=9)
     part.supylabel("true", fontsize=9)
@@ -129,8 +127,8 @@ def _heat_map(axes: Any, shown: np.ndarray, names: list[str], top: int) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _matrix(pairs: list[dict[str, Any]], classes: list[str]) -> np.ndarray:
-    """Counts by class pair, shape `(classes, classes)`: a row for each class that holds."""
+def _matrix(pairs: list[Pair], classes: list[str]) -> np.ndarray:
+    """Counts by class pair, shape `(classes, classes)`: a row for each true class."""
     counts = np.zeros((len(classes), len(classes)), int)
     for pair in pairs:
         counts[classes.index(pair["true"]), classes.index(pair["predicted"])] = pair["count"]

@@ -1,5 +1,6 @@
 """The pictures of a report, as PNG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from rarecase.core.files import write_beside
 from rarecase.data.counts import shown_classes, together
+from rarecase.report.run import RunReport
+from rarecase.report.simulation import GridReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,14 +21,8 @@ OTHERS = "#BBBBBB"
 LINES = ("o-", "s--", "^:")  # of strategies, once the colours come again
 
 
-def picture_of_run(report: dict[str, Any], path: Path) -> None:
-    """
-    Class counts of each round as stacked bars, and macro-F1 and the rarest class's F1 as curves.
-
-    Args:
-        report (`dict`): from `report_of_run`.
-        path (`Path`): the PNG to write.
-    """
+def picture_of_run(report: RunReport) -> "Figure":
+    """Class counts of each round as stacked bars, and macro-F1 and the rarest class's F1 as curves."""
     figure = _figure(2)
     counts, curve = figure.subplots(1, 2)
     rounds = report["rounds"]
@@ -37,20 +34,14 @@ def picture_of_run(report: dict[str, Any], path: Path) -> None:
     least = report["rarest"]
     curve.plot(labels, [r["test"]["f1"][least] for r in rounds], "s--", color=COLOURS[1], label=f"F1 {least}")
     _finish(curve, "F1 on test (%)")
-    save(figure, path)
+    return figure
 
 
-def picture_of_grid(report: dict[str, Any], path: Path) -> None:
-    """
-    Learning curves of every strategy with their intervals, the rarest class's F1, and what was acquired in the end.
-
-    Args:
-        report (`dict`): from `rarecase.experiment.curves.curves`.
-        path (`Path`): the PNG to write.
-    """
+def picture_of_grid(report: GridReport) -> "Figure":
+    """Learning curves of every strategy with their intervals, the rarest class's F1, and what was acquired at last."""
     figure = _figure(3)
     macro, rare, counts = figure.subplots(1, 3)
-    least, strategies = report["rarest"], report["strategies"]
+    least, strategies = str(report["rarest"]), report["strategies"]
     for place, (strategy, found) in enumerate(strategies.items()):
         curve, colour = found["curve"], COLOURS[place % len(COLOURS)]
         line = LINES[place // len(COLOURS) % len(LINES)]
@@ -68,10 +59,10 @@ def picture_of_grid(report: dict[str, Any], path: Path) -> None:
     _finish(rare, f"F1 of {least} (%)")
     rare.set_ylim(0, max(rare.get_ylim()[1], 5))  # also where nothing of the class is recognised yet
     acquired = [found["final"]["class_counts"] for found in strategies.values()]
-    _stack(counts, list(strategies), acquired, report["test_class_counts"])
+    _stack(counts, list(strategies), acquired, report["test_class_counts"] or {})
     if len("  ".join(strategies)) > 50 or max(map(len, strategies)) > 12:  # a user's own, as module:function
         counts.set_xticks(range(len(strategies)), list(strategies), rotation=20, ha="right")
-    save(figure, path)
+    return figure
 
 
 def _figure(panels: int) -> "Figure":
@@ -80,13 +71,13 @@ def _figure(panels: int) -> "Figure":
     return Figure(figsize=(5.2 * panels, 4.2), layout="constrained")
 
 
-def _stack(axes: Any, bars: list[int] | list[str], counts: list[dict[str, float]], test: dict[str, int]) -> None:
+def _stack(axes: Any, bars: Sequence[object], counts: Sequence[dict[str, float]], test: dict[str, int]) -> None:
     """A bar of all classes for each count, of at most eight colours; see `shown_classes`."""
     shown = shown_classes(test)
-    told = [together(count, shown) for count in counts]
+    summed = [together(count, shown) for count in counts]
     floor = np.zeros(len(bars))
     for colour, (name, classes) in zip(COLOURS, shown.items(), strict=False):
-        heights = np.array([count[name] for count in told], dtype=float)
+        heights = np.array([count[name] for count in summed], dtype=float)
         colour = colour if len(classes) == 1 else OTHERS
         axes.bar(bars, heights, bottom=floor, color=colour, label=name, width=0.7)
         floor += heights

@@ -15,7 +15,7 @@ from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import GENERATED
 from rarecase.evaluate.metrics import metrics
 from rarecase.experiment.experiment import experiment
-from rarecase.experiment.transfer import is_of_grids, rows_of_transfer, transfer_of
+from rarecase.report.transfer import is_of_grids, report_of_transfer, transfer_table
 from rarecase.settings.config import ExperimentConfig
 
 
@@ -80,7 +80,7 @@ def test_a_learner_gets_from_its_own_what_it_got_in_its_simulation(folder, grid_
 
 def test_the_report_says_what_is_lost(folder):
     assert is_of_grids(folder)
-    found = transfer_of(folder)
+    found = report_of_transfer(folder)
     assert list(found["strategies"]) == ["entropy", "random"]
     names = ["frozen-bert-base-cased", "frozen-packaged"]
     for strategy, part in found["strategies"].items():
@@ -101,7 +101,7 @@ def test_the_report_says_what_is_lost(folder):
             assert row["lost_interval"][0] <= row["lost_interval"][1]
     # What random draws hangs on no learner: nothing is lost, with any resample.
     assert all(row["lost_interval"] == [0, 0] for row in found["strategies"]["random"]["lost"])
-    header, rows = rows_of_transfer(found)
+    header, rows = transfer_table(found)
     assert {len(row) for row in rows} == {len(header)}
     assert len(rows) == 16
 

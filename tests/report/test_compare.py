@@ -1,13 +1,14 @@
 """Paired tests over seeds and test rows: right where a plain test is right, and honest about few seeds."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, ttest_1samp
 
-from rarecase.experiment.compare import averaged, compared, holm, paired_test
-from rarecase.experiment.intervals import RESAMPLES
+from rarecase.report.compare import averaged, compared, holm, paired_test
+from rarecase.report.intervals import RESAMPLES
 
 ROWS = 200
 
@@ -103,14 +104,14 @@ def test_corrected_p_values_keep_their_order_and_lie_between_p_and_the_correctio
     )
 
 
-def by_seed(values: np.ndarray) -> dict[int, np.ndarray]:
-    return dict(enumerate(values))
+def by_seed(values: np.ndarray, *seeds: int) -> pd.DataFrame:
+    return pd.DataFrame(values, index=seeds or range(len(values)))
 
 
 def test_pairs_are_compared_on_the_seeds_that_both_have_and_corrected_together():
     rng = np.random.default_rng(6)
     base, better = (60 + differences(rng, 3, mean=mean, rows=0) for mean in (0, 5))
-    missing = {seed: values for seed, values in by_seed(better).items() if seed}
+    missing = by_seed(better).drop(0)
     rows = compared([({"this": "b"}, by_seed(better), by_seed(base)), ({"this": "c"}, missing, by_seed(base))])
     assert [row["seeds"] for row in rows] == [3, 2]
     assert rows[0]["macro_f1"] == pytest.approx((better - base)[:, 0].mean())
@@ -123,11 +124,10 @@ def test_pairs_are_compared_on_the_seeds_that_both_have_and_corrected_together()
 
 
 def test_without_a_common_seed_nothing_is_compared():
-    values = differences(np.random.default_rng(7), 1)[0]
-    assert compared([({}, {0: values}, {1: values})]) == []
+    values = differences(np.random.default_rng(7), 1)
+    assert compared([({}, by_seed(values, 0), by_seed(values, 1))]) == []
 
 
 def test_a_mean_is_over_the_seeds_that_all_have():
-    found = averaged([{0: np.array([1.0]), 1: np.array([3.0])}, {1: np.array([5.0]), 2: np.array([7.0])}])
-    assert {seed: values.tolist() for seed, values in found.items()} == {1: [4.0]}
-    assert averaged([]) == {}
+    found = averaged([by_seed([[1.0], [3.0]], 0, 1), by_seed([[5.0], [7.0]], 1, 2)])
+    assert found[0].to_dict() == {1: 4.0}

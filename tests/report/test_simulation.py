@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from grids import make_grid
 
-from rarecase.experiment import grid as runner
-from rarecase.experiment.curves import curves
-from rarecase.experiment.grid import Cell
+from rarecase.evaluate.record import RoundRecord
+from rarecase.experiment import cells as stored
+from rarecase.experiment.cells import Cell
+from rarecase.report.simulation import report_of_grid
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,8 @@ def grid(tmp_path_factory) -> Path:
     return make_grid(tmp_path_factory.mktemp("curves"))
 
 
-def read_cells(grid: Path) -> dict[Cell, list[dict]]:
-    return {cell: record["rounds"] for cell, record in runner.read_cells(grid).items()}
+def read_cells(grid: Path) -> dict[Cell, tuple[RoundRecord, ...]]:
+    return {cell: found.rounds for cell, found in stored.read_cells(grid).items()}
 
 
 def copy_cell(grid: Path, strategy: str, seed: int, name: str) -> None:
@@ -35,7 +36,7 @@ def test_a_strategy_that_did_what_random_did_differs_by_nothing(tmp_path, grid):
     mine = Path(shutil.copytree(grid, tmp_path / "grid"))
     for seed in (0, 1):
         copy_cell(mine, "random", seed, "twin")
-    strategies = curves(mine)["strategies"]
+    strategies = report_of_grid(mine)["strategies"]
     difference = strategies["twin"]["difference"]
     assert (difference["macro_f1"], difference["macro_f1_interval"]) == (0, [0, 0])
     assert strategies["twin"]["curve"] == strategies["random"]["curve"]
@@ -43,27 +44,27 @@ def test_a_strategy_that_did_what_random_did_differs_by_nothing(tmp_path, grid):
 
 
 def test_every_figure_is_the_mean_over_the_seeds(grid):
-    cells, found = read_cells(grid), curves(grid)
+    cells, found = read_cells(grid), report_of_grid(grid)
     assert found["seeds"] == [0, 1]
     for strategy in ("random", "cluster"):
         records = [cells[Cell(strategy, seed)] for seed in (0, 1)]
         for number, point in enumerate(found["strategies"][strategy]["curve"]):
-            measured = [record[number]["test"] for record in records]
+            measured = [rounds[number].test for rounds in records]
             assert point["macro_f1"] == pytest.approx(np.mean([m["macro_f1"] for m in measured]))
             assert point["accuracy"] == pytest.approx(np.mean([m["accuracy"] for m in measured]))
             for name, mean in point["f1"].items():
                 assert mean == pytest.approx(np.mean([m["f1"][name] for m in measured]))
         for name, mean in found["strategies"][strategy]["found"].items():
-            assert mean == np.mean([record[-1]["found"][name] for record in records])
+            assert mean == np.mean([rounds[-1].found[name] for rounds in records])
 
 
 def test_strategies_are_held_against_each_other_on_the_seeds_that_all_have(tmp_path, grid):
     mine = Path(shutil.copytree(grid, tmp_path / "grid"))
     shutil.rmtree(mine / "cells" / "cluster-1")
-    cells, found = read_cells(mine), curves(mine)["strategies"]
-    expected = [cells[Cell(strategy, 0)][-1]["test"]["macro_f1"] for strategy in ("cluster", "random")]
+    cells, found = read_cells(mine), report_of_grid(mine)["strategies"]
+    expected = [cells[Cell(strategy, 0)][-1].test["macro_f1"] for strategy in ("cluster", "random")]
     assert found["cluster"]["difference"]["macro_f1"] == pytest.approx(expected[0] - expected[1])
-    both = [cells[Cell("random", seed)][-1]["test"]["macro_f1"] for seed in (0, 1)]
+    both = [cells[Cell("random", seed)][-1].test["macro_f1"] for seed in (0, 1)]
     assert found["random"]["final"]["macro_f1"] == pytest.approx(np.mean(both))
 
 
@@ -71,13 +72,13 @@ def test_a_grid_of_one_strategy_or_without_a_done_cell_has_a_report(tmp_path, gr
     mine = Path(shutil.copytree(grid, tmp_path / "grid"))
     for path in (mine / "cells").glob("random-*"):
         shutil.rmtree(path)
-    assert "difference" not in curves(mine)["strategies"]["cluster"]
+    assert "difference" not in report_of_grid(mine)["strategies"]["cluster"]
     shutil.rmtree(mine / "cells")
-    assert curves(mine)["strategies"] == {}
+    assert report_of_grid(mine)["strategies"] == {}
 
 
 def test_intervals_stand_beside_what_was_found_and_beside_f1_at_the_end(tmp_path, grid):
-    for found in curves(grid)["strategies"].values():
+    for found in report_of_grid(grid)["strategies"].values():
         for name, mean in found["found"].items():
             low, high = found["found_interval"][name]
             assert low <= mean <= high
@@ -88,17 +89,17 @@ def test_intervals_stand_beside_what_was_found_and_beside_f1_at_the_end(tmp_path
     mine = Path(shutil.copytree(grid, tmp_path / "grid"))
     for path in (mine / "cells").glob("*-1"):
         shutil.rmtree(path)
-    alone = curves(mine)["strategies"]["cluster"]
+    alone = report_of_grid(mine)["strategies"]["cluster"]
     assert set(alone["found_interval"].values()) == {None}  # one seed says nothing of others
 
 
 def test_a_rare_example_costs_the_labels_over_the_examples_found(tmp_path, grid):
     """By the figures of the cells; the interval is that of the share that was found, turned over."""
-    least, cells = curves(grid)["rarest"], read_cells(grid)
-    for strategy, found in curves(grid)["strategies"].items():
+    least, cells = report_of_grid(grid)["rarest"], read_cells(grid)
+    for strategy, found in report_of_grid(grid)["strategies"].items():
         last = [cells[Cell(strategy, seed)][-1] for seed in (0, 1)]
-        total = sum(record["found"][least] for record in last)
-        expected = sum(record["labels"] for record in last) / total if total else None
+        total = sum(record.found[least] for record in last)
+        expected = sum(record.labels for record in last) / total if total else None
         assert found["cost_per_rare"] == pytest.approx(expected)
 
 
@@ -121,16 +122,16 @@ def rewrite(grid: Path, strategy: str, rare: dict[int, int], least: str) -> None
     ],
 )
 def test_what_a_rare_example_costs_with_its_interval_over_the_seeds(tmp_path, grid, rare, cost, interval):
-    mine, least = Path(shutil.copytree(grid, tmp_path / "grid")), curves(grid)["rarest"]
+    mine, least = Path(shutil.copytree(grid, tmp_path / "grid")), report_of_grid(grid)["rarest"]
     rewrite(mine, "cluster", rare, least)
-    found = curves(mine)["strategies"]["cluster"]
+    found = report_of_grid(mine)["strategies"]["cluster"]
     assert found["cost_per_rare"] == (cost and pytest.approx(cost))
     assert found["cost_per_rare_interval"] == (interval and pytest.approx(interval))
 
 
 def test_one_seed_says_nothing_of_what_others_would_cost(tmp_path, grid):
-    mine, least = Path(shutil.copytree(grid, tmp_path / "grid")), curves(grid)["rarest"]
+    mine, least = Path(shutil.copytree(grid, tmp_path / "grid")), report_of_grid(grid)["rarest"]
     rewrite(mine, "cluster", {0: 4}, least)
     shutil.rmtree(mine / "cells" / "cluster-1")
-    found = curves(mine)["strategies"]["cluster"]
+    found = report_of_grid(mine)["strategies"]["cluster"]
     assert (found["cost_per_rare"], found["cost_per_rare_interval"]) == (2.0, None)

@@ -19,35 +19,36 @@ the problem of Behrens and Fisher). Its limits are the plain tests:
   decide, and the p-value says nothing of other trainings.
 
 In simulations without any difference, of 2 to 10 seeds that matter much, little or not at all, it finds one at the
-level of 5 % in 2 to 6 %. A sign-flip test over S seeds knows no p below 2 / 2^S (0.25 for three seeds), and flipping
-test rows alone takes one lucky training for a better method. Two or three seeds that differ let only large differences
-count, which is right: what would have counted is told beside each (`detectable`).
+level of 5 % in 2 to 6 %. A sign-flip test over S seeds has no p below 2 / 2^S (0.25 for three seeds), and flipping
+test rows alone takes one lucky training for a better method. With two or three seeds that differ, only large
+differences are significant, which is right: the minimum detectable difference is given for each (`detectable`).
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 
-from rarecase.experiment.intervals import mean_and_interval
+from rarecase.report.intervals import mean_and_interval
+from rarecase.report.tables import Row
 
 LEVEL = 0.05
 _NODES = 800  # of the integral over the t distribution, the closer the farther out
+
+# A figure by seed: a row per seed, column 0 with the test rows as they are, the others resampled.
+BySeed: TypeAlias = pd.DataFrame
 
 
 @dataclass(frozen=True)
 class PairedTest:
     """
-    What a paired test found.
+    What a paired test found: a two-sided p-value, and the smallest mean difference with a p of 0.05 (`detectable`).
 
-    Args:
-        p (`float`): two-sided.
-        standard_error (`float`): of the mean difference, in its unit.
-        by_seed (`bool`): whether the seeds had a part in it; else p says nothing of other trainings.
-        detectable (`float`): the smallest mean difference that has a p of 0.05, before any correction.
+    `by_seed` says whether the seeds contributed; otherwise p says nothing of other trainings.
     """
 
     p: float
@@ -57,21 +58,7 @@ class PairedTest:
 
 
 def paired_test(differences: np.ndarray) -> PairedTest:
-    """
-    Tests whether a mean difference over seeds is zero, given how it varies with seeds and with test rows.
-
-    Args:
-        differences (`np.ndarray`): shape `(seeds, 1 + RESAMPLES)`, a difference of two arrays of
-            `rarecase.experiment.intervals`, whose rows stand for the same seeds; place 0 of the second axis is the
-            test set as it is.
-
-    Returns:
-        `PairedTest`: p is 1 where the two never differ.
-
-    Example:
-        >>> paired_test(resampled_macro_f1(cluster, 6) - resampled_macro_f1(random, 6)).p
-        0.031
-    """
+    """Tests whether a mean difference over seeds is zero; `differences` has the shape `(seeds, 1 + RESAMPLES)`."""
     from scipy.optimize import brentq
 
     seeds, found = len(differences), differences[:, 0]
@@ -96,7 +83,7 @@ def paired_test(differences: np.ndarray) -> PairedTest:
 
 
 def _two_sided(size: float, trainings: float, rows: float, df: int) -> float:
-    """How often `trainings` times a t variable and `rows` times a normal one come to more than `size`, either way."""
+    """The probability that `trainings` times a t variable plus `rows` times a normal one exceeds `size` either way."""
     from scipy.stats import norm, t
 
     if not rows:
@@ -109,7 +96,7 @@ def _two_sided(size: float, trainings: float, rows: float, df: int) -> float:
 
 @lru_cache(maxsize=16)
 def _t_nodes(df: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a t variable and how often they come (Gauss and Legendre's, over its quantiles)."""
+    """Values of a t variable and their weights (Gauss and Legendre's, over its quantiles)."""
     from scipy.stats import t
 
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
@@ -118,18 +105,9 @@ def _t_nodes(df: int) -> tuple[np.ndarray, np.ndarray]:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """
-    P-values corrected for their number (Holm, 1979, "A simple sequentially rejective multiple test procedure"): the
-    chance of even one false finding among all of them stays below the level.
+    P-values corrected for their number (Holm, 1979, "A simple sequentially rejective multiple test procedure").
 
-    Args:
-        p_values (`Sequence[float]`): of all that is compared, in any order.
-
-    Returns:
-        `list[float]`: in that order, at most 1.
-
-    Example:
-        >>> holm([0.01, 0.04, 0.03])
-        [0.03, 0.06, 0.06]
+    The chance of even one false finding among all of them stays below the level.
     """
     order = np.argsort(p_values, kind="stable")
     stepped = np.asarray(p_values, float)[order] * np.arange(len(order), 0, -1)
@@ -138,39 +116,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-# What one cell scored: by seed, the figure with the test rows as they are and resampled, shape `(1 + RESAMPLES,)`.
-BySeed = dict[int, np.ndarray]
-
-
 def averaged(parts: Sequence[BySeed]) -> BySeed:
-    """The mean of several, by seed, of the seeds that all of them have."""
-    common = set.intersection(*(set(part) for part in parts)) if parts else set()
-    return {seed: np.mean([part[seed] for part in parts], axis=0) for seed in sorted(common)}
+    """The mean of several, at least one, over the seeds that all of them have."""
+    return (sum(parts[1:], parts[0]) / len(parts)).dropna()
 
 
-def compared(pairs: Iterable[tuple[dict[str, Any], BySeed, BySeed]], figure: str = "macro_f1") -> list[dict[str, Any]]:
+def compared(pairs: Iterable[tuple[Row, BySeed, BySeed]], figure: str = "macro_f1") -> list[Row]:
     """
     Tests every pair on the seeds that both have, and corrects all p-values together.
 
-    Args:
-        pairs (`Iterable`): what each is called, as keys of its row, and what the one and the other scored.
-        figure (`str`): the name of the figure.
-
-    Returns:
-        `list[dict]`: of each pair with a common seed: its keys, the mean difference (the one minus the other) under
-        `figure` and its `_interval`, `seeds` (how many), `varies` (`seeds and rows`, or `rows` where the p-value
-        says nothing of other trainings), `p`, `p_corrected`, `standard_error`, `detectable` (see `PairedTest`).
-
-    Example:
-        >>> compared([({"model": "packaged", "this": "cluster", "to": "random"}, cluster, random)])[0]["p_corrected"]
-        0.031
+    A pair is the keys of its row, and the two figures; its row has the mean difference (the first minus the second)
+    under `figure`, and `varies` is `rows` where the p-value says nothing of other trainings.
     """
-    found = []
+    found: list[Row] = []
     for keys, one, other in pairs:
-        seeds = sorted(set(one) & set(other))
-        if not seeds:
+        differences = np.ascontiguousarray((one - other).dropna())  # sums depend on the layout, in the last digit
+        if not len(differences):
             continue
-        differences = np.array([one[seed] - other[seed] for seed in seeds])
         mean, interval = mean_and_interval(differences)
         test = paired_test(differences)
         found.append(
@@ -178,7 +140,7 @@ def compared(pairs: Iterable[tuple[dict[str, Any], BySeed, BySeed]], figure: str
                 **keys,
                 figure: mean,
                 f"{figure}_interval": interval,
-                "seeds": len(seeds),
+                "seeds": len(differences),
                 "varies": "seeds and rows" if test.by_seed else "rows",
                 "p": test.p,
                 "standard_error": test.standard_error,

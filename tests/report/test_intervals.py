@@ -1,5 +1,7 @@
 """Means over seeds with resampling intervals: the right figure, paired, and of about the width they claim."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
 from rarecase.evaluate.metrics import error_rates, error_std
-from rarecase.experiment.intervals import (
+from rarecase.experiment.cells import Predictions
+from rarecase.report.intervals import (
     RESAMPLES,
-    Predictions,
     interval_over_seeds,
     mean_and_interval,
     resampled_counts,
@@ -20,11 +22,16 @@ from rarecase.experiment.intervals import (
 CLASSES = 4
 
 
+def predicted(ids: Iterable[str], labels: np.ndarray, guesses: np.ndarray, classes: int = CLASSES) -> Predictions:
+    """A cell that is sure of every guess."""
+    return Predictions(tuple(ids), labels, np.eye(classes)[guesses])
+
+
 def cell(rng: np.random.Generator, rows: int = 200, *, right: float = 0.7, prefix: str = "t") -> Predictions:
     """A classifier that is right with a given probability, else guesses."""
     labels = rng.integers(CLASSES, size=rows)
     guesses = np.where(rng.random(rows) < right, labels, rng.integers(CLASSES, size=rows))
-    return Predictions(tuple(f"{prefix}{i}" for i in range(rows)), labels, guesses)
+    return predicted((f"{prefix}{i}" for i in range(rows)), labels, guesses)
 
 
 def width(values: np.ndarray) -> float:
@@ -36,7 +43,7 @@ def width(values: np.ndarray) -> float:
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
 def test_macro_f1_is_that_of_scikit_learn_every_class_counted(pairs):
     labels, guesses = np.array(pairs).T
-    found = resampled_macro_f1([Predictions(tuple(map(str, range(len(pairs)))), labels, guesses)], CLASSES)
+    found = resampled_macro_f1([predicted(map(str, range(len(pairs))), labels, guesses)], CLASSES)
     expected = 100 * f1_score(labels, guesses, labels=range(CLASSES), average="macro", zero_division=0)
     assert found.shape == (1, 1 + RESAMPLES)
     assert found[0, 0] == pytest.approx(expected)
@@ -46,7 +53,7 @@ def test_macro_f1_is_that_of_scikit_learn_every_class_counted(pairs):
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
 def test_every_figure_is_that_of_scikit_learn(pairs):
     labels, guesses = np.array(pairs).T
-    counts = resampled_counts([Predictions(tuple(map(str, range(len(pairs)))), labels, guesses)], CLASSES)
+    counts = resampled_counts([predicted(map(str, range(len(pairs))), labels, guesses)], CLASSES)
     found = {name: values[0, 0] for name, values in resampled_figures(counts, rare=[1, 2]).items()}
     for name, score in {"precision": precision_score, "recall": recall_score, "f1": f1_score}.items():
         expected = 100 * score(labels, guesses, labels=range(CLASSES), average=None, zero_division=0)
@@ -60,7 +67,7 @@ def test_every_figure_is_that_of_scikit_learn(pairs):
 
 def test_a_resample_is_the_macro_f1_of_rows_drawn_with_replacement():
     """With two rows, one right and one wrong, there are four samples: macro-F1 of 50, 50, 0 and a third."""
-    found = resampled_macro_f1([Predictions(("a", "b"), np.array([0, 0]), np.array([0, 1]))], 2)[0, 1:]
+    found = resampled_macro_f1([predicted("ab", np.array([0, 0]), np.array([0, 1]), 2)], 2)[0, 1:]
     values, often = np.unique(found.round(2), return_counts=True)
     assert values.tolist() == [0, 33.33, 50]
     assert often / RESAMPLES == pytest.approx([0.25, 0.5, 0.25], abs=0.06)
@@ -78,7 +85,7 @@ def test_identical_cells_differ_by_exactly_nothing():
     rng = np.random.default_rng(1)
     for prefixes in ("ttt", "abc"):  # one test set, and one for each seed
         cells = [cell(rng, prefix=prefix) for prefix in prefixes]
-        copies = [Predictions(c.ids, c.labels.copy(), c.guesses.copy()) for c in cells]
+        copies = [Predictions(c.ids, c.labels.copy(), c.probs.copy()) for c in cells]
         difference = resampled_macro_f1(cells, CLASSES) - resampled_macro_f1(copies, CLASSES)
         assert mean_and_interval(difference) == (0.0, [0.0, 0.0])
 
@@ -91,7 +98,7 @@ def test_pairing_narrows_the_interval_of_a_difference():
     for c in one:
         guesses = c.guesses.copy()
         guesses[:10] = c.labels[:10]
-        two.append(Predictions(c.ids, c.labels, guesses))
+        two.append(predicted(c.ids, c.labels, guesses))
     first, second = resampled_macro_f1(one, CLASSES), resampled_macro_f1(two, CLASSES)
     apart = np.random.default_rng(3).permuted(second[:, 1:], axis=1)
     unpaired = np.concatenate([second[:, :1], apart], axis=1) - first
@@ -104,7 +111,7 @@ def test_cells_with_one_test_set_share_its_resamples_and_others_have_their_own()
     one = cell(rng)
     same = resampled_macro_f1([one, one], CLASSES)
     assert np.array_equal(same[0], same[1])
-    other = Predictions(tuple(f"o{i}" for i in range(len(one.ids))), one.labels, one.guesses)
+    other = predicted((f"o{i}" for i in range(len(one.ids))), one.labels, one.guesses)
     apart = resampled_macro_f1([one, other], CLASSES)
     assert apart[0, 0] == apart[1, 0]
     assert not np.array_equal(apart[0], apart[1])
