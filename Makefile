@@ -35,6 +35,16 @@ kill: install
 test-slow: install
 	$(BIN)/python -m pytest -m slow
 
+# The tests of pages and of processes, again and again beside four busy processes, which end with the shell.
+TIMES ?= 20
+BUSY ?= tests/labeling tests/demo_space tests/hub tests/hub_server tests/generate/test_endpoint.py \
+  tests/learn/test_workers.py tests/runs/test_resume.py
+test-busy: install
+	@for busy in 1 2 3 4; do (while kill -0 $$$$ 2> /dev/null; do :; done) & done; \
+	for time in $$(seq $(TIMES)); do \
+	  echo "time $$time of $(TIMES)"; OMP_NUM_THREADS=1 $(BIN)/python -m pytest -x $(BUSY) || exit 1; \
+	done
+
 # The lower ends of the ranges in pyproject.toml, torch aside.
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+PATIENCE = 120_000  # milliseconds for what takes a moment where nothing else is busy
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -30,5 +31,6 @@ def browser():
 
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        running.on("context", lambda context: context.set_default_timeout(PATIENCE))
         yield running
         running.close()

@@ -14,7 +14,7 @@ import pytest
 from browsers import browser  # noqa: F401 - a fixture
 from forks import Forks
 from hub_server import client, serving
-from hub_server.server import bound
+from hub_server.server import bound, free_port
 
 CACHE = tempfile.mkdtemp(prefix="rarecase-tests-")
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
@@ -78,8 +78,7 @@ def postgres_cluster() -> Iterator[str]:
     root = os.geteuid() == 0
     if root:
         shutil.chown(folder, "postgres")
-    with bound() as free:
-        port = free.getsockname()[1]
+    port = free_port()
 
     def run(command: str) -> None:
         """As somebody for whom PostgreSQL runs; for root it does not."""

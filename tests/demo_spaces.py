@@ -6,7 +6,6 @@ import csv
 import functools
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import small
+from hub_server.server import free_port
 
 from rarecase.runs.session import begin, go_on
 from rarecase.settings.config import RunConfig
@@ -62,9 +62,7 @@ def write(files: Mapping[str, bytes | Path | None], folder: Path) -> Path:
 @contextlib.contextmanager
 def serving(folder: Path, log: Path, python: str = sys.executable, **environment: str) -> Iterator[str]:
     """The address of the page while `python app.py` runs; what the process says goes to `log`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "RARECASE_DATASET", "RARECASE_MODEL")}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -79,7 +77,7 @@ def serving(folder: Path, log: Path, python: str = sys.executable, **environment
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def _wait(url: str, process: subprocess.Popen, log: Path) -> None:

@@ -1,5 +1,6 @@
 """Runs `rarecase` in processes forked from one that has imported the libraries: importing takes longest elsewhere."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -85,7 +86,7 @@ class Forked:
         return "".join(self.printed[end].read_text(encoding="utf-8", errors="replace") for end in ("out", "err"))
 
     def kill(self, by: signal.Signals = signal.SIGKILL) -> None:
-        if self.poll() is None:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
             os.kill(self.pid, by)
 
     def wait(

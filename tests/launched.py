@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub_server.server import bound
+from hub_server.server import free_port
 
 ENVIRONMENT = {
     **os.environ,
@@ -37,8 +37,7 @@ def launched(
         cwd (`Path`): where they work.
         processes (`int`): how many in all.
     """
-    with bound() as free:
-        port = free.getsockname()[1]
+    port = free_port()
     started = []
     for rank in range(processes):
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
@@ -57,7 +56,7 @@ def launched(
     return started
 
 
-def ended(started: Sequence[subprocess.Popen], within: float = 120) -> list[tuple[int, str, str]]:
+def ended(started: Sequence[subprocess.Popen], within: float = 300) -> list[tuple[int, str, str]]:
     """The status, output and errors of each; those still there after so many seconds are ended, and the test fails."""
     until = time.monotonic() + within
     try:

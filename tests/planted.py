@@ -13,9 +13,9 @@ from pathlib import Path
 
 import marked
 from bad_input import cases, files
-from endpoint import listening
 from forks import Forked, Forks, Result
 from hub_server import Hub
+from hub_server.server import free_port
 from marked import Unkind, traces
 
 ASIDE = {
@@ -156,8 +156,7 @@ def prepared(
     marked.write_inputs(root / "given")
     files.write_inputs(root / "bad")
     hub.reset()
-    with listening(0) as held:
-        port = held.getsockname()[1]
+    port = free_port()
     with ExitStack() as stack:
         servers = {kind: stack.enter_context(Unkind(kind)) for kind in kinds}
         servers |= {kind: stack.enter_context(Unkind(kind, delay=60.0)) for kind in silent}

@@ -30,7 +30,8 @@ class App:
 
     Attributes:
         log (`list[dict]`): a record of each request: `request` (`METHOD /path`), `query`, `status` (None where the
-            connection was reset), `fault` (its name, `client gone`, or None), `seconds`.
+            connection was reset), `fault` (its name, `client gone`, or None), `arrived` (whether all of one that is
+            to go wrong is here), `seconds`.
         faults (`list[Fault]`): what is still to go wrong.
         crashes (`list[str]`): tracebacks of the server's own mistakes, which clients see as status 500.
     """
@@ -63,6 +64,7 @@ class App:
             "query": scope["query_string"].decode(),
             "status": None,
             "fault": None,
+            "arrived": False,
             "seconds": None,
         }
         self.log.append(record)
@@ -79,6 +81,7 @@ class App:
 
     async def go_wrong(self, fault: Fault, scope: Scope, receive: Receive, send: Send, record: dict[str, Any]) -> None:
         request = receive if fault.drop == "before" else await arrived(receive)
+        record["arrived"] = fault.drop != "before"
         await asyncio.sleep(fault.delay)
         if fault.drop == "after":
             await self.answer(scope, request, swallow, {})

@@ -1,6 +1,7 @@
 """The test Hub, running in a thread of this process; what it can be made to do, and what was asked of it."""
 
 import contextlib
+import random
 import re
 import socket
 import tempfile
@@ -104,7 +105,7 @@ class Hub:
     def stop(self) -> None:
         """Dead: open connections break, and nothing listens any more."""
         self._server.should_exit = self._server.force_exit = True
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
@@ -167,6 +168,15 @@ def bound(port: int = 0) -> socket.socket:
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind(("127.0.0.1", port))
     return held
+
+
+def free_port() -> int:
+    """A port that a server can take later: below those that the system gives to connections meanwhile."""
+    while True:
+        port = random.randint(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def configured(app: App) -> uvicorn.Config:

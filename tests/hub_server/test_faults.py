@@ -88,7 +88,7 @@ def test_a_reset_connection_has_no_orderly_end(fresh_hub):
 
 def test_a_delay_holds_one_request_and_no_other(alice, fresh_hub, put):
     put("acme/x", {"a.txt": b"1"})
-    fresh_hub.fault(COMMIT, delay=1.5)
+    fresh_hub.fault(COMMIT, delay=3)
     slow = threading.Thread(target=put, args=("acme/x", {"a.txt": b"2"}))
     slow.start()
     while len(fresh_hub.log(COMMIT)) < 2:
@@ -97,7 +97,7 @@ def test_a_delay_holds_one_request_and_no_other(alice, fresh_hub, put):
     assert fresh_hub.log(COMMIT)[1]["seconds"] is None
     slow.join()
     assert fresh_hub.log(COMMIT)[1]["fault"] == "delayed"
-    assert fresh_hub.log(COMMIT)[1]["seconds"] >= 1.5
+    assert fresh_hub.log(COMMIT)[1]["seconds"] >= 3
     assert len(alice.list_repo_commits(**DATASET)) == 3
 
 
@@ -107,9 +107,8 @@ def test_a_commit_goes_through_though_its_client_was_killed(alice, fresh_hub, pu
     code = "from huggingface_hub import HfApi; HfApi().upload_file(path_or_fileobj=b'2', path_in_repo='a.txt', "
     code += "repo_id='acme/x', repo_type='dataset')"
     with subprocess.Popen([sys.executable, "-c", code], env=fresh_hub.environment) as client:
-        while len(fresh_hub.log(COMMIT)) < 2:
+        while not any(line["arrived"] for line in fresh_hub.log(COMMIT)):
             time.sleep(0.01)
-        time.sleep(0.3)  # all of it is sent
         client.kill()
     while fresh_hub.log(COMMIT)[1]["seconds"] is None:
         time.sleep(0.01)
@@ -163,7 +162,7 @@ def test_a_server_that_dies_answers_none_of_what_is_under_way(alice, fresh_hub, 
     while not fresh_hub.log("/refs"):
         time.sleep(0.01)
     with fresh_hub.down():
-        asking.join(timeout=10)
+        asking.join(timeout=60)
     assert len(lost) == 1
     assert alice.list_repo_refs(**DATASET)
 

@@ -67,7 +67,7 @@ def draw(stages: Iterable[str], seed: int) -> list[Moment]:
     """Random moments, one in each of these stages, in random order."""
     rng = random.Random(seed)
     most = {LEARNING: 4, RENAMING: 7, IN_FLIGHT: 10, ANY: 1}
-    moments = [Moment(stage, rng.randint(1, most[stage]), rng.uniform(0.05, 0.8)) for stage in stages]
+    moments = [Moment(stage, rng.randint(1, most[stage]), rng.uniform(0.05, 0.6)) for stage in stages]
     rng.shuffle(moments)
     return moments
 
