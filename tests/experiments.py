@@ -9,10 +9,10 @@ import small
 from datasets import Dataset, concatenate_datasets
 from small import NAMES
 
-from rarecase.data.arrow import rows, to_table, with_column
+from rarecase.data.arrow import rows, with_column
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform
-from rarecase.generate import variation_row, variations_table
+from rarecase.generate import Variation, variations_table
 
 # In `cluster`, of ten posts: two variations of each, and the first four have another class in the other reading.
 HUMAN, VARIATIONS, CONTRADICTIONS = 10, 2, 4
@@ -36,9 +36,7 @@ def acquired(first: int) -> Dataset:
     ]
     chosen = with_column(chosen, "reading", pa.array(other, pa.int64()), chosen.features["label"])
     made = [
-        variation_row(parent, i, f"{parent['text']} (again, {i})", generator="words")
-        for parent in to_table(chosen).to_pylist()
-        for i in range(1, VARIATIONS + 1)
+        [Variation(f"{text} (again, {i})", "words") for i in range(1, VARIATIONS + 1)] for text in chosen["text"][:]
     ]
     return concatenate_datasets([chosen, variations_table(chosen, made)])
 

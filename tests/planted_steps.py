@@ -141,16 +141,16 @@ MADE = [
         "endpoint of error400",
         ask("error400", strategy="cluster", budget=4, out="run"),
         2,
-        r"http://\S+: refuses the request \(400\)",
+        r"http://\S+: rejects the request \(400\)",
     ),
     *(
         Step(f"endpoint of {kind}", f"run --resume run --generator-url {{{kind}}}", 2, rf"http://\S+: {says}")
         for kind, says in {
-            "error401": r"refuses the key \(401\)",
-            "error404": r"knows no model 'words'",
-            "error500": r"still answers 500 after 6 tries",
-            "html": "the reply is no JSON",
-            "cut": "the reply is no JSON",
+            "error401": r"rejects the key \(401\)",
+            "error404": r"has no model 'words'",
+            "error500": r"still busy \(500 after 6 tries",
+            "html": "the reply is not JSON",
+            "cut": "the reply is not JSON",
             "list": "the reply has no text",
         }.items()
     ),

@@ -21,7 +21,7 @@ from rarecase.data import arrow
 from rarecase.data.arrow import rows
 from rarecase.data.parquet import read_parquet
 from rarecase.evaluate.record import StoppingMeasures
-from rarecase.generate import NoVariations, accepted, parents, variation_row, variations_table
+from rarecase.generate import NoVariations, Variation, accepted, variations_table
 from rarecase.labeling.gold import Gold
 from rarecase.learn.frozen import Frozen
 from rarecase.runs.folder import RoundFiles
@@ -50,10 +50,10 @@ class Doubtful:
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
         failed = [{"check": "same-label", "passed": False, "value": 0.2}]
-        made = []
-        for post in parents(seeds):
-            made.append(variation_row(post, 1, f"Please: {post['text']}", generator="test"))
-            made.append(variation_row(post, 2, f"Doubtful: {post['text']}", generator="test", checks=failed))
+        made = [
+            [Variation(f"Please: {text}", "test"), Variation(f"Doubtful: {text}", "test", checks=failed)]
+            for text in seeds["text"][:]
+        ]
         return variations_table(seeds, made)
 
 

@@ -20,7 +20,7 @@ from rarecase.acquire.find import find_strategy
 from rarecase.algorithm import run
 from rarecase.data import arrow
 from rarecase.data.parquet import read_parquet
-from rarecase.generate import parents, variation_row, variations_table
+from rarecase.generate import Variation, variations_table
 from rarecase.labeling.gold import Gold
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
@@ -101,8 +101,8 @@ class Backwards:
     """A generator that is a function of the text: its words from the last to the first."""
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
-        turned = [(post, " ".join(reversed(post["text"].split()))) for post in parents(seeds)]
-        return variations_table(seeds, [variation_row(post, 1, text, generator="backwards") for post, text in turned])
+        turned = [" ".join(reversed(text.split())) for text in seeds["text"][:]]
+        return variations_table(seeds, [[Variation(text, "backwards")] for text in turned])
 
 
 @pytest.mark.parametrize(

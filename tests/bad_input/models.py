@@ -49,14 +49,14 @@ MODELS = [
     Case(
         "dead endpoint", ask("{dead}/v1"), r"http://127\.0\.0\.1:\d+/v1: no answer; start the server .*--generator-url"
     ),
-    Case("endpoint of HTML", ask("{html}"), r"http://\S+: the reply is no JSON; --generator-url takes the address"),
-    Case("endpoint that refuses", ask("{refusing}"), r"http://\S+: refuses the key \(401\); set OPENAI_API_KEY"),
+    Case("endpoint of HTML", ask("{html}"), r"http://\S+: the reply is not JSON; --generator-url takes the address"),
+    Case("endpoint that refuses", ask("{refusing}"), r"http://\S+: rejects the key \(401\); set OPENAI_API_KEY"),
     Case(
         "endpoint elsewhere",
         ask("https://example.com/v1"),
-        r"posts would leave this machine for example\.com; say --send-to",
+        r"posts would leave this machine for example\.com; add --send-to",
     ),
-    Case("no address", ask("example"), r"--generator-url 'example' is no address; expected http"),
+    Case("no address", ask("example"), r"--generator-url 'example' is not an address; expected http"),
     Case("no endpoint", run(generator="openai"), r"--generator openai needs --generator-url \(or --generator none"),
     Case(
         "replay of no variations",

@@ -140,13 +140,13 @@ def test_a_connection_lost_in_the_middle_of_a_reply_is_tried_again(seeds, replie
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ({"fault": "401"}, "refuses the key (401); set OPENAI_API_KEY"),
-        ({"fault": "404"}, "knows no model 'words', or no chat completions (404); check --generator-model"),
-        ({"fault": "301"}, "redirects elsewhere (301); give the final address"),
-        ({"fault": "html"}, "the reply is no JSON; --generator-url takes"),
+        ({"fault": "401"}, "rejects the key (401); set OPENAI_API_KEY"),
+        ({"fault": "404"}, "has no model 'words', or no chat completions (404); check --generator-model"),
+        ({"fault": "301"}, "redirects to another address (301); give the final address"),
+        ({"fault": "html"}, "the reply is not JSON; --generator-url takes"),
         ({"fault": "no-choices"}, "the reply has no choices; --generator-url takes"),
-        ({"fault": "429", "retry_after": "0"}, "still answers 429 after 6 tries; go on later"),
-        ({"fault": "429", "retry_after": "3600"}, "still answers 429, and asks to wait 3600 s; go on later"),
+        ({"fault": "429", "retry_after": "0"}, "still busy (429 after 6 tries); continue later"),
+        ({"fault": "429", "retry_after": "3600"}, "still busy (429, asks to wait 3600 s); continue later"),
     ],
 )
 def test_an_error_is_one_line_with_the_address_and_the_way_out_and_without_key_and_posts(fault, says, seeds, replies):
@@ -178,7 +178,9 @@ def test_a_dead_address_is_known_within_ten_seconds(seeds, replies):
         assert time.monotonic() - begun < 10
 
 
-@pytest.mark.parametrize(("fault", "says"), [("401", "refuses the key"), ("html", "is no JSON"), ("301", "redirects")])
+@pytest.mark.parametrize(
+    ("fault", "says"), [("401", "rejects the key"), ("html", "is not JSON"), ("301", "redirects")]
+)
 def test_a_check_before_the_run_finds_what_is_wrong_and_sends_no_post(fault, says, replies):
     with Server(fault=fault) as server, pytest.raises(GeneratorError, match=says):
         endpoint(server.url, replies).check()
@@ -214,9 +216,11 @@ def test_an_empty_reply_and_one_that_a_filter_or_the_context_forbids_is_marked_a
     ],
 )
 def test_posts_leave_the_machine_only_for_the_host_that_was_named(url, replies):
-    with pytest.raises(ConfigError, match=r"posts would leave this machine for \S+; say --send-to \S+ once") as raised:
+    with pytest.raises(
+        ConfigError, match=r"posts would leave this machine for \S+; add --send-to \S+ to allow this"
+    ) as raised:
         endpoint(url, replies)
-    host = str(raised.value).split()[-2]
+    host = str(raised.value).split("--send-to ")[1].split()[0]
     endpoint(url, replies, send_to=host)
     with pytest.raises(ConfigError, match="posts would leave this machine"):
         endpoint(url, replies, send_to="other.example.com")
@@ -233,7 +237,7 @@ def test_loopback_needs_neither_permission_nor_key(url, replies, monkeypatch):
     ["", "localhost:8080", "ftp://localhost/v1", "http://local host/v1", "http://localhost:99999/v1", "http://[/v1"],
 )
 def test_what_is_no_address_is_told_what_one_looks_like(url, replies):
-    with pytest.raises(ConfigError, match="is no address; expected http://HOST:PORT/v1"):
+    with pytest.raises(ConfigError, match="is not an address; expected http://HOST:PORT/v1"):
         endpoint(url, replies)
 
 
@@ -249,7 +253,7 @@ def test_a_key_is_asked_for_where_the_host_is_another(replies, monkeypatch):
     with pytest.raises(ConfigError, match="OPENAI_API_KEY is not set"):
         endpoint("https://api.example.com/v1", replies, send_to="api.example.com")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-3f9a\x7f1c")
-    with pytest.raises(ConfigError, match="characters that no key has") as raised:
+    with pytest.raises(ConfigError, match="characters that are not allowed in a key") as raised:
         endpoint("https://api.example.com/v1", replies, send_to="api.example.com")
     assert "3f9a" not in str(raised.value)
 

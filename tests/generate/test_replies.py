@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rarecase.core.errors import DataError, DiskFullError
-from rarecase.generate.replies import Replies, content, request_key
+from rarecase.generate.replies import Replies, request_key, text_of
 
 REQUEST = {"model": "words", "messages": [{"role": "user", "content": "Knee clicks"}], "seed": 1}
 REPLY = json.dumps({"choices": [{"message": {"content": "My knee clicks"}}]})
@@ -33,19 +33,19 @@ def test_a_reply_without_choices_counts_as_missing_and_the_next_one_takes_its_pl
     replies.put(REQUEST, "here", "<html>")
     assert replies.missing([REQUEST]) == [REQUEST]
     replies.put(REQUEST, "here", REPLY)
-    assert replies.content(REQUEST) == "My knee clicks"
+    assert replies.text(REQUEST) == "My knee clicks"
 
 
 @pytest.mark.parametrize(
     "reply", ["<html>", "[]", "{}", '{"choices": []}', '{"choices": [{"message": {"content": 1}}]}']
 )
 def test_what_is_no_completion_is_told_without_being_shown(reply):
-    with pytest.raises(ValueError, match=r"^(is no JSON|has no choices|has no text)$"):
-        content(reply)
+    with pytest.raises(ValueError, match=r"^(is not JSON|has no choices|has no text)$"):
+        text_of(reply)
 
 
 def test_a_model_that_declines_has_written_nothing():
-    assert content('{"choices": [{"message": {"content": null, "refusal": "no"}}]}') == ""
+    assert text_of('{"choices": [{"message": {"content": null, "refusal": "no"}}]}') == ""
 
 
 def test_what_was_put_before_a_kill_is_there_after_it(tmp_path):
@@ -80,7 +80,7 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path):
 def test_a_file_that_is_no_store_is_named(tmp_path):
     path = tmp_path / "replies.sqlite"
     path.write_text("not a database, but long enough to be looked at " * 10)
-    with pytest.raises(DataError, match=r"replies\.sqlite: no usable store of replies"):
+    with pytest.raises(DataError, match=r"replies\.sqlite: cannot be used as the store of replies"):
         Replies(path).get(REQUEST)
 
 

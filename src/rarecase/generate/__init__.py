@@ -6,114 +6,116 @@ A generator takes labelled posts and gives a table of variations that carry thei
 `replay.Replay` (variations that exist already), `cheap.Cheap` (no model at all) and `NoVariations`.
 """
 
-from collections.abc import Mapping, Set
-from typing import Any, Protocol
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from typing import Protocol, TypedDict
 
 import numpy as np
-import pyarrow as pa
 from datasets import Dataset
 
 from rarecase.data import arrow, schema
 
 
 class Generator(Protocol):
-    """Anything that makes variations of labelled posts."""
+    """
+    Anything that makes variations of labelled posts.
+
+    Example:
+        >>> train = concatenate_datasets([train, labels, accepted(generator.generate(labels, 5))])
+    """
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
         """
+        Makes `k` variations of each post.
+
         Args:
-            seeds (`Dataset`): labelled posts: `id`, `text`, `label`, and `round` and `strategy` where they are known.
+            seeds (`Dataset`): labelled posts: `id`, `text`, `label` (`ClassLabel`), and `round` and `strategy` where
+                they are known.
             k (`int`): how many variations of each.
 
         Returns:
             `Dataset`: the columns of `schema.features`, the posts in order and the variations of each one after the
-            other; what failed a check is there too, marked, see `accepted`.
+            other, with the label and the id of their post (`parent_id`). What failed a check is there too, marked in
+            `checks`, see `accepted`.
+
+        Raises:
+            `GeneratorError`: where the language model does not answer.
         """
         ...
 
 
-class NoVariations:
-    """
-    The generator `none`: learning from the human labels alone.
+class Check(TypedDict):
+    """One check of a variation: its name, whether it passed (null: not decided) and what was measured."""
 
-    Example:
-        >>> len(NoVariations().generate(labels, 5))
-        0
-    """
+    check: str
+    passed: bool | None
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What a generator says of one variation; an empty text is marked as failed."""
+
+    text: str
+    generator: str
+    prompt_hash: str | None = None
+    checks: Sequence[Check] | None = None  # where they are known already
+
+
+class NoVariations:
+    """The generator `none`: learning from the human labels alone."""
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
         """An empty table with the columns of `schema.features`."""
-        return variations_table(seeds, [])
+        return variations_table(seeds, [[]] * len(seeds))
+
+
+def variations_table(seeds: Dataset, variations: Sequence[Sequence[Variation]]) -> Dataset:
+    """The variations of each post as a table with the columns of `schema.features`, the classes those of `seeds`."""
+    arrow.require(seeds, "id", "text", "label")
+    made = [(row, i, variation) for row, own in enumerate(variations) for i, variation in enumerate(own, 1)]
+    parents = seeds["id"][:]
+    inherited = {
+        column: [values[row] for row, _, _ in made]
+        for column in ("label", "round", "strategy")
+        if column in seeds.column_names
+        for values in [seeds[column][:]]
+    }
+    columns = {
+        **inherited,
+        "id": [f"{parents[row]}-{i}" for row, i, _ in made],
+        "text": [variation.text for _, _, variation in made],
+        "origin": [schema.GENERATED] * len(made),
+        "parent_id": [parents[row] for row, _, _ in made],
+        "generator": [variation.generator for _, _, variation in made],
+        "prompt_hash": [variation.prompt_hash for _, _, variation in made],
+        "checks": [variation.checks or [not_empty(variation.text)] for _, _, variation in made],
+    }
+    return arrow.from_columns(columns, schema.features(schema.label_names(seeds)))
+
+
+def not_empty(text: str) -> Check:
+    """The check that every new variation goes through."""
+    return {"check": "not-empty", "passed": bool(text), "value": None}
 
 
 def accepted(variations: Dataset) -> Dataset:
-    """
-    The variations that may be learned from: those without a failed check.
-
-    Args:
-        variations (`Dataset`): from `Generator.generate`.
-
-    Returns:
-        `Dataset`: the same columns, the rows in the order they had.
-
-    Example:
-        >>> train = concatenate_datasets([train, labels, accepted(variations)])
-    """
+    """The variations that may be learned from: those without a failed check."""
     arrow.require(variations, "checks")
-    found = arrow.to_table(variations.select_columns(["checks"]))["checks"].to_pylist()
-    passed = [all(check["passed"] is not False for check in checks or []) for checks in found]
+    passed = [all(check["passed"] is not False for check in checks or []) for checks in variations["checks"][:]]
     return arrow.rows(variations, np.flatnonzero(passed))
-
-
-def parents(seeds: Dataset) -> list[dict[str, Any]]:
-    """What a variation takes over from its parent: one dictionary per row, `label` as the index of the class."""
-    for column in ("id", "text", "label"):
-        arrow.require(seeds, column)
-    columns = [c for c in ("id", "text", "label", "round", "strategy") if c in seeds.column_names]
-    return arrow.to_table(seeds.select_columns(columns)).to_pylist()
-
-
-def variation_row(parent: Mapping[str, Any], i: int, text: str, **provenance: Any) -> dict[str, Any]:
-    """
-    The row of one variation.
-
-    Args:
-        parent (`Mapping[str, Any]`): a row of `parents`.
-        i (`int`): the how manyeth variation of its parent it is, from 1.
-        text (`str`): the variation; an empty one is marked as failed.
-        provenance: the columns `generator`, `prompt_hash` and, where they are known already, `checks`.
-    """
-    checks = [{"check": "not-empty", "passed": bool(text), "value": None}]
-    return {
-        "id": f"{parent['id']}-{i}",
-        "text": text,
-        "label": parent["label"],
-        "origin": schema.GENERATED,
-        "parent_id": parent["id"],
-        "round": parent.get("round"),
-        "strategy": parent.get("strategy"),
-        "checks": checks,
-        **provenance,
-    }
 
 
 def with_own_ids(variations: Dataset, taken: Set[str]) -> Dataset:
     """
-    The variations, the id of one that stands for a post already made longer: `23-1` may be the first variation of
-    `23`, and a post as well.
+    The variations, with a longer id where a post has the same one.
 
-    Args:
-        variations (`Dataset`): from `Generator.generate`.
-        taken (`Set[str]`): the ids of all posts.
-
-    Example:
-        >>> with_own_ids(variations, {"23", "23-1"})["id"][:]
-        ['23-1v', '23-2']
+    `23-1` may be the first variation of `23`, and a post as well: the variation becomes `23-1v`.
     """
     ids = variations["id"][:]
     if not taken & set(ids):
         return variations
-    # Every id that `variation_row` makes ends in a digit, so none of those to come is hit either.
+    # Every id that `variations_table` makes ends in a digit, so none of those to come is hit either.
     return arrow.with_column(variations, "id", [_free(id_, taken) for id_ in ids])
 
 
@@ -121,9 +123,3 @@ def _free(id_: str, taken: Set[str]) -> str:
     while id_ in taken:
         id_ += "v"
     return id_
-
-
-def variations_table(seeds: Dataset, rows: list[dict[str, Any]]) -> Dataset:
-    """The rows of `variation_row` as a table with the columns of `schema.features`, its classes those of `seeds`."""
-    target = schema.features(schema.label_names(seeds)).arrow_schema
-    return arrow.from_table(pa.Table.from_pylist(rows, schema=target))

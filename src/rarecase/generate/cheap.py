@@ -1,12 +1,11 @@
 """Variations without a language model: words swapped and left out. What a real generator has to beat."""
 
-from typing import Any
-
 import numpy as np
 from datasets import Dataset
 
 from rarecase.core import randomness
-from rarecase.generate import parents, variation_row, variations_table
+from rarecase.data.schema import texts
+from rarecase.generate import Variation, variations_table
 
 ALPHA = 0.1  # the share of its words that a variation changes, the default of the authors' code
 NAME = "cheap"
@@ -17,11 +16,7 @@ class Cheap:
     The generator `cheap`: random swaps and deletions of words, the two operations of EDA (Wei and Zou, 2019) that need
     no thesaurus, in turn. Cegin et al. (2024, arXiv 2408.16502) found that LLM variations often do no better.
 
-    Args:
-        seed (`int`): decides every draw; a post's draws are its own, whatever other posts there are.
-
-    Example:
-        >>> Cheap(seed=0).generate(labels, 5)
+    The draws of a post depend on its text and `seed` alone, not on other posts.
     """
 
     def __init__(self, *, seed: int):
@@ -29,17 +24,16 @@ class Cheap:
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
         """See `rarecase.generate.Generator.generate`; a post of one word varies into itself."""
-        rows: list[dict[str, Any]] = []
-        for parent in parents(seeds):
-            for i in range(1, k + 1):
-                draw = randomness.generator(self.seed, "cheap", parent["text"], i)
-                words = _swapped(parent["text"].split(), draw) if i % 2 else _shortened(parent["text"].split(), draw)
-                rows.append(variation_row(parent, i, " ".join(words), generator=NAME))
-        return variations_table(seeds, rows)
+        variations = [[Variation(self._vary(text, i), NAME) for i in range(1, k + 1)] for text in texts(seeds)]
+        return variations_table(seeds, variations)
+
+    def _vary(self, text: str, i: int) -> str:
+        draw = randomness.generator(self.seed, "cheap", text, i)
+        return " ".join(_swapped(text.split(), draw) if i % 2 else _shortened(text.split(), draw))
 
 
 def _swapped(words: list[str], draw: np.random.Generator) -> list[str]:
-    """With n = max(1, α · words) pairs of words in each other's place."""
+    """With max(1, α · words) pairs of words swapped."""
     for _ in range(max(1, int(ALPHA * len(words)))):
         if len(words) > 1:
             one, other = draw.choice(len(words), size=2, replace=False)

@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from datasets import Dataset
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, GeneratorError
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate.replies import Replies, content
+from rarecase.generate.replies import Replies, Request, text_of
 from rarecase.generate.template import Template
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Endpoint:
 
     Args:
         url (`str`): the address, usually ending in `/v1`. Posts leave the machine only where it is not loopback, and
-            then only if `send_to` says so.
+            then only if `send_to` allows it.
         model (`str`): the model's name there.
         taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
         replies (`Replies`): the store of replies.
@@ -49,14 +49,6 @@ class Endpoint:
         concurrency (`int`): requests in flight, at most.
         temperature (`float`): of the sampling.
         send_to (`str`, *optional*): the host that posts may be sent to, if it is not this machine.
-
-    Raises:
-        `ConfigError`: where the address is none, is not local without `send_to`, or is not local and there is no key.
-
-    Example:
-        >>> replies = Replies("replies.sqlite")
-        >>> endpoint = Endpoint("http://127.0.0.1:8080/v1", "smollm2", taxonomy, replies=replies, seed=0)
-        >>> variations = endpoint.generate(labels, 5)
     """
 
     def __init__(
@@ -78,20 +70,7 @@ class Endpoint:
         _key(self._loopback)
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
-        """
-        Asks for what is not stored yet, and gives `k` variations of each post.
-
-        Args:
-            seeds (`Dataset`): labelled posts.
-            k (`int`): variations of each.
-
-        Returns:
-            `Dataset`: `len(seeds) * k` rows; one to which the model wrote nothing is marked in `checks`.
-
-        Raises:
-            `GeneratorError`: where the endpoint does not answer, or not as it should; replies so far stay stored.
-            `DiskFullError`: where a reply could not be stored.
-        """
+        """Asks for what is not stored yet, and gives `k` variations of each post; replies stay stored if it fails."""
         if missing := self.replies.missing(self.template.requests(seeds, k, self.seed)):
             asyncio.run(self._ask_all(missing))
         return self.template.table(seeds, k, self.seed, self.replies, self.model)
@@ -101,12 +80,7 @@ class Endpoint:
         return len(self.replies.missing(self.template.requests(seeds, k, self.seed)))
 
     def check(self) -> None:
-        """
-        Asks for the list of models, so that a dead address or a wrong key is known before a run begins; sends no post.
-
-        Raises:
-            `GeneratorError`: where nothing answers, the key is refused, or the answer is no JSON.
-        """
+        """Asks for the list of models, so that a dead address or a wrong key is known before a run; sends no post."""
         asyncio.run(self._check())
 
     async def _check(self) -> None:
@@ -124,11 +98,11 @@ class Endpoint:
                     await asyncio.sleep(0.5 * 2**attempt)
                     continue
                 if not reply.text.lstrip().startswith(("{", "[")):
-                    raise self._unreadable("is no JSON")
+                    raise self._unreadable("is not JSON")
                 return
         raise self._dead()
 
-    async def _ask_all(self, requests: list[dict[str, Any]]) -> None:
+    async def _ask_all(self, requests: list[Request]) -> None:
         queue, pause = iter(requests), _Pause(self.seed)
         bar = tqdm(total=len(requests), desc="variations", unit="reply", disable=None, delay=2, file=sys.stderr)
 
@@ -138,7 +112,7 @@ class Endpoint:
                 # No await from here on: a reply that has come is stored even if another request has just failed.
                 self.replies.put(request, self.url, reply)
                 try:
-                    content(reply)
+                    text_of(reply)
                 except ValueError as reason:
                     raise self._unreadable(str(reason)) from None
                 bar.update()
@@ -152,14 +126,14 @@ class Endpoint:
         finally:
             bar.close()
 
-    async def _ask(self, client: "openai.AsyncOpenAI", request: dict[str, Any], pause: "_Pause") -> str:
+    async def _ask(self, client: "openai.AsyncOpenAI", request: Request, pause: "_Pause") -> str:
         import openai
 
         for attempt in range(1, BUSY_TRIES + 1):
             await pause.end()
             try:
                 # The body as it came: the store keeps what the server said, and parsing comes after.
-                return (await client.chat.completions.with_raw_response.create(**request)).text
+                return (await client.chat.completions.with_raw_response.create(**request)).text  # type: ignore[arg-type]
             except openai.APIStatusError as error:
                 status, wait = error.status_code, _retry_after(error.response.headers.get("retry-after"))
                 if reason := _declines(error):  # an answer about this post, not a failure of the endpoint
@@ -167,7 +141,7 @@ class Endpoint:
                 if status != 429 and status < 500:
                     raise self._refused(error, request) from None
                 if wait is not None and wait > LONGEST_PAUSE:
-                    raise self._busy(f"{status}, and asks to wait {wait:.0f} s") from None
+                    raise self._busy(f"{status}, asks to wait {wait:.0f} s") from None
             except openai.APIConnectionError:
                 if attempt >= DEAD_TRIES:
                     raise self._dead() from None
@@ -193,16 +167,18 @@ class Endpoint:
         status = error.status_code
         if status in (401, 403):
             way = "set OPENAI_API_KEY to a key that is valid there"
-            return GeneratorError(f"{self.url}: refuses the key ({status}); {way}")
+            return GeneratorError(f"{self.url}: rejects the key ({status}); {way}")
         if status == 404:
-            way = "check --generator-model, and that --generator-url ends as the server says, usually in /v1"
-            return GeneratorError(f"{self.url}: knows no model {self.model!r}, or no chat completions (404); {way}")
+            way = (
+                "check --generator-model, and whether --generator-url ends as the server's manual says, usually in /v1"
+            )
+            return GeneratorError(f"{self.url}: has no model {self.model!r}, or no chat completions (404); {way}")
         if status < 400:
             way = "give the final address as --generator-url (posts are sent to no other)"
-            return GeneratorError(f"{self.url}: redirects elsewhere ({status}); {way}")
+            return GeneratorError(f"{self.url}: redirects to another address ({status}); {way}")
         part = next((f" because of {key!r}" for key in request if error.param == key), "")
         way = "try another --generator-model, or see the server's log"
-        return GeneratorError(f"{self.url}: refuses the request{part} ({status}); {way}")
+        return GeneratorError(f"{self.url}: rejects the request{part} ({status}); {way}")
 
     def _unreadable(self, reason: str) -> GeneratorError:
         way = "--generator-url takes the address of an OpenAI-compatible server, usually ending in /v1"
@@ -212,7 +188,7 @@ class Endpoint:
         return GeneratorError(f"{self.url}: no answer; start the server there, or correct --generator-url")
 
     def _busy(self, what: str) -> GeneratorError:
-        return GeneratorError(f"{self.url}: still answers {what}; go on later (the replies so far are kept)")
+        return GeneratorError(f"{self.url}: still busy ({what}); continue later (the replies so far are kept)")
 
 
 class _Pause:
@@ -261,12 +237,12 @@ def _allowed(url: str, send_to: str | None) -> bool:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(f"--generator-url is no address; {expected}") from None
+        raise ConfigError(f"--generator-url is not an address; {expected}") from None
     if parts.username is not None or parts.query or parts.fragment or "\\" in url:
         # Not shown: this is where a password or a key would stand.
-        raise ConfigError(f"--generator-url holds more than an address; {expected}, and a key in OPENAI_API_KEY")
+        raise ConfigError(f"--generator-url is more than an address; {expected}, and a key in OPENAI_API_KEY")
     if parts.scheme not in ("http", "https") or not host or not re.fullmatch(r"[\w.:-]+", host):
-        raise ConfigError(f"--generator-url {url!r} is no address; {expected}")
+        raise ConfigError(f"--generator-url {url!r} is not an address; {expected}")
     if host == "localhost":
         return True
     try:
@@ -275,7 +251,7 @@ def _allowed(url: str, send_to: str | None) -> bool:
     except ValueError:
         pass  # a name, and only `localhost` is known to be this machine
     if send_to is None or send_to.casefold() != host:
-        raise ConfigError(f"posts would leave this machine for {host}; say --send-to {host} once")
+        raise ConfigError(f"posts would leave this machine for {host}; add --send-to {host} to allow this")
     return False
 
 
@@ -283,7 +259,7 @@ def _key(loopback: bool) -> str:
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key.isascii() or not key.isprintable():
         # As a header it would fail with a traceback that shows it.
-        raise ConfigError("OPENAI_API_KEY holds characters that no key has; set it again")
+        raise ConfigError("OPENAI_API_KEY has characters that are not allowed in a key; set it again")
     if not key and not loopback:
-        raise ConfigError("OPENAI_API_KEY is not set; set it to your key (any word, where the server asks for none)")
+        raise ConfigError("OPENAI_API_KEY is not set; set it to your key (or to any word, if the server needs no key)")
     return key or "none"

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from rarecase.core.errors import ModelError
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate.replies import Replies
+from rarecase.generate.replies import Replies, Request
 from rarecase.generate.template import Template
 from rarecase.models.checkpoint import loading, local_folder
 
@@ -28,10 +28,6 @@ class Local:
         replies (`Replies`): the store of replies.
         seed (`int`): the seed of the run.
         temperature (`float`): of the sampling; 0 takes the likeliest token each time, so that all `k` are equal.
-
-    Example:
-        >>> local = Local("HuggingFaceTB/SmolLM2-135M-Instruct", taxonomy, replies=Replies("replies.sqlite"), seed=0)
-        >>> variations = local.generate(labels, 5)
     """
 
     def __init__(self, model: str, taxonomy: Taxonomy, *, replies: Replies, seed: int, temperature: float = 0.4):
@@ -41,13 +37,7 @@ class Local:
         self.template = Template(taxonomy, self.name, temperature)
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
-        """
-        Writes what is not stored yet, and gives `k` variations of each post; see `Generator.generate`.
-
-        Raises:
-            `ModelError`: where the model can't be loaded safely or has no chat template.
-            `DiskFullError`: where a reply could not be stored.
-        """
+        """Writes what is not stored yet, and gives `k` variations of each post; see `Generator.generate`."""
         missing = self.replies.missing(self.template.requests(seeds, k, self.seed))
         for request in tqdm(missing, desc="variations", unit="reply", disable=None, delay=2, file=sys.stderr):
             # In the shape of an endpoint's reply, so that one reader reads both.
@@ -60,15 +50,10 @@ class Local:
         return len(self.replies.missing(self.template.requests(seeds, k, self.seed)))
 
     def check(self) -> None:
-        """
-        Looks for weights and chat template; a Hub id is downloaded.
-
-        Raises:
-            `ModelError`: where there are none that can be loaded safely.
-        """
+        """Loads the tokenizer, so that a model that cannot be used is known at once; a Hub id is downloaded."""
         _ = self._tokenizer
 
-    def _write(self, request: dict[str, Any]) -> str:
+    def _write(self, request: Request) -> str:
         import torch
 
         prompt = self._tokenizer.apply_chat_template(
@@ -95,7 +80,7 @@ class Local:
         if not tokenizer.chat_template:
             raise ModelError(
                 f"{self.model}: its tokenizer has no chat template, so it is a base model; "
-                "choose one that was tuned to follow instructions (often called Instruct)"
+                "choose one that is tuned to follow instructions (often called Instruct)"
             )
         return tokenizer
 

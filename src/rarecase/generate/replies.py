@@ -12,39 +12,45 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from rarecase.core.errors import DataError, DiskFullError
 from rarecase.core.files import is_disk_full
 
 
-def request_key(request: dict[str, Any]) -> str:
+class Message(TypedDict):
+    """One turn of a chat."""
+
+    role: str
+    content: str
+
+
+class Request(TypedDict):
+    """The body of a chat completion request."""
+
+    model: str
+    messages: list[Message]
+    temperature: float
+    seed: int
+    max_tokens: int
+
+
+def request_key(request: Request) -> str:
     """The blake2b hash, 32 hexadecimal digits, of the whole request as canonical JSON (sorted keys, no spaces)."""
     canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
 
-def content(reply: str) -> str:
+def text_of(reply: str) -> str:
     """
-    What the model wrote, out of the reply to a chat completion request.
+    The model's text in the body of a reply to a chat completion request; empty where the model declined to write.
 
-    Args:
-        reply (`str`): the body of the reply, as it came.
-
-    Returns:
-        `str`: the content of the first choice, empty where the model declined to write.
-
-    Raises:
-        `ValueError`: saying what the reply lacks, and nothing of what it holds.
-
-    Example:
-        >>> content('{"choices": [{"message": {"content": "Hello"}}]}')
-        'Hello'
+    A `ValueError` says what the reply lacks, and nothing of what it holds.
     """
     try:
         written = json.loads(reply)["choices"][0]["message"].get("content")
     except json.JSONDecodeError:
-        raise ValueError("is no JSON") from None
+        raise ValueError("is not JSON") from None
     except (KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise ValueError("has no choices") from None
     if written is not None and not isinstance(written, str):
@@ -56,11 +62,8 @@ class Replies:
     """
     The store of replies: one file, shared by all cells of a grid that run in one process.
 
-    The key is the whole request and not the address: a server that has moved is not asked again. Nothing is written
-    before the first reply, so a folder stays as it is where no reply ever comes.
-
-    Args:
-        path (`Path | str`): the SQLite file; made with the first reply.
+    The key is the whole request and not the address: a server that has moved is not asked again. The file is made with
+    the first reply, so a folder stays as it is where no reply ever comes.
 
     Example:
         >>> replies = Replies("run/replies.sqlite")
@@ -73,36 +76,31 @@ class Replies:
         self.path = Path(path)
         self._connection: sqlite3.Connection | None = None
 
-    def get(self, request: dict[str, Any]) -> str | None:
+    def get(self, request: Request) -> str | None:
         """The stored reply to a request, as it came from whatever address; None where there is none."""
         if self._connection is None and not self.path.exists():
             return None
         found = self._execute("SELECT reply FROM replies WHERE request = ?", request_key(request)).fetchone()
         return found[0] if found else None
 
-    def put(self, request: dict[str, Any], address: str, reply: str) -> None:
+    def put(self, request: Request, address: str, reply: str) -> None:
         """
-        Stores a reply; when this returns it is on the disk.
-
-        Args:
-            request (`dict[str, Any]`): the body of the request.
-            address (`str`): who answered, without any key.
-            reply (`str`): the body of the reply, unparsed. It takes the place of an earlier one.
+        Stores the unparsed body of a reply from `address`; when this returns it is on the disk.
 
         Raises:
             `DiskFullError`: where it could not be written; what was stored before is untouched.
         """
         self._execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", request_key(request), address, reply)
 
-    def missing(self, requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    def missing(self, requests: Iterable[Request]) -> list[Request]:
         """The requests, each once and in order, to which no reply with a choice is stored."""
-        return [request for request in {request_key(r): r for r in requests}.values() if self.content(request) is None]
+        return [request for request in {request_key(r): r for r in requests}.values() if self.text(request) is None]
 
-    def content(self, request: dict[str, Any]) -> str | None:
+    def text(self, request: Request) -> str | None:
         """What the model wrote in its stored reply; None where there is no reply or it holds no choice."""
         reply = self.get(request)
         try:
-            return None if reply is None else content(reply)
+            return None if reply is None else text_of(reply)
         except ValueError:  # a server that was not what it should be has answered; it may be by now
             return None
 
@@ -120,11 +118,11 @@ class Replies:
         except (sqlite3.Error, OSError) as error:
             if is_disk_full(error):
                 raise DiskFullError(
-                    f"{self.path}: no space left on the disk for a reply; free some and repeat the command (a run "
-                    "goes on with --resume; the replies so far are kept)"
+                    f"{self.path}: no space left on the disk for a reply; free some and repeat the command "
+                    "(continue a run with --resume; the replies so far are kept)"
                 ) from None
             raise DataError(
-                f"{self.path}: no usable store of replies ({error}); move it away to begin a new one"
+                f"{self.path}: cannot be used as the store of replies ({error}); move it away to start a new one"
             ) from None
 
     def _open(self) -> sqlite3.Connection:

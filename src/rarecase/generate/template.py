@@ -11,16 +11,15 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from datasets import Dataset
 
 from rarecase.core import randomness
 from rarecase.core.errors import DataError, shown_id
-from rarecase.data import schema
+from rarecase.data import arrow, schema
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate import parents, variation_row, variations_table
-from rarecase.generate.replies import Replies
+from rarecase.generate import Variation, variations_table
+from rarecase.generate.replies import Message, Replies, Request
 
 TASK = (
     "You say posts in different words. The last post is of the class {label}{definition}; in your words it is still "
@@ -40,38 +39,20 @@ EXAMPLES = (
 @dataclass(frozen=True)
 class Template:
     """
-    What a language model is asked for one variation.
-
-    Args:
-        taxonomy (`Taxonomy`): the classes; the prompt names the post's class and its definition.
-        model (`str`): the model's name in the request.
-        temperature (`float`): of the sampling; 0.4 was the best found for a tiny model.
-
-    Example:
-        >>> Template(Taxonomy.default(), "smollm2").request("Knee clicks, normal?", "medical-advice", seed=1)["seed"]
-        1
+    The request for one variation: the classes (name and definition go into the prompt), the model's name and the
+    temperature of the sampling; 0.4 was the best found for a tiny model.
     """
 
     taxonomy: Taxonomy
     model: str
     temperature: float = 0.4
 
-    def request(self, text: str, label: str, seed: int) -> dict[str, Any]:
-        """
-        The body of a chat completion request for one variation.
-
-        Args:
-            text (`str`): the post.
-            label (`str`): its human label.
-            seed (`int`): tells the variations of one post apart: everything else in their requests is equal.
-
-        Raises:
-            `DataError`: where the taxonomy has no such class.
-        """
-        place = self.taxonomy.index(label)
-        if place is None:
-            raise DataError(f"the label {label[:40]!r} is no class of the taxonomy; give its file with --taxonomy")
-        category = self.taxonomy.classes[place]
+    def request(self, text: str, label: str, seed: int) -> Request:
+        """The request for one variation of a post; `seed` alone tells those of one post apart."""
+        index = self.taxonomy.index(label)
+        if index is None:
+            raise DataError(f"the label {label[:40]!r} is not a class of the taxonomy; give its file with --taxonomy")
+        category = self.taxonomy.classes[index]
         definition = f" ({category.definition.rstrip('.')})" if category.definition else ""
         return {
             "model": self.model,
@@ -83,49 +64,25 @@ class Template:
             "max_tokens": min(64 + len(text), LONGEST_REPLY),
         }
 
-    def requests(self, seeds: Dataset, k: int, seed: int) -> list[dict[str, Any]]:
-        """
-        The requests for `k` variations of each post: the posts in order, `k` after each other.
-
-        Args:
-            seeds (`Dataset`): labelled posts, `label` a `ClassLabel`.
-            k (`int`): variations of each.
-            seed (`int`): the seed of the run.
-
-        Raises:
-            `DataError`: where a post has no label, naming its id.
-        """
+    def requests(self, seeds: Dataset, k: int, seed: int) -> list[Request]:
+        """The requests for `k` variations of each post: the posts in order, `k` after each other."""
+        arrow.require(seeds, "id", "text", "label")
         names = schema.label_names(seeds)
         requests = []
-        for post in parents(seeds):
-            if post["label"] is None:
-                post_ = f"post{shown_id(post['id'])}"
-                raise DataError(f"{post_} has no label, and a variation keeps its post's; label it first")
-            for i in range(1, k + 1):
-                number = randomness.integer(seed, "variation", post["id"], i)
-                requests.append(self.request(post["text"], names[post["label"]], number))
+        for id_, text, label in zip(seeds["id"][:], schema.texts(seeds), seeds["label"][:], strict=True):
+            if label is None:
+                raise DataError(f"post{shown_id(id_)} has no label, and its variations take it over; label it first")
+            numbers = [randomness.integer(seed, "variation", id_, i) for i in range(1, k + 1)]
+            requests += [self.request(text, names[label], number) for number in numbers]
         return requests
 
     def table(self, seeds: Dataset, k: int, seed: int, replies: Replies, generator: str) -> Dataset:
-        """
-        The variations in the stored replies to `requests`, as a table.
-
-        Args:
-            seeds (`Dataset`), k (`int`), seed (`int`): as for `requests`.
-            replies (`Replies`): holds a reply to each of them.
-            generator (`str`): who wrote them, for the column of that name.
-
-        Returns:
-            `Dataset`: `len(seeds) * k` rows, in the order of `requests`.
-        """
-        requests = iter(self.requests(seeds, k, seed))
-        prompt_hash = self.prompt_hash
-        rows = []
-        for post in parents(seeds):
-            for i in range(1, k + 1):
-                text = variation(replies.content(next(requests)) or "")
-                rows.append(variation_row(post, i, text, generator=generator, prompt_hash=prompt_hash))
-        return variations_table(seeds, rows)
+        """The variations in the stored replies to `requests`, written by `generator`."""
+        made = [
+            Variation(variation(replies.text(request) or ""), generator, self.prompt_hash)
+            for request in self.requests(seeds, k, seed)
+        ]
+        return variations_table(seeds, [made[k * row : k * (row + 1)] for row in range(len(seeds))])
 
     @property
     def prompt_hash(self) -> str:
@@ -134,8 +91,8 @@ class Template:
         return hashlib.blake2b(json.dumps(asked).encode(), digest_size=5).hexdigest()
 
 
-def _messages(text: str, label: str, definition: str) -> list[dict[str, str]]:
-    turns = []
+def _messages(text: str, label: str, definition: str) -> list[Message]:
+    turns: list[Message] = []
     for post, variation_ in EXAMPLES:
         turns += [{"role": "user", "content": QUESTION + post}, {"role": "assistant", "content": variation_}]
     turns.append({"role": "user", "content": QUESTION + text})
@@ -155,19 +112,7 @@ _QUOTES = {'"': '"', "“": "”", "„": "“", "'": "'", "‘": "’", "«": "
 
 
 def variation(reply: str) -> str:
-    """
-    The variation in a model's reply: its first paragraph on one line, without a preamble and quotes around it.
-
-    Args:
-        reply (`str`): what the model wrote.
-
-    Returns:
-        `str`: the variation, empty where the reply holds none.
-
-    Example:
-        >>> variation('Sure! Here is the post in different words:\\n\\n"Does my knee  click?"')
-        'Does my knee click?'
-    """
+    """The variation in a reply: its first paragraph on one line, without preamble and quotes; may be empty."""
     # Half a surrogate pair is valid in JSON and can't be written to a table; control characters are part of no post.
     whole = _CONTROL.sub(" ", reply.encode("utf-8", "replace").decode()).strip()
     preamble = _PREAMBLE.match(whole)
