@@ -150,12 +150,20 @@ def test_a_strategy_sees_the_text_and_what_was_computed_and_nothing_else(tmp_pat
     assert seen["labeled"] == {"id", "text", "label", "embedding", "features"}
 
 
+class Remembering(Frozen):
+    """Remembers every fitted model."""
+
+    def fit(self, train: Dataset, dev: Dataset) -> Frozen:
+        self.fitted = [*getattr(self, "fitted", []), super().fit(train, dev)]
+        return self.fitted[-1]
+
+
 def test_a_strategy_that_reads_more_of_the_learner_gets_it_for_pool_and_labelled_rows_of_this_round(tmp_path):
-    learner, seen = Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True), []
+    learner, seen = Remembering("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True), []
 
     @needs("mc_probs", labeled=["probs", "features"])
     def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
-        draws, probs = learner.sample(pool), learner.score(labeled)  # it is G, as it was fitted last
+        draws, probs = learner.fitted[-1].sample(pool), learner.fitted[-1].score(labeled)  # G, as it was fitted last
         assert arrow.matrix(pool, "mc_probs").shape == (len(pool), 10, len(NAMES))
         assert np.array_equal(arrow.matrix(pool, "mc_probs"), arrow.matrix(draws, "mc_probs"))
         assert np.array_equal(arrow.matrix(labeled, "probs"), arrow.matrix(probs, "probs"))

@@ -73,7 +73,7 @@ def scored(request, worlds) -> tuple[Tables, Tables]:
 
     def see(tables: Tables) -> Tables:
         learner = learner_of(request.param)
-        learner.fit(*(learner.prepare(tables[name]) for name in ("bootstrap", "dev")))
+        learner = learner.fit(*(learner.prepare(tables[name]) for name in ("bootstrap", "dev")))
         seen = {name: learner.score(learner.prepare(table)) for name, table in tables.items()}
         pool = assign_clusters(learner.sample(seen["pool"]), 7, seed=3)
         return {**seen, "pool": compare(pool, NAMES, small.encoder())}

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Finetune": "rarecase.learn.finetune",
+    "FitOptions": "rarecase.learn",
     "Frozen": "rarecase.learn.frozen",
     "RarecaseError": "rarecase.core.errors",
     "RunConfig": "rarecase.settings.config",

@@ -30,12 +30,12 @@ NAMES = ("garden", "bicycle", "kitchen")
 TEXTS = [f"{kind} {number}" for number in range(7) for kind in ("the old apple tree", "a wheel", "bread and jam")]
 LABELS = np.array([0, 1, 2] * 7, np.int64)
 SPOILT = {  # what fails, by name: where a fit of one process is broken
-    "loading": (finetune, "_pretrained"),
+    "loading": (finetune.AutoTokenizer, "from_pretrained"),
     "a batch": (training.F, "cross_entropy"),
     "a sum": (training, "parameters_to_vector"),
     "a step": (training, "clip_grad_norm_"),
     "a look": (finetune, "metrics"),
-    "the best": (training._Best, "is_past"),
+    "the best": (training.BestWeights, "is_past"),
 }
 OF_A_USER = "loading"  # which of them fails with what a user can act on
 # Rows, rows in a batch, batches in an update; of 17 rows, the last batch is one row for two processes.
@@ -80,7 +80,7 @@ def all_sets(model: str) -> dict[str, tuple[int, dict[str, torch.Tensor]]]:
     for place, settings in enumerate(SETS):
         with counted() as steps:
             learner: Any = fit(model, *settings)
-        found[str(place)] = (len(steps), learner._network.state_dict())
+        found[str(place)] = (len(steps), learner.network.state_dict())
     return found
 
 
@@ -97,20 +97,20 @@ def main(model: str, out: Path) -> None:
     for place, (_, weights) in found.items():
         save_file({name: value.contiguous() for name, value in weights.items()}, out / f"{place}.safetensors")
     (out / "updates.json").write_text(json.dumps({place: steps for place, (steps, _) in found.items()}))
-    workers.send_home()
+    workers.stop_workers()
 
 
 def helper() -> None:
     """Helps, and fails in each of the stages in turn once the main process has."""
-    names, fit_texts, fits = list(SPOILT), Finetune.fit_texts, iter(range(10**9))
+    names, fits = list(SPOILT), iter(range(10**9))
 
-    def spoils(learner: Finetune, *parts: workers.Labeled) -> Finetune:
+    def spoils(job: str) -> None:
         place = next(fits) - len(names)
         with spoilt(names[place]) if 0 <= place < len(names) else contextlib.nullcontext():
-            return fit_texts(learner, *parts)
+            finetune.fit_job(job)
 
-    with mock.patch.object(Finetune, "fit_texts", spoils), counted() as steps:
-        workers.serve()
+    with counted() as steps:
+        workers.serve(spoils)
     print(len(steps), flush=True)
 
 

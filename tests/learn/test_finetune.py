@@ -1,4 +1,4 @@
-import copy
+import json
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from transformers import AutoModel, pipeline
 from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.data import arrow
 from rarecase.learn import load_learner
-from rarecase.learn.dropout import thinned
+from rarecase.learn.dropout import dropout_sample
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.weights import class_weights
@@ -26,7 +26,7 @@ def finetune(epochs=2, gradient_accumulation=1, patience=3, **settings):
 
 
 def weights(learner):
-    return {name: value.numpy().copy() for name, value in learner._network.state_dict().items()}
+    return {name: value.numpy().copy() for name, value in learner.network.state_dict().items()}
 
 
 def same(one, other):
@@ -44,7 +44,7 @@ def fitted(train, dev):
 
 def test_training_changes_every_layer_and_the_loss_falls(fitted, train, dev):
     before = AutoModel.from_pretrained(resolve("packaged")).state_dict()
-    after = fitted._network.base_model.state_dict()
+    after = fitted.network.base_model.state_dict()
     # The first training step moves every weight that has a gradient; unused positions have none.
     still = [name for name, value in before.items() if torch.equal(value, after[name])]
     assert still == []
@@ -79,6 +79,16 @@ def test_fit_forgets_earlier_fits_and_leaves_the_callers_generator(train, dev):
     assert same(weights(once), weights(twice))
 
 
+def test_a_later_fit_changes_neither_the_learner_nor_an_earlier_model(train, dev):
+    learner = finetune(epochs=1)
+    first = learner.fit(train, dev)
+    before, epochs = probs(first, dev), first.history
+    first.fit(dev, train.select([]))
+    assert np.array_equal(probs(first, dev), before)
+    assert first.history == epochs
+    assert (learner.network, learner.history) == (None, [])
+
+
 def test_another_seed_gives_other_weights(train, dev):
     other = Finetune("packaged", NAMES, FitOptions(precision="fp32", epochs=1), seed=1).fit(train, dev)
     assert not same(weights(finetune(epochs=1).fit(train, dev)), weights(other))
@@ -88,7 +98,7 @@ def test_learners_of_both_precisions_work_in_one_process(train, dev, fitted):
     bf16 = finetune(epochs=1, precision="bf16").fit(train, dev)
     fp32 = finetune(epochs=1).fit(train, dev)
     assert not same(weights(bf16), weights(fp32))
-    assert next(bf16._network.parameters()).dtype == torch.float32
+    assert next(bf16.network.parameters()).dtype == torch.float32
     assert np.allclose(probs(bf16, dev), probs(fp32, dev), atol=0.05)
     assert arrow.matrix(bf16.score(dev), "features").dtype == np.float32
 
@@ -135,7 +145,7 @@ def test_scores_are_probabilities_in_the_order_of_the_rows(fitted, train):
 
 def test_features_are_what_the_last_layer_reads(fitted, dev):
     scored = fitted.score(dev)
-    head = fitted._network.classifier
+    head = fitted.network.classifier
     logits = arrow.matrix(scored, "features") @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     odds = np.exp(logits)
     assert np.allclose(odds / odds.sum(axis=1, keepdims=True), arrow.matrix(scored, "probs"), atol=1e-5)
@@ -183,7 +193,7 @@ def test_what_cannot_work_is_said(train, dev):
         finetune(epochs=0)
 
 
-def test_draws_are_of_thinned_out_networks_and_leave_the_network_and_torchs_generator_as_they_were(fitted, dev):
+def test_draws_are_samples_of_the_network_and_leave_the_network_and_torchs_generator_as_they_were(fitted, dev):
     before, state = probs(fitted, dev), torch.get_rng_state()
     draws = arrow.matrix(fitted.sample(dev, draws=20), "mc_probs")
     assert draws.shape == (9, 20, 3)
@@ -195,14 +205,13 @@ def test_draws_are_of_thinned_out_networks_and_leave_the_network_and_torchs_gene
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_without_dropout_there_are_no_draws(fitted, dev):
-    still = copy.copy(fitted)
-    still._network = copy.deepcopy(fitted._network)
-    for module in still._network.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    with pytest.raises(ModelError, match="packaged: has no dropout, so every draw is alike; choose another strategy"):
-        still.sample(dev)
+def test_without_dropout_there_are_no_draws(fitted, dev, tmp_path):
+    fitted.save(tmp_path / "still")
+    config = json.loads((tmp_path / "still" / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (tmp_path / "still" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="has no dropout, so every draw is alike; choose another strategy than bald"):
+        load_learner(tmp_path / "still").sample(dev)
 
 
 def test_draws_follow_from_the_seed_and_no_order_or_other_row_changes_them(fitted, train, dev):
@@ -219,9 +228,9 @@ def test_every_dropout_layer_of_the_network_is_on_in_a_draw_and_off_after_it(fit
     network = fitted._inference()
     layers = {name: module for name, module in network.named_modules() if isinstance(module, torch.nn.Dropout)}
     hidden = [module for name, module in layers.items() if "attention.self" not in name]
-    tokens = fitted._tokenizer(dev["text"][:2], return_tensors="pt", padding=True)
+    tokens = fitted.tokenizer(dev["text"][:2], return_tensors="pt", padding=True)
     zeros = []
-    with thinned(network, seed=0, draw=0), torch.inference_mode():
+    with dropout_sample(network, seed=0, draw=0), torch.inference_mode():
         watch = [m.register_forward_hook(lambda _, __, out: zeros.append((out == 0).all(dim=0))) for m in hidden]
         network(**tokens)
     for hook in watch:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from datasets import concatenate_datasets
 
 from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.data import arrow
@@ -18,7 +19,7 @@ from rarecase.data.parquet import write_parquet
 from rarecase.learn import load_learner, make_learner
 from rarecase.learn.frozen import Frozen
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.learn.setfit import PAIRS, TEXTS, SetFit, pairs_of
+from rarecase.learn.setfit import PAIRS, TEXTS, UPDATES, SetFit, pairs_of
 from rarecase.models.encoder import SentenceEncoder, load_encoder
 
 from .conftest import NAMES, scrambled, table
@@ -111,9 +112,21 @@ def test_order_ids_and_sources_change_no_bit(shallow, train, dev):
 def test_fit_forgets_earlier_fits_and_vectors_of_an_earlier_one_are_not_read(shallow, train, dev):
     learner = setfit(shallow).fit(dev, train)
     stale, stale_dev = learner.score(train), learner.score(dev)
-    once = setfit(shallow).fit(train, dev)
-    assert same(weights(learner.fit(stale, stale_dev)), weights(once))
-    assert np.array_equal(probs(learner, stale_dev), probs(once, dev))
+    once, twice = setfit(shallow).fit(train, dev), learner.fit(stale, stale_dev)
+    assert same(weights(twice), weights(once))
+    assert np.array_equal(probs(twice, stale_dev), probs(once, dev))
+
+
+def test_a_later_fit_changes_neither_the_learner_nor_an_earlier_model(shallow, train, dev):
+    learner = setfit(shallow)
+    first = learner.fit(train, dev)
+    before, described = probs(first, dev), first.describe()
+    second = first.fit(dev.select([0]), train)  # nothing to contrast: no updates
+    assert np.array_equal(probs(first, dev), before)
+    assert first.describe() == described != second.describe()
+    assert learner.encoder is second.encoder is shallow
+    with pytest.raises(ModelError, match="has not been fitted"):
+        learner.score(dev)
 
 
 def test_no_generator_of_the_process_is_touched(shallow, train, dev):
@@ -147,51 +160,53 @@ def test_pairs_are_halves_of_one_class_and_of_two_and_follow_the_seed(train):
     assert pairs != pairs_of(texts, labels, most=64, seed=1)
 
 
-def test_a_large_set_does_not_make_all_pairs(monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "rarecase.learn.setfit.require_setfit", lambda: lambda texts, labels, **_: seen.append(texts) or []
-    )
-    pairs_of([f"text {i}" for i in range(10_000)], np.arange(10_000) % 3, most=64, seed=0)
-    assert len(set(seen[0])) == TEXTS
+def sampled(labels: np.ndarray) -> list[tuple[str, int]]:
+    """The texts of a large set that pairs are made of, with their labels."""
+    seen: list[tuple[str, int]] = []
+
+    def sampler(texts, labels, **_):
+        seen.extend(zip(texts, labels, strict=True))
+        return iter(())
+
+    pairs_of([f"text {i}" for i in range(len(labels))], labels, most=64, seed=0, sampler=sampler)
+    return seen
 
 
-def test_of_a_large_set_a_rare_class_keeps_all_its_texts(monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "rarecase.learn.setfit.require_setfit",
-        lambda: lambda texts, labels, **_: seen.extend(zip(texts, labels, strict=True)) or [],
-    )
+def test_a_large_set_does_not_make_all_pairs():
+    assert len(set(sampled(np.arange(10_000) % 3))) == TEXTS
+
+
+def test_of_a_large_set_a_rare_class_keeps_all_its_texts():
     labels = np.arange(10_000) % 2
     labels[[17, 4_000, 9_999]] = 2
-    pairs_of([f"text {i}" for i in range(10_000)], labels, most=64, seed=0)
+    seen = sampled(labels)
     assert {text for text, label in seen if label == 2} == {"text 17", "text 4000", "text 9999"}
     assert [sum(label == common for _, label in seen) for common in (0, 1)] in ([998, 999], [999, 998])
 
 
-def test_a_fit_that_fails_at_the_head_leaves_none_that_reads_other_vectors(shallow, train, dev, monkeypatch):
+def test_a_fit_that_fails_at_the_head_changes_no_earlier_model(shallow, train, dev, monkeypatch):
     learner = setfit(shallow).fit(train, dev)
+    before = probs(learner, dev)
 
-    def fails(*_):
+    def fails(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(Frozen, "_fit_head", fails)
+    monkeypatch.setattr("sklearn.linear_model.LogisticRegression.fit", fails)
     with pytest.raises(MemoryError):
         learner.fit(dev, train)
-    with pytest.raises(ModelError, match="has not been fitted"):
-        learner.score(dev)
+    assert np.array_equal(probs(learner, dev), before)
 
 
-def test_without_a_row_no_encoder_is_loaded(train, dev, monkeypatch):
-    monkeypatch.setattr("rarecase.learn.setfit.load_encoder", None)
-    with pytest.raises(DataError, match="train has no rows"):
-        SetFit("packaged", NAMES, seed=0).fit(train.select([]), dev)
+def test_without_a_row_no_encoder_is_loaded(train, dev):
+    with pytest.raises(DataError, match="train has no rows"):  # the model is nowhere
+        SetFit("no/such/model", NAMES, seed=0).fit(train.select([]), dev)
 
 
 def test_draws_read_the_vectors_of_the_score_and_none_of_an_earlier_fit(shallow, train, dev, monkeypatch):
-    learner = setfit(shallow).fit(dev, train)
-    stale = learner.score(dev).remove_columns("probs")
-    scored = learner.fit(train, dev).score(dev)
+    earlier = setfit(shallow).fit(dev, train)
+    stale = earlier.score(dev).remove_columns("probs")
+    learner = earlier.fit(train, dev)
+    scored = learner.score(dev)
     alone, beside = learner.sample(stale), learner.sample(dev)
     assert set(beside.column_names) == {*dev.column_names, "mc_probs"}
     monkeypatch.setattr(learner.encoder, "encode", None)
@@ -200,14 +215,12 @@ def test_draws_read_the_vectors_of_the_score_and_none_of_an_earlier_fit(shallow,
     assert np.array_equal(draws[0], draws[2])
 
 
-def test_without_a_number_of_updates_it_goes_once_through_the_pairs_but_not_for_ever(shallow, train, dev, monkeypatch):
-    ran = []
-    monkeypatch.setattr("rarecase.learn.setfit.contrast", lambda model, pairs, updates, **_: ran.append(updates))
-    setfit(shallow, updates=None).fit(train, dev)
-    monkeypatch.setattr("rarecase.learn.setfit.UPDATES", 5)
-    setfit(shallow, updates=None).fit(train, dev)
+def test_without_a_number_of_updates_it_goes_once_through_the_pairs_but_not_for_ever(shallow, train, dev):
+    few = setfit(shallow, updates=None).fit(train, dev)
     # 21 texts, 7 of each class: 147 pairs of two classes, and as many of one.
-    assert ran == [-(-2 * 147 // PAIRS), 5]
+    assert few.describe().settings["updates"] == -(-2 * 147 // PAIRS)
+    many = concatenate_datasets([train, dev, train.map(lambda row: {"text": row["text"][::-1]})])
+    assert setfit(shallow, updates=None).fit(many, dev).describe().settings["updates"] == UPDATES
 
 
 def test_bf16_trains_too(shallow, train, dev):

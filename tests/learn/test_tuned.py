@@ -1,5 +1,6 @@
 """What is chosen on dev: the best of the variants, and nothing but dev decides."""
 
+import copy
 import weakref
 
 import numpy as np
@@ -14,6 +15,7 @@ from rarecase.learn import load_learner, make_learner
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.frozen import STRENGTHS, Frozen
 from rarecase.learn.hyperparameters import FitOptions
+from rarecase.learn.learner import Learner
 from rarecase.learn.setfit import SetFit
 from rarecase.learn.tuned import RATES, Tuned, copies
 
@@ -83,50 +85,51 @@ def test_dev_of_other_classes_is_refused(tables):
         Tuned(frozen()).fit(train, other)
 
 
-class Loading:
-    """An encoder that counts how often it is loaded and asked."""
+class Asked:
+    """An encoder that counts how often it is asked."""
 
-    def __init__(self):
-        self.loaded = self.asked = 0
-
-    def load(self, model):
-        self.loaded += 1
-        return self
+    times = 0
 
     def encode(self, texts):
-        self.asked += 1
+        self.times += 1
         return small.encoder().encode(texts)
 
 
-def test_all_variants_share_one_encoder_and_its_vectors(train, dev, monkeypatch):
-    encoder = Loading()
-    monkeypatch.setattr("rarecase.learn.frozen.load_encoder", encoder.load)
-    Tuned(Frozen("packaged", NAMES, seed=0)).fit(train, dev)
-    assert (encoder.loaded, encoder.asked) == (1, 2)  # for train and for dev
+def test_all_variants_share_one_encoder_and_its_vectors(train, dev):
+    encoder = Asked()
+    Tuned(Frozen("packaged", NAMES, seed=0, encoder=encoder)).fit(train, dev)
+    assert encoder.times == 2  # for train and for dev
+    encoders = {id(variant.encoder) for variant in Frozen("packaged", NAMES, seed=0).variants()}
+    assert len(encoders) == 1  # loaded once, whichever variant needs it first
 
 
-def test_all_variants_of_setfit_start_from_one_encoder(train, dev, monkeypatch):
-    loaded, fitted = [], []
-    monkeypatch.setattr("rarecase.learn.setfit.load_encoder", lambda model: loaded.append(model) or small.encoder())
-    monkeypatch.setattr("rarecase.learn.setfit.contrast", lambda *_, **how: fitted.append(how["learning_rate"]))
-    Tuned(SetFit("packaged", NAMES, FitOptions(updates=2), seed=0)).fit(train, dev)
-    assert loaded == ["packaged"]
-    assert fitted == pytest.approx([share * 2e-5 for share in RATES])
+def test_all_variants_of_setfit_start_from_one_encoder():
+    variants = list(SetFit("packaged", NAMES, seed=0).variants())
+    assert len({id(variant.encoder) for variant in variants}) == 1
+    assert [variant.learning_rate for variant in variants] == pytest.approx([share * 2e-5 for share in RATES])
+
+
+def test_a_later_fit_changes_no_earlier_choice(tables):
+    train, dev = tables
+    learner = Tuned(frozen())
+    first = learner.fit(train, dev)
+    before = arrow.matrix(first.score(dev), "probs")
+    learner.fit(dev, train)
+    assert np.array_equal(arrow.matrix(first.score(dev), "probs"), before)
 
 
 def test_no_more_than_the_best_and_the_next_are_held(train, dev):
-    class Large:
+    class Large(Learner):
         names, held = tuple(NAMES), []
-
-        def prepare(self, dataset):
-            return dataset
 
         def variants(self):
             return copies(self, "rate", range(5))
 
         def fit(self, train, dev):
-            self.held.append(weakref.ref(self))
+            fitted = copy.copy(self)
+            self.held.append(weakref.ref(fitted))
             assert sum(known() is not None for known in self.held) <= 2
+            return fitted
 
         def score(self, dataset):
             return arrow.with_column(dataset, "probs", np.eye(3, dtype=np.float32)[[self.rate % 3] * len(dataset)])

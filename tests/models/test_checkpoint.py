@@ -182,7 +182,7 @@ def test_a_model_is_had_by_branch_tag_and_commit(fresh_hub, guards):
     assert np.array_equal(probs("acme/tagged@v1"), old)
     learner = Finetune("acme/tagged@v1", NAMES, FitOptions(epochs=1), seed=0)
     start = small.table("bootstrap")
-    learner.fit(start, rows(start, []))
+    learner = learner.fit(start, rows(start, []))
     assert learner.describe().model == "acme/tagged@v1"
 
 

@@ -66,12 +66,10 @@ def test_a_vector_that_is_not_finite_is_an_error_with_row_and_id_but_no_text(poo
     vectors[3, 1] = bad
 
     class Broken:
-        name = "broken-encoder"
-
         def encode(self, texts):
             return vectors
 
-    with pytest.raises(ModelError, match=r"broken-encoder.*row 3 \(id 'p3'\)") as raised:
+    with pytest.raises(ModelError, match=r"encoder Broken: .*row 3 \(id 'p3'\)") as raised:
         embed(pool, Broken())
     assert "river" not in str(raised.value)
     with pytest.raises(DataError, match=r"'embedding' row 3 \(id 'p3'\)"):

@@ -300,11 +300,13 @@ def command(arguments: list[str]) -> int:
         0
     """
     quiet_libraries(uploading=arguments[:1] == ["publish"])
-    if not workers.several():
+    if not workers.is_distributed():
         return _command(arguments)
     try:
         if not workers.is_main():
-            workers.serve()
+            from rarecase.learn.finetune import fit_job
+
+            workers.serve(fit_job)
             return 0
     except RarecaseError as error:
         return fail(str(error))
@@ -312,7 +314,7 @@ def command(arguments: list[str]) -> int:
         return STOPPED
     status = _command(arguments)  # what nobody foresaw ends this process, and with it the others
     if status != STOPPED:
-        workers.send_home()
+        workers.stop_workers()
     return status
 
 

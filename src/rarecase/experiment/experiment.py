@@ -111,8 +111,7 @@ def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) ->
     @functools.lru_cache(maxsize=1)
     def loaded(model: str) -> tuple[Any, Callable[[str], Dataset]]:
         learner = make_learner(config.learner, models[model], names, options, seed=config.seed)
-        encoder = getattr(learner, "encoder", None)
-        return encoder, functools.cache(lambda name: learner.prepare(splits.tables[name]))
+        return learner.encoder, functools.cache(lambda name: learner.prepare(splits.tables[name]))
 
     def run_cell(cell: Cell, place: Path) -> Found:
         model, setting, seed = str(cell.model), str(cell.setting), cell.seed
@@ -124,7 +123,7 @@ def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) ->
         learner = make_learner(config.learner, models[model], names, own, seed=seed, encoder=encoder)
         parts = train_parts(table(start), table(split), setting, seed)
         train = concatenate_datasets([learner.prepare(part) for part in parts])
-        learner.fit(train, table(dev))
+        learner = learner.fit(train, table(dev))
         scored = {name: learner.score(table(key)) for name, key in (("dev", dev), ("test", test))}
         write_parquet(place / "predictions.parquet", _predictions(scored))
         settings = learner.describe().settings

@@ -5,7 +5,8 @@ Learners: what is trained on the labelled texts and scores the pool.
 whole `transformers` classifier.
 """
 
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.learner import Learner
 from rarecase.learn.make import load_learner, make_learner
 
-__all__ = ["Learner", "load_learner", "make_learner"]
+__all__ = ["FitOptions", "Learner", "load_learner", "make_learner"]

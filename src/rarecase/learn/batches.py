@@ -16,12 +16,7 @@ from rarecase.data import arrow, schema
 
 
 def training_rows(train: Dataset, names: Sequence[str]) -> tuple[Dataset, np.ndarray]:
-    """
-    What `labelled_rows` gives of a training set, which has a row.
-
-    Raises:
-        `DataError`: where it has none, and as `labelled_rows`.
-    """
+    """The `labelled_rows` of a training set, which must have a row."""
     rows, labels = labelled_rows(train, names, "train")
     if not len(rows):
         raise DataError("train has no rows; a learner needs at least one labelled text")
@@ -30,18 +25,8 @@ def training_rows(train: Dataset, names: Sequence[str]) -> tuple[Dataset, np.nda
 
 def labelled_rows(dataset: Dataset, names: Sequence[str], what: str) -> tuple[Dataset, np.ndarray]:
     """
-    The rows in canonical order, and their classes.
-
-    Args:
-        dataset (`Dataset`): with `text` and `label` (`ClassLabel` with `names`).
-        names (`Sequence[str]`): the classes of the taxonomy, in order.
-        what (`str`): the set, for messages.
-
-    Returns:
-        `tuple[Dataset, np.ndarray]`: the rows sorted by text, then label, and int64 classes, shape `(rows,)`.
-
-    Raises:
-        `DataError`: where the classes are others, or a row has no label.
+    The rows in canonical order, and their classes, int64 `(rows,)`. The labels must be a `ClassLabel` with `names`,
+    none of them null; `what` names the set in messages.
     """
     found = schema.label_names(dataset)
     if found != list(names):
@@ -58,21 +43,11 @@ def labelled_rows(dataset: Dataset, names: Sequence[str], what: str) -> tuple[Da
 
 class LengthGrouped:
     """
-    Batches of rows of like length, drawn anew each epoch.
+    Batches of rows of like length, drawn anew each epoch; the last one of an epoch may have fewer rows.
 
     The rows are shuffled and cut into chunks of up to 50 batches, each chunk is sorted by length and cut into batches,
     and the batches are shuffled: `transformers`' `group_by_length`, except that an epoch does not go from long to
     short.
-
-    Args:
-        lengths (`np.ndarray`): tokens of each row, shape `(rows,)`.
-        batch_size (`int`): rows in a batch; the last one of an epoch may have fewer, none is dropped.
-        seed (`int`): the seed of the run.
-
-    Example:
-        >>> batches = LengthGrouped(np.array([3, 9, 3, 9]), batch_size=3, seed=0)
-        >>> sorted(row for batch in batches for row in batch)
-        [0, 1, 2, 3]
     """
 
     def __init__(self, lengths: np.ndarray, batch_size: int, seed: int):
@@ -98,13 +73,6 @@ class LengthGrouped:
 def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     """
     Batches for scoring: sorted by length, each of at most `budget` tokens with its padding (but at least one row).
-
-    Args:
-        lengths (`np.ndarray`): tokens of each row, shape `(rows,)`.
-        budget (`int`): the most tokens of a batch.
-
-    Returns:
-        `list[np.ndarray]`: rows of each batch; equal lengths stay in the order they have.
 
     Example:
         >>> [batch.tolist() for batch in token_batches(np.array([5, 2, 2, 9]), budget=10)]

@@ -1,9 +1,10 @@
 """A `transformers` sequence classifier, fine-tuned as a whole: the learner `finetune`."""
 
 import copy
+import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,14 +22,25 @@ from rarecase.evaluate.metrics import metrics
 from rarecase.hub.ids import name_of
 from rarecase.learn import training
 from rarecase.learn.batches import labelled_rows, token_batches, training_rows
-from rarecase.learn.dropout import DRAWS, dropout_layers, thinned
-from rarecase.learn.folders import write_learner_beside
-from rarecase.learn.hyperparameters import WARMUP, FitOptions, Precision, Settings, at_least_one, hyperparameters
+from rarecase.learn.dropout import DRAWS, dropout_layers, dropout_sample
+from rarecase.learn.folders import not_fitted, write_learner_beside
+from rarecase.learn.hyperparameters import (
+    WARMUP,
+    FitOptions,
+    Hyperparameters,
+    Precision,
+    Settings,
+    at_least_one,
+    hyperparameters,
+)
+from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import RATES, copies
-from rarecase.learn.workers import Labeled, all_or_none, require_main, together
+from rarecase.learn.workers import all_or_none, is_distributed, require_main, send
 from rarecase.models.checkpoint import loading, local_folder, quiet
 from rarecase.models.encoder import distinct
+
+Labeled = tuple[list[str], np.ndarray]  # texts in canonical order, and their classes (int64)
 
 # Tokens of a batch in scoring, with padding: more leaves the processor's cache, fewer leaves a GPU idle.
 _BUDGET = {"cpu": 1024}
@@ -36,21 +48,29 @@ _BUDGET_ELSEWHERE = 32768
 _LONGEST = 512  # of a foreign classifier that does not say how many tokens it reads
 
 
-class Finetune:
+class Finetune(Learner):
     """
     A sequence classifier that `fit` starts from its pretrained weights each time.
 
     Training order, dropout and the new head follow from the seed, the texts and their labels: rows in another order,
-    or with other ids and sources, give the same weights to the last bit on the same machine's CPU.
+    or with other ids and sources, give the same weights to the last bit on the same machine's CPU. With several
+    processes (`accelerate launch`) only the main one may call `fit`, see `rarecase.learn.workers`.
 
     Args:
         model (`str`): `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
-        options (`FitOptions`): what differs from the model's own, see `rarecase.learn.hyperparameters.MODELS`; the
-            precision `bf16` is mixed in training and plain in scoring.
+        options (`FitOptions`, *optional*): what differs from the model's own hyper-parameters, see
+            `rarecase.learn.hyperparameters.MODELS`; the precision `bf16` is mixed in training and plain in scoring.
         seed (`int`): the seed of the run.
         gradient_accumulation (`int`, *optional*, defaults to 1): batches whose gradients make one optimiser step.
         patience (`int`, *optional*, defaults to 3): epochs without a better dev macro-F1 before training stops.
+
+    Attributes:
+        history (`list[Epoch]`): loss and dev macro-F1 of each epoch of the fit.
+        network (`torch.nn.Module`): the fitted classifier; None before.
+
+    Raises:
+        `ConfigError`: if `gradient_accumulation` is less than 1.
 
     Example:
         >>> learner = Finetune("packaged", taxonomy.names, seed=0).fit(train, dev)
@@ -77,66 +97,43 @@ class Finetune:
         self.gradient_accumulation = gradient_accumulation
         self.patience = patience
         self.history: list[training.Epoch] = []
-        self.processes = 1  # that were at the last fit
-        self._network: Any = None
+        self.processes = 1  # of the fit
+        self.network: Any = None
+        self.tokenizer: Any = None
         self._scorer: Any = None
-        self._tokenizer: Any = None
 
-    def prepare(self, dataset: Dataset) -> Dataset:
-        """Nothing of a fine-tuned model outlives a round: the table as it is."""
-        return dataset
-
-    def fit(self, train: Dataset, dev: Dataset) -> "Finetune":
-        """
-        Trains from the pretrained weights and keeps the epoch with the best macro-F1 on `dev`.
-
-        Args:
-            train (`Dataset`): with `text` and `label`; a class may lack examples.
-            dev (`Dataset`): likewise; without a row every epoch is run and the last one kept.
-
-        Returns:
-            `Finetune`: itself.
-
-        Raises:
-            `DataError`: where there is no training row, a label is missing or the classes are others.
-            `ModelError`: where the model cannot be loaded safely.
-            `ConfigError`: in a process of several that is not the main one, see `rarecase.learn.workers`.
-        """
+    def fit(self, train: Dataset, dev: Dataset) -> Self:
+        """See `Learner.fit`; keeps the epoch with the best macro-F1 on `dev`, the last one without a row in it."""
         require_main()
         rows, labels = training_rows(train, self.names)
         dev_rows, dev_labels = labelled_rows(dev, self.names, "dev")
         return self.fit_texts((schema.texts(rows), labels), (schema.texts(dev_rows), dev_labels))
 
-    @together
-    def fit_texts(self, train: Labeled, dev: Labeled) -> "Finetune":
-        """
-        What `fit` does, by all processes of an `accelerate launch`.
-
-        Args:
-            train (`tuple[list[str], np.ndarray]`): the texts in canonical order, and their classes (int64).
-            dev (`tuple[list[str], np.ndarray]`): likewise.
-        """
+    def fit_texts(self, train: Labeled, dev: Labeled) -> Self:
+        """What `fit` does, in all processes of an `accelerate launch`."""
+        if is_distributed():
+            send(self._job(train, dev))
         (texts, labels), (dev_texts, dev_labels) = train, dev
         state = PartialState()
-        self.processes = state.num_processes
+        fitted = copy.copy(self)
+        fitted.processes, fitted._scorer = state.num_processes, None
         with torch_seeded(integer(self.seed, "finetune"), state.device):
-            self._scorer = None
             with all_or_none():
-                self._network, self._tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
-                tokens = self._tokenize(texts)
+                fitted.network, fitted.tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
+                tokens = fitted._tokenize(texts)
                 examples = [{**row, "labels": int(label)} for row, label in zip(tokens, labels, strict=True)]
-                dev_tokens = self._tokenize(dev_texts)
+                dev_tokens = fitted._tokenize(dev_texts)
             if state.process_index:  # else dropout would take the same units in every process
                 torch.manual_seed(integer(self.seed, "finetune", state.process_index))
 
             def dev_macro_f1() -> float:
-                probs, _ = _forward(self._network, self._tokenizer, dev_tokens)
+                probs, _ = _forward(fitted.network, fitted.tokenizer, dev_tokens)
                 return metrics(dev_labels, probs.argmax(axis=1), self.names)["macro_f1"]
 
-            self.history = training.train(
-                self._network,
+            fitted.history = training.train(
+                fitted.network,
                 examples,
-                DataCollatorWithPadding(self._tokenizer),
+                DataCollatorWithPadding(fitted.tokenizer),
                 self.settings,
                 classes=len(self.names),
                 seed=self.seed,
@@ -145,42 +142,18 @@ class Finetune:
                 patience=self.patience,
                 dev_macro_f1=dev_macro_f1 if dev_tokens else None,
             )
-        return self
+        return fitted
 
     def score(self, dataset: Dataset) -> Dataset:
-        """
-        The probability of each class for each text.
-
-        Args:
-            dataset (`Dataset`): with `text`.
-
-        Returns:
-            `Dataset`: with `probs`, float32 `(rows, classes)`, and `features`, float32 `(rows, hidden)`: what the last
-            layer of the classifier reads.
-
-        Raises:
-            `ModelError`: where the learner has not been fitted.
-        """
+        """See `Learner.score`; `features` are what the last layer of the classifier reads."""
         unique, place = distinct(schema.texts(dataset))
         network = self._inference()
-        probs, hidden = _forward(network, self._tokenizer, self._tokenize(unique), progress=True)
+        probs, hidden = _forward(network, self.tokenizer, self._tokenize(unique), progress=True)
         scored = arrow.with_column(dataset, "probs", probs[place])
         return arrow.with_column(scored, "features", hidden[place])
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
-        """
-        The probabilities by thinned-out copies of the network, its dropout layers on: see `rarecase.learn.dropout`.
-
-        Args:
-            dataset (`Dataset`): with `text`.
-            draws (`int`, *optional*, defaults to 10): how many copies; each takes as long as `score`.
-
-        Returns:
-            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`.
-
-        Raises:
-            `ModelError`: where the learner has not been fitted, or its model has no dropout.
-        """
+        """See `Learner.sample`; each sample, see `rarecase.learn.dropout`, takes as long as `score`."""
         unique, place = distinct(schema.texts(dataset))
         network = self._inference()
         if not dropout_layers(network):
@@ -191,17 +164,17 @@ class Finetune:
         tokens = self._tokenize(unique)
         found = np.zeros((len(unique), draws, len(self.names)), np.float32)
         for draw in range(draws):
-            with thinned(network, self.seed, draw):
-                found[:, draw], _ = _forward(network, self._tokenizer, tokens, progress=True)
+            with dropout_sample(network, self.seed, draw):
+                found[:, draw], _ = _forward(network, self.tokenizer, tokens, progress=True)
         return arrow.with_column(dataset, "mc_probs", found[place])
 
     def variants(self) -> Iterator[Self]:
-        """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
-        at = [replace(self.settings, learning_rate=factor * self.settings.learning_rate) for factor in RATES]
-        return copies(self, "settings", at)
+        """See `Learner.variants`; they differ in the learning rate."""
+        rates = [factor * self.settings.learning_rate for factor in RATES]
+        return copies(self, "settings", [replace(self.settings, learning_rate=rate) for rate in rates])
 
     def describe(self) -> Description:
-        """How it was made; see `Learner.describe`."""
+        """See `Learner.describe`."""
         settings: Settings = {
             **self.settings.described(),
             "warmup": WARMUP,
@@ -214,34 +187,24 @@ class Finetune:
         return Description("finetune", name_of(self.model), self.precision, self.seed, settings, self.names)
 
     def save(self, folder: Path | str, record: ModelRecord | None = None) -> None:
-        """
-        Writes weights (safetensors), configuration and tokenizer as `transformers` does, and the record: the whole
-        folder or nothing.
-
-        Args:
-            folder (`Path` or `str`): the folder.
-            record (`ModelRecord`, *optional*): written as `rarecase.json`.
-
-        Raises:
-            `ModelError`: where the learner has not been fitted, or `folder` holds something else.
-        """
+        """See `Learner.save`: weights, configuration and tokenizer as `transformers` writes them."""
         self._require_fitted()
         with write_learner_beside(Path(folder), record) as temporary, quiet():
-            self._network.save_pretrained(temporary)
-            self._tokenizer.save_pretrained(temporary)
+            self.network.save_pretrained(temporary)
+            self.tokenizer.save_pretrained(temporary)
 
     @classmethod
-    def load(cls, model: str | Path, precision: Precision | None = "fp32", *, seed: int = 0) -> "Finetune":
+    def load(cls, model: str | Path, precision: Precision | None = "fp32", *, seed: int = 0) -> Self:
         """
         Loads a classifier that is trained already: one that `save` wrote, or any of `transformers`.
 
         Args:
             model (`str` or `Path`): a folder or a Hub id.
-            precision (`str`, *optional*, defaults to `fp32`): see the class.
+            precision (`str`, *optional*, defaults to `fp32`): `fp32`, `bf16`, or None for the best on this device.
             seed (`int`, *optional*, defaults to 0): for a later `fit`, which starts from these weights.
 
         Raises:
-            `ModelError`: where it cannot be loaded safely, or has no trained head.
+            `ModelError`: if it cannot be loaded safely, or has no trained head.
         """
         folder = local_folder(str(model))
         with loading(str(model)):
@@ -258,30 +221,45 @@ class Finetune:
         names = [network.config.id2label[i] for i in range(network.config.num_labels)]
         learner = cls(str(model), names, FitOptions(precision=precision), seed=seed)
         learner.settings = replace(learner.settings, max_length=tokenizer.model_max_length)
-        learner._network, learner._tokenizer = network.to(PartialState().device).eval(), tokenizer
+        learner.network, learner.tokenizer = network.to(PartialState().device).eval(), tokenizer
         return learner
+
+    def _job(self, train: Labeled, dev: Labeled) -> str:
+        """This fit as JSON, for `fit_job` in the other processes."""
+        local_folder(self.model)  # so that it is in the cache, and no process is asked to load what is not there
+        own = ("model", "names", "seed", "gradient_accumulation", "patience")
+        learner = {name: getattr(self, name) for name in own}
+        data = [(texts, labels.tolist()) for texts, labels in (train, dev)]
+        return json.dumps([learner, self.precision, asdict(self.settings), data])
 
     def _tokenize(self, texts: list[str]) -> list[dict[str, list[int]]]:
         if not texts:
             return []
-        columns = self._tokenizer(texts, truncation=True, max_length=self._tokenizer.model_max_length)
+        columns = self.tokenizer(texts, truncation=True, max_length=self.tokenizer.model_max_length)
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def _inference(self) -> Any:
         self._require_fitted()
         if self.precision == "fp32":
-            return self._network
+            return self.network
         if self._scorer is None:
-            self._scorer = copy.deepcopy(self._network).to(torch.bfloat16)
+            self._scorer = copy.deepcopy(self.network).to(torch.bfloat16)
             if self._scorer.device.type == "cpu":  # torch's fused attention takes longer than plain products there
                 self._scorer.set_attn_implementation("eager")
         return self._scorer
 
     def _require_fitted(self) -> None:
-        if self._network is None:
-            raise ModelError(
-                f"{self.model}: the learner has not been fitted; call fit(train, dev) or load_learner(path)"
-            )
+        if self.network is None:
+            raise not_fitted(self.model)
+
+
+def fit_job(job: str) -> None:
+    """Takes part in a fit that the main process sent to this one."""
+    learner, precision, settings, data = json.loads(job)
+    helper = Finetune(**learner, options=FitOptions(precision=precision))
+    helper.settings = Hyperparameters(**settings)
+    train, dev = ((texts, np.array(labels, np.int64)) for texts, labels in data)
+    helper.fit_texts(train, dev)
 
 
 def _pretrained(model: str, names: Sequence[str], max_length: int) -> tuple[Any, Any]:

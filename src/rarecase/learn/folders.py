@@ -1,34 +1,79 @@
-"""Model folders that are there whole or not at all, and that replace nothing but an earlier learner."""
+"""Model folders: which kind of learner they hold, and how one is written whole or not at all."""
 
 import contextlib
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rarecase.core.errors import ModelError
-from rarecase.core.files import write_folder_beside
+from rarecase.core.files import write_folder_beside, write_json
+from rarecase.learn.hyperparameters import Settings
 from rarecase.learn.record import ModelRecord
 
-_LEARNER_FILES = ("config.json", "head.safetensors")
+HEAD = "head.safetensors"  # the weights of a logistic head; `Head` stands beside it
+CONFIG = "config.json"  # of a transformers classifier
+ENCODER = "encoder"  # the folder of the encoder that the head belongs to
+FORMAT = 1  # of head.json
+
+
+def kind_of(folder: Path) -> str | None:
+    """The kind of learner that a folder holds, None if it holds none: known by the files, without loading weights."""
+    if (folder / HEAD).is_file():
+        return Head.read(folder).learner
+    return "finetune" if (folder / CONFIG).is_file() else None
+
+
+@dataclass(frozen=True)
+class Head:
+    """The content of `head.json`: the kind of a learner with an encoder and a head, its classes and its settings."""
+
+    learner: str
+    names: tuple[str, ...]
+    encoder: str
+    settings: Settings
+
+    @classmethod
+    def read(cls, folder: Path) -> "Head":
+        """Reads it, checked whole."""
+        try:
+            content = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+            if content.pop("format") != FORMAT:
+                raise ValueError("another format")
+            if "class_weight" in content:  # its first name
+                content["class_weights"] = content.pop("class_weight")
+            learner = content.pop("learner", "frozen")
+            names, encoder = tuple(map(str, content.pop("names"))), str(content.pop("encoder", folder))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{folder}: head.json is missing, damaged or of another format; save the learner again"
+            ) from error
+        if learner not in ("frozen", "setfit"):
+            raise ModelError(
+                f"{folder}: head.json is of another learner, expected frozen or setfit; train the model again"
+            )
+        return cls(learner, names, encoder, content)
+
+    def write(self, folder: Path) -> None:
+        """Writes it into a model folder."""
+        content = {"format": FORMAT, "learner": self.learner, "names": self.names, "encoder": self.encoder}
+        write_json(folder / "head.json", content | self.settings)
+
+
+def not_fitted(model: str) -> ModelError:
+    """The error of a learner that is asked for what only a fitted one knows."""
+    return ModelError(
+        f"{model}: the learner has not been fitted; use what fit(train, dev) returns, or load_learner(path)"
+    )
 
 
 @contextlib.contextmanager
 def write_learner_beside(folder: Path, record: ModelRecord | None = None) -> Iterator[Path]:
     """
-    Gives an empty folder beside `folder`, and renames it to `folder` when the block ends without an error.
-
-    Args:
-        folder (`Path`): where the learner is to stand.
-        record (`ModelRecord`, *optional*): written beside what the block writes.
-
-    Raises:
-        `ModelError`: where `folder` holds something that is no learner.
-        `DiskFullError`: where the disk has no space left.
-
-    Example:
-        >>> with write_learner_beside(Path("learner")) as temporary:
-        ...     model.save_pretrained(temporary)
+    Gives an empty folder beside `folder`, which replaces `folder`, with the record in it, if the block succeeds;
+    refuses to replace anything but an empty folder or a learner.
     """
-    if folder.exists() and not _replaceable(folder):
+    if folder.exists() and not _is_replaceable(folder):
         raise ModelError(f"{folder}: holds something else than a learner; give a new folder, or empty this one")
     with write_folder_beside(folder) as temporary:
         yield temporary
@@ -36,5 +81,6 @@ def write_learner_beside(folder: Path, record: ModelRecord | None = None) -> Ite
             record.write(temporary)
 
 
-def _replaceable(folder: Path) -> bool:
-    return folder.is_dir() and (not any(folder.iterdir()) or any((folder / name).is_file() for name in _LEARNER_FILES))
+def _is_replaceable(folder: Path) -> bool:
+    known = [folder / name for name in (HEAD, CONFIG)]
+    return folder.is_dir() and (not any(folder.iterdir()) or any(path.is_file() for path in known))

@@ -1,46 +1,49 @@
 """A sentence encoder that stays as it is, and a logistic regression on top: the learner `frozen`."""
 
-import json
+import copy
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from datasets import Dataset
 
 from rarecase.core.errors import DataError, ModelError
-from rarecase.core.files import write_json
 from rarecase.data import arrow
 from rarecase.hub.ids import name_of
 from rarecase.learn.batches import training_rows
-from rarecase.learn.dropout import DRAWS, kept
-from rarecase.learn.folders import write_learner_beside
+from rarecase.learn.dropout import DRAWS, dropout_mask
+from rarecase.learn.folders import ENCODER, HEAD, Head, not_fitted, write_learner_beside
 from rarecase.learn.hyperparameters import ClassWeights, FitOptions, Settings
+from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import copies
 from rarecase.learn.weights import class_weights
-from rarecase.models.encoder import Encoder, encode, load_encoder, require_finite
+from rarecase.models.encoder import Encoder, SavableEncoder, encode, load_encoder, require_finite
 
 C = 10.0
 STRENGTHS = (C, 0.1, 0.3, 1.0, 3.0, 30.0)  # what there is to choose from on dev
 CLASS_WEIGHTS: ClassWeights = "balanced"
-DROPPED = 0.1  # of the inputs of the head, in `sample`
-FORMAT = 1  # of head.json
+DROPPED = 0.1  # of the inputs of the head, in `sample`: it has no dropout, and encoders are trained with 0.1
 
 
-class Frozen:
+class Frozen(Learner):
     """
     Embeddings computed once, and a logistic head: the learner for a laptop and for the first rounds.
 
     Args:
         model (`str`): the encoder: `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
-        options (`FitOptions`): its class weights are the head's, by default `balanced`.
+        options (`FitOptions`, *optional*): its class weights are the head's, by default `balanced`.
         seed (`int`): the seed of the run; only `sample` draws.
         C (`float`, *optional*, defaults to 10): the inverse strength of the head's regularization.
         encoder (`Encoder`, *optional*): one that is loaded already, instead of `model`.
         shared (`bool`, *optional*, defaults to `False`): the column `embedding` was made by this encoder, so it is
             taken as it is instead of encoding the texts a second time.
+
+    Raises:
+        `ModelError`: by its methods, if the encoder cannot be loaded safely or returns a vector that is not finite.
 
     Example:
         >>> learner = Frozen("packaged", taxonomy.names, seed=0)
@@ -48,8 +51,8 @@ class Frozen:
         >>> scored = learner.fit(train, dev).score(pool)
     """
 
-    learner = "frozen"
-    saved: tuple[str, ...] = ("C", "class_weights")  # what head.json says of it, beside names and encoder
+    kind = "frozen"
+    saved: tuple[str, ...] = ("C", "class_weights")  # the attributes that stand in head.json
 
     def __init__(
         self,
@@ -68,121 +71,64 @@ class Frozen:
         self.class_weights = options.weights_or(CLASS_WEIGHTS)
         self.C = C
         self.shared = shared
-        self._encoder = encoder
-        self._weight: np.ndarray | None = None  # float32, (classes, dim)
-        self._bias: np.ndarray | None = None  # float32, (classes,); -inf for a class without an example
+        # Loaded when it is first needed, and then for all copies of this learner.
+        self._pretrained = functools.cache(lambda: load_encoder(model) if encoder is None else encoder)
+        # float32, (classes, dim) and (classes,); the bias is -inf for a class without an example
+        self._weight_and_bias: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def encoder(self) -> Encoder:
         """The encoder, loaded when it is first needed."""
-        if self._encoder is None:
-            self._encoder = load_encoder(self.model)
-        return self._encoder
+        return self._pretrained()
 
     def prepare(self, dataset: Dataset) -> Dataset:
-        """
-        The table with the column `features`, the vectors that the head reads; no work where it is there already.
-
-        Raises:
-            `ModelError`: where the encoder gives a vector that is not finite.
-            `DataError`: where a vector that is there already is not finite.
-        """
+        """See `Learner.prepare`: the column `features` holds the vectors that the head reads."""
         return self._with_features(dataset)
 
     def fit(self, train: Dataset, dev: Dataset) -> Self:
-        """
-        Fits the head anew; earlier fits are forgotten.
-
-        Args:
-            train (`Dataset`): with `label`, and `text` or `features`; a class may lack examples.
-            dev (`Dataset`): not used, as there is nothing to choose.
-
-        Returns:
-            `Frozen`: itself.
-
-        Raises:
-            `DataError`: where there is no training row, a label is missing or the classes are others.
-        """
+        """See `Learner.fit`; `train` may have `features` instead of `text`, and `dev` is not used."""
         rows, labels = training_rows(train, self.names)
-        self._fit_head(require_finite(self._with_features(rows), "features"), labels)
-        return self
+        return self._with_head(require_finite(self._with_features(rows), "features"), labels)
 
     def score(self, dataset: Dataset) -> Dataset:
-        """
-        The probability of each class for each text.
-
-        Args:
-            dataset (`Dataset`): with `text` or `features`.
-
-        Returns:
-            `Dataset`: with `probs`, float32 `(rows, classes)`: 0 for a class that had no example; and `features`.
-
-        Raises:
-            `ModelError`: where the learner has not been fitted.
-            `DataError`: where `features` has another width than the head.
-        """
+        """See `Learner.score`; the probability is 0 for a class that had no example."""
         weight, bias = self._head()
         prepared = self._with_features(dataset)
         return arrow.with_column(prepared, "probs", _probs(self._vectors(prepared), weight, bias))
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
-        """
-        The probabilities by thinned-out copies of the head, each without a tenth of its inputs: the head has no
-        dropout of its own, and 0.1 is what encoders are trained with. See `rarecase.learn.dropout`.
-
-        Args:
-            dataset (`Dataset`): with `text` or `features`, such as `score` gives.
-            draws (`int`, *optional*, defaults to 10): how many copies.
-
-        Returns:
-            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`: 0 for a class that had no example.
-
-        Raises:
-            `ModelError`: where the learner has not been fitted.
-            `DataError`: where `features` has another width than the head.
-        """
+        """See `Learner.sample`; each sample of the head lacks a tenth of its inputs."""
         weight, bias = self._head()
         vectors = self._vectors(self._with_features(dataset))
         found = np.zeros((len(dataset), draws, len(self.names)), np.float32)
         for draw in range(draws):
-            mask = kept(weight.shape[1], DROPPED, self.seed, draw, "head")
+            mask = dropout_mask(weight.shape[1], DROPPED, self.seed, draw, "head")
             found[:, draw] = _probs(vectors, weight * mask, bias)
         return arrow.with_column(dataset, "mc_probs", found)
 
     def variants(self) -> Iterator[Self]:
-        """Copies to choose from on dev, the first as it is; see `rarecase.learn.tuned`."""
+        """See `Learner.variants`; they differ in C."""
         return copies(self, "C", STRENGTHS)
 
     def describe(self) -> Description:
-        """How it was made; see `Learner.describe`."""
+        """See `Learner.describe`."""
         settings: Settings = {"C": self.C, "class_weights": self.class_weights}
-        return Description(self.learner, name_of(self.model), "fp32", self.seed, settings, self.names)
+        return Description(self.kind, name_of(self.model), "fp32", self.seed, settings, self.names)
 
     def save(self, folder: Path | str, record: ModelRecord | None = None) -> None:
-        """
-        Writes `encoder/`, `head.safetensors`, `head.json` and the record, the whole folder or none of it.
-
-        Args:
-            folder (`Path` or `str`): the folder.
-            record (`ModelRecord`, *optional*): written as `rarecase.json`.
-
-        Raises:
-            `ModelError`: where the learner has not been fitted, the encoder has no `save`, or `folder` holds something
-                else.
-        """
+        """See `Learner.save`: `encoder/`, `head.safetensors` and `head.json`; the encoder must have `save(folder)`."""
         from safetensors.numpy import save_file
 
         weight, bias = self._head()
-        save_encoder: Any = getattr(self.encoder, "save", None)
-        if save_encoder is None:
+        if not isinstance(self.encoder, SavableEncoder):
             raise ModelError(
                 f"encoder {type(self.encoder).__name__}: has no save(folder), so the learner cannot be saved"
             )
         with write_learner_beside(Path(folder), record) as temporary:
-            save_encoder(temporary / "encoder")
-            save_file({"weight": weight, "bias": bias}, temporary / "head.safetensors")
-            head = {"format": FORMAT, "learner": self.learner, "names": self.names, "encoder": name_of(self.model)}
-            write_json(temporary / "head.json", head | {name: getattr(self, name) for name in self.saved})
+            self.encoder.save(temporary / ENCODER)
+            save_file({"weight": weight, "bias": bias}, temporary / HEAD)
+            settings = {name: getattr(self, name) for name in self.saved}
+            Head(self.kind, self.names, name_of(self.model), settings).write(temporary)
 
     @classmethod
     def load(cls, folder: Path | str, *, seed: int = 0) -> Self:
@@ -195,30 +141,27 @@ class Frozen:
                 as it was saved, which is fine-tuned already.
 
         Raises:
-            `ModelError`: where a file is missing, damaged, or of another format.
+            `ModelError`: if a file is missing, damaged, or of another format.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         place = Path(folder)
+        head = Head.read(place)
         try:
-            head = json.loads((place / "head.json").read_text(encoding="utf-8"))
-            tensors = load_file(place / "head.safetensors")
-            names, weight, bias = head["names"], tensors["weight"], tensors["bias"]
-            told = {"class_weights": head.get("class_weight"), **head}  # as it was called at first
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            tensors = load_file(place / HEAD)
+            weight, bias = tensors["weight"], tensors["bias"]
+        except (OSError, KeyError, SafetensorError) as error:
             raise ModelError(
-                f"{folder}: head.json or head.safetensors is missing or damaged ({type(error).__name__}); "
-                "save the learner again"
+                f"{folder}: {HEAD} is missing or damaged ({type(error).__name__}); save the learner again"
             ) from error
-        if head.get("format") != FORMAT or weight.shape[:1] != bias.shape or bias.shape != (len(names),):
-            raise ModelError(f"{folder}: head.json does not fit head.safetensors; save the learner again")
-        encoder = load_encoder(str(place / "encoder"))
-        learner = cls(str(head.get("encoder", folder)), names, seed=seed, encoder=encoder)
-        learner._weight, learner._bias = weight, bias
+        if weight.shape[:1] != bias.shape or bias.shape != (len(head.names),):
+            raise ModelError(f"{folder}: head.json does not fit {HEAD}; save the learner again")
+        learner = cls(head.encoder, head.names, seed=seed, encoder=load_encoder(str(place / ENCODER)))
+        learner._weight_and_bias = weight, bias
         for name in cls.saved:
-            if name in told:
-                setattr(learner, name, told[name])
+            if name in head.settings:
+                setattr(learner, name, head.settings[name])
         return learner
 
     def _with_features(self, dataset: Dataset) -> Dataset:
@@ -228,7 +171,8 @@ class Frozen:
             return arrow.with_column(dataset, "features", require_finite(dataset, "embedding"))
         return arrow.with_column(dataset, "features", encode(dataset, self.encoder))
 
-    def _fit_head(self, vectors: np.ndarray, labels: np.ndarray) -> None:
+    def _with_head(self, vectors: np.ndarray, labels: np.ndarray) -> Self:
+        """A copy whose head is fitted on these vectors, float32 `(rows, dim)`."""
         weight = np.zeros((len(self.names), vectors.shape[1]), np.float32)
         bias = np.full(len(self.names), -np.inf, np.float32)
         present = np.unique(labels)
@@ -240,13 +184,15 @@ class Frozen:
             # In double precision, and close to the optimum: vectors that differ in the last bit decide alike.
             weights = dict(enumerate(class_weights(labels, len(self.names), self.class_weights)))
             head = LogisticRegression(
-                C=self.C, class_weight={place: weights[place] for place in present}, max_iter=5000, tol=1e-6
+                C=self.C, class_weight={label: weights[label] for label in present}, max_iter=5000, tol=1e-6
             )
             head.fit(vectors.astype(np.float64), labels)
             # Of two classes it has the logit of the second against a logit of 0.
             weight[present[-len(head.coef_) :]] = head.coef_
             bias[present] = head.intercept_ if len(present) > 2 else [0.0, head.intercept_[0]]
-        self._weight, self._bias = weight, bias
+        fitted = copy.copy(self)
+        fitted._weight_and_bias = weight, bias
+        return fitted
 
     def _vectors(self, dataset: Dataset) -> np.ndarray:
         """`features`, of the width that the head reads."""
@@ -254,31 +200,14 @@ class Frozen:
         if len(vectors) and vectors.shape[1] != weight.shape[1]:
             raise DataError(
                 f"column 'features' has {vectors.shape[1]} numbers a row, the head was fitted on {weight.shape[1]}; "
-                "leave the column out and it is computed anew"
+                "remove the column to have it computed again"
             )
         return vectors
 
     def _head(self) -> tuple[np.ndarray, np.ndarray]:
-        if self._weight is None or self._bias is None:
-            raise ModelError(
-                f"{self.model}: the learner has not been fitted; call fit(train, dev) or load_learner(path)"
-            )
-        return self._weight, self._bias
-
-
-def learner_of(folder: Path) -> str:
-    """
-    Which learner a folder with a head is of; where that cannot be read, `frozen`, which says why when it is loaded.
-
-    Example:
-        >>> learner_of(Path("guard"))
-        'setfit'
-    """
-    try:
-        head = json.loads((folder / "head.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        head = None
-    return str(head.get("learner", Frozen.learner)) if isinstance(head, dict) else Frozen.learner
+        if self._weight_and_bias is None:
+            raise not_fitted(self.model)
+        return self._weight_and_bias
 
 
 def _probs(vectors: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The protocol of a learner: what the loop asks of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -7,55 +8,92 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from rarecase.learn.record import Description, ModelRecord
+    from rarecase.models.encoder import Encoder
 
 
 class Learner(Protocol):
     """
-    What the loop asks of a learner; reads `text` and `label`, never where a row comes from or where it stands.
+    What the loop asks of a learner; it reads `text` and `label`, never where a row comes from or where it stands.
 
-    `names` holds the classes of the taxonomy, in order.
+    A learner that inherits from this class need not define `encoder`, `prepare` and `variants`.
+
+    Attributes:
+        names (`tuple[str, ...]`): the classes of the taxonomy, in order.
     """
 
     names: tuple[str, ...]
 
+    @property
+    def encoder(self) -> "Encoder | None":
+        """The encoder that other learners of the same model can share, see `make_learner`; None if it has none."""
+        return None
+
     def prepare(self, dataset: "Dataset") -> "Dataset":
-        """The table with what can be computed once for each text (`features`), whatever is learned later."""
-        ...
+        """
+        Computes what depends on the texts alone, once for all fits.
+
+        Args:
+            dataset (`Dataset`): with `text`.
+
+        Returns:
+            `Dataset`: the table, with `features` (float32, shape `(rows, dim)`) where the encoder stays as it is.
+        """
+        return dataset
 
     def fit(self, train: "Dataset", dev: "Dataset") -> "Learner":
         """
-        Learns from `train`, choosing on `dev` where there is something to choose; forgets earlier fits.
+        Learns from `train`, choosing on `dev` where there is something to choose. The learner itself stays as it is:
+        each fit starts anew, and later fits do not change the model that an earlier one returned.
 
         Args:
             train (`Dataset`): with `text` and `label`; classes without an example are allowed.
             dev (`Dataset`): likewise; may be empty.
+
+        Returns:
+            `Learner`: the fitted model.
+
+        Raises:
+            `DataError`: if there is no training row, a label is missing, or the classes are not those of the learner.
+            `ModelError`: if the model cannot be loaded safely, or its loss is not finite.
         """
         ...
 
     def score(self, dataset: "Dataset") -> "Dataset":
         """
+        The probability of each class for each text.
+
         Args:
             dataset (`Dataset`): with `text`.
 
         Returns:
             `Dataset`: with `probs`, float32 `(rows, classes)`, one column for each class of the taxonomy, and
             `features`, float32 `(rows, dim)`.
+
+        Raises:
+            `ModelError`: if the learner has not been fitted.
         """
         ...
 
     def sample(self, dataset: "Dataset", draws: int = 10) -> "Dataset":
         """
-        The probabilities by several thinned-out copies of the learner (dropout), which follow from its seed.
+        The probabilities by Monte-Carlo dropout samples of the model, which follow from its seed.
 
         Args:
-            dataset (`Dataset`): with `text`; in a table that `score` gave since the last `fit`, its `features` are
+            dataset (`Dataset`): with `text`; in a table that `score` of the same model returned, its `features` are
                 read instead of being computed a second time.
-            draws (`int`, *optional*, defaults to 10): how many copies.
+            draws (`int`, *optional*, defaults to 10): the number of samples.
 
         Returns:
-            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`, and nothing else that is new.
+            `Dataset`: with `mc_probs`, float32 `(rows, draws, classes)`, and no other new column.
+
+        Raises:
+            `ModelError`: if the learner has not been fitted, or its model has no dropout.
         """
         ...
+
+    def variants(self) -> "Iterator[Learner]":
+        """Learners to choose from on dev that differ in one setting, this one first; see `rarecase.learn.tuned`."""
+        yield self
 
     def describe(self) -> "Description":
         """How it was made, for its record."""
@@ -63,10 +101,13 @@ class Learner(Protocol):
 
     def save(self, folder: Path | str, record: "ModelRecord | None" = None) -> None:
         """
-        Writes a folder that `load_learner` reads; safetensors only.
+        Writes a folder that `load_learner` reads, whole or not at all; safetensors only.
 
         Args:
-            folder (`Path` or `str`): the folder, which holds nothing or an earlier learner.
+            folder (`Path` or `str`): the folder, which is new, empty or holds an earlier learner.
             record (`ModelRecord`, *optional*): written beside it as `rarecase.json`.
+
+        Raises:
+            `ModelError`: if the learner has not been fitted, or `folder` holds something else.
         """
         ...

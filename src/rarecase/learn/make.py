@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rarecase.core.errors import ConfigError, ModelError, did_you_mean
-from rarecase.learn.hyperparameters import KINDS, FitOptions
+from rarecase.learn.hyperparameters import KINDS, FitOptions, Precision
 from rarecase.learn.learner import Learner
 from rarecase.models.checkpoint import PACKAGED, local_folder
 
 if TYPE_CHECKING:
     from rarecase.models.encoder import Encoder
 
-_TAKES = {"frozen": ("encoder", "shared"), "setfit": ("encoder",), "finetune": ()}
+_TAKES: dict[str, tuple[str, ...]] = {"frozen": ("encoder", "shared"), "setfit": ("encoder",), "finetune": ()}
 
 
 def make_learner(
@@ -32,13 +32,13 @@ def make_learner(
         kind (`str`): `frozen`, `setfit` or `finetune`.
         model (`str`): `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
-        options (`FitOptions`, *optional*): how it is fitted; by default as the learner and its model are best.
+        options (`FitOptions`, *optional*): how it is fitted; by default as suits the learner and its model.
         seed (`int`): the seed of the run.
         encoder (`Encoder`, *optional*): of `frozen` and `setfit`: one that is loaded already.
         shared (`bool`, *optional*, defaults to `False`): of `frozen`: the column `embedding` is this encoder's.
 
     Raises:
-        `ConfigError`: where the kind is unknown, or an option has no effect on it.
+        `ConfigError`: if the kind is unknown, or an option has no effect on it.
 
     Example:
         >>> make_learner("frozen", "packaged", ["harmful", "not-harmful"], seed=0).names
@@ -47,12 +47,11 @@ def make_learner(
     if kind not in KINDS:
         raise ConfigError(f"learner {kind!r} is unknown{did_you_mean(kind, KINDS)} (there are: {', '.join(KINDS)})")
     options.require_effect(kind)
-    given: dict[str, Any] = {"encoder": encoder} if encoder is not None else {}
-    given |= {"shared": True} if shared else {}
-    foreign = next((name for name in given if name not in _TAKES[kind]), None)
-    if foreign:
-        raise ConfigError(f"{foreign} has no effect on the learner {kind!r}; leave it out")
-    learner: Learner = _class_of(kind)(model, names, options, seed=seed, **given)
+    parts = {name: part for name, part in {"encoder": encoder, "shared": shared or None}.items() if part is not None}
+    without_effect = next((name for name in parts if name not in _TAKES[kind]), None)
+    if without_effect:
+        raise ConfigError(f"{without_effect} has no effect on the learner {kind!r}; leave it out")
+    learner: Learner = _class_of(kind)(model, names, options, seed=seed, **parts)
     if options.tune:
         from rarecase.learn.tuned import Tuned
 
@@ -60,35 +59,33 @@ def make_learner(
     return learner
 
 
-def load_learner(path: str | Path, precision: Literal["fp32", "bf16"] | None = "fp32") -> Learner:
+def load_learner(path: str | Path, precision: Precision | None = "fp32") -> Learner:
     """
-    Loads a fitted learner, whichever of the two formats it is in.
+    Loads a fitted learner of any kind.
 
     Args:
         path (`str` or `Path`): a folder or a Hub id, also `ORG/NAME@REVISION`.
         precision (`str`, *optional*, defaults to `fp32`): of `finetune`: `fp32`, `bf16`, or None for the device's.
 
     Raises:
-        `ModelError`: where there is none, or it cannot be loaded safely.
+        `ModelError`: if there is none, or it cannot be loaded safely.
 
     Example:
         >>> scored = load_learner("runs/first/learner").score(pool)
     """
-    folder = local_folder(str(path))
-    if (folder / "head.safetensors").is_file():
-        from rarecase.learn.frozen import learner_of
+    from rarecase.learn.folders import kind_of
 
-        return _class_of(learner_of(folder)).load(folder)
-    if (folder / "config.json").is_file():
-        return _class_of("finetune").load(str(path), precision)
-    raise ModelError(
-        f"{path}: no learner in it, expected head.safetensors (frozen, setfit) or config.json (finetune); "
-        "make one with `rarecase train`"
-    )
+    folder = local_folder(str(path))
+    kind = kind_of(folder)
+    if kind is None:
+        raise ModelError(
+            f"{path}: no learner in it, expected head.safetensors (frozen, setfit) or config.json (finetune); "
+            "make one with `rarecase train`"
+        )
+    return _class_of(kind).load(str(path), precision) if kind == "finetune" else _class_of(kind).load(folder)
 
 
 def _class_of(kind: str) -> Any:
-    """The class of a kind of learner; it is imported when it is needed."""
     if kind == "finetune":
         from rarecase.learn.finetune import Finetune
 

@@ -7,7 +7,7 @@ vectors.
 
 The pairs are those of the library `setfit`. Its trainer, and that of `sentence-transformers` under it, is not used:
 both seed Python's, numpy's and torch's generators for the whole process, keep training texts for a model card, write
-bars and figures to the terminal where there is none, and under `accelerate launch` would wait for processes that have
+bars and figures to the terminal where there is none, and under `accelerate launch` would wait for processes that take
 no part in this (`rarecase.learn.workers`). What they do with the pairs is `contrast` below.
 """
 
@@ -16,7 +16,7 @@ import itertools
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,7 +37,7 @@ from rarecase.learn.frozen import Frozen
 from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, WARMUP, FitOptions, Settings
 from rarecase.learn.record import Description
 from rarecase.learn.tuned import RATES, copies
-from rarecase.models.encoder import Encoder, SentenceEncoder, load_encoder, require_finite
+from rarecase.models.encoder import Encoder, SentenceEncoder, encode
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -49,6 +49,8 @@ WEIGHT_DECAY = 0.01
 
 UPDATES = 100  # at most, where none are asked for: the pairs of a set grow with its square
 TEXTS = 2000  # at most, that pairs are made of: every two of them are held in memory
+
+Pair = dict[str, Any]  # `sentence_1`, `sentence_2` and `label`: 1.0 for one class, 0.0 for two
 
 
 class SetFit(Frozen):
@@ -62,18 +64,22 @@ class SetFit(Frozen):
     Args:
         model (`str`): the encoder to start from: `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
-        options (`FitOptions`): `updates` are batches of 16 pairs, by default once through the pairs that the library
-            makes (as many of one class as of two, the fewer ones repeated), but not more than 100; `precision` is
-            that of training, texts are encoded in fp32; the learning rate is 2e-5 by default.
+        options (`FitOptions`, *optional*): `updates` are batches of 16 pairs, by default once through the pairs that
+            the library makes (as many of one class as of two, the fewer ones repeated), but not more than 100;
+            `precision` is that of training, texts are encoded in fp32; the learning rate is 2e-5 by default, and the
+            class weights of the head `balanced`.
         seed (`int`): the seed of the run.
         encoder (`Encoder`, *optional*): one that is loaded already, instead of `model`; it stays as it is.
+
+    Raises:
+        `ConfigError`: by `fit`, if the library `setfit` is not installed.
 
     Example:
         >>> learner = SetFit("packaged", taxonomy.names, seed=0).fit(train, dev)
         >>> scored = learner.score(pool)                    # with `probs` and `features`
     """
 
-    learner = "setfit"
+    kind = "setfit"
     saved = (*Frozen.saved, "precision", "updates", "updates_run", "learning_rate")
 
     def __init__(
@@ -90,90 +96,61 @@ class SetFit(Frozen):
         self.updates = options.updates
         self.learning_rate = LEARNING_RATE if options.learning_rate is None else options.learning_rate
         self.updates_run = 0
-        self._start = encoder
+        self._fine_tuned: SentenceEncoder | None = None
+
+    @property
+    def encoder(self) -> Encoder:
+        """The fine-tuned encoder; before a fit the one to start from."""
+        return self._fine_tuned or super().encoder
 
     def prepare(self, dataset: Dataset) -> Dataset:
-        """No vector outlives a round: the table as it is."""
+        """See `Learner.prepare`; no vector outlives a fit."""
         return dataset
 
     def fit(self, train: Dataset, dev: Dataset) -> Self:
-        """
-        Fine-tunes the encoder from its pretrained weights, then fits the head.
-
-        Args:
-            train (`Dataset`): with `text` and `label`; a class may lack examples, and with a single class there is
-                nothing to contrast.
-            dev (`Dataset`): not used, as there is nothing to choose.
-
-        Returns:
-            `SetFit`: itself.
-
-        Raises:
-            `ConfigError`: where the library `setfit` is not installed.
-            `DataError`: where there is no training row, a label is missing or the classes are others.
-            `ModelError`: where the encoder cannot be loaded safely, or the loss is not finite.
-        """
+        """See `Learner.fit`; with a single class in `train` there is nothing to contrast, and `dev` is not used."""
         rows, labels = training_rows(train, self.names)
         require_setfit()
-        start = self._started()
+        start = super().encoder
         if not isinstance(start, SentenceEncoder):
             raise ModelError(
-                f"encoder {type(start).__name__}: setfit can only fine-tune one that rarecase.load_encoder gives"
+                f"encoder {type(start).__name__}: setfit can only fine-tune one that rarecase.load_encoder returns"
             )
-        tuned, updates = start, 0
+        fitted = copy.copy(self)
+        fitted._fine_tuned, fitted.updates_run = start, 0
         if len(np.unique(labels)) > 1:
-            tuned = SentenceEncoder(start.name, start.folder)
-            tuned.model = copy.deepcopy(start.model)
-            updates = self._contrast(tuned.model, schema.texts(rows), labels)
-        self._encoder, self.updates_run = tuned, updates
-        self._weight = self._bias = None  # they read the vectors of another encoder
-        self._fit_head(require_finite(self._with_features(_without_features(rows)), "features"), labels)
-        return self
+            fitted._fine_tuned = SentenceEncoder(start.name, start.folder)
+            fitted._fine_tuned.model = copy.deepcopy(start.model)
+            fitted.updates_run = self._contrast(fitted._fine_tuned.model, schema.texts(rows), labels)
+        return fitted._with_head(encode(rows, fitted._fine_tuned), labels)
 
     def score(self, dataset: Dataset) -> Dataset:
-        """
-        The probability of each class for each text.
-
-        Args:
-            dataset (`Dataset`): with `text`.
-
-        Returns:
-            `Dataset`: with `probs`, float32 `(rows, classes)`: 0 for a class that had no example; and `features`,
-            float32 `(rows, dim)`: the vectors of the fine-tuned encoder.
-
-        Raises:
-            `ModelError`: where the learner has not been fitted.
-        """
+        """See `Learner.score`; `features` are the vectors of the fine-tuned encoder."""
         return super().score(_without_features(dataset))
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
-        """See `Frozen.sample`; `features` are read where they stand beside `probs`, as `score` gives them."""
+        """See `Learner.sample`; `features` are read only beside `probs`, where `score` put them."""
         return super().sample(dataset if "probs" in dataset.column_names else _without_features(dataset), draws)
 
     def variants(self) -> Iterator[Self]:
-        """Copies to choose from on dev, the first as it is, which all start from one encoder."""
-        self._started()
+        """See `Learner.variants`; they differ in the learning rate."""
         return copies(self, "learning_rate", [factor * self.learning_rate for factor in RATES])
 
     def describe(self) -> Description:
-        """How it was made; see `Learner.describe`."""
+        """See `Learner.describe`."""
         described = super().describe()
-        own: Settings = {
+        settings: Settings = {
+            **described.settings,
             "learning_rate": self.learning_rate,
             "updates": self.updates_run,
             "pairs": PAIRS,
             "warmup": WARMUP,
+            "weight_decay": WEIGHT_DECAY,
         }
-        settings = {**described.settings, **own, "weight_decay": WEIGHT_DECAY}
         return replace(described, precision=self.precision, settings=settings)
 
-    def _started(self) -> Encoder:
-        """The encoder that `fit` starts from, loaded when it is first needed."""
-        self._start = self._start or load_encoder(self.model)
-        return self._start
-
     def _contrast(self, model: "SentenceTransformer", texts: list[str], labels: np.ndarray) -> int:
-        """Trains `model` in place; how many updates it took."""
+        """Trains `model` in place; returns the number of updates."""
         pairs = pairs_of(texts, labels, (self.updates or UPDATES) * PAIRS, self.seed)
         updates = self.updates or math.ceil(len(pairs) / PAIRS)
         with torch_seeded(integer(self.seed, "setfit"), model.device):
@@ -181,13 +158,8 @@ class SetFit(Frozen):
         return updates
 
 
-def require_setfit() -> Any:
-    """
-    The sampler of the library `setfit`.
-
-    Raises:
-        `ConfigError`: where it is not installed.
-    """
+def require_setfit() -> Callable[..., Iterator[Pair]]:
+    """The sampler of the library `setfit`; an error if it is not installed."""
     try:
         with warnings.catch_warnings():  # on import it changes the filters of the whole process
             from setfit.sampler import ContrastiveDataset
@@ -196,34 +168,29 @@ def require_setfit() -> Any:
     return ContrastiveDataset
 
 
-def pairs_of(texts: Sequence[str], labels: np.ndarray, most: int, seed: int) -> list[dict[str, Any]]:
+def pairs_of(
+    texts: Sequence[str],
+    labels: np.ndarray,
+    most: int,
+    seed: int,
+    sampler: Callable[..., Iterator[Pair]] | None = None,
+) -> list[Pair]:
     """
-    The pairs that `setfit` makes of labelled texts, of one class and of two in turn.
+    At most `most` pairs that `setfit` makes of labelled texts of two classes or more, of one class and of two in turn.
 
-    Args:
-        texts (`Sequence[str]`): in canonical order; of more than 2,000, as many are drawn, from all classes in turn,
-            so that a rare one keeps all of its own.
-        labels (`np.ndarray`): int64, shape `(len(texts),)`, of at least two classes.
-        most (`int`): pairs at most.
-        seed (`int`): the seed of the run: the library draws with a fixed one, from the texts as they stand.
-
-    Returns:
-        `list[dict]`: `sentence_1`, `sentence_2` and `label`: 1.0 for one class, 0.0 for two.
-
-    Example:
-        >>> pairs_of(["a", "b"], np.array([0, 1]), most=2, seed=0)[1]
-        {'sentence_1': 'a', 'sentence_2': 'b', 'label': 0.0}
+    The texts are in canonical order. Of more than 2,000, as many are drawn, from all classes in turn, so that a rare
+    one keeps all of its own. The seed decides the order of the texts: the library draws with a fixed one.
     """
     drawn = generator(seed, "pairs").permutation(len(texts))
     in_turn = np.argsort(rank_within(labels[drawn]), kind="stable")
     drawn = drawn[np.sort(in_turn[:TEXTS])]
     chosen = [texts[row] for row in drawn]
-    return list(require_setfit()(chosen, labels[drawn].tolist(), multilabel=False, max_pairs=most))
+    return list((sampler or require_setfit())(chosen, labels[drawn].tolist(), multilabel=False, max_pairs=most))
 
 
 def contrast(
     model: "SentenceTransformer",
-    pairs: Sequence[dict[str, Any]],
+    pairs: Sequence[Pair],
     updates: int,
     *,
     learning_rate: float,
@@ -231,17 +198,8 @@ def contrast(
 ) -> None:
     """
     Trains an encoder in place so that the cosine of the vectors of a pair comes close to its label: the mean of the
-    squared differences is the loss, as in `sentence-transformers`' `CosineSimilarityLoss`.
-
-    Args:
-        model (`SentenceTransformer`): the encoder.
-        pairs (`Sequence[dict]`): see `pairs_of`; begun anew when they are used up.
-        updates (`int`): how many batches of 16 pairs.
-        learning_rate (`float`): the peak, after warm-up.
-        precision (`str`): `fp32`, or `bf16` for mixed precision.
-
-    Raises:
-        `ModelError`: where the loss is not finite.
+    squared differences is the loss, as in `sentence-transformers`' `CosineSimilarityLoss`. An update reads 16 pairs,
+    which begin again when they are used up.
     """
     fused = model.device.type in ("cpu", "cuda")
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=fused)
@@ -266,8 +224,8 @@ def contrast(
 
 
 def _without_features(dataset: Dataset) -> Dataset:
-    """Those that are there may be of an earlier fit."""
-    return dataset.remove_columns([column for column in ("features",) if column in dataset.column_names])
+    """Without those that are there: they may be of an earlier fit."""
+    return dataset.remove_columns("features") if "features" in dataset.column_names else dataset
 
 
 def _vectors(model: "SentenceTransformer", texts: list[str]) -> torch.Tensor:

@@ -7,20 +7,9 @@ from rarecase.learn.hyperparameters import ClassWeights
 
 def class_weights(labels: np.ndarray, classes: int, kind: ClassWeights) -> np.ndarray:
     """
-    The weight of each class in the loss.
+    The weight of each class in the loss, float64 `(classes,)`; 1, which nothing reads, for one without an example.
 
-    Args:
-        labels (`np.ndarray`): the class of each training row, shape `(rows,)`.
-        classes (`int`): how many there are; one without an example weighs 1, which nothing reads.
-        kind (`str`, *optional*): `balanced` (rows / (classes present · count), as in scikit-learn), `sqrt` (its
-            root) or None (all 1).
-
-    Returns:
-        `np.ndarray`: float64, shape `(classes,)`.
-
-    Example:
-        >>> class_weights(np.array([0, 0, 0, 1]), 2, "balanced")
-        array([0.66666667, 2.        ])
+    `balanced` is rows / (classes present · count), as in scikit-learn, `sqrt` its root, and None weighs all alike.
     """
     count = np.bincount(labels, minlength=classes)
     present = count > 0

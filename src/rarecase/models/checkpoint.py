@@ -35,16 +35,8 @@ def local_folder(model: str) -> Path:
     """
     The folder that holds a model, checked; the safe files of a Hub id are downloaded to the cache first.
 
-    Args:
-        model (`str`): `packaged`, a folder, or a Hub id, of a branch, tag or commit as `ORG/NAME@REVISION`.
-
-    Raises:
-        `ModelError`: where there is no such model or revision, it has no weights, only pickled ones, or brings its
-            own code.
-
-    Example:
-        >>> local_folder("packaged").name
-        'model'
+    A Hub id may name a branch, tag or commit, `ORG/NAME@REVISION`. A model is refused that has no weights, only
+    pickled ones, or brings its own code.
     """
     folder = Path(resolve(model))
     if not folder.is_dir():
@@ -138,12 +130,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading(model: str) -> Iterator[None]:
-    """
-    Loads quietly; what a library raises becomes one line.
-
-    Raises:
-        `ModelError`: naming the model and the first line of the library's reason.
-    """
+    """Loads quietly; what a library raises becomes a `ModelError` with the first line of its reason."""
     from safetensors import SafetensorError
 
     try:

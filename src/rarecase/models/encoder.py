@@ -8,7 +8,7 @@ distinct text is encoded once, in sorted order, and the order of the rows change
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from datasets import Dataset
@@ -24,7 +24,7 @@ BATCH_SIZE = 64
 
 
 class Encoder(Protocol):
-    """Whatever turns texts into vectors: the packaged encoder, or one of the user's own."""
+    """What turns texts into vectors: the packaged encoder, or one of the user's own."""
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """
@@ -39,14 +39,24 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class SavableEncoder(Encoder, Protocol):
+    """An encoder that a learner can be saved with."""
+
+    def save(self, folder: Path) -> None:
+        """
+        Writes the encoder into a new folder, which `load_encoder` reads.
+
+        Args:
+            folder (`Path`): the folder.
+        """
+        ...
+
+
 class SentenceEncoder:
     """
     An encoder of the `sentence-transformers` library; its vectors have length 1. Its weights are loaded when the first
     text is to be encoded: a run whose embeddings stand in its folder may never need them.
-
-    Args:
-        name (`str`): the Hub id, the folder or `packaged`.
-        folder (`Path`): the folder of the checked model.
     """
 
     def __init__(self, name: str, folder: Path):
@@ -146,14 +156,9 @@ def compare(pool: Dataset, definitions: Sequence[str], encoder: Encoder) -> Data
 
 
 def encode(dataset: Dataset, encoder: Encoder) -> np.ndarray:
-    """
-    The vectors of the texts of a table, float32, shape `(rows, dim)`.
-
-    Raises:
-        `ModelError`: naming the encoder and the first row whose vector is not finite.
-    """
+    """The vectors of the texts of a table, float32, shape `(rows, dim)`, all of them finite."""
     vectors = np.asarray(encoder.encode(schema.texts(dataset)), np.float32)
-    name = getattr(encoder, "name", type(encoder).__name__)
+    name = encoder.name if isinstance(encoder, SentenceEncoder) else type(encoder).__name__
     if vectors.ndim != 2 or len(vectors) != len(dataset):
         raise ModelError(f"encoder {name}: gave shape {vectors.shape} for {len(dataset)} texts, expected (rows, dim)")
     row = arrow.first_not_finite(vectors)
@@ -166,32 +171,17 @@ def encode(dataset: Dataset, encoder: Encoder) -> np.ndarray:
 
 
 def require_finite(dataset: Dataset, column: str) -> np.ndarray:
-    """
-    A column of vectors as an array, float32, shape `(rows, dim)`.
-
-    Raises:
-        `MissingColumnError`: where the column is not there.
-        `DataError`: naming the first row that holds a null, a NaN or an infinity.
-    """
+    """A column of vectors as an array, float32, shape `(rows, dim)`, all of them finite."""
     vectors = arrow.finite(dataset, column)
     if vectors.ndim != 2:
         raise DataError(
-            f"column {column!r}: expected a list of numbers in each row; leave it out and it is computed anew"
+            f"column {column!r}: expected a list of numbers in each row; remove it to have it computed again"
         )
     return np.asarray(vectors, np.float32)
 
 
 def distinct(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """
-    The distinct texts, sorted, and the place of each text among them.
-
-    Returns:
-        `tuple[list[str], np.ndarray]`: int64, shape `(len(texts),)`, with `unique[place[i]] == texts[i]`.
-
-    Example:
-        >>> distinct(["b", "a", "b"])
-        (['a', 'b'], array([1, 0, 1]))
-    """
+    """The distinct texts, sorted, and the index of each text among them: `unique[index[i]] == texts[i]`."""
     unique = sorted(set(texts))
-    index = {text: i for i, text in enumerate(unique)}
-    return unique, np.fromiter((index[text] for text in texts), np.int64, len(texts))
+    position = {text: i for i, text in enumerate(unique)}
+    return unique, np.fromiter((position[text] for text in texts), np.int64, len(texts))
