@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,9 @@ def with_rarecase(
 ) -> Callable[[], Callable[[], float]]:
     def fit() -> Callable[[], float]:
         options = FitOptions(precision=precision, epochs=EPOCHS, learning_rate=LEARNING_RATE, class_weights="none")
-        learner = Finetune("packaged", NAMES, options, seed=seed, patience=EPOCHS).fit(train, dev)
+        unfitted = Finetune("packaged", NAMES, options, seed=seed)
+        unfitted.settings = replace(unfitted.settings, patience=EPOCHS)
+        learner = unfitted.fit(train, dev)
         return lambda: macro_f1(arrow.matrix(test, "label"), arrow.matrix(learner.score(test), "probs").argmax(axis=1))
 
     return fit

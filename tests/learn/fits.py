@@ -49,9 +49,8 @@ def fit(model: str, rows: int = 21, batch: int = 16, accumulation: int = 1) -> F
         NAMES,
         FitOptions(precision="fp32", epochs=3, learning_rate=1e-3, class_weights="balanced"),
         seed=0,
-        gradient_accumulation=accumulation,
     )
-    learner.settings = replace(learner.settings, batch_size=batch)
+    learner.settings = replace(learner.settings, batch_size=batch, gradient_accumulation=accumulation)
     return learner.fit_texts((TEXTS[:rows], LABELS[:rows]), (TEXTS, LABELS))
 
 
@@ -104,10 +103,10 @@ def helper() -> None:
     """Helps, and fails in each of the stages in turn once the main process has."""
     names, fits = list(SPOILT), iter(range(10**9))
 
-    def spoils(job: str) -> None:
+    def spoils(job: workers.Job) -> None:
         place = next(fits) - len(names)
         with spoilt(names[place]) if 0 <= place < len(names) else contextlib.nullcontext():
-            finetune.fit_job(job)
+            job()
 
     with counted() as steps:
         workers.serve(spoils)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,9 +21,9 @@ from .conftest import NAMES, scrambled
 
 
 def finetune(epochs=2, gradient_accumulation=1, patience=3, **settings):
-    options = FitOptions(**{"precision": "fp32", "epochs": epochs, **settings})
-    how = {"gradient_accumulation": gradient_accumulation, "patience": patience}
-    return Finetune("packaged", NAMES, options, seed=0, **how)
+    learner = Finetune("packaged", NAMES, FitOptions(**{"precision": "fp32", "epochs": epochs, **settings}), seed=0)
+    learner.settings = replace(learner.settings, gradient_accumulation=gradient_accumulation, patience=patience)
+    return learner
 
 
 def weights(learner):

@@ -5,7 +5,6 @@ import small
 
 from rarecase.core.errors import ConfigError
 from rarecase.learn import make_learner
-from rarecase.learn.finetune import Finetune
 from rarecase.learn.hyperparameters import KINDS, FitOptions
 from rarecase.settings.config import FitConfig
 
@@ -63,11 +62,6 @@ REFUSED = {
 def test_what_no_learner_can_do_is_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} {REFUSED[name, value]}"):
         FitOptions(**{name: value})
-
-
-def test_a_negative_number_of_accumulated_batches_is_refused():
-    with pytest.raises(ConfigError, match="gradient_accumulation = -1: expected at least 1"):
-        Finetune("packaged", ["a", "b"], seed=0, gradient_accumulation=-1)
 
 
 def test_bf16_is_taken_by_itself_where_a_gpu_has_it(monkeypatch):

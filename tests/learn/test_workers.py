@@ -118,7 +118,7 @@ def test_a_script_that_fits_in_every_process_is_told_so_and_ends(model, tmp_path
     main, other = ended(launched(["-c", OWN], [model], helpers=[model], cwd=tmp_path))
     assert main[0] != 0
     assert other[0] == 1
-    told = "only the main process fits; the others call rarecase.learn.workers.serve(rarecase.learn.finetune.fit_job)"
+    told = "only the main process fits; the others call rarecase.learn.workers.serve()"
     assert other[2].splitlines()[-1].endswith(f"ConfigError: {told}")
 
 

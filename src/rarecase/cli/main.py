@@ -304,9 +304,7 @@ def command(arguments: list[str]) -> int:
         return _command(arguments)
     try:
         if not workers.is_main():
-            from rarecase.learn.finetune import fit_job
-
-            workers.serve(fit_job)
+            workers.serve()
             return 0
     except RarecaseError as error:
         return fail(str(error))

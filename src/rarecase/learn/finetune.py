@@ -1,10 +1,10 @@
 """A `transformers` sequence classifier, fine-tuned as a whole: the learner `finetune`."""
 
 import copy
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,19 +24,11 @@ from rarecase.learn import training
 from rarecase.learn.batches import labelled_rows, token_batches, training_rows
 from rarecase.learn.dropout import DRAWS, dropout_layers, dropout_sample
 from rarecase.learn.folders import not_fitted, write_learner_beside
-from rarecase.learn.hyperparameters import (
-    WARMUP,
-    FitOptions,
-    Hyperparameters,
-    Precision,
-    Settings,
-    at_least_one,
-    hyperparameters,
-)
+from rarecase.learn.hyperparameters import FitOptions, Precision, hyperparameters
 from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import RATES, copies
-from rarecase.learn.workers import all_or_none, is_distributed, require_main, send
+from rarecase.learn.workers import all_or_none, is_distributed, is_main, require_main, send
 from rarecase.models.checkpoint import loading, local_folder, quiet
 from rarecase.models.encoder import distinct
 
@@ -62,15 +54,11 @@ class Finetune(Learner):
         options (`FitOptions`, *optional*): what differs from the model's own hyper-parameters, see
             `rarecase.learn.hyperparameters.MODELS`; the precision `bf16` is mixed in training and plain in scoring.
         seed (`int`): the seed of the run.
-        gradient_accumulation (`int`, *optional*, defaults to 1): batches whose gradients make one optimiser step.
-        patience (`int`, *optional*, defaults to 3): epochs without a better dev macro-F1 before training stops.
 
     Attributes:
+        settings (`Hyperparameters`): the model's own, with the options.
         history (`list[Epoch]`): loss and dev macro-F1 of each epoch of the fit.
         network (`torch.nn.Module`): the fitted classifier; None before.
-
-    Raises:
-        `ConfigError`: if `gradient_accumulation` is less than 1.
 
     Example:
         >>> learner = Finetune("packaged", taxonomy.names, seed=0).fit(train, dev)
@@ -78,24 +66,12 @@ class Finetune(Learner):
         >>> learner.save("guard")                           # pipeline("text-classification", "guard") reads it
     """
 
-    def __init__(
-        self,
-        model: str,
-        names: Sequence[str],
-        options: FitOptions = FitOptions(),  # noqa: B008 - frozen
-        *,
-        seed: int,
-        gradient_accumulation: int = 1,
-        patience: int = 3,
-    ):
-        at_least_one("gradient_accumulation", gradient_accumulation)
+    def __init__(self, model: str, names: Sequence[str], options: FitOptions = FitOptions(), *, seed: int):
         self.model = model
         self.names = tuple(names)
         self.seed = seed
         self.precision = options.precision_or_best()
         self.settings = hyperparameters(model, options)
-        self.gradient_accumulation = gradient_accumulation
-        self.patience = patience
         self.history: list[training.Epoch] = []
         self.processes = 1  # of the fit
         self.network: Any = None
@@ -111,12 +87,14 @@ class Finetune(Learner):
 
     def fit_texts(self, train: Labeled, dev: Labeled) -> Self:
         """What `fit` does, in all processes of an `accelerate launch`."""
-        if is_distributed():
-            send(self._job(train, dev))
+        fitted = copy.copy(self)
+        fitted.network = fitted.tokenizer = fitted._scorer = None
+        if is_distributed() and is_main():
+            local_folder(self.model)  # so that it is in the cache, and no process is asked to load what is not there
+            send(partial(fitted.fit_texts, train, dev))
         (texts, labels), (dev_texts, dev_labels) = train, dev
         state = PartialState()
-        fitted = copy.copy(self)
-        fitted.processes, fitted._scorer = state.num_processes, None
+        fitted.processes = state.num_processes
         with torch_seeded(integer(self.seed, "finetune"), state.device):
             with all_or_none():
                 fitted.network, fitted.tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
@@ -138,8 +116,6 @@ class Finetune(Learner):
                 classes=len(self.names),
                 seed=self.seed,
                 precision=self.precision,
-                gradient_accumulation=self.gradient_accumulation,
-                patience=self.patience,
                 dev_macro_f1=dev_macro_f1 if dev_tokens else None,
             )
         return fitted
@@ -175,13 +151,7 @@ class Finetune(Learner):
 
     def describe(self) -> Description:
         """See `Learner.describe`."""
-        settings: Settings = {
-            **self.settings.described(),
-            "warmup": WARMUP,
-            "gradient_accumulation": self.gradient_accumulation,
-            "patience": self.patience,
-            "epochs_run": len(self.history),
-        }
+        settings = self.settings.described() | {"epochs_run": len(self.history)}
         if self.processes > 1:
             settings["processes"] = self.processes
         return Description("finetune", name_of(self.model), self.precision, self.seed, settings, self.names)
@@ -224,14 +194,6 @@ class Finetune(Learner):
         learner.network, learner.tokenizer = network.to(PartialState().device).eval(), tokenizer
         return learner
 
-    def _job(self, train: Labeled, dev: Labeled) -> str:
-        """This fit as JSON, for `fit_job` in the other processes."""
-        local_folder(self.model)  # so that it is in the cache, and no process is asked to load what is not there
-        own = ("model", "names", "seed", "gradient_accumulation", "patience")
-        learner = {name: getattr(self, name) for name in own}
-        data = [(texts, labels.tolist()) for texts, labels in (train, dev)]
-        return json.dumps([learner, self.precision, asdict(self.settings), data])
-
     def _tokenize(self, texts: list[str]) -> list[dict[str, list[int]]]:
         if not texts:
             return []
@@ -251,15 +213,6 @@ class Finetune(Learner):
     def _require_fitted(self) -> None:
         if self.network is None:
             raise not_fitted(self.model)
-
-
-def fit_job(job: str) -> None:
-    """Takes part in a fit that the main process sent to this one."""
-    learner, precision, settings, data = json.loads(job)
-    helper = Finetune(**learner, options=FitOptions(precision=precision))
-    helper.settings = Hyperparameters(**settings)
-    train, dev = ((texts, np.array(labels, np.int64)) for texts, labels in data)
-    helper.fit_texts(train, dev)
 
 
 def _pretrained(model: str, names: Sequence[str], max_length: int) -> tuple[Any, Any]:

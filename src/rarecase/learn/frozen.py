@@ -58,7 +58,7 @@ class Frozen(Learner):
         self,
         model: str,
         names: Sequence[str],
-        options: FitOptions = FitOptions(),  # noqa: B008 - frozen
+        options: FitOptions = FitOptions(),
         *,
         seed: int,
         C: float = C,

@@ -20,14 +20,8 @@ _EFFECTIVE = {
 KINDS = tuple(_EFFECTIVE)
 
 # Of whatever is fine-tuned.
-WARMUP = 0.1  # of all updates; the first has the learning rate 0, as in transformers' Trainer
+WARMUP = 0.1
 MAX_GRADIENT_NORM = 1.0
-
-
-def at_least_one(name: str, value: int | None) -> None:
-    """Refuses a count of less than 1."""
-    if value is not None and value < 1:
-        raise ConfigError(f"{name} = {value}: expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,8 @@ class FitOptions:
             if (value := getattr(self, name)) not in (None, *values):
                 raise ConfigError(f"{name} {value!r}: expected one of {', '.join(values)}")
         for name in ("epochs", "updates"):
-            at_least_one(name, getattr(self, name))
+            if (count := getattr(self, name)) is not None and count < 1:
+                raise ConfigError(f"{name} = {count}: expected at least 1")
 
     @classmethod
     def of(cls, settings: Any) -> "FitOptions":
@@ -111,6 +106,10 @@ class Hyperparameters:
         epochs (`int`): the most epochs; early stopping can end sooner. Ours: the paper names none.
         class_weights (`str`, *optional*): `balanced` weighs a class by the inverse of its count, `sqrt` by its root.
         updates (`int`, *optional*): optimiser steps in all, instead of epochs.
+        warmup (`float`): the share of all updates before the peak; the first has the learning rate 0, as in
+            `transformers`' `Trainer`.
+        gradient_accumulation (`int`): batches whose gradients make one update.
+        patience (`int`): epochs without a better dev macro-F1 before training stops.
     """
 
     model: str
@@ -120,6 +119,9 @@ class Hyperparameters:
     epochs: int = 10
     class_weights: ClassWeights = None
     updates: int | None = None
+    warmup: float = WARMUP
+    gradient_accumulation: int = 1
+    patience: int = 3
 
     def described(self) -> Settings:
         """All but the model, and of `epochs` and `updates` the one that counts."""

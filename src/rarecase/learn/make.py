@@ -19,7 +19,7 @@ def make_learner(
     kind: str,
     model: str = PACKAGED,
     names: Sequence[str] = (),
-    options: FitOptions = FitOptions(),  # noqa: B008 - frozen
+    options: FitOptions = FitOptions(),
     *,
     seed: int,
     encoder: "Encoder | None" = None,

@@ -94,11 +94,7 @@ class ModelRecord(Description):
         """The record of a learner that learned from the rows `train` of these configs; `measured` has dev and test."""
         data = TrainingData(tuple(configs), len(train), class_counts(train, description.names))
         return cls(
-            **vars(description),
-            data=data,
-            dev=measured["dev"],
-            test=measured["test"],
-            test_digest=digest_of(test),
+            **vars(description), data=data, dev=measured["dev"], test=measured["test"], test_digest=digest_of(test)
         )
 
     @classmethod

@@ -25,7 +25,6 @@ import torch
 import torch.nn.functional as F
 from datasets import Dataset
 from tqdm import tqdm
-from transformers import get_linear_schedule_with_warmup
 
 from rarecase.acquire.selection import rank_within
 from rarecase.core.errors import ConfigError, ModelError
@@ -36,6 +35,7 @@ from rarecase.learn.dropout import DRAWS
 from rarecase.learn.frozen import Frozen
 from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, WARMUP, FitOptions, Settings
 from rarecase.learn.record import Description
+from rarecase.learn.training import optimizer_of
 from rarecase.learn.tuned import RATES, copies
 from rarecase.models.encoder import Encoder, SentenceEncoder, encode
 
@@ -86,7 +86,7 @@ class SetFit(Frozen):
         self,
         model: str,
         names: Sequence[str],
-        options: FitOptions = FitOptions(),  # noqa: B008 - frozen
+        options: FitOptions = FitOptions(),
         *,
         seed: int,
         encoder: Encoder | None = None,
@@ -189,21 +189,14 @@ def pairs_of(
 
 
 def contrast(
-    model: "SentenceTransformer",
-    pairs: Sequence[Pair],
-    updates: int,
-    *,
-    learning_rate: float,
-    precision: str,
+    model: "SentenceTransformer", pairs: Sequence[Pair], updates: int, *, learning_rate: float, precision: str
 ) -> None:
     """
     Trains an encoder in place so that the cosine of the vectors of a pair comes close to its label: the mean of the
     squared differences is the loss, as in `sentence-transformers`' `CosineSimilarityLoss`. An update reads 16 pairs,
     which begin again when they are used up.
     """
-    fused = model.device.type in ("cpu", "cuda")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=fused)
-    scheduler = get_linear_schedule_with_warmup(optimizer, math.ceil(WARMUP * updates), updates)
+    optimizer, scheduler = optimizer_of(model, learning_rate, updates, WARMUP, WEIGHT_DECAY)
     endless = itertools.cycle(pairs)
     model.train()
     for _ in tqdm(range(updates), desc="contrasting", delay=2, disable=None, leave=False, file=sys.stderr):

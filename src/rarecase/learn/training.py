@@ -26,7 +26,7 @@ from transformers import get_linear_schedule_with_warmup
 
 from rarecase.core.errors import ModelError
 from rarecase.learn.batches import LengthGrouped
-from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, WARMUP, Hyperparameters
+from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, Hyperparameters
 from rarecase.learn.weights import class_weights
 from rarecase.learn.workers import all_or_none, from_main, is_distributed
 
@@ -53,8 +53,6 @@ def train(
     classes: int,
     seed: int,
     precision: str,
-    gradient_accumulation: int,
-    patience: int,
     dev_macro_f1: Callable[[], float] | None,
 ) -> list[Epoch]:
     """
@@ -67,25 +65,19 @@ def train(
     accelerator = _accelerator(precision)
     labels = np.array([example["labels"] for example in examples])
     batches = LengthGrouped(np.array([len(example["input_ids"]) for example in examples]), settings.batch_size, seed)
-    an_epoch = math.ceil(len(batches) / gradient_accumulation)
-    total, interval = settings.epochs * an_epoch, an_epoch
+    an_epoch = math.ceil(len(batches) / settings.gradient_accumulation)
+    total, interval, patience = settings.epochs * an_epoch, an_epoch, settings.patience
     if settings.updates is not None:
         total, interval, patience = settings.updates, math.ceil(settings.updates / EVALUATIONS), EVALUATIONS
     with all_or_none():
         network.to(accelerator.device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=0.0,
-        fused=accelerator.device.type in ("cpu", "cuda"),
-    )
-    scheduler = get_linear_schedule_with_warmup(optimizer, math.ceil(WARMUP * total), total)
+    optimizer, scheduler = optimizer_of(network, settings.learning_rate, total, settings.warmup, 0.0)
     weighed = class_weights(labels, classes, settings.class_weights)
     weights = torch.tensor(weighed, dtype=torch.float32, device=accelerator.device)
 
     history: list[Epoch] = []
     best = BestWeights(network, patience, keep=accelerator.is_main_process)
-    updates = islice(_updates(batches, gradient_accumulation), total)
+    updates = islice(_updates(batches, settings.gradient_accumulation), total)
     quiet = None if accelerator.is_main_process else True
     with tqdm(total=total, desc="fine-tuning", delay=2, disable=quiet, leave=False, file=sys.stderr) as bar:
         while epoch := list(islice(updates, interval)):
@@ -109,6 +101,15 @@ def train(
     best.restore()
     network.eval()
     return history
+
+
+def optimizer_of(
+    network: torch.nn.Module, learning_rate: float, updates: int, warmup: float, weight_decay: float
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW, and a learning rate that rises linearly over the share `warmup` of all updates, then falls to 0."""
+    fused = next(network.parameters()).device.type in ("cpu", "cuda")
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
+    return optimizer, get_linear_schedule_with_warmup(optimizer, math.ceil(warmup * updates), updates)
 
 
 def _updates(batches: LengthGrouped, gradient_accumulation: int) -> Iterator[list[list[int]]]:

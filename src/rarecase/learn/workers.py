@@ -13,15 +13,15 @@ Both also work on a processor, where `accelerate launch --cpu` starts a single p
 """
 
 import contextlib
+import operator
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any
 
 from rarecase.core.errors import ConfigError, ModelError, RarecaseError
 
-T = TypeVar("T")
-NO_JOB = ""
+Job = Callable[[], object]
 
 # People may be asked for labels between two fits; the workers wait for as long as that takes.
 TIMEOUT = timedelta(days=30)
@@ -52,29 +52,26 @@ def is_main() -> bool:
 def require_main() -> None:
     """Refuses to fit in a worker: it and the main process, which sends it what to fit, would wait for each other."""
     if is_distributed() and not is_main():
-        raise ConfigError(
-            "only the main process fits; the others call rarecase.learn.workers.serve(rarecase.learn.finetune.fit_job)"
-        )
+        raise ConfigError("only the main process fits; the others call rarecase.learn.workers.serve()")
 
 
-def serve(run: Callable[[str], object]) -> None:
+def serve(run: Callable[[Job], object] = operator.call) -> None:
     """Runs each job that the main process sends, until it stops the workers."""
-    while (job := from_main(NO_JOB)) != NO_JOB:
+    while (job := from_main(None)) is not None:
         # A job that fails here fails in all processes, see `all_or_none`, and the main process prints the error.
         with contextlib.suppress(RarecaseError, RuntimeError, MemoryError):
             run(job)
     _leave()
 
 
-def send(job: str) -> None:
-    """Has the workers run a job, if this is the main process of several; it then does its own part."""
-    if is_distributed() and is_main():
-        from_main(job)
+def send(job: Job) -> None:
+    """Has the workers run a job; the main process then does its own part."""
+    from_main(job)
 
 
 def stop_workers() -> None:
     """Ends `serve` in the workers."""
-    from_main(NO_JOB)
+    from_main(None)
     _leave()
 
 
@@ -116,7 +113,7 @@ def _failures(error: Exception | None) -> list[tuple[bool, str]]:
     return gather_object([] if error is None else [own])
 
 
-def from_main(value: T) -> T:
+def from_main(value: Any) -> Any:
     """The value that the main process calls this with, in every process."""
     from accelerate.utils import broadcast_object_list
 
