@@ -29,7 +29,7 @@ from rarecase.learn.hyperparameters import FitOptions
 NAMES = ("garden", "bicycle", "kitchen")
 TEXTS = [f"{kind} {number}" for number in range(7) for kind in ("the old apple tree", "a wheel", "bread and jam")]
 LABELS = np.array([0, 1, 2] * 7, np.int64)
-SPOILT = {  # what fails, by name: where a fit of one process is broken
+FAULTS = {  # what fails, by name: where a fit of one process is broken
     "loading": (finetune.AutoTokenizer, "from_pretrained"),
     "a batch": (training.F, "cross_entropy"),
     "a sum": (training, "parameters_to_vector"),
@@ -37,7 +37,7 @@ SPOILT = {  # what fails, by name: where a fit of one process is broken
     "a look": (finetune, "metrics"),
     "the best": (training.BestWeights, "is_past"),
 }
-OF_A_USER = "loading"  # which of them fails with what a user can act on
+OF_USER = "loading"  # which of them fails with what a user can act on
 # Rows, rows in a batch, batches in an update; of 17 rows, the last batch is one row for two processes.
 SETS = [(21, 16, 1), (17, 16, 1), (17, 4, 2)]
 
@@ -66,10 +66,10 @@ def counted() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def spoilt(name: str) -> Iterator[None]:
+def failing(name: str) -> Iterator[None]:
     """A stage of a fit that finds no memory, or no model."""
-    error = (ModelError if name == OF_A_USER else MemoryError)(f"none left for {name}")
-    with mock.patch.object(*SPOILT[name], side_effect=error):
+    error = (ModelError if name == OF_USER else MemoryError)(f"none left for {name}")
+    with mock.patch.object(*FAULTS[name], side_effect=error):
         yield
 
 
@@ -84,10 +84,10 @@ def all_sets(model: str) -> dict[str, tuple[int, dict[str, torch.Tensor]]]:
 
 
 def main(model: str, out: Path) -> None:
-    for name in SPOILT:  # here
-        with spoilt(name), contextlib.suppress(MemoryError, ModelError):
+    for name in FAULTS:  # here
+        with failing(name), contextlib.suppress(MemoryError, ModelError):
             fit(model)
-    for _ in SPOILT:  # there, see `helper`
+    for _ in FAULTS:  # there, see `helper`
         try:
             fit(model)
         except (RuntimeError, ModelError) as error:
@@ -101,15 +101,15 @@ def main(model: str, out: Path) -> None:
 
 def helper() -> None:
     """Helps, and fails in each of the stages in turn once the main process has."""
-    names, fits = list(SPOILT), iter(range(10**9))
+    names, fits = list(FAULTS), iter(range(10**9))
 
-    def spoils(job: workers.Job) -> None:
+    def with_fault(job: workers.Job) -> None:
         place = next(fits) - len(names)
-        with spoilt(names[place]) if 0 <= place < len(names) else contextlib.nullcontext():
+        with failing(names[place]) if 0 <= place < len(names) else contextlib.nullcontext():
             job()
 
     with counted() as steps:
-        workers.serve(spoils)
+        workers.serve(with_fault)
     print(len(steps), flush=True)
 
 

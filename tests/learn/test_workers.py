@@ -50,7 +50,7 @@ def test_several_processes_come_to_the_weights_of_one_and_survive_what_fails_in_
     (status, said, errors), *others = ended(started)
     assert status == 0, errors
     assert [other[0] for other in others] == [0] * len(others), others
-    kinds = {name: "" if name == fits.OF_A_USER else "MemoryError: " for name in fits.SPOILT}
+    kinds = {name: "" if name == fits.OF_USER else "MemoryError: " for name in fits.FAULTS}
     assert said.splitlines() == [f"{kind}none left for {name}" for name, kind in kinds.items()]
     alone = fits.all_sets(model)
     assert json.loads((tmp_path / "updates.json").read_text()) == {place: steps for place, (steps, _) in alone.items()}

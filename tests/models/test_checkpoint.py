@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +10,15 @@ from hub_server import User
 from huggingface_hub import HfApi
 from small import NAMES
 
-from rarecase.core.errors import ConfigError, ModelError
+from rarecase.core.errors import ModelError
 from rarecase.data.arrow import matrix, rows
 from rarecase.hub.ids import name_of
-from rarecase.learn import load_learner, make_learner
+from rarecase.learn import load_learner
 from rarecase.learn.finetune import Finetune
-from rarecase.learn.folders import write_learner_beside
 from rarecase.learn.frozen import Frozen
-from rarecase.learn.hyperparameters import MODELS, FitOptions, hyperparameters
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.checkpoint import local_folder, resolve
 from rarecase.models.encoder import load_encoder
-
-PAPER = [
-    "google-bert/bert-base-cased",
-    "google-bert/bert-base-uncased",
-    "FacebookAI/roberta-base",
-    "distilbert/distilbert-base-cased",
-    "distilbert/distilbert-base-uncased",
-]
 
 
 def folder_with(folder: Path, *names: str, config: dict | None = None) -> str:
@@ -38,19 +28,6 @@ def folder_with(folder: Path, *names: str, config: dict | None = None) -> str:
         (folder / name).parent.mkdir(exist_ok=True)
         torch.save({}, folder / name)
     return str(folder)
-
-
-def test_the_papers_models_have_the_papers_hyperparameters():
-    for model in [*PAPER, "somebody/unknown"]:
-        row = hyperparameters(model)
-        assert (row.model, row.learning_rate, row.batch_size, row.max_length) == (model, 2e-5, 16, 50)
-        assert (row.epochs, row.class_weights) == (10, None)
-    assert [*PAPER, "packaged"] == list(MODELS)
-    assert (hyperparameters("packaged").learning_rate, hyperparameters("packaged").class_weights) == (1e-4, "sqrt")
-
-
-def test_a_revision_changes_no_hyperparameter():
-    assert hyperparameters("packaged@v2") == replace(hyperparameters("packaged"), model="packaged@v2")
 
 
 def test_others_know_a_folder_by_its_last_name_alone(tmp_path, monkeypatch):
@@ -105,36 +82,6 @@ def test_a_model_that_is_nowhere_is_one_line(model, monkeypatch):
     with pytest.raises(ModelError, match=f"^{model}: (no such folder|neither a folder nor in the cache)") as raised:
         local_folder(model)
     assert "\n" not in str(raised.value)
-
-
-def test_an_encoder_without_a_head_is_no_learner():
-    with pytest.raises(ModelError, match="packaged: an encoder without a trained head"):
-        load_learner("packaged")
-
-
-def test_an_unknown_learner_names_the_near_one():
-    with pytest.raises(ConfigError, match="'finetuned' is unknown; did you mean 'finetune'"):
-        make_learner("finetuned", "packaged", ["a"], seed=0)
-
-
-def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
-    target = tmp_path / "learner"
-    with write_learner_beside(target) as folder:
-        (folder / "config.json").write_text("one")
-    with pytest.raises(ZeroDivisionError), write_learner_beside(target) as folder:
-        (folder / "config.json").write_text(str(1 / 0))
-    assert [path.name for path in tmp_path.iterdir()] == ["learner"]
-    assert (target / "config.json").read_text() == "one"
-    with write_learner_beside(target) as folder:
-        (folder / "head.safetensors").write_text("three")
-    assert [path.name for path in target.iterdir()] == ["head.safetensors"]
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ModelError, match="holds something else"), write_learner_beside(tmp_path):
-        pass
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
 def upload(repo_id: str, folder: Path, **where) -> str:

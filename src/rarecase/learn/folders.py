@@ -43,7 +43,7 @@ class Head:
             if "class_weight" in content:  # its first name
                 content["class_weights"] = content.pop("class_weight")
             learner = content.pop("learner", "frozen")
-            names, encoder = tuple(map(str, content.pop("names"))), str(content.pop("encoder", folder))
+            names, encoder = tuple(map(str, content.pop("names"))), str(content.pop("encoder", ""))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
                 f"{folder}: head.json is missing, damaged or of another format; save the learner again"

@@ -157,7 +157,7 @@ class Frozen(Learner):
             ) from error
         if weight.shape[:1] != bias.shape or bias.shape != (len(head.names),):
             raise ModelError(f"{folder}: head.json does not fit {HEAD}; save the learner again")
-        learner = cls(head.encoder, head.names, seed=seed, encoder=load_encoder(str(place / ENCODER)))
+        learner = cls(head.encoder or str(folder), head.names, seed=seed, encoder=load_encoder(str(place / ENCODER)))
         learner._weight_and_bias = weight, bias
         for name in cls.saved:
             if name in head.settings:

@@ -11,13 +11,13 @@ Precision = Literal["fp32", "bf16"]
 ClassWeights = Literal["balanced", "sqrt"] | None
 Settings = dict[str, str | int | float | bool | None]
 
-# The options that change something for each kind of learner.
-_EFFECTIVE = {
-    "frozen": ("class_weights", "tune"),
-    "setfit": ("precision", "updates", "learning_rate", "class_weights", "tune"),
+# What changes something for each kind of learner.
+EFFECTIVE = {
+    "frozen": ("class_weights", "tune", "encoder", "shared"),
+    "setfit": ("precision", "updates", "learning_rate", "class_weights", "tune", "encoder"),
     "finetune": ("precision", "epochs", "updates", "learning_rate", "class_weights", "tune"),
 }
-KINDS = tuple(_EFFECTIVE)
+KINDS = tuple(EFFECTIVE)
 
 # Of whatever is fine-tuned.
 WARMUP = 0.1
@@ -64,10 +64,10 @@ class FitOptions:
         """The options among the attributes of a settings object."""
         return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
-    def require_effect(self, kind: str) -> None:
-        """Refuses an option that changes nothing for this kind of learner."""
-        for name, value in asdict(self).items():
-            if value and name not in _EFFECTIVE[kind]:
+    def require_effect(self, kind: str, **parts: object) -> None:
+        """Refuses an option or a part that changes nothing for this kind of learner."""
+        for name, value in (asdict(self) | parts).items():
+            if value not in (None, False) and name not in EFFECTIVE[kind]:
                 raise ConfigError(f"{name} has no effect on the learner {kind!r}; leave it out")
 
     def grows_with_rows(self, kind: str) -> bool:

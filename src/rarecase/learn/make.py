@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rarecase.core.errors import ConfigError, ModelError, did_you_mean
-from rarecase.learn.hyperparameters import KINDS, FitOptions, Precision
+from rarecase.learn.hyperparameters import EFFECTIVE, KINDS, FitOptions, Precision
 from rarecase.learn.learner import Learner
 from rarecase.models.checkpoint import PACKAGED, local_folder
 
 if TYPE_CHECKING:
     from rarecase.models.encoder import Encoder
-
-_TAKES: dict[str, tuple[str, ...]] = {"frozen": ("encoder", "shared"), "setfit": ("encoder",), "finetune": ()}
 
 
 def make_learner(
@@ -46,12 +44,10 @@ def make_learner(
     """
     if kind not in KINDS:
         raise ConfigError(f"learner {kind!r} is unknown{did_you_mean(kind, KINDS)} (there are: {', '.join(KINDS)})")
-    options.require_effect(kind)
-    parts = {name: part for name, part in {"encoder": encoder, "shared": shared or None}.items() if part is not None}
-    without_effect = next((name for name in parts if name not in _TAKES[kind]), None)
-    if without_effect:
-        raise ConfigError(f"{without_effect} has no effect on the learner {kind!r}; leave it out")
-    learner: Learner = _class_of(kind)(model, names, options, seed=seed, **parts)
+    parts = {"encoder": encoder, "shared": shared}
+    options.require_effect(kind, **parts)
+    own = {name: part for name, part in parts.items() if name in EFFECTIVE[kind]}
+    learner: Learner = _class_of(kind)(model, names, options, seed=seed, **own)
     if options.tune:
         from rarecase.learn.tuned import Tuned
 

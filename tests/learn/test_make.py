@@ -1,10 +1,10 @@
-"""`make_learner`: which settings go to which learner."""
+"""Learners by their kind: which settings go to which one."""
 
 import pytest
 import small
 
-from rarecase.core.errors import ConfigError
-from rarecase.learn import make_learner
+from rarecase.core.errors import ConfigError, ModelError
+from rarecase.learn import load_learner, make_learner
 from rarecase.learn.hyperparameters import KINDS, FitOptions
 from rarecase.settings.config import FitConfig
 
@@ -50,28 +50,6 @@ def test_a_setting_of_another_learner_is_refused(kind, name, value):
         make_learner(kind, "packaged", ["a", "b"], options, seed=0, **other)
 
 
-REFUSED = {
-    ("class_weights", "heavy"): "'heavy': expected one of none, sqrt, balanced",
-    ("precision", "fp16"): "'fp16': expected one of fp32, bf16",
-    ("updates", 0): "= 0: expected at least 1",
-    ("epochs", 0): "= 0: expected at least 1",
-}
-
-
-@pytest.mark.parametrize(("name", "value"), REFUSED)
-def test_what_no_learner_can_do_is_refused(name, value):
-    with pytest.raises(ConfigError, match=f"{name} {REFUSED[name, value]}"):
-        FitOptions(**{name: value})
-
-
-def test_bf16_is_taken_by_itself_where_a_gpu_has_it(monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    for has, taken in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda has=has: has)
-        assert FitOptions().precision_or_best() == taken
-        assert FitOptions(precision="fp32").precision_or_best() == "fp32"
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trial_takes_as_few_steps_as_there_can_be_and_keeps_what_does_not_count_them(kind):
     chosen = {"learning_rate": 1e-3, "updates": 500} if kind != "frozen" else {}
@@ -79,3 +57,13 @@ def test_a_trial_takes_as_few_steps_as_there_can_be_and_keeps_what_does_not_coun
     make_learner(kind, "packaged", ["a", "b"], options, seed=0)  # nothing of it is without effect
     assert (options.updates, options.tune, options.class_weights) == (None, False, "sqrt")
     assert options.epochs == (1 if kind == "finetune" else None)
+
+
+def test_an_unknown_learner_names_the_near_one():
+    with pytest.raises(ConfigError, match="'finetuned' is unknown; did you mean 'finetune'"):
+        make_learner("finetuned", "packaged", ["a"], seed=0)
+
+
+def test_an_encoder_without_a_head_is_no_learner():
+    with pytest.raises(ModelError, match="packaged: an encoder without a trained head"):
+        load_learner("packaged")

@@ -1,0 +1,51 @@
+"""What may be chosen of a fit, and the table of models."""
+
+from dataclasses import replace
+
+import pytest
+
+from rarecase.core.errors import ConfigError
+from rarecase.learn.hyperparameters import MODELS, FitOptions, hyperparameters
+
+PAPER = [
+    "google-bert/bert-base-cased",
+    "google-bert/bert-base-uncased",
+    "FacebookAI/roberta-base",
+    "distilbert/distilbert-base-cased",
+    "distilbert/distilbert-base-uncased",
+]
+
+
+def test_the_papers_models_have_the_papers_hyperparameters():
+    for model in [*PAPER, "somebody/unknown"]:
+        row = hyperparameters(model)
+        assert (row.model, row.learning_rate, row.batch_size, row.max_length) == (model, 2e-5, 16, 50)
+        assert (row.epochs, row.class_weights) == (10, None)
+    assert [*PAPER, "packaged"] == list(MODELS)
+    assert (hyperparameters("packaged").learning_rate, hyperparameters("packaged").class_weights) == (1e-4, "sqrt")
+
+
+def test_a_revision_changes_no_hyperparameter():
+    assert hyperparameters("packaged@v2") == replace(hyperparameters("packaged"), model="packaged@v2")
+
+
+REFUSED = {
+    ("class_weights", "heavy"): "'heavy': expected one of none, sqrt, balanced",
+    ("precision", "fp16"): "'fp16': expected one of fp32, bf16",
+    ("updates", 0): "= 0: expected at least 1",
+    ("epochs", 0): "= 0: expected at least 1",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+def test_what_no_learner_can_do_is_refused(name, value):
+    with pytest.raises(ConfigError, match=f"{name} {REFUSED[name, value]}"):
+        FitOptions(**{name: value})
+
+
+def test_bf16_is_taken_by_itself_where_a_gpu_has_it(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for has, taken in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda has=has: has)
+        assert FitOptions().precision_or_best() == taken
+        assert FitOptions(precision="fp32").precision_or_best() == "fp32"

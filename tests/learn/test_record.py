@@ -1,0 +1,79 @@
+"""`rarecase.json`: one type, the same bytes, and checked whole."""
+
+import json
+
+import pytest
+
+from rarecase.core.errors import ModelError
+from rarecase.evaluate.metrics import all_metrics
+from rarecase.learn.hyperparameters import FitOptions
+from rarecase.learn.record import Description, ModelRecord
+
+from .conftest import NAMES, table
+
+MEASURED = {"dev": all_metrics([0, 1, 2], [0, 1, 1], NAMES), "test": all_metrics([2], [2], NAMES)}
+
+
+def described(learner: str, **settings) -> Description:
+    return Description(learner, "packaged", "bf16", 3, settings, tuple(NAMES))
+
+
+def record(learner: str = "frozen", **settings) -> ModelRecord:
+    both = {"train": table(), "test": table().select([4, 0])}
+    return ModelRecord.of(described(learner, **settings), configs=["cluster"], **both, measured=MEASURED)
+
+
+def test_what_is_written_is_read_and_written_again_to_the_same_bytes(tmp_path):
+    known = record("finetune", epochs=2, learning_rate=2e-5, class_weights=None)
+    known.write(tmp_path)
+    written = (tmp_path / "rarecase.json").read_bytes()
+    again = ModelRecord.read(tmp_path)
+    assert again == known
+    again.write(tmp_path)
+    assert (tmp_path / "rarecase.json").read_bytes() == written
+    assert list(json.loads(written))[:7] == ["format", "learner", "model", "precision", "seed", "settings", "names"]
+    assert json.loads(written)["data"]["class_counts"] == dict.fromkeys(NAMES, 10)
+
+
+def test_without_a_record_there_is_none(tmp_path):
+    assert ModelRecord.read(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("names",), NAMES[:2]),
+        (("data", "train_rows"), None),
+        (("data", "class_counts"), {"garden": 1}),
+        (("dev", "f1"), {}),
+        (("test", "confusion"), [[1]]),
+        (("test",), 3),
+        (("settings",), None),
+        (("seed",), "three"),
+        (("test_digest",), None),
+    ],
+)
+def test_a_record_that_is_not_whole_is_one_line(tmp_path, path, value):
+    record().write(tmp_path)
+    content = json.loads((tmp_path / "rarecase.json").read_text())
+    place = content
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    (tmp_path / "rarecase.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=r"rarecase\.json: .*(damaged|expected)") as raised:
+        ModelRecord.read(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_options_make_the_same_learner_again():
+    weights = {"class_weights": "sqrt"}
+    options = FitOptions(precision="bf16", epochs=4, learning_rate=1e-4, class_weights="sqrt")
+    assert described("finetune", epochs=4, learning_rate=1e-4, tuned_on_dev=True, **weights).options() == options
+    unweighted = FitOptions(precision="bf16", updates=7, class_weights="none")
+    assert described("setfit", updates=7, class_weights=None).options() == unweighted
+    assert described("setfit", updates=0, class_weights=None).options().updates is None
+    assert described("frozen", C=3.0, tuned_on_dev=True, **weights).options() == FitOptions(
+        class_weights="sqrt", tune=True
+    )
+    assert described("frozen", C=3.0, class_weight="sqrt").options() == FitOptions(class_weights="sqrt")
