@@ -12,10 +12,10 @@ from huggingface_hub import HfApi, snapshot_download
 from small import NAMES, SAMPLE
 
 from rarecase.data import schema
-from rarecase.data.release import write_release
+from rarecase.data.release import Config, write_release
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.commit import Target
-from rarecase.publish.kinds import publish_dataset
+from rarecase.publish.dataset import publish_dataset
 from rarecase.publish.remove import remove
 
 Rows = list[dict[str, Any]]
@@ -82,6 +82,7 @@ def varied(rows: Rows) -> Iterator[dict[str, Any]]:
             }
 
 
+SOURCE = "forum posts written for rarecase"
 REMOVED = sample("pool", 35, 1)[0]["id"]  # of `random`
 
 
@@ -110,18 +111,18 @@ def write(folder: Path, configs: Configs) -> Path:
         title="Acquired by cluster",
         taxonomy=Taxonomy.default(),
         known={
-            "bootstrap": {"acquired": {"by": "start"}, "source": "forum posts written for rarecase"},
-            "cluster": {
-                "acquired": RUN,
-                "source": "forum posts written for rarecase",
-                "defects": ["labels are one writer's"],
-                "rounds": [round_(configs["cluster"]["train"], number) for number in range(3)],
-            },
-            "random": {
-                "acquired": {**RUN, "strategy": "random", "annotator": "gold", "generator": "none", "batch": 15},
-                "source": "forum posts written for rarecase",
-                "defects": ["labels are one writer's", "the budget was not spent"],
-            },
+            "bootstrap": Config({"by": "start"}, SOURCE),
+            "cluster": Config(
+                RUN,
+                SOURCE,
+                defects=("labels are one writer's",),
+                rounds=tuple(round_(configs["cluster"]["train"], number) for number in range(3)),
+            ),
+            "random": Config(
+                {**RUN, "strategy": "random", "annotator": "gold", "generator": "none", "batch": 15},
+                SOURCE,
+                defects=("labels are one writer's", "the budget was not spent"),
+            ),
         },
     )
     return folder

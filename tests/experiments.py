@@ -10,7 +10,7 @@ from datasets import Dataset, concatenate_datasets
 from small import NAMES
 
 from rarecase.data.arrow import rows, with_column
-from rarecase.data.release import write_release
+from rarecase.data.release import Config, write_release
 from rarecase.data.schema import conform
 from rarecase.generate import Variation, variations_table
 
@@ -50,9 +50,7 @@ def write(folder: Path, tables: Mapping[str, Dataset] | None = None, reading: st
         {name: {"train": table, **shared} for name, table in found.items()},
         default="cluster",
         title="Posts",
-        known={
-            name: {"acquired": {"by": "import-published", "reading": reading}} for name in found if name != "bootstrap"
-        },
+        known={name: Config({"by": "import-published", "reading": reading}) for name in found if name != "bootstrap"},
     )
     return folder
 

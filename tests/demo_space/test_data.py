@@ -16,7 +16,7 @@ from rarecase.data.counts import class_counts
 from rarecase.data.release import write_release
 from rarecase.data.schema import GENERATED, HUMAN, conform
 from rarecase.demo_space import page as demo
-from rarecase.demo_space.data import groups, load_data, load_model, probabilities, rarest, setting, shown
+from rarecase.demo_space.data import DemoSources, groups, load_data, load_model, probabilities, rarest, shown
 
 
 def told(folder) -> str:
@@ -39,11 +39,11 @@ def release(folder, name="cluster", count=10):
 
 
 def test_the_environment_goes_before_what_publishing_wrote(alone, monkeypatch):
-    assert setting(alone, "dataset") is None
+    assert DemoSources.read(alone) == DemoSources(None, None)
     (alone / "demo.json").write_text('{"dataset": "acme/safety@v1", "model": null}')
-    assert (setting(alone, "dataset"), setting(alone, "model")) == ("acme/safety@v1", None)
+    assert DemoSources.read(alone) == DemoSources("acme/safety@v1", None)
     monkeypatch.setenv("RARECASE_DATASET", "acme/other")
-    assert setting(alone, "dataset") == "acme/other"
+    assert DemoSources.read(alone).dataset == "acme/other"
 
 
 def test_a_release_is_read_with_its_counts_and_rounds():
@@ -63,8 +63,8 @@ def test_a_post_is_grouped_with_its_variations_and_those_without_are_left_out():
         {"id": "c-1", "text": "C is not here", "label": 0, "origin": GENERATED, "parent_id": "c"},
     ]
     (group,) = groups(conform(Dataset.from_list(lines), ["x", "y"]))
-    assert (group.original["id"], group.original["label"]) == ("b", "x")
-    assert [(row["id"], row["label"]) for row in group.variations] == [("b-1", "y"), ("b-2", "x")]
+    assert (group.original.id, group.original.label) == ("b", "x")
+    assert [(post.id, post.label) for post in group.variations] == [("b-1", "y"), ("b-2", "x")]
 
 
 def test_the_rarest_class_is_that_of_the_test_set():

@@ -15,13 +15,12 @@ from small import NAMES
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.parquet import read_parquet
-from rarecase.data.release import write_release
+from rarecase.data.release import Config, write_release
 from rarecase.data.schema import conform, hash_of
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.commit import Pushed, Target, push
 from rarecase.hub.errors import RETRY
-from rarecase.publish.dataset import read_release, require_license
-from rarecase.publish.kinds import publish_dataset
+from rarecase.publish.dataset import publish_dataset, read_release, require_license
 from rarecase.publish.remove import remove
 
 PLACE = Target(kind="dataset", repo_id="acme/safety")
@@ -40,7 +39,7 @@ def release(folder: Path, *configs: str, test: int = 9, source: str | None = Non
     shared = {"validation": split("dev", *range(4)), "test": split("test", *range(test))}
     place = {"bootstrap": 0, "cluster": 3, "coreset": 6, "random": 9, "entropy": 12}
     tables = {name: {"train": split("pool", *range(place[name], place[name] + 3)), **shared} for name in configs}
-    known = {name: {"source": source, "source_states_no_license": source is not None} for name in configs}
+    known = {name: Config(source=source, source_states_no_license=source is not None) for name in configs}
     write_release(
         folder, tables, default=configs[-1], title="Posts", taxonomy=Taxonomy.default(), known=known, replace=True
     )
@@ -250,11 +249,11 @@ def test_annotators_leave_as_a1_and_a2(fresh_hub, tmp_path):
 
 
 def test_a_source_without_a_licence_stops_until_that_is_known(tmp_path):
-    told = read_release(release(tmp_path / "data", "cluster", source="some forum"))
+    told = read_release(release(tmp_path / "data", "cluster", source="some forum")).release
     with pytest.raises(ConfigError, match=r"states no licence \(some forum\).*--accept-no-license"):
         require_license(told, accepted=False)
     require_license(told, accepted=True)
-    require_license(read_release(release(tmp_path / "own", "cluster")), accepted=False)
+    require_license(read_release(release(tmp_path / "own", "cluster")).release, accepted=False)
 
 
 def test_what_is_no_release_and_what_is_another_repository_is_said(fresh_hub, tmp_path):

@@ -6,7 +6,7 @@ import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
-import demo_spaces as space
+import demo_spaces
 import numpy as np
 import pytest
 import small
@@ -21,8 +21,9 @@ from rarecase.data.arrow import matrix, rows, with_column
 from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.release import write_release
 from rarecase.data.schema import GENERATED, conform, hash_of, texts
-from rarecase.publish import demo
-from rarecase.publish.demo import map_table, project, space_files
+from rarecase.publish import demo_map, space
+from rarecase.publish.demo import space_files
+from rarecase.publish.demo_map import map_table, project
 
 HOME = Path(rarecase.__file__).parent
 
@@ -55,10 +56,10 @@ def by_strategy(points: Dataset) -> dict[str | None, list[dict]]:
 
 
 def test_the_map_of_a_run_has_what_each_round_chose_and_the_rest_of_the_pool():
-    found = by_strategy(map_table(space.run()))
+    found = by_strategy(map_table(demo_spaces.run()))
     assert {name: len(points) for name, points in found.items()} == {"bootstrap": 60, "cluster": 20, None: 70}
     labels = concatenate_datasets(
-        [read_parquet(space.run() / "rounds" / number / "labels.parquet") for number in ("01", "02")]
+        [read_parquet(demo_spaces.run() / "rounds" / number / "labels.parquet") for number in ("01", "02")]
     )
     chosen = {row["id"]: (NAMES[row["label"]], row["round"]) for row in labels.to_list()}
     assert {row["id"]: (row["label"], row["round"]) for row in found["cluster"]} == chosen
@@ -84,7 +85,7 @@ def test_the_map_of_a_release_has_the_texts_of_people_once_for_each_strategy(tmp
 
 
 def test_a_map_is_places_and_facts_and_no_text():
-    points = map_table(space.run())
+    points = map_table(demo_spaces.run())
     types = {name: feature.dtype for name, feature in points.features.items()}
     facts = {"id": "string", "label": "string", "strategy": "string", "round": "int32"}
     assert types == {"x": "float32", "y": "float32", **facts}
@@ -97,16 +98,16 @@ def test_the_same_rows_give_the_same_bytes_in_whatever_order(tmp_path):
 
 
 def test_only_so_much_of_the_rest_is_drawn_by_its_texts(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "REST", 12)
+    monkeypatch.setattr(demo_map, "REST", 12)
     drawn = [by_strategy(map_table(release(tmp_path / str(turned), turned)))[None] for turned in (False, True)]
     assert [len(some) for some in drawn] == [12, 12]
     assert drawn[0] == drawn[1]
-    assert len(by_strategy(map_table(space.run()))[None]) == 12
+    assert len(by_strategy(map_table(demo_spaces.run()))[None]) == 12
 
 
 def test_texts_of_one_class_lie_together():
     """The class of a text is that of most of its five neighbours, far oftener than by chance."""
-    points = map_table(space.run()).filter(lambda row: row["label"] is not None)
+    points = map_table(demo_spaces.run()).filter(lambda row: row["label"] is not None)
     places, labels = np.stack([matrix(points, axis) for axis in "xy"], 1), np.array(points["label"][:])
     away = ((places[:, None] - places[None]) ** 2).sum(-1)
     near = labels[np.argsort(away + np.diag([np.inf] * len(away)), axis=1)[:, :5]]
@@ -141,7 +142,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 
 def test_the_package_goes_along_without_what_the_page_has_no_use_for():
-    files = space_files(space.run(), **space.NAMED)
+    files = space_files(demo_spaces.run(), **demo_spaces.NAMED)
     others = {name for name in files if not name.startswith("rarecase/")}
     assert others == {"README.md", "app.py", "requirements.txt", "demo.json", "map.parquet"}
     modules = {f"rarecase/{path.relative_to(HOME).as_posix()}" for path in HOME.rglob("*.py")}
@@ -157,27 +158,27 @@ def test_what_lies_in_the_package_and_is_none_of_it_stays_here(tmp_path, monkeyp
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     monkeypatch.setattr(rarecase, "__file__", str(tmp_path / "__init__.py"))
-    assert set(demo.package()) == {f"rarecase/{name}" for name in kept}
+    assert set(space.package()) == {f"rarecase/{name}" for name in kept}
 
 
 def test_what_was_taken_down_is_in_no_map(tmp_path):
     folder = release(tmp_path / "data")
     posts = small.table("pool")["id"]
-    whole, of_run = map_table(folder), map_table(space.run())
+    whole, of_run = map_table(folder), map_table(demo_spaces.run())
     left = map_table(folder, {hash_of(posts[25])})  # both strategies chose it
     assert len(left) == len(whole) - 2
     assert posts[25] not in left["id"][:]
-    chosen = read_parquet(space.run() / "rounds" / "01" / "labels.parquet")["id"][0]
+    chosen = read_parquet(demo_spaces.run() / "rounds" / "01" / "labels.parquet")["id"][0]
     bootstrap = small.table("bootstrap")["id"][0]
     rest = next(id_ for id_ in posts if id_ not in of_run["id"][:])
-    left = map_table(space.run(), {hash_of(id_) for id_ in (chosen, bootstrap, rest)})
+    left = map_table(demo_spaces.run(), {hash_of(id_) for id_ in (chosen, bootstrap, rest)})
     assert len(left) == len(of_run) - 3
     assert {chosen, bootstrap}.isdisjoint(left["id"])
 
 
 def test_no_text_of_the_data_is_in_the_space():
-    run = space.run()
-    files = space_files(run, **space.NAMED)
+    run = demo_spaces.run()
+    files = space_files(run, **demo_spaces.NAMED)
     everything = b"\n".join(c if isinstance(c, bytes) else c.read_bytes() for c in files.values()).decode(
         "utf-8", "replace"
     )
@@ -189,7 +190,7 @@ def test_no_text_of_the_data_is_in_the_space():
 
 
 def test_the_card_names_what_the_space_needs_and_shows():
-    files = space_files(space.run(), **space.NAMED)
+    files = space_files(demo_spaces.run(), **demo_spaces.NAMED)
     head, card = files["README.md"].decode().removeprefix("---\n").split("\n---\n", 1)
     facts = yaml.safe_load(head)
     assert facts.pop("sdk_version").startswith("6.")
@@ -205,26 +206,26 @@ def test_the_card_names_what_the_space_needs_and_shows():
     }
     assert "**Content warning.**" in card
     assert "git clone https://huggingface.co/spaces/acme/safety-demo" in card
-    assert json.loads(files["demo.json"]) == {"dataset": space.SOURCE, "model": "acme/safety-guard@v1"}
+    assert json.loads(files["demo.json"]) == {"dataset": demo_spaces.SOURCE, "model": "acme/safety-guard@v1"}
 
 
 def test_who_publishes_need_not_have_gradio(monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(demo, "version", missing)
-    assert f"sdk_version: {demo.GRADIO}" in space_files(space.run(), **space.NAMED)["README.md"].decode()
+    monkeypatch.setattr(space, "version", missing)
+    assert f"sdk_version: {space.GRADIO}" in space_files(demo_spaces.run(), **demo_spaces.NAMED)["README.md"].decode()
 
 
 def test_a_space_without_a_model_names_none():
-    files = space_files(space.run(), **{**space.NAMED, "model": None})
+    files = space_files(demo_spaces.run(), **{**demo_spaces.NAMED, "model": None})
     head = yaml.safe_load(files["README.md"].decode().removeprefix("---\n").split("\n---\n", 1)[0])
     assert "models" not in head
     assert json.loads(files["demo.json"])["model"] is None
 
 
 def test_the_requirements_are_those_of_the_package_and_all_from_the_registry():
-    files = space_files(space.run(), **space.NAMED)
+    files = space_files(demo_spaces.run(), **demo_spaces.NAMED)
     lines = [line for line in files["requirements.txt"].read_text().splitlines() if not line.startswith("#")]
     project_file = Path(__file__).parents[2] / "pyproject.toml"
     project_ = tomllib.loads(project_file.read_text())["project"]

@@ -25,7 +25,9 @@ from rarecase.hub.commit import Target, push
 from rarecase.learn import load_learner
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import resolve
-from rarecase.publish.model import DatasetRef, Model, model_card, model_files, read_model
+from rarecase.publish.model import model_files, read_model
+from rarecase.publish.model_card import Model, model_card
+from rarecase.publish.references import DatasetRef
 from rarecase.runs.train import train
 from rarecase.settings.config import TrainConfig
 

@@ -1,17 +1,15 @@
 """The picture of a data set's card: every count in sight, whatever the number of configs and the length of names."""
 
-import copy
 import io
-import json
 from itertools import pairwise
-from typing import Any
 
 import matplotlib.figure
 import pytest
 from matplotlib.image import imread
 from small import NAMES
 
-from rarecase.publish.cards import class_counts_picture
+from rarecase.data.release import Config, Release, ReleaseClass, Split
+from rarecase.publish.picture import class_counts_picture
 
 LONG = (
     "coordination-of-violent-extremism-and-recruitment",
@@ -21,19 +19,20 @@ LONG = (
 )
 
 
-def drawn(configs: int, names: tuple[str, ...] = NAMES, times: int = 1) -> dict[str, Any]:
-    """Facts with nothing in them but what is drawn."""
-    return {
-        "classes": [{"name": name} for name in names],
-        "configs": {
-            f"{'strategy_of_my_own_' * (times > 1)}{i}": {
-                "splits": {
-                    "train": {"class_counts": {name: (37 * i + 91 * k) % 400 * times for k, name in enumerate(names)}}
-                }
-            }
-            for i in range(configs)
-        },
-    }
+def drawn(configs: int, names: tuple[str, ...] = NAMES, times: int = 1) -> Release:
+    """A release with nothing in it but what is drawn."""
+    counts = [{name: (37 * i + 91 * k) % 400 * times for k, name in enumerate(names)} for i in range(configs)]
+    title = "strategy_of_my_own_" * (times > 1)
+    return Release(
+        title="",
+        default=f"{title}0",
+        classes=tuple(ReleaseClass(name, "", "") for name in names),
+        configs={f"{title}{i}": Config(splits={"train": train(found)}) for i, found in enumerate(counts)},
+    )
+
+
+def train(counts: dict[str, int]) -> Split:
+    return Split(sum(counts.values()), counts, 0.0, 0, 0, 0, 0, "train.parquet", 0, "")
 
 
 PICTURES = {
@@ -43,27 +42,23 @@ PICTURES = {
     "more configs than colours": drawn(11),
     "one config, long names": drawn(1, LONG, 1_000),
     "eight configs, long names": drawn(8, LONG, 1_000),
-    "no text of one class": {
-        "classes": [{"name": "x"}],
-        **{k: v for k, v in drawn(1, ("x",)).items() if k != "classes"},
-    },
+    "no text of one class": drawn(1, ("x",)),
 }
 
 
-@pytest.mark.parametrize("facts", PICTURES.values(), ids=PICTURES)
-def test_the_picture_shows_every_count_and_hides_nothing(monkeypatch, facts):
+@pytest.mark.parametrize("release", PICTURES.values(), ids=PICTURES)
+def test_the_picture_shows_every_count_and_hides_nothing(monkeypatch, release):
     figures: list[matplotlib.figure.Figure] = []
     save = matplotlib.figure.Figure.savefig
     monkeypatch.setattr(
         matplotlib.figure.Figure, "savefig", lambda self, *a, **k: (figures.append(self), save(self, *a, **k))
     )
-    png = class_counts_picture(facts)
+    png = class_counts_picture(release)
     height, width = imread(io.BytesIO(png)).shape[:2]
     assert width == 1_200
     assert 200 < height < 3_000
     (axes,) = figures[0].axes
-    counts = [c["splits"]["train"]["class_counts"] for c in facts["configs"].values()]
-    names = [c["name"] for c in facts["classes"]]
+    counts, names = [config.train.class_counts for config in release.configs.values()], release.names
     assert [bar.get_width() for bar in axes.patches] == [found[name] for found in counts for name in names]
     assert [text.get_text() for text in axes.texts] == [f"{found[name]:,}" for found in counts for name in names]
     assert axes.get_position().width > 0.6, "names leave room for the bars"
@@ -76,14 +71,13 @@ def test_the_picture_shows_every_count_and_hides_nothing(monkeypatch, facts):
     places = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: -box.y0)
     assert all(a.y0 > b.y1 - 1 for a, b in pairwise(places)), "numbers of the bars"
     assert legend.get_window_extent().y0 >= axes.get_window_extent().y1
-    assert [text.get_text() for text in legend.get_texts()] == list(facts["configs"])
+    assert [text.get_text() for text in legend.get_texts()] == list(release.configs)
 
 
 def test_the_picture_is_a_function_of_the_counts():
-    facts = drawn(2)
-    png = class_counts_picture(facts)
-    assert png == class_counts_picture(json.loads(json.dumps(facts)))
+    png = class_counts_picture(drawn(2))
+    assert png == class_counts_picture(drawn(2))
     assert b"Matplotlib" not in png, "a version of a library would be a new picture"
-    other = copy.deepcopy(facts)
-    other["configs"]["1"]["splits"]["train"]["class_counts"]["self-harm"] += 1
+    other = drawn(2)
+    other.configs["1"].train.class_counts["self-harm"] += 1
     assert png != class_counts_picture(other)

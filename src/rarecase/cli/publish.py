@@ -2,9 +2,9 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import yaml
 from cyclopts import App, Parameter
@@ -12,16 +12,15 @@ from cyclopts import App, Parameter
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 
 if TYPE_CHECKING:
-    from rarecase.hub.commit import Kind, Pushed, Target
-    from rarecase.publish.kinds import Send
+    from rarecase.hub.commit import Kind, Push, Pushed, Target
 
-app = App(name="publish", help="Publish to the Hub what a run acquired and trained; private unless you say --public.")
+app = App(name="publish", help="Publish to the Hub what a run acquired and trained; private without --public.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class To:
+class Destination:
     """
-    Where to, and who may see it there.
+    Where to publish, and who may see it there.
 
     Args:
         repo: `OWNER/NAME` on the Hub.
@@ -47,11 +46,30 @@ class To:
     dry_run: bool = False
     format: Literal["text", "json"] = "text"
 
+    def open(self, kind: "Kind") -> "tuple[Target, Push]":
+        """The target, once `--public` is confirmed, and what sends things there: a push, or in a dry run a plan."""
+        from rarecase.hub.commit import Target, push
+        from rarecase.publish.plan import Plan
+
+        options = {name: getattr(self, name) for name in ("public", "gated", "revision", "tag", "create_pr")}
+        target = Target(kind=kind, repo_id=self.repo, **options)
+        if self.public and not self.yes and not self.dry_run:
+            _confirm_public(self.repo)
+        return target, Plan() if self.dry_run else push
+
+    def require_license(self) -> str:
+        """The licence, which a data set and a model need."""
+        if not self.license:
+            raise ConfigError(
+                "--license is missing: expected the id of a licence as the Hub names it, such as cc-by-4.0"
+            )
+        return self.license
+
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
+class Terms:
     """
-    What is said of a data set.
+    What only the publisher of a data set knows.
 
     Args:
         accept_no_license: the source of the texts states no licence, and you know that.
@@ -62,27 +80,51 @@ class Data:
     accept_no_license: bool = False
     about: Path | None = None
 
+    def read_about(self) -> dict[str, str]:
+        """The fields of `rarecase.data.release.About` in the file of `--about`."""
+        from rarecase.data.release import About
 
-ToFlags = Annotated[To, Parameter(name="*")]
-DataFlags = Annotated[Data, Parameter(name="*")]
+        known = [one.name for one in fields(About)]
+        expected = f"expected a YAML file with text under any of {', '.join(known)}"
+        if self.about is None:
+            return {}
+        try:
+            about = yaml.safe_load(self.about.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "invalid YAML"
+            raise ConfigError(f"--about {self.about}: {reason}; {expected}") from None
+        if not isinstance(about, dict) or not all(isinstance(value, str) for value in about.values()):
+            raise ConfigError(f"--about {self.about}: no texts by name; {expected}")
+        unknown = next((str(key) for key in about if key not in known), None)
+        if unknown:
+            hint = did_you_mean(unknown, known)
+            raise ConfigError(f"--about {self.about}: key{shown_id(unknown)} is unknown{hint}; {expected}")
+        return about
+
+
+DestinationFlags = Annotated[Destination, Parameter(name="*")]
+TermsFlags = Annotated[Terms, Parameter(name="*")]
 
 
 @app.command(name="dataset")
-def publish_dataset(folder: Path, /, to: ToFlags, data: DataFlags = Data()) -> None:
+def publish_dataset(folder: Path, /, to: DestinationFlags, terms: TermsFlags = Terms()) -> None:
     """
-    Publish a data set: one config for each strategy, beside those that stand there.
+    Publish a data set: one config for each strategy, beside those that the repository has.
 
     Args:
         folder: of a run, or a release.
     """
-    from rarecase.publish import kinds
+    from rarecase.publish import dataset
 
-    target, send = _begin(to, "dataset")
-    _end(to, [kinds.publish_dataset(folder, target, _license(to), **_said(data), send=send)], send)
+    target, send = to.open("dataset")
+    about = terms.read_about()
+    license, accepted = to.require_license(), terms.accept_no_license
+    done = dataset.publish_dataset(folder, target, license, accept_no_license=accepted, about=about, send=send)
+    _print(to, [done], send)
 
 
 @app.command(name="model")
-def publish_model(folder: Path, /, to: ToFlags, *, dataset: str | None = None) -> None:
+def publish_model(folder: Path, /, to: DestinationFlags, *, dataset: str | None = None) -> None:
     """
     Publish a trained model.
 
@@ -90,15 +132,19 @@ def publish_model(folder: Path, /, to: ToFlags, *, dataset: str | None = None) -
         folder: of a model, or a run (its last learner).
         dataset: the data set on the Hub that it was measured on, `OWNER/NAME[@REVISION]`, for its `model-index`.
     """
-    from rarecase.publish import kinds
+    from rarecase.publish import model
+    from rarecase.publish.references import dataset_on_hub
 
-    target, send = _begin(to, "model")
-    on = kinds.dataset_on_hub(dataset, folder) if dataset else None
-    _end(to, [kinds.publish_model(folder, target, _license(to), dataset=on, send=send)], send)
+    target, send = to.open("model")
+    measured_on = dataset_on_hub(dataset, folder) if dataset else None
+    done = model.publish_model(folder, target, to.require_license(), dataset=measured_on, send=send)
+    _print(to, [done], send)
 
 
 @app.command(name="demo")
-def publish_demo(folder: Path, /, to: ToFlags, *, dataset: str | None = None, model: str | None = None) -> None:
+def publish_demo(
+    folder: Path, /, to: DestinationFlags, *, dataset: str | None = None, model: str | None = None
+) -> None:
     """
     Publish a Space that shows a data set and a model which are on the Hub already.
 
@@ -107,17 +153,17 @@ def publish_demo(folder: Path, /, to: ToFlags, *, dataset: str | None = None, mo
         dataset: `OWNER/NAME[@REVISION]`; by default what `--repo OWNER/NAME-demo` is named after.
         model: `OWNER/NAME[@REVISION]`.
     """
-    from rarecase.publish import kinds
+    from rarecase.publish import demo
+    from rarecase.publish.references import dataset_on_hub, model_on_hub
 
     if dataset is None and not to.repo.endswith("-demo"):
         raise ConfigError("--dataset is missing: expected OWNER/NAME of the data set that the Space shows")
     if to.license:
-        raise ConfigError(f"--license {to.license}: a demo is code, and comes under the licence of that; leave it out")
-
-    target, send = _begin(to, "space")
-    shown = kinds.dataset_on_hub(dataset or to.repo.removesuffix("-demo"))
-    answering = kinds.model_on_hub(model) if model else None
-    _end(to, [kinds.publish_demo(folder, target, dataset=shown, model=answering, send=send)], send)
+        raise ConfigError(f"--license {to.license}: a demo is code, which has its own licence; leave it out")
+    target, send = to.open("space")
+    shown = dataset_on_hub(dataset or to.repo.removesuffix("-demo"))
+    answering = model_on_hub(model) if model else None
+    _print(to, [demo.publish_demo(folder, target, dataset=shown, model=answering, send=send)], send)
 
 
 @app.command(name="labeling")
@@ -165,8 +211,8 @@ def publish_labeling(
 
     check_settings(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
     told = {"votes": votes, "lease": lease, "consensus": consensus, "calibrate_every": calibrate_every}
-    to = To(repo=repo, dry_run=dry_run, format=format)
-    target, send = _begin(to, "space")
+    to = Destination(repo=repo, dry_run=dry_run, format=format)
+    target, send = to.open("space")
     token = labeling.space_token(space_token_env)
     done = labeling.publish_labeling(
         folder,
@@ -178,15 +224,15 @@ def publish_labeling(
         qualify=qualify,
         send=send,
     )
-    _end(to, done, send, f"let a run ask there: --annotator people --store hf://datasets/{done[0].repo_id}")
+    _print(to, done, send, f"let a run ask there: --annotator people --store hf://datasets/{done[0].repo_id}")
 
 
 @app.command(name="all")
 def publish_all(
     folder: Path,
     /,
-    to: ToFlags,
-    data: DataFlags = Data(),
+    to: DestinationFlags,
+    terms: TermsFlags = Terms(),
     *,
     models: Annotated[list[Path] | None, Parameter(name="--model")] = None,
 ) -> None:
@@ -197,10 +243,19 @@ def publish_all(
         folder: of a run, or a release.
         models: a model folder; once for each model. The first one answers in the Space.
     """
-    from rarecase.publish import kinds
+    from rarecase.publish import all as everything
 
-    target, send = _begin(to, "dataset")
-    _end(to, kinds.publish_all(folder, target, _license(to), models=models or [], **_said(data), send=send), send)
+    target, send = to.open("dataset")
+    done = everything.publish_all(
+        folder,
+        target,
+        to.require_license(),
+        models=models or [],
+        accept_no_license=terms.accept_no_license,
+        about=terms.read_about(),
+        send=send,
+    )
+    _print(to, done, send)
 
 
 @app.command
@@ -239,81 +294,32 @@ def remove(
         print(f"{done.demo} shows an older revision; publish it again (rarecase publish demo)", file=sys.stderr)
 
 
-def _begin(to: To, kind: "Kind") -> "tuple[Target, Send]":
-    """The target, and what sends things there: a push, or in a dry run what shows them."""
-    from rarecase.hub.commit import Target, push
-    from rarecase.publish.plan import Plan
-
-    target = Target(
-        kind=kind,
-        repo_id=to.repo,
-        public=to.public,
-        gated=to.gated,
-        revision=to.revision,
-        tag=to.tag,
-        create_pr=to.create_pr,
-    )
-    if to.public and not to.yes and not to.dry_run:
-        _ask(to.repo)
-    return target, Plan() if to.dry_run else push
-
-
-def _ask(repo: str) -> None:
+def _confirm_public(repo: str) -> None:
     if not sys.stdin.isatty():
         raise ConfigError(
-            f"--public: anybody will be able to read {repo}; without a terminal to ask in, say --yes too"
+            f"--public: anybody will be able to read {repo}; without a terminal to confirm it in, add --yes"
         )
-    print(f"Anybody will be able to read {repo}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"Anybody will be able to read {repo}. Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise ConfigError("--public: not confirmed; nothing was published")
 
 
-def _license(to: To) -> str:
-    if not to.license:
-        raise ConfigError("--license is missing: expected the id of a licence as the Hub names it, such as cc-by-4.0")
-    return to.license
-
-
-def _said(data: Data) -> dict[str, Any]:
-    """`--accept-no-license` and the contents of `--about`."""
-    if data.about is None:
-        return {"accept_no_license": data.accept_no_license}
-    from rarecase.publish.catalog import ABOUT
-
-    try:
-        about = yaml.safe_load(data.about.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no valid YAML"
-        raise ConfigError(
-            f"--about {data.about}: {reason}; expected a YAML file with any of {', '.join(ABOUT)}"
-        ) from None
-    if not isinstance(about, dict) or not all(isinstance(value, str) for value in about.values()):
-        raise ConfigError(f"--about {data.about}: expected texts under any of {', '.join(ABOUT)}")
-    unknown = next((str(key) for key in about if key not in ABOUT), None)
-    if unknown:
-        raise ConfigError(
-            f"--about {data.about}: key{shown_id(unknown)} is unknown{did_you_mean(unknown, ABOUT)}; expected any of "
-            f"{', '.join(ABOUT)}"
-        )
-    return {"accept_no_license": data.accept_no_license, "about": about}
-
-
-def _end(
-    to: To,
+def _print(
+    to: Destination,
     done: "list[Pushed]",
-    send: "Send",
-    after_space: str = "give the Space a token that reads its private data, as the secret HF_TOKEN",
+    send: "Push",
+    after_space: str = "give the Space a token that can read its private data, as the secret HF_TOKEN",
 ) -> None:
     from rarecase.publish.plan import Plan
 
     if isinstance(send, Plan):
-        print(json.dumps(send.repos, indent=2) if to.format == "json" else send)
+        print(json.dumps(send.to_json(), indent=2) if to.format == "json" else send)
     elif to.format == "json":
         print(json.dumps([asdict(pushed) for pushed in done], indent=2))
     else:
         for pushed in done:
             what = f"{len(pushed.files)} files" if pushed.changed else "nothing to do"
-            seen = "private" if pushed.private else "public"
-            print(f"{pushed.kind:8} {pushed.url}  {seen}, {what}, at {pushed.revision[:8]}")
+            visibility = "private" if pushed.private else "public"
+            print(f"{pushed.kind:8} {pushed.url}  {visibility}, {what}, at {pushed.revision[:8]}")
         if any(pushed.kind == "space" and pushed.private for pushed in done):
             print(f"next: {after_space}", file=sys.stderr)

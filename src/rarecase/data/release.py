@@ -4,21 +4,24 @@ A release: a folder of Parquet files and a README that `datasets.load_dataset` r
     load_dataset("OUT", "cluster")                # or "org/name", once it is on the Hub
 
 The YAML at the head of README.md names the configs and the files of each split; a split that all configs share is
-stored once. The features, `ClassLabel` among them, come from the Parquet schema. Beside it stands release.json: what
-the rows do not say of themselves (how a config was acquired, where its texts come from, what is known to be wrong),
-for the card that is published with them.
+stored once. The features, `ClassLabel` among them, come from the Parquet schema. Beside it stands release.json, a
+`Release`: what the rows do not tell (how a config was acquired, where its texts come from, known defects), for the
+card that is published with them.
 """
 
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import yaml
 from datasets import Dataset
 
-from rarecase.core.errors import ConfigError
-from rarecase.core.files import digest, write_folder_beside, write_json, write_text
+from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.files import digest, write_folder_beside, write_text
+from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.data.schema import label_names
@@ -26,15 +29,200 @@ from rarecase.data.taxonomy import Category, Taxonomy
 
 Configs = Mapping[str, Mapping[str, Dataset]]
 
+RELEASE = "release.json"
 FORMAT = 1
-# What release.json says of a config that nothing is known of.
-UNKNOWN: dict[str, Any] = {
-    "acquired": None,
-    "source": None,
-    "source_states_no_license": False,
-    "defects": [],
-    "rounds": [],
-}
+
+
+class Acquired(TypedDict, total=False):
+    """Who acquired a config (`run`, `start`, `given`, `import-published`), and the settings that others may know."""
+
+    by: Required[str]
+    reading: str
+    strategy: str
+    learner: str
+    model: str
+    encoder: str
+    annotator: str
+    generator: str
+    generator_model: str | None
+    budget: int
+    batch: int
+    clusters: int | None
+    variations: int
+    seed: int
+    stop_when: str
+
+
+class Scores(TypedDict):
+    """Percent, on one split."""
+
+    accuracy: float
+    macro_f1: float
+    f1: dict[str, float]
+
+
+class RoundScores(TypedDict):
+    """One round of a run: labels and texts of each class acquired by then, and how well the learner does."""
+
+    round: int
+    labels: int
+    class_counts: dict[str, int]
+    class_count_std: float
+    dev: Scores
+    test: Scores
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of a published config: counts of its rows, and its file."""
+
+    rows: int
+    class_counts: dict[str, int]
+    class_count_std: float
+    human: int
+    generated: int
+    not_used: int  # variations that failed a check
+    num_bytes: int  # as `datasets` counts
+    path: str
+    file_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Annotators:
+    """Who labelled a published config, and Cohen's kappa in percent over the `pairs` of votes on one text."""
+
+    names: tuple[str, ...] = ()
+    items: int = 0
+    votes: int = 0
+    kappa: float | None = None
+    pairs: int = 0
+
+
+@dataclass(frozen=True)
+class GeneratedRows:
+    """The rows that one generator wrote in a published config."""
+
+    generator: str | None
+    rows: int
+    prompt_hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """One config; the fields from `splits` on are counted when it is published."""
+
+    acquired: Acquired | None = None
+    source: str | None = None
+    source_states_no_license: bool = False
+    defects: tuple[str, ...] = ()
+    rounds: tuple[RoundScores, ...] = ()
+    splits: dict[str, Split] = field(default_factory=dict)
+    annotators: Annotators = Annotators()
+    generators: tuple[GeneratedRows, ...] = ()
+    digest: str = ""
+
+    @property
+    def train_name(self) -> str:
+        """The split to learn from: `train`, or the first where there is no such split."""
+        return "train" if "train" in self.splits else next(iter(self.splits))
+
+    @property
+    def train(self) -> Split:
+        """The split to learn from."""
+        return self.splits[self.train_name]
+
+
+@dataclass(frozen=True)
+class ReleaseClass:
+    """A class, as the card explains it."""
+
+    name: str
+    definition: str
+    source: str
+
+
+@dataclass(frozen=True)
+class About:
+    """What only the publisher can say; null is shown as "not stated". `language` is one code or several, by commas."""
+
+    language: str | None = None
+    annotators_trained: str | None = None
+    annotators_paid: str | None = None
+    source_terms: str | None = None
+    llm_terms: str | None = None
+    contact: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A line of the changelog."""
+
+    version: int
+    date: str
+    change: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """`release.json`. Names and numbers, no text of the data; version 0 is a folder that is not published yet."""
+
+    title: str
+    repo_id: str = ""
+    license: str = ""
+    default: str
+    classes: tuple[ReleaseClass, ...]
+    about: About = About()
+    configs: dict[str, Config]
+    removed: tuple[str, ...] = ()  # ids of rows that were taken down, hashed
+    version: int = 0
+    changelog: tuple[Change, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The classes, in order."""
+        return [one.name for one in self.classes]
+
+    @property
+    def paths(self) -> set[str]:
+        """The data files of a published release."""
+        return {split.path for config in self.configs.values() for split in config.splits.values()}
+
+    @classmethod
+    def read(cls, path: Path, where: str | None = None) -> "Release":
+        """Reads release.json; a `DataError` names `where` if the file is not of this format."""
+        where = where or str(path)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise DataError(f"{where}: invalid JSON; it was changed, or is damaged") from None
+        return cls.from_json(content, where)
+
+    @classmethod
+    def from_json(cls, content: Any, where: str = RELEASE) -> "Release":
+        """The release that `to_json` gave; a `DataError` names `where` and the field that is not as it must be."""
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            found = content.get("format") if isinstance(content, dict) else None
+            raise DataError(f"{where}: format {found if isinstance(found, int) else None}, expected {FORMAT}")
+        release: Release = from_json(cls, content, where)
+        if release.default not in release.configs:
+            raise DataError(f"{where}: default names no config; it was changed, or is damaged")
+        return release
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of release.json."""
+        content = {"format": FORMAT, **asdict(self)}
+        if not self.version:
+            for name in ("repo_id", "license", "about", "removed", "version", "changelog"):
+                del content[name]
+            for config in content["configs"].values():
+                for name in ("splits", "annotators", "generators", "digest"):
+                    del config[name]
+        return content
+
+    def dumps(self) -> str:
+        """The text of release.json."""
+        return json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n"
 
 
 def write_release(
@@ -44,63 +232,48 @@ def write_release(
     default: str,
     title: str,
     taxonomy: Taxonomy | None = None,
-    known: Mapping[str, Mapping[str, Any]] | None = None,
+    known: Mapping[str, Config] | None = None,
     replace: bool = False,
 ) -> None:
     """
     Writes a release folder, whole or not at all: built beside as `.NAME.tmp`, then renamed.
 
-    The same rows give the same bytes, however the tables were put together.
-
-    Args:
-        folder (`Path | str`): the folder to make; it may exist if it is empty.
-        configs (`Mapping[str, Mapping[str, Dataset]]`): the splits of every config, each with the columns of
-            `schema.features`. A split that is the same `Dataset` object in all configs is written once and shared.
-        default (`str`): the config that `load_dataset(folder)` takes.
-        title (`str`): the heading of the README.
-        taxonomy (`Taxonomy`, *optional*): the classes, for their definitions; by default the names alone.
-        known (`Mapping[str, Mapping]`, *optional*): of each config, any of `acquired` (who acquired it, and with which
-            settings), `source`, `source_states_no_license`, `defects` (sentences) and `rounds` (of a run). Names and
-            numbers; no text of the data, no path.
-        replace (`bool`): take the place of an earlier release. That one is moved to `.NAME.old` and deleted once the
-            new one stands, so a kill at any moment leaves one of the two whole, and the next call clears up.
-
-    Raises:
-        `ConfigError`: where the folder holds something, or with `replace` something that is no release; or where a
-            config or split has a name that `load_dataset` cannot take.
-        `DiskFullError`: where the disk has no space left; the earlier release stays.
-
-    Example:
-        >>> write_release("out", {"cluster": {"train": train, "test": test}}, default="cluster", title="Posts")
-        >>> load_dataset("out", "cluster")["train"].features["label"].names
+    The same rows give the same bytes, however the tables were put together. A split that is the same `Dataset` object
+    in all configs is written once and shared. With `replace` an earlier release is moved to `.NAME.old` and deleted
+    once the new one is in place, so a kill at any moment leaves one of the two whole, and the next call clears up.
     """
     folder = Path(folder).resolve()
     check_names(configs, default)
-    _check_place(folder, replace)
+    _require_free(folder, replace)
+    if taxonomy is None:
+        taxonomy = Taxonomy(tuple(Category(name) for name in label_names(next(iter(configs[default].values())))))
+    release = Release(
+        title=title,
+        default=default,
+        classes=tuple(ReleaseClass(c.name, c.definition, c.source) for c in taxonomy.classes),
+        configs={name: (known or {}).get(name, Config()) for name in configs},
+    )
     paths = _paths(configs)
     with write_folder_beside(folder) as beside:
         for path, dataset in {paths[config, split]: configs[config][split] for config, split in paths}.items():
             write_parquet(beside / path, dataset)
-        write_json(beside / "release.json", _facts(configs, default, title, taxonomy, known or {}))
+        write_text(beside / RELEASE, release.dumps())
         write_text(beside / "README.md", _readme(configs, paths, _digests(beside, configs, paths), default, title))
 
 
 def check_names(configs: Configs, default: str) -> None:
-    """
-    Raises:
-        `ConfigError`: where a config or split has a name that `load_dataset` cannot take.
-    """
+    """Refuses names of configs or splits that `load_dataset` cannot take."""
     for config, splits in configs.items():
         if config == "data" or not re.fullmatch(r"\w[\w.-]*", config):
-            raise ConfigError(f"{config!r} cannot name a config; take letters, digits, '_' and '-', and not 'data'")
+            raise ConfigError(f"{config!r} cannot name a config; use letters, digits, '_' and '-', and not 'data'")
         for split in splits:
             if not re.fullmatch(r"\w+", split):
-                raise ConfigError(f"{split!r} cannot name a split of {config!r}; take letters, digits and '_'")
+                raise ConfigError(f"{split!r} cannot name a split of {config!r}; use letters, digits and '_'")
     if default not in configs:
         raise ConfigError(f"the default config {default!r} is none of {', '.join(configs)}")
 
 
-def _check_place(folder: Path, replace: bool) -> None:
+def _require_free(folder: Path, replace: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -108,7 +281,7 @@ def _check_place(folder: Path, replace: bool) -> None:
     if not replace and any(folder.iterdir()):
         raise ConfigError(f"{folder}: exists and is not empty; name another folder, or delete this one first")
     files = sorted(path for path in folder.rglob("*") if not path.is_dir())
-    ours = ("README.md", "release.json")
+    ours = ("README.md", RELEASE)
     foreign = next((path for path in files if path.name not in ours and path.suffix != ".parquet"), None)
     if foreign:
         raise ConfigError(f"{folder}: holds {foreign.name}, which no release has; move it away first")
@@ -122,20 +295,6 @@ def _paths(configs: Configs) -> dict[tuple[str, str], str]:
             shared = len(configs) > 1 and all(other.get(split) is dataset for other in configs.values())
             places[config, split] = f"{split}.parquet" if shared else f"{config}/{split}.parquet"
     return places
-
-
-def _facts(
-    configs: Configs, default: str, title: str, taxonomy: Taxonomy | None, known: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    if taxonomy is None:
-        taxonomy = Taxonomy(tuple(Category(name) for name in label_names(next(iter(configs[default].values())))))
-    return {
-        "format": FORMAT,
-        "title": title,
-        "default": default,
-        "classes": [{"name": c.name, "definition": c.definition, "source": c.source} for c in taxonomy.classes],
-        "configs": {name: {**UNKNOWN, **known.get(name, {})} for name in configs},
-    }
 
 
 def _digests(folder: Path, configs: Configs, paths: Mapping[tuple[str, str], str]) -> dict[str, str]:

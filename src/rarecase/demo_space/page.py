@@ -18,7 +18,7 @@ from rarecase.core.errors import RarecaseError
 from rarecase.data.parquet import read_parquet
 from rarecase.demo_space import data as demo_data
 from rarecase.demo_space import plots as demo_plots
-from rarecase.demo_space.data import Data, Group
+from rarecase.demo_space.data import Data, DemoSources, Group, Post
 from rarecase.hub.ids import split_revision
 from rarecase.learn import Learner
 
@@ -43,15 +43,7 @@ THEME = gr.themes.Default(
 
 
 def launch(space: Path) -> None:
-    """
-    Serves the page of a Space until it is stopped.
-
-    Args:
-        space (`Path`): the folder of app.py, with demo.json and map.parquet.
-
-    Example:
-        >>> launch(Path(__file__).parent)
-    """
+    """Serves the page of a Space (the folder of app.py, with demo.json and map.parquet) until it is stopped."""
     page(space).launch(
         theme=THEME,
         css_paths=CSS,
@@ -63,15 +55,10 @@ def launch(space: Path) -> None:
 
 
 def page(space: Path) -> gr.Blocks:
-    """
-    The page, with everything that it shows read in.
-
-    Args:
-        space (`Path`): as for `launch`.
-    """
-    dataset, model = demo_data.setting(space, "dataset"), demo_data.setting(space, "model")
-    data = _tried(demo_data.load_data, dataset, "No data set is named: set RARECASE_DATASET to ORG/NAME.")
-    learner = _tried(demo_data.load_model, model, "There is no model to try: set RARECASE_MODEL to ORG/NAME.")
+    """The page, with everything that it shows read in."""
+    sources = DemoSources.read(space)
+    data = _tried(demo_data.load_data, sources.dataset, "No data set is named: set RARECASE_DATASET to ORG/NAME.")
+    learner = _tried(demo_data.load_model, sources.model, "There is no model to try: set RARECASE_MODEL to ORG/NAME.")
     points = _tried(_points, space, "There is no map: publishing the demo draws one (map.parquet).")
     names = data.names if isinstance(data, Data) else ()
     views: dict[str, tuple[Any, Callable[[Any], None]]] = {
@@ -82,7 +69,7 @@ def page(space: Path) -> gr.Blocks:
     }
     title = data.title if isinstance(data, Data) else "Demo"
     with gr.Blocks(title=title, analytics_enabled=False) as blocks:
-        _html(f"<h1>{escape(title)}</h1><p>{_origin(dataset, model)}</p>")
+        _html(f"<h1>{escape(title)}</h1><p>{_origin(sources)}</p>")
         with gr.Tabs():
             for label, (what, view) in views.items():
                 with gr.Tab(label):
@@ -121,9 +108,9 @@ def _note(line: str) -> None:
     _html(f'<p class="note">{line}</p>')
 
 
-def _origin(dataset: str | None, model: str | None) -> str:
+def _origin(sources: DemoSources) -> str:
     """Where data and model come from, with links to the Hub."""
-    named = {"Data": ("datasets/", dataset), "Model": ("", model)}
+    named = {"Data": ("datasets/", sources.dataset), "Model": ("", sources.model)}
     return " · ".join(f"{label}: {_link(name, kind)}" for label, (kind, name) in named.items() if name)
 
 
@@ -213,9 +200,9 @@ def _results(data: Data) -> None:
     gr.Plot(demo_plots.round_curves(data.rounds, counts), show_label=False, container=False, elem_classes="still")
     for config, rounds in data.rounds.items():
         least = demo_data.rarest(counts[config])
-        lines = [(r["round"], [r["labels"], r["test"]["macro_f1"], r["test"]["f1"][least]]) for r in rounds]
+        scores = [(r["round"], [r["labels"], r["test"]["macro_f1"], r["test"]["f1"][least]]) for r in rounds]
         header = ["round", "labels", "macro-F1", f"F1 of {least}"]
-        _html(_table(f"{config}: after each round, on test, in percent", header, lines))
+        _html(_table(f"{config}: after each round, on test, in percent", header, scores))
 
 
 def _splits(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, Mapping[str, int]]:
@@ -231,7 +218,7 @@ def _splits(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, 
     return columns
 
 
-def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str, Sequence[Any]]]) -> str:
+def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str | int, Sequence[float]]]) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
         f'<tr><th scope="row">{escape(str(first))}</th>{"".join(f"<td>{_number(cell)}</td>" for cell in cells)}</tr>'
@@ -243,7 +230,7 @@ def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str, Seque
     )
 
 
-def _number(value: Any) -> str:
+def _number(value: float) -> str:
     return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
 
 
@@ -271,7 +258,7 @@ def _variations(data: Data) -> None:
     place = gr.State(0)
 
     def choose(config: str, label: str, place: int) -> tuple[str, int]:
-        groups = [g for g in found[config] if label in (EVERY, g.original["label"])]
+        groups = [g for g in found[config] if label in (EVERY, g.original.label)]
         place %= max(len(groups), 1)
         return _cards(groups, place), place
 
@@ -289,7 +276,7 @@ def _variations(data: Data) -> None:
 
 def _classes(groups: Sequence[Group], data: Data) -> list[tuple[str, str]]:
     """The choices of the class: only those that an original of the config has."""
-    labels = [group.original["label"] for group in groups]
+    labels = [group.original.label for group in groups]
     counted = [(f"{name} ({labels.count(name)})", name) for name in data.names if name in labels]
     return [(f"{EVERY} ({len(labels)})", EVERY), *counted]
 
@@ -298,12 +285,12 @@ def _cards(groups: Sequence[Group], place: int) -> str:
     if not groups:  # a class of the config before: the browser is yet to hear of the new choices
         return '<p role="status">There are no variations of this class.</p>'
     original, variations = groups[place]
-    how = [f"chosen by {original['strategy']}" if original["strategy"] else ""]
-    how += [f"in round {original['round']}" if original["round"] is not None else ""]
+    how = [f"chosen by {original.strategy}" if original.strategy else ""]
+    how += [f"in round {original.round}" if original.round is not None else ""]
     cards = [_card("Original, written by a person", original, " ".join(filter(None, how)))]
     cards += [
-        _card(f"Variation {number}", row, f"written by {row['generator']}" if row["generator"] else "")
-        for number, row in enumerate(variations, 1)
+        _card(f"Variation {number}", post, f"written by {post.generator}" if post.generator else "")
+        for number, post in enumerate(variations, 1)
     ]
     return (
         f'<p role="status">Original {place + 1} of {len(groups)}, with {len(variations)} variations</p>'
@@ -311,11 +298,11 @@ def _cards(groups: Sequence[Group], place: int) -> str:
     )
 
 
-def _card(heading: str, row: Mapping[str, Any], how: str) -> str:
-    failed = [check["check"] for check in row["checks"] or [] if check["passed"] is False]
-    facts = [f"labelled {row['label']}", how, *([f"not learned from: failed {', '.join(failed)}"] if failed else [])]
-    text = escape(row["text"]) if row["text"].strip() else "<i>no text</i>"
+def _card(heading: str, post: Post, how: str) -> str:
+    failed = f"not learned from: failed {', '.join(post.failed)}" if post.failed else ""
+    notes = filter(None, [f"labelled {post.label}", how, failed])
+    text = escape(post.text) if post.text.strip() else "<i>no text</i>"
     return (
         f'<article class="card"><h3>{escape(heading)}</h3><p class="text" dir="auto">{text}</p>'
-        f'<p class="note">{escape("; ".join(filter(None, facts)))}</p></article>'
+        f'<p class="note">{escape("; ".join(notes))}</p></article>'
     )

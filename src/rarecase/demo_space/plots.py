@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from datasets import Dataset
 from plotly.colors import sample_colorscale
 
+from rarecase.data.release import RoundScores
 from rarecase.demo_space.data import rarest
 from rarecase.report.plots import COLOURS
 
@@ -26,32 +27,25 @@ LONGEST = 24  # characters of a name
 
 def pool_map(points: Dataset, by: By, strategies: Sequence[str], names: Sequence[str] = ()) -> go.Figure:
     """
-    The pool, and in it what some strategies chose.
+    The pool, and in it what some strategies chose, coloured by class, round or strategy.
 
-    Args:
-        points (`Dataset`): of map.parquet: `x`, `y`, `id`, `label`, `strategy`, `round`.
-        by (`str`): what the colours of the chosen tell apart: `class`, `round` or `strategy`.
-        strategies (`Sequence[str]`): whose choice stands out; all other points are grey.
-        names (`Sequence[str]`): the classes in their order.
-
-    Example:
-        >>> pool_map(points, "class", ["cluster"], data.names)
+    `points` are those of map.parquet (`x`, `y`, `id`, `label`, `strategy`, `round`), `names` the classes in order.
     """
     table = {column: np.array(points[column][:], dtype=object) for column in points.column_names}
-    told = np.isin(table["strategy"].astype(str), list(strategies))
+    chosen = np.isin(table["strategy"].astype(str), list(strategies))
     figure = _figure(height=640)
-    rest = {"name": f"other texts ({sum(~told):,})", "marker": {"color": REST, "size": 5}, "hoverinfo": "skip"}
-    figure.add_scatter(**_points(table, ~told), **rest)
-    kinds = _kinds(table[COLUMNS[by]][told], names)
+    rest = {"name": f"other texts ({sum(~chosen):,})", "marker": {"color": REST, "size": 5}, "hoverinfo": "skip"}
+    figure.add_scatter(**_points(table, ~chosen), **rest)
+    kinds = _kinds(table[COLUMNS[by]][chosen], names)
     shades = sample_colorscale(ROUNDS, np.linspace(0, 1, max(len(kinds), 2))) if by == "round" else MARKS
     for place, kind in enumerate(kinds):
-        these = told & (table[COLUMNS[by]] == kind)
+        these = chosen & (table[COLUMNS[by]] == kind)
         style = {"color": shades[place % len(shades)], "symbol": SHAPES[place % len(SHAPES)], "size": 9}
         figure.add_scatter(
             **_points(table, these),
             marker={**style, "line": {"color": EDGE, "width": 0.8}},
-            name=f"{_said(kind, by)} ({sum(these):,})",
-            text=[_told(table, row) for row in np.flatnonzero(these).tolist()],
+            name=f"{_label(kind, by)} ({sum(these):,})",
+            text=[_hover(table, row) for row in np.flatnonzero(these).tolist()],
             hovertemplate="%{text}<extra></extra>",
         )
     figure.update_layout(legend={"yanchor": "top", "y": -0.02})  # below: above are the tools for zooming
@@ -60,12 +54,7 @@ def pool_map(points: Dataset, by: By, strategies: Sequence[str], names: Sequence
 
 
 def class_bars(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
-    """
-    How many rows of each class every config has.
-
-    Args:
-        counts (`Mapping`): rows by config and class.
-    """
+    """How many rows of each class every config has; `counts` by config and class."""
     names = list(next(iter(counts.values())))
     figure = _figure(height=90 + len(names) * (26 + 16 * len(counts)))
     for place, (config, found) in enumerate(counts.items()):
@@ -89,15 +78,9 @@ def class_bars(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
 
 
 def round_curves(
-    rounds: Mapping[str, Sequence[Mapping[str, Any]]], counts: Mapping[str, Mapping[str, Mapping[str, int]]]
+    rounds: Mapping[str, Sequence[RoundScores]], counts: Mapping[str, Mapping[str, Mapping[str, int]]]
 ) -> go.Figure:
-    """
-    Macro-F1 on test after each round, and the F1 of the rarest class.
-
-    Args:
-        rounds (`Mapping`): of each config, what release.json says of its rounds.
-        counts (`Mapping`): rows by config, split and class.
-    """
+    """Macro-F1 on test after each round, and the F1 of the rarest class; `counts` by config, split and class."""
     figure = _figure(height=420)
     for place, (config, found) in enumerate(rounds.items()):
         least = rarest(counts[config])
@@ -158,7 +141,7 @@ def _kinds(values: np.ndarray, names: Sequence[str]) -> list[Any]:
     return [*known, *(found & {None})]
 
 
-def _said(kind: Any, by: By) -> str:
+def _label(kind: Any, by: By) -> str:
     if kind is None:
         return UNKNOWN
     return f"round {kind}" if by == "round" else _short(kind)
@@ -169,8 +152,8 @@ def _short(name: str) -> str:
     return escape(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")
 
 
-def _told(table: Mapping[str, np.ndarray], row: int) -> str:
-    """What stands beside a point under the pointer; no text of the data, which the map does not have."""
-    facts = {by: table[column][row] for by, column in COLUMNS.items()}
-    lines = [f"{by}: {escape(str(fact))}" for by, fact in facts.items() if fact is not None]
+def _hover(table: Mapping[str, np.ndarray], row: int) -> str:
+    """What a point shows under the pointer; no text of the data, which the map does not have."""
+    known = {by: table[column][row] for by, column in COLUMNS.items()}
+    lines = [f"{by}: {escape(str(value))}" for by, value in known.items() if value is not None]
     return "<br>".join([*lines, *([f"id: {escape(table['id'][row])}"] if table["id"][row] else [])])

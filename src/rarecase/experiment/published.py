@@ -20,7 +20,7 @@ from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError, did_you_mean, shown_label
 from rarecase.data.counts import class_count_std, class_counts
-from rarecase.data.release import write_release
+from rarecase.data.release import Config, write_release
 from rarecase.data.schema import GENERATED, HUMAN, conform, texts
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.settings.checks import refuse_working_folder
@@ -162,12 +162,12 @@ def import_published(folder: Path | str, out: Path | str, reading: str = PUBLISH
         title=f"The published 5.4K safety set, labels in the {reading} reading",
         taxonomy=taxonomy,
         known={
-            name: {
-                "acquired": {"by": "import-published", "reading": reading},
-                "source": SOURCE,
-                "source_states_no_license": True,
-                "defects": findings.defects(name),
-            }
+            name: Config(
+                acquired={"by": "import-published", "reading": reading},
+                source=SOURCE,
+                source_states_no_license=True,
+                defects=tuple(findings.defects(name)),
+            )
             for name in configs
         },
     )

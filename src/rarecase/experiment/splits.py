@@ -15,7 +15,7 @@ from rarecase.data.arrow import rows, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import configs_of
-from rarecase.data.read.origin import facts_of
+from rarecase.data.read.origin import release_of
 from rarecase.data.schema import GENERATED, conform
 from rarecase.data.sets import with_classes
 from rarecase.data.taxonomy import Taxonomy
@@ -223,7 +223,9 @@ def _in_reading(split: Dataset, strategy: str, config: ExperimentConfig) -> Data
     """With the labels of the reading that is asked for; the other one's stand in the column `reading`."""
     if config.reading is None:
         return split
-    own = ((facts_of(_data(config)).get("configs", {}).get(strategy) or {}).get("acquired") or {}).get("reading")
+    release = release_of(_data(config))
+    known = release.configs.get(strategy) if release else None
+    own = known.acquired.get("reading") if known and known.acquired else None
     if own is None:
         raise DataError(f"{strategy}: its labels have one reading only; leave --reading out")
     if own == config.reading:

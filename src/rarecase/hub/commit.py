@@ -88,7 +88,11 @@ class Pushed:
     changed: bool  # whether anything had to be uploaded
 
 
-def push(target: Target, build: Callable[[Snapshot], Files], message: str) -> Pushed:
+Build = Callable[[Snapshot], Files]
+Push = Callable[[Target, Build, str], Pushed]  # `push`, or what a dry run does instead
+
+
+def push(target: Target, build: Build, message: str) -> Pushed:
     """
     Fills a repository: created private, gated, filled in one commit, tagged, and only then made public.
 
@@ -179,7 +183,7 @@ def _snapshot(api: HfApi, target: Target) -> Snapshot:
     return Snapshot(target, info.sha, bool(info.private), bool(getattr(info, "gated", False)), files)
 
 
-def _commit(api: HfApi, target: Target, build: Callable[[Snapshot], Files], message: str) -> tuple[Files, str, str]:
+def _commit(api: HfApi, target: Target, build: Build, message: str) -> tuple[Files, str, str]:
     """The files, the commit that holds them, and its page."""
     races = errors = 0
     while True:

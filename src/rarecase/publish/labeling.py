@@ -19,14 +19,13 @@ from huggingface_hub import HfApi, SpaceCardData, get_token
 from rarecase.core.errors import ConfigError, DataError, HubError
 from rarecase.core.shipped import shipped
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub.commit import Files, Pushed, Snapshot, Target, push, read_snapshot, without_debug_logs
+from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, read_snapshot, without_debug_logs
 from rarecase.hub.errors import retried
 from rarecase.labeling.store.repository import CARD, contents, missing, require_private
 from rarecase.labeling.store.roles import read_roles, roles_text
 from rarecase.labeling.store.settings import FILE, SpaceFile
-from rarecase.publish.cards import render
-from rarecase.publish.demo import gradio_version, package
-from rarecase.publish.kinds import Send
+from rarecase.publish.markdown import render
+from rarecase.publish.space import gradio_version, package
 
 Visibility = Literal["private", "protected"]
 GivenSettings = Mapping[str, str | float]  # fields of `Settings`; those that are left out keep their stored value
@@ -41,7 +40,7 @@ def publish_labeling(
     visibility: Visibility | None = None,
     settings: GivenSettings | None = None,
     qualify: Path | None = None,
-    send: Send = push,
+    send: Push = push,
 ) -> list[Pushed]:
     """
     Publishes the labeling Space, and makes the data set `OWNER/NAME-labels` where there is none.

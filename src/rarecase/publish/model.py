@@ -1,33 +1,27 @@
 """
-A model folder as the files of its repository, and the card: what it is, how to use it, how well it does.
+A model folder as the files of its repository.
 
-The figures are those of `rarecase.json`, which stands in the folder since the model was trained. What else lies in the
-folder stays where it is: only files that belong to a model are published, and no pickle.
+The figures of its card are those of `rarecase.json`, written when the model was trained. Only files that belong to a
+model are published, and no pickle.
 """
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import metadata_load
 
-from rarecase.core.errors import ModelError, flag
-from rarecase.core.shipped import shipped
-from rarecase.data.counts import rarest
-from rarecase.hub.commit import Files
+from rarecase.core.errors import ModelError
+from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, refuse_foreign
 from rarecase.hub.ids import split_revision
-from rarecase.learn.hyperparameters import MODELS
 from rarecase.learn.record import RECORD, ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
-from rarecase.publish.cards import code, plain, render, table
+from rarecase.publish.model_card import TAGS, Model, model_card
+from rarecase.publish.references import DatasetRef, model_folder
 
-TAGS = ["rarecase", "active-learning", "content-moderation"]
-UNPUBLISHED = "unpublished"
-_UNKNOWN = 100_000  # from there on, a tokenizer says that it does not know how many tokens the model reads
+_UNKNOWN = 100_000  # tokens; from there on, a tokenizer does not know how many the model reads
 
 _CLASSIFIER = (
     r"(generation_)?config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
@@ -43,75 +37,30 @@ _BELONGS = {
 _BELONGS["setfit"] = _BELONGS["frozen"]
 
 
-@dataclass(frozen=True)
-class DatasetRef:
-    """
-    The data set on the Hub that a model was trained and measured on.
+def publish_model(
+    folder: Path, target: Target, license: str, *, dataset: DatasetRef | None = None, send: Push = push
+) -> Pushed:
+    """Publishes a trained model, or the last learner of a run; `dataset` is what its figures were measured on."""
+    folder = model_folder(folder)
+    files = model_files(folder, repo_id=target.repo_id, license=license, dataset=dataset)
 
-    Args:
-        repo_id (`str`): `owner/name`.
-        config (`str`): whose split `test` it was measured on.
-        revision (`str`): the commit.
-    """
+    def build(snapshot: Snapshot) -> Files:
+        if RECORD not in snapshot.files and TAGS[0] not in _tags(snapshot):
+            refuse_foreign(snapshot)
+        # What an earlier push left: other weights, or the head of another kind of model, could be loaded instead.
+        return {**dict.fromkeys(path for path in snapshot.files if _belongs(path)), **files}
 
-    repo_id: str
-    config: str
-    revision: str
-
-
-@dataclass(frozen=True)
-class Model:
-    """
-    What a model folder says of itself.
-
-    Args:
-        kind (`str`): `finetune`, `frozen` or `setfit`.
-        names (`tuple[str, ...]`): the classes, in order.
-        base (`str`, *optional*): the Hub id of the model it was made from, without its revision.
-        longest (`int`, *optional*): the tokens of a text that it reads.
-        record (`ModelRecord`, *optional*): how it was made and how well it does.
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    base: str | None
-    longest: int | None
-    record: ModelRecord | None
+    return send(target, build, f"Add {folder.resolve().name}")
 
 
 def model_files(folder: Path, *, repo_id: str, license: str, dataset: DatasetRef | None = None) -> Files:
-    """
-    What is to stand in the repository of a model.
-
-    Args:
-        folder (`Path`): a model folder, of whichever learner.
-        repo_id (`str`): `owner/name`, where it goes.
-        license (`str`): its id, as the Hub names it.
-        dataset (`DatasetRef`, *optional*): what it was trained and measured on, where that is on the Hub.
-
-    Returns:
-        `Files`: weights, configuration, tokenizer and record as they lie in the folder, and the card.
-
-    Raises:
-        `ModelError`: where the folder holds no classifier, a pickled file, code of the model's own, or the record of
-            another model.
-
-    Example:
-        >>> files = model_files(Path("guard"), repo_id="acme/guard", license="apache-2.0")
-        >>> sorted(files)[:3]
-        ['README.md', 'config.json', 'model.safetensors']
-    """
+    """The files of a model's repository: weights, configuration, tokenizer and record as they are, and the card."""
     model, files = own_files(folder)
     return {**files, "README.md": model_card(model, repo_id, license, dataset).encode()}
 
 
 def own_files(folder: Path) -> tuple[Model, Files]:
-    """
-    What a model folder says of itself, and the files of it that are published.
-
-    Raises:
-        `ModelError`: as `model_files`.
-    """
+    """A model folder and its files that are published; a `ModelError` where it has no model, or a pickled file."""
     model = read_model(folder)
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     pickled = [name for name in found if Path(name).suffix in PICKLED]
@@ -124,22 +73,13 @@ def own_files(folder: Path) -> tuple[Model, Files]:
     return model, {name: path for name, path in found.items() if name == RECORD or pattern.fullmatch(name)}
 
 
-def belongs(path: str) -> bool:
+def _belongs(path: str) -> bool:
     """Whether a file of a repository is one that a model of some kind has."""
     return path == RECORD or any(pattern.fullmatch(path) for pattern in _BELONGS.values())
 
 
 def read_model(folder: Path) -> Model:
-    """
-    Reads what a model folder says of itself, without loading the weights.
-
-    Raises:
-        `ModelError`: where it holds no classifier, or the record of another one.
-
-    Example:
-        >>> read_model(Path("guard")).names
-        ('harmful', 'not-harmful')
-    """
+    """What a model folder is, without its weights being loaded; a `ModelError` where it holds no classifier."""
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder; give one that `rarecase train` or `rarecase run` wrote")
     local_folder(str(folder))
@@ -165,42 +105,6 @@ def read_model(folder: Path) -> Model:
     return Model(kind, tuple(names), _hub_id(made_from), longest if longest < _UNKNOWN else None, record)
 
 
-def model_card(model: Model, repo_id: str, license: str, dataset: DatasetRef | None = None) -> str:
-    """
-    The README.md of a model's repository.
-
-    Args:
-        model (`Model`): see `read_model`.
-        repo_id (`str`): `owner/name`.
-        license (`str`): its id, as the Hub names it.
-        dataset (`DatasetRef`, *optional*): what it was trained and measured on.
-
-    Returns:
-        `str`: the front matter, with every figure on test in its `model-index`, and the text.
-
-    Example:
-        >>> card = model_card(read_model(Path("guard")), "acme/guard", "apache-2.0")
-    """
-    record = model.record
-    return render(
-        shipped("model_cards") / "README.md",
-        _front_matter(model, repo_id, license, dataset),
-        repo_id=repo_id,
-        model=model,
-        record=record,
-        dataset=dataset,
-        license=license,
-        english=_reads_english(model),
-        classes=_classes(model),
-        settings=_settings(record) if record else "",
-        measures=_measures(record) if record else "",
-        by_class=_by_class(record) if record else "",
-        confusion=_confusion(record) if record else "",
-        rarest=_rarest(record) if record else None,
-        flags=_flags(record) if record else "",
-    )
-
-
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -220,119 +124,7 @@ def _hub_id(made_from: str) -> str | None:
     return name if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else None
 
 
-def _reads_english(model: Model) -> bool:
-    """Known of the models of the table alone."""
-    return model.base in (*MODELS, PACKAGED_ID)
-
-
-def _front_matter(model: Model, repo_id: str, license: str, dataset: DatasetRef | None) -> ModelCardData:
-    return ModelCardData(
-        language="en" if _reads_english(model) else None,
-        license=license,
-        library_name="transformers" if model.kind == "finetune" else "rarecase",
-        pipeline_tag="text-classification",
-        base_model=model.base,
-        datasets=[dataset.repo_id] if dataset else None,
-        tags=TAGS,
-        model_name=repo_id.split("/")[-1],
-        eval_results=_eval_results(model.record, dataset) if model.record else None,
-    )
-
-
-def _eval_results(record: ModelRecord, dataset: DatasetRef | None) -> list[EvalResult]:
-    """Every figure on test, as the `model-index` has it: in percent, like all of ours."""
-    test = record.test
-    figures: list[tuple[str, str, float, dict[str, str] | None]] = [("accuracy", "Accuracy", test["accuracy"], None)]
-    for type_, name, macro, by_class in (
-        ("precision", "Precision", test["macro_precision"], test["precision"]),
-        ("recall", "Recall", test["macro_recall"], test["recall"]),
-        ("f1", "F1", test["macro_f1"], test["f1"]),
-    ):
-        figures.append((type_, f"Macro {name}", macro, {"average": "macro"}))
-        figures += [(type_, f"{name} {of}", value, None) for of, value in by_class.items()]
-    return [
-        EvalResult(
-            task_type="text-classification",
-            task_name="Text classification",
-            dataset_type=dataset.repo_id if dataset else UNPUBLISHED,
-            dataset_name=dataset.repo_id if dataset else "the trainer's own test set",
-            dataset_config=dataset.config if dataset else None,
-            dataset_split="test",
-            dataset_revision=dataset.revision if dataset else None,
-            metric_type=type_,
-            metric_name=name,
-            metric_value=round(value, 6),  # further digits are another machine's already
-            metric_args=args,
-        )
-        for type_, name, value, args in figures
-    ]
-
-
-def _classes(model: Model) -> str:
-    header, counts = ["id", "class"], model.record.data.class_counts if model.record else {}
-    rows: list[list[str | int | float | None]] = [[place, plain(name)] for place, name in enumerate(model.names)]
-    if not counts:
-        return table(header, rows)
-    return table([*header, "texts in training"], [[*row, counts[n]] for row, n in zip(rows, model.names, strict=True)])
-
-
-def _settings(record: ModelRecord) -> str:
-    said = {name: getattr(record, name) for name in ("learner", "model", "precision", "seed")} | record.settings
-    return table(["setting", "value"], [[code(name), _exact(value)] for name, value in said.items()])
-
-
-def _exact(value: str | int | float | None) -> str:
-    """A setting as somebody would type it."""
-    return plain(value) if isinstance(value, str) else "–" if value is None else f"{value:g}"
-
-
-def _measures(record: ModelRecord) -> str:
-    dev, test = record.dev, record.test
-    rows: list[list[str | int | float | None]] = [
-        ["accuracy", dev["accuracy"], test["accuracy"]],
-        ["macro precision", dev["macro_precision"], test["macro_precision"]],
-        ["macro recall", dev["macro_recall"], test["macro_recall"]],
-        ["macro F1", dev["macro_f1"], test["macro_f1"]],
-    ]
-    return table(["", "validation", "test"], rows)
-
-
-def _by_class(record: ModelRecord) -> str:
-    test = record.test
-    rows: list[list[str | int | float | None]] = [
-        [plain(name), test["precision"][name], test["recall"][name], test["f1"][name], texts]
-        for name, texts in _support(record).items()
-    ]
-    return table(["class", "precision", "recall", "F1", "texts in test"], rows)
-
-
-def _confusion(record: ModelRecord) -> str:
-    names = list(map(plain, record.names))
-    rows: list[list[str | int | float | None]] = [
-        [name, *counts] for name, counts in zip(names, record.test["confusion"], strict=True)
-    ]
-    return table(["is ↓ answered →", *names], rows)
-
-
-def _support(record: ModelRecord) -> dict[str, int]:
-    """The texts of each class in test."""
-    return dict(zip(record.names, map(sum, record.test["confusion"]), strict=True))
-
-
-def _rarest(record: ModelRecord) -> dict[str, Any] | None:
-    """The class with the fewest texts in test, of those that have any: how many, and how many were found."""
-    support = _support(record)
-    if not any(support.values()):
-        return None
-    name = rarest(support)
-    place = record.names.index(name)
-    return {"name": name, "texts": support[name], "found": record.test["confusion"][place][place]}
-
-
-def _flags(record: ModelRecord) -> str:
-    """The flags of `rarecase train` that say the same again."""
-    options = asdict(record.options())
-    tune = " --tune" if options.pop("tune") else ""
-    said = {"learner": record.learner, "model": record.model, "seed": record.seed, **options}
-    chosen = {name: value for name, value in said.items() if value is not None}
-    return " ".join(f"{flag(name)} {shlex.quote(str(value))}" for name, value in chosen.items()) + tune
+def _tags(snapshot: Snapshot) -> list[str]:
+    """Those of the card that is there."""
+    head = metadata_load(snapshot.read("README.md")) if "README.md" in snapshot.files else None
+    return (head or {}).get("tags") or []

@@ -1,63 +1,55 @@
-"""What `--dry-run` does in place of a push: it shows every file and the whole card."""
+"""What `--dry-run` does instead of a push: it shows every file and the whole card."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rarecase.hub.commit import Files, Pushed, Snapshot, Target, base_snapshot, require_public_is_meant
+from rarecase.hub.commit import Build, Kind, Pushed, Target, base_snapshot, require_public_is_meant
+
+
+@dataclass(frozen=True)
+class PlannedPush:
+    """What a repository would hold: the size of each file in bytes, null where it would be deleted, and the card."""
+
+    kind: Kind
+    repo_id: str
+    url: str
+    private: bool
+    files: dict[str, int | None]
+    card: str
+
+    def __str__(self) -> str:
+        visibility = "private" if self.private else "public"
+        files = [f"{'deleted' if size is None else f'{size:,}':>14}  {path}" for path, size in self.files.items()]
+        head = f"{self.kind} {self.repo_id}, {visibility}: {len(files)} files (bytes)"
+        return "\n".join([head, *files, "", "README.md:", "", self.card])
 
 
 @dataclass
 class Plan:
-    """
-    Stands in for `push` and changes nothing.
+    """A `Push` that changes nothing and notes what would be pushed."""
 
-    Args:
-        repos (`list[dict]`): of each repository `kind`, `repo_id`, `url`, `private`, `files` (path and bytes, or
-            null where the file goes) and `card`.
+    pushes: list[PlannedPush] = field(default_factory=list)
 
-    Example:
-        >>> plan = Plan()
-        >>> publish_dataset(Path("run"), target, "cc-by-4.0", send=plan)
-        >>> print(plan)
-    """
-
-    repos: list[dict[str, Any]] = field(default_factory=list)
-
-    def __call__(self, target: Target, build: Callable[[Snapshot], Files], message: str) -> Pushed:
-        """Takes note of what would stand there; its `revision` is that of now, or `main`."""
+    def __call__(self, target: Target, build: Build, message: str) -> Pushed:
+        """Notes what the repository would hold; the `revision` of the result is that of now, or `main`."""
         snapshot = base_snapshot(target)
         require_public_is_meant(snapshot)
         files = dict(sorted(build(snapshot).items()))
-        card = files["README.md"]
-        private, url = snapshot.private and not target.public, target.url
-        self.repos.append(
-            {
-                "kind": target.kind,
-                "repo_id": target.repo_id,
-                "url": url,
-                "private": private,
-                "files": {path: _size(content) for path, content in files.items()},
-                "card": card.read_text(encoding="utf-8") if isinstance(card, Path) else (card or b"").decode(),
-            }
-        )
-        there = tuple(path for path, content in files.items() if content is not None)
-        return Pushed(target.kind, target.repo_id, snapshot.sha or "main", url, private, there, changed=False)
+        private = snapshot.private and not target.public
+        sizes = {path: None if content is None else len(_bytes(content)) for path, content in files.items()}
+        card = _bytes(files["README.md"] or b"").decode()
+        self.pushes.append(PlannedPush(target.kind, target.repo_id, target.url, private, sizes, card))
+        paths = tuple(path for path, size in sizes.items() if size is not None)
+        return Pushed(target.kind, target.repo_id, snapshot.sha or "main", target.url, private, paths, changed=False)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The planned pushes, as `--format json` prints them."""
+        return [asdict(planned) for planned in self.pushes]
 
     def __str__(self) -> str:
-        """The plan for a terminal."""
-        return "\n\n".join(_shown(planned) for planned in self.repos)
+        return "\n\n".join(map(str, self.pushes))
 
 
-def _size(content: bytes | Path | None) -> int | None:
-    if content is None:
-        return None
-    return len(content) if isinstance(content, bytes) else content.stat().st_size
-
-
-def _shown(planned: dict[str, Any]) -> str:
-    seen = "private" if planned["private"] else "public"
-    files = [f"{'deleted' if size is None else f'{size:,}':>14}  {path}" for path, size in planned["files"].items()]
-    head = f"{planned['kind']} {planned['repo_id']}, {seen}: {len(files)} files (bytes)"
-    return "\n".join([head, *files, "", "README.md:", "", planned["card"]])
+def _bytes(content: bytes | Path) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()

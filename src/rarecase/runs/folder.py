@@ -23,6 +23,7 @@ from rarecase.core.files import digest, read_json, write_beside, write_json
 from rarecase.core.progress import Progress
 from rarecase.data.arrow import with_column
 from rarecase.data.parquet import read_parquet, write_parquet
+from rarecase.data.read.origin import Origin
 from rarecase.data.sets import Sets
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
@@ -141,7 +142,7 @@ class Manifest:
 
     kind: str
     strategy: str = ""
-    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""

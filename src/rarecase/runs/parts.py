@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
 
@@ -14,7 +13,7 @@ from rarecase.core.errors import ConfigError, MissingColumnError, RunFolderError
 from rarecase.core.files import digest
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read import Columns, read_argument
-from rarecase.data.read.origin import origin
+from rarecase.data.read.origin import Origin, origin
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Generator, NoVariations
@@ -248,7 +247,7 @@ def manifest_of(folder: Path, kind: str, config: LoopConfig, may_change: Sequenc
     return Manifest(kind, inputs=inputs, settings=settings, data=digest_of_tables(folder))
 
 
-def origins_of(config: RunConfig) -> Mapping[str, Mapping[str, Any]]:
+def origins_of(config: RunConfig) -> Mapping[str, Origin]:
     """Of each table, what is known of the source of its texts, which is published with them."""
     if config.start is not None:
         return Manifest.read(Path(config.start), "start").origins

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 from datasets import Dataset
@@ -21,8 +21,8 @@ from rarecase.algorithm import Round, run
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.parquet import read_parquet
-from rarecase.data.read.origin import together
-from rarecase.data.release import write_release
+from rarecase.data.read.origin import Origin, combined
+from rarecase.data.release import Acquired, Config, RoundScores, write_release
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.metrics import AllMetrics, all_metrics
@@ -155,10 +155,10 @@ def _finish(
     names, strategy = sets.taxonomy.names, manifest.strategy
     acquired = conform(rows(last.train, range(len(sets.bootstrap), len(last.train))), names)
     splits = {"validation": conform(sets.dev, names), "test": conform(sets.test, names)}
-    told = [{k: v for k, v in record.to_json().items() if k not in ("chosen", "found")} for record in records]
+    rounds = [{k: v for k, v in record.to_json().items() if k not in ("chosen", "found")} for record in records]
 
-    def come(train: str) -> dict[str, Any]:
-        return together(manifest.origins.get(name, {}) for name in (train, "dev", "test"))
+    def source(train: str) -> Origin:
+        return combined(manifest.origins.get(name, {}) for name in (train, "dev", "test"))
 
     write_release(
         folder / "data",
@@ -167,12 +167,12 @@ def _finish(
         title=f"Acquired by {strategy}",
         taxonomy=sets.taxonomy,
         known={
-            "bootstrap": {"acquired": {"by": "start" if config.start else "given"}, **come("bootstrap")},
-            strategy: {
-                "acquired": {"by": "run", **parts.released_settings(config)},
-                "rounds": told,
-                **come("pool"),
-            },
+            "bootstrap": Config({"by": "start" if config.start else "given"}, **source("bootstrap")),
+            strategy: Config(
+                cast(Acquired, {"by": "run", **parts.released_settings(config)}),
+                rounds=tuple(cast(list[RoundScores], rounds)),
+                **source("pool"),
+            ),
         },
         replace=True,
     )

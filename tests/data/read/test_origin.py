@@ -5,8 +5,8 @@ import small
 from small import NAMES
 
 from rarecase.core.errors import ConfigError
-from rarecase.data.read.origin import origin, together
-from rarecase.data.release import write_release
+from rarecase.data.read.origin import combined, origin
+from rarecase.data.release import Config, write_release
 from rarecase.data.schema import conform
 from rarecase.publish.dataset import read_release, require_license
 from rarecase.runs.session import begin, go_on
@@ -22,7 +22,7 @@ def release(tmp_path) -> str:
     splits = {"train": "pool", "validation": "dev", "test": "test"}
     tables = {split: conform(small.table(name), NAMES) for split, name in splits.items()}
     start = {**tables, "train": conform(small.table("bootstrap"), NAMES)}
-    known = {"posts": SILENT}
+    known = {"posts": Config(**SILENT)}
     configs = {"posts": tables, "first": start}
     write_release(tmp_path / "safety", configs, default="first", title="Posts", known=known)
     return str(tmp_path / "safety")
@@ -47,8 +47,8 @@ def test_the_origin_is_read_from_the_hub_too(fresh_hub, release):
 
 
 def test_several_origins_are_one_and_silence_stays():
-    assert together([SILENT, {}, {"source": "an archive"}, SILENT]) == {**SILENT, "source": "a forum; an archive"}
-    assert together([]) == {"source": None, "source_states_no_license": False}
+    assert combined([SILENT, {}, {"source": "an archive"}, SILENT]) == {**SILENT, "source": "a forum; an archive"}
+    assert combined([]) == {"source": None, "source_states_no_license": False}
 
 
 def test_a_run_on_a_source_without_a_licence_is_stopped_at_publishing_as_the_source_is(release, tmp_path):
@@ -58,9 +58,9 @@ def test_a_run_on_a_source_without_a_licence_is_stopped_at_publishing_as_the_sou
         out=tmp_path / "run",
     )  # fmt: skip
     list(go_on(begin(config), config))
-    made = read_release(tmp_path / "run")
-    assert made.facts["configs"]["random"]["source"] == "a forum"
-    assert not made.facts["configs"]["bootstrap"]["source_states_no_license"]
+    made = read_release(tmp_path / "run").release
+    assert made.configs["random"].source == "a forum"
+    assert not made.configs["bootstrap"].source_states_no_license
     with pytest.raises(ConfigError, match="accept-no-license"):
         require_license(made, accepted=False)
 

@@ -1,69 +1,61 @@
-"""
-Where the texts of a data argument come from, as far as a release says it: what is published later says the same.
-"""
+"""Where the texts of a data argument come from, if it is a release: what is published later repeats it."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
+from rarecase.core.errors import DataError
 from rarecase.data.read.argument import parse_argument
+from rarecase.data.release import RELEASE, Release
 from rarecase.hub.ids import split_revision
 
-FACTS = "release.json"
+
+class Origin(TypedDict, total=False):
+    """The source of texts, as `run.json` and a `Config` of a release have it; empty where it is unknown."""
+
+    source: str | None
+    source_states_no_license: bool
 
 
-def origin(argument: str) -> dict[str, Any]:
-    """
-    What the release behind a data argument says of its source.
-
-    Args:
-        argument (`str`): `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, one that has been read already.
-
-    Returns:
-        `dict`: `source` and `source_states_no_license`; empty where this is no release of ours.
-
-    Example:
-        >>> origin("safety:random")["source_states_no_license"]
-        True
-    """
+def origin(argument: str) -> Origin:
+    """The origin of the texts of a data argument that has been read already; empty where it is no release of ours."""
     given = parse_argument(argument)
-    facts = facts_of(given.source)
-    config = facts.get("configs", {}).get(given.config or facts.get("default"), {})
-    return {key: config[key] for key in ("source", "source_states_no_license") if config.get(key)}
+    release = release_of(given.source)
+    config = release and release.configs.get(given.config or release.default)
+    found: Origin = {}
+    if config and config.source:
+        found["source"] = config.source
+    if config and config.source_states_no_license:
+        found["source_states_no_license"] = True
+    return found
 
 
-def together(origins: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """
-    The origin of texts that come from several places.
-
-    Example:
-        >>> together([{"source": "a forum"}, {"source": "an archive", "source_states_no_license": True}])
-        {'source': 'a forum; an archive', 'source_states_no_license': True}
-    """
+def combined(origins: Iterable[Origin]) -> Origin:
+    """The origin of texts that come from several places."""
     found = list(origins)
-    sources = dict.fromkeys(one["source"] for one in found if one.get("source"))
+    sources = dict.fromkeys(source for one in found if (source := one.get("source")))
     silent = any(one.get("source_states_no_license") for one in found)
     return {"source": "; ".join(sources) or None, "source_states_no_license": silent}
 
 
-def facts_of(source: str) -> dict[str, Any]:
-    """What a release says of itself in its release.json; empty where there is none."""
-    if Path(source).exists():
-        path = Path(source) / FACTS
-        if not path.is_file():
-            return {}
-    else:
-        repo_id, revision = split_revision(source)
-        try:
-            path = Path(hf_hub_download(repo_id, FACTS, repo_type="dataset", revision=revision))
-        except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError):
-            return {}
+def release_of(source: str) -> Release | None:
+    """The release.json of a folder or a data set on the Hub; None where there is none of ours."""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return facts if isinstance(facts, dict) and isinstance(facts.get("configs"), dict) else {}
+        if Path(source).exists():
+            path = Path(source) / RELEASE
+        else:
+            repo_id, revision = split_revision(source)
+            path = Path(hf_hub_download(repo_id, RELEASE, repo_type="dataset", revision=revision))
+        return Release.read(path)
+    except (
+        DataError,
+        FileNotFoundError,
+        NotADirectoryError,
+        EntryNotFoundError,
+        LocalEntryNotFoundError,
+        HfHubHTTPError,
+    ):
+        return None

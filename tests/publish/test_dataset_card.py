@@ -18,8 +18,10 @@ from small import NAMES
 
 from rarecase.acquire import find
 from rarecase.data import schema
-from rarecase.publish import cards
-from rarecase.publish.cards import class_counts_picture, code, dataset_card, listed, plain, table
+from rarecase.data.release import Release
+from rarecase.publish import dataset_card
+from rarecase.publish.markdown import code, listed, plain, table
+from rarecase.publish.picture import class_counts_picture
 
 GOLDEN = Path(__file__).with_name("dataset_card.md")
 
@@ -45,6 +47,10 @@ def facts(released) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def counted(pushed) -> "Counted":
     return Counted(*pushed)
+
+
+def card_of(facts: dict[str, Any]) -> str:
+    return dataset_card.dataset_card(Release.from_json(facts))
 
 
 class Counted(dict[str, str]):
@@ -106,7 +112,7 @@ class Counted(dict[str, str]):
 
 
 def digest(paths: dict[str, Path]) -> str:
-    """As `catalog.content_digest` is defined: a hash of the hashes of the files, by split."""
+    """As `Config.digest` is defined: a hash of the hashes of the files, by split."""
     hashes = [f"{split} {hashlib.sha256(path.read_bytes()).hexdigest()}" for split, path in sorted(paths.items())]
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:32]
 
@@ -180,11 +186,11 @@ def test_every_placeholder_has_a_number_and_the_golden_card_has_all_that_is_coun
 
 
 def test_the_card_is_a_function_of_release_json(released, facts):
-    assert dataset_card(facts) == (released / "README.md").read_text() == dataset_card(copy.deepcopy(facts))
+    assert card_of(facts) == (released / "README.md").read_text() == card_of(copy.deepcopy(facts))
 
 
 def test_no_text_of_the_data_and_no_path_is_in_the_card(released, facts):
-    card = dataset_card(facts)
+    card = card_of(facts)
     texts = [row["text"] for path in released.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
     assert len(texts) == 225
     assert not [text for text in texts if text in card]
@@ -210,7 +216,7 @@ def test_datasets_loads_every_config_by_the_head_of_the_card(tmp_path, released,
 
 
 def test_the_head_says_what_the_hub_asks_for(facts):
-    head = head_of(dataset_card(facts))
+    head = head_of(card_of(facts))
     assert head["license"] == "cc-by-4.0"
     assert head["size_categories"] == ["n<1K"]
     assert head["task_categories"] == ["text-classification"]
@@ -229,7 +235,7 @@ def test_the_size_counts_each_file_once(facts, count, category):
         for split in config["splits"].values():
             split["rows"] = 0
         config["splits"]["test"]["rows"] = count
-    assert head_of(dataset_card(facts))["size_categories"] == [category]
+    assert head_of(card_of(facts))["size_categories"] == [category]
 
 
 def section(card: str, title: str) -> str:
@@ -245,7 +251,7 @@ def only(facts: dict[str, Any], name: str, **changed: Any) -> dict[str, Any]:
 def test_what_is_not_known_is_said_so(facts):
     about = dict.fromkeys(facts["about"])
     bare = only(facts, "bootstrap", acquired=None, source=None)
-    card = dataset_card({**bare, "about": about, "removed": []})
+    card = card_of({**bare, "about": about, "removed": []})
     assert section(card, "How each split was acquired").startswith(
         "- `bootstrap`: how its texts were chosen is not stated."
     )
@@ -266,14 +272,14 @@ def test_what_is_not_known_is_said_so(facts):
 
 
 def test_a_source_without_a_licence_is_told(facts):
-    assert "states no licence" not in dataset_card(facts)
-    assert "**The source states no licence**" in dataset_card(only(facts, "random", source_states_no_license=True))
+    assert "states no licence" not in card_of(facts)
+    assert "**The source states no licence**" in card_of(only(facts, "random", source_states_no_license=True))
 
 
 def test_rows_of_unknown_origin_have_a_column(facts):
     facts = copy.deepcopy(only(facts, "random"))
     facts["configs"]["random"]["splits"]["train"]["human"] = 10
-    counts = section(dataset_card(facts), "Class counts")
+    counts = section(card_of(facts), "Class counts")
     assert "| rows | by people | generated | origin not stated |" in counts
     assert "| `random` | `train` | 15 | 10 | 0 | 5 |" in counts
 
@@ -305,7 +311,7 @@ def test_rows_of_unknown_origin_have_a_column(facts):
 )
 def test_how_a_config_was_acquired(facts, name, acquired, says):
     facts = {**facts, "default": name, "configs": {name: {**facts["configs"]["cluster"], "acquired": acquired}}}
-    line, *_ = section(dataset_card(facts), "How each split was acquired").splitlines()
+    line, *_ = section(card_of(facts), "How each split was acquired").splitlines()
     assert line == f"- `{name}`: {says}"
 
 
@@ -325,20 +331,20 @@ def test_how_the_splits_came_about_that_were_set_aside(facts, makers, says):
         name: {**facts["configs"][name], "acquired": by.get(maker, {"by": maker})}
         for name, maker in zip(("cluster", "random"), makers, strict=False)
     }
-    told = section(dataset_card({**facts, "configs": configs}), "How each split was acquired")
+    told = section(card_of({**facts, "configs": configs}), "How each split was acquired")
     of = "all" if len(makers) > 1 else "`cluster`"
     assert f"\n- `validation` ({of}): 30 {says}.\n- `test` ({of}): 60 {says}.\n" in told
     assert "`validation` is not untouched all the same: a fine-tuned learner keeps the epoch" in told
     for config in configs.values():
         config["splits"] = {name: split for name, split in config["splits"].items() if name != "validation"}
-    told = section(dataset_card({**facts, "configs": configs}), "How each split was acquired")
+    told = section(card_of({**facts, "configs": configs}), "How each split was acquired")
     assert told.endswith(f"\n- `test` ({of}): 60 {says}.")
 
 
 def test_names_and_sentences_are_not_taken_for_markup(facts):
     classes = [{"name": name, "definition": "a | b\n<b>c</b>", "source": ""} for name in NAMES]
     about = {**facts["about"], "annotators_paid": "yes, see [here](x)\n# and there"}
-    card = dataset_card({**facts, "classes": classes, "about": about, "title": "*All* of | it"})
+    card = card_of({**facts, "classes": classes, "about": about, "title": "*All* of | it"})
     assert r"| self-harm | a \| b \<b\>c\</b\> | not stated |" in card
     assert r"How they were paid: yes, see \[here\](x) # and there." in card
     assert "\n# \\*All\\* of | it\n" in card
@@ -362,15 +368,15 @@ def test_a_table():
 def test_a_config_without_train_shows_its_first_split(facts):
     facts = copy.deepcopy(only(facts, "random"))
     del facts["configs"]["random"]["splits"]["train"]
-    assert 'load_dataset("acme/safety", "random", split="validation", streaming=True)' in dataset_card(facts)
-    assert class_counts_picture(facts).startswith(b"\x89PNG")
+    assert 'load_dataset("acme/safety", "random", split="validation", streaming=True)' in card_of(facts)
+    assert class_counts_picture(Release.from_json(facts)).startswith(b"\x89PNG")
 
 
 def test_every_strategy_that_ships_says_what_it_takes():
-    assert set(find.STRATEGIES) <= set(cards.STRATEGIES)
-    told = cards._chosen("anchors-margin")
+    assert set(find.STRATEGIES) <= set(dataset_card.STRATEGIES)
+    told = dataset_card.chosen_by("anchors-margin")
     assert told == (
         "chosen by `anchors-margin`, which takes the texts whose two likeliest classes are the closest, of those like "
         "the labelled texts of each class."
     )
-    assert cards._chosen("mine") == "chosen by `mine`, which was written for this data set."
+    assert dataset_card.chosen_by("mine") == "chosen by `mine`, which was written for this data set."

@@ -1,14 +1,19 @@
 """What a config says of itself, against figures counted by hand."""
 
+import hashlib
 import json
+from dataclasses import asdict
 
 import pytest
 from datasets import Dataset, DatasetInfo, Features, load_dataset
 
 from rarecase.core.errors import DataError, MissingColumnError
+from rarecase.core.typed import from_json
 from rarecase.data import schema
 from rarecase.data.parquet import parquet_bytes, write_parquet
-from rarecase.publish.facts import config_facts, info
+from rarecase.data.release import Annotators, Config, GeneratedRows
+from rarecase.publish.dataset_card import dataset_info
+from rarecase.publish.summary import DataFile, summarize
 
 NAMES = ("harmful", "odd", "not-harmful")
 HUMAN = {"origin": "human"}
@@ -22,6 +27,12 @@ def table(*rows: dict) -> Dataset:
     return Dataset.from_list([{c: row.get(c) for c in columns} for row in filled], features=columns)
 
 
+def summary(**splits: Dataset) -> Config:
+    """What is counted of a config with these splits."""
+    files = {name: DataFile.of(f"{name}.parquet", parquet_bytes(split)) for name, split in splits.items()}
+    return summarize(Config(), splits, NAMES, files)
+
+
 def votes(**said: int) -> dict:
     return {"votes": [{"annotator": who, "label": label, "seconds": None} for who, label in said.items()], **HUMAN}
 
@@ -30,8 +41,11 @@ def test_a_split_is_counted():
     failed = {**VARIED, "checks": [{"check": "not-empty", "passed": False, "value": None}]}
     kept = {**VARIED, "checks": [{"check": "not-empty", "passed": True, "value": None}]}
     split = table(HUMAN, {**HUMAN, "label": 2}, {**HUMAN, "label": 2}, kept, failed, VARIED, {"label": 2})
-    (found,) = config_facts({"train": split}, NAMES)["splits"].values()
+    found = asdict(summary(train=split).splits["train"])
     assert found.pop("num_bytes") > 0
+    content = parquet_bytes(split)
+    assert (found.pop("path"), found.pop("file_bytes")) == ("train.parquet", len(content))
+    assert found.pop("sha256") == hashlib.sha256(content).hexdigest()
     assert found == {
         "rows": 7,
         "class_counts": {"harmful": 4, "odd": 0, "not-harmful": 3},
@@ -49,25 +63,19 @@ def test_num_bytes_is_what_datasets_counts_whatever_became_of_the_table_before(t
     loaded = load_dataset("parquet", data_files=str(tmp_path / "*.parquet"), cache_dir=str(tmp_path / "cache"))
     turned = split.select(range(len(split) - 1, -1, -1))
     for same in (split, loaded["train"], turned.select(range(len(split) - 1, -1, -1))):
-        counted = config_facts({"train": same}, NAMES)["splits"]["train"]["num_bytes"]
+        counted = summary(train=same).splits["train"].num_bytes
         assert counted == loaded["train"].info.splits["train"].num_bytes
 
 
 def test_annotators_are_those_of_the_column_and_of_the_votes_over_all_splits():
     train = table(votes(A2=0, A10=0), {**HUMAN, "annotator": "gold"}, VARIED, HUMAN)
-    facts = config_facts({"train": train, "test": table({**votes(A1=1), "annotator": "A1"})}, NAMES)
-    assert facts["annotators"] == {
-        "names": ["A1", "A2", "A10", "gold"],
-        "items": 3,
-        "votes": 3,
-        "kappa": None,
-        "pairs": 1,
-    }
+    found = summary(train=train, test=table({**votes(A1=1), "annotator": "A1"})).annotators
+    assert found == Annotators(("A1", "A2", "A10", "gold"), items=3, votes=3, kappa=None, pairs=1)
 
 
 def test_nobody_labelled_anything():
-    facts = config_facts({"train": table(HUMAN, VARIED)}, NAMES)
-    assert facts["annotators"] == {"names": [], "items": 0, "votes": 0, "kappa": None, "pairs": 0}
+    found = summary(train=table(HUMAN, VARIED)).annotators
+    assert found == Annotators((), items=0, votes=0, kappa=None, pairs=0)
 
 
 def cohen(pairs: list[tuple[int, int]]) -> float:
@@ -86,79 +94,71 @@ AGREED = [(0, 0)] * 20 + [(2, 2)] * 15 + [(0, 2)] * 5 + [(2, 0)] * 10
 
 def test_kappa_of_two_people():
     single = [votes(A1=1), votes(A2=2), HUMAN]
-    facts = config_facts({"train": table(*(votes(A1=a, A2=b) for a, b in AGREED), *single)}, NAMES)["annotators"]
-    assert (facts["items"], facts["votes"], facts["pairs"]) == (52, 102, 50)
-    assert facts["kappa"] == pytest.approx(40.0)  # Cohen's own example: 70 % agree, 50 % would by chance
-    assert facts["kappa"] == pytest.approx(cohen(AGREED))
+    found = summary(train=table(*(votes(A1=a, A2=b) for a, b in AGREED), *single)).annotators
+    assert (found.items, found.votes, found.pairs) == (52, 102, 50)
+    assert found.kappa == pytest.approx(40.0)  # Cohen's own example: 70 % agree, 50 % would by chance
+    assert found.kappa == pytest.approx(cohen(AGREED))
 
 
 def test_the_order_of_votes_says_nothing_and_a_second_vote_takes_the_place_of_the_first():
     plain = [votes(A1=a, A2=b) for a, b in AGREED]
     turned = [{**row, "votes": row["votes"][::-1]} for row in plain]
     again = [{**row, "votes": [{"annotator": "A1", "label": 1, "seconds": 2.0}, *row["votes"]]} for row in plain]
-    kappas = [config_facts({"train": table(*rows)}, NAMES)["annotators"]["kappa"] for rows in (plain, turned, again)]
+    kappas = [summary(train=table(*rows)).annotators.kappa for rows in (plain, turned, again)]
     assert kappas == [pytest.approx(40.0)] * 3
 
 
 def test_kappa_of_several_people_is_the_mean_over_pairs_weighted_by_what_they_share():
     other = [(0, 0), (1, 1), (2, 1), (0, 0), (1, 1), (2, 2)]
     rows = [votes(A1=a, A2=b) for a, b in AGREED] + [votes(A2=a, A3=b) for a, b in other]
-    facts = config_facts({"train": table(*rows)}, NAMES)["annotators"]
-    assert facts["pairs"] == 56
-    assert facts["kappa"] == pytest.approx((50 * cohen(AGREED) + 6 * cohen(other)) / 56)
+    found = summary(train=table(*rows)).annotators
+    assert found.pairs == 56
+    assert found.kappa == pytest.approx((50 * cohen(AGREED) + 6 * cohen(other)) / 56)
 
 
 def test_two_people_who_gave_one_label_only_have_no_kappa():
     always = [votes(A1=1, A2=1)] * 3
-    assert config_facts({"train": table(*always)}, NAMES)["annotators"]["kappa"] is None
+    assert summary(train=table(*always)).annotators.kappa is None
     mixed = [*always, *(votes(A2=a, A3=b) for a, b in AGREED)]
-    assert config_facts({"train": table(*mixed)}, NAMES)["annotators"]["kappa"] == pytest.approx(40.0)
+    assert summary(train=table(*mixed)).annotators.kappa == pytest.approx(40.0)
 
 
 def test_votes_without_a_label_or_a_name_are_no_votes_to_compare():
     nameless = {"annotator": None, "label": 0, "seconds": None}
     undecided = {"annotator": "A2", "label": None, "seconds": 1.0}
     row = {"votes": [*votes(A1=0)["votes"], nameless, undecided]}
-    assert config_facts({"train": table(row)}, NAMES)["annotators"] == {
-        "names": ["A1"],
-        "items": 1,
-        "votes": 1,
-        "kappa": None,
-        "pairs": 0,
-    }
+    found = summary(train=table(row)).annotators
+    assert found == Annotators(("A1",), items=1, votes=1, kappa=None, pairs=0)
 
 
 def test_generators_with_their_prompt_hashes():
     other = {"origin": "generated", "generator": "verbs"}
     train = table(VARIED, {**VARIED, "prompt_hash": "0fff"}, VARIED, other, {"origin": "generated"}, HUMAN)
-    assert config_facts({"train": train, "test": table(VARIED, HUMAN)}, NAMES)["generators"] == [
-        {"generator": "verbs", "rows": 1, "prompt_hashes": []},
-        {"generator": "words", "rows": 4, "prompt_hashes": ["0fff", "ab12"]},
-        {"generator": None, "rows": 1, "prompt_hashes": []},
-    ]
+    assert summary(train=train, test=table(VARIED, HUMAN)).generators == (
+        GeneratedRows("verbs", 1, ()),
+        GeneratedRows("words", 4, ("0fff", "ab12")),
+        GeneratedRows(None, 1, ()),
+    )
 
 
-def test_the_facts_are_json_and_hold_no_text():
+def test_a_summary_is_json_and_holds_no_text():
     split = table(*(votes(A1=a, A2=b) for a, b in AGREED), VARIED)
-    facts = config_facts({"train": split}, NAMES)
-    written = json.dumps(facts, allow_nan=False)
-    assert json.loads(written) == facts
+    found = summary(train=split)
+    written = json.dumps(asdict(found), allow_nan=False)
+    assert from_json(Config, json.loads(written), "release.json") == found
     assert "walk" not in written
 
 
 def test_a_row_without_a_label_and_a_missing_column_are_errors():
     with pytest.raises(DataError, match="column 'label' row 1 is empty"):
-        config_facts({"train": table(HUMAN, {"label": None})}, NAMES)
+        summary(train=table(HUMAN, {"label": None}))
     with pytest.raises(MissingColumnError, match="column 'votes' is missing"):
-        config_facts({"train": table(HUMAN).remove_columns("votes")}, NAMES)
+        summary(train=table(HUMAN).remove_columns("votes"))
 
 
 def test_the_info_is_read_back_by_datasets():
     splits = {"train": table(HUMAN, VARIED), "test": table(HUMAN)}
-    facts = config_facts(splits, NAMES)["splits"]
-    for name, split in splits.items():
-        facts[name]["file_bytes"] = len(parquet_bytes(split))
-    said = info(NAMES, facts)
+    said = dataset_info(NAMES, summary(**splits))
     assert Features._from_yaml_list(said["features"]) == schema.features(NAMES)
     read = DatasetInfo._from_yaml_dict(json.loads(json.dumps(said)))
     assert {name: split.num_examples for name, split in read.splits.items()} == {"train": 2, "test": 1}

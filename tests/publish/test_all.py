@@ -16,16 +16,12 @@ from rarecase.data.parquet import read_parquet
 from rarecase.data.release import write_release
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.commit import Target, push
-from rarecase.publish.kinds import (
-    dataset_on_hub,
-    model_on_hub,
-    publish_all,
-    publish_dataset,
-    publish_demo,
-    publish_model,
-)
-from rarecase.publish.model import DatasetRef
+from rarecase.publish.all import publish_all
+from rarecase.publish.dataset import publish_dataset
+from rarecase.publish.demo import publish_demo
+from rarecase.publish.model import publish_model
 from rarecase.publish.plan import Plan
+from rarecase.publish.references import DatasetRef, dataset_on_hub, model_on_hub
 from rarecase.publish.remove import remove
 from rarecase.runs.train import train
 from rarecase.settings.config import TrainConfig
@@ -112,7 +108,7 @@ def test_the_space_is_never_more_public_than_its_data(fresh_hub, data, gated):
     publish_all(data, place, "cc-by-4.0", send=plan)
     pushed = publish_all(data, place, "cc-by-4.0")
     found = [(private(DATA), private(DEMO)), tuple(one.private for one in pushed)]
-    found += [tuple(repo["private"] for repo in plan.repos)]
+    found += [tuple(planned.private for planned in plan.pushes)]
     assert found == [(False, gated != "by nobody")] * 3
 
 
@@ -172,13 +168,13 @@ def test_figures_are_those_of_the_config_that_was_measured_on(fresh_hub, data, g
 
 
 def test_what_is_not_on_the_hub_is_said(fresh_hub, data):
-    with pytest.raises(ConfigError, match=r"--dataset acme/safety: not on the Hub, or not for this token"):
+    with pytest.raises(ConfigError, match=r"--dataset acme/safety: not on the Hub, or this token may not read it"):
         dataset_on_hub("acme/safety")
     sha = publish_dataset(data, DATA, "cc-by-4.0").revision
     with pytest.raises(ConfigError, match="acme/safety@v7: no such branch, tag or commit"):
         dataset_on_hub("acme/safety@v7")
     assert dataset_on_hub(f"acme/safety@{sha}").revision == sha
-    with pytest.raises(ConfigError, match="--model acme/guard@v1: not on the Hub, or not for this token"):
+    with pytest.raises(ConfigError, match="--model acme/guard@v1: not on the Hub, or this token may not read it"):
         model_on_hub("acme/guard@v1")
     made = push(GUARD, lambda _: {"config.json": b"{}"}, "A guard").revision
     assert model_on_hub("acme/safety-guard") == f"acme/safety-guard@{made}"

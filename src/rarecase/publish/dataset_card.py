@@ -1,0 +1,281 @@
+"""
+The card of a data set, made of its release.json alone: the same facts, the same bytes.
+
+The prose is in `dataset_card/README.md`; here are the values it is filled with: names and numbers.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from huggingface_hub import DatasetCardData
+
+from rarecase.acquire.find import ANCHORS
+from rarecase.core.shipped import shipped
+from rarecase.data.release import Acquired, Change, Config, Release, ReleaseClass, RoundScores, Split
+from rarecase.data.schema import features
+from rarecase.publish.markdown import NOT_STATED, code, number, plain, render, stated, table
+
+STRATEGIES = {
+    "random": "draws texts at random and is the baseline",
+    "entropy": "takes the texts that the learner is least sure about",
+    "topn": "takes the texts that the learner is least sure about",  # as the paper calls `entropy`
+    "coreset": "takes the texts farthest from all that are labelled",
+    "cluster": "takes the texts that the learner is least sure about from every region of the pool",
+    "least_confidence": "takes the texts whose likeliest class is the least likely",
+    "margin": "takes the texts whose two likeliest classes are the closest",
+    "bald": "takes the texts about which thinned-out copies of the learner disagree",
+    "badge": "takes texts that would change the learner much, and each in another way",
+    "contrastive": "takes the texts whose likeliest classes differ from those of the labelled texts around them",
+    "disagreement": "takes most where the learner disagrees with the labels given so far",
+    "typiclust": "takes the most typical texts of the regions that have no label yet",
+    "probcover": "takes the texts that have most unlabelled ones near them",
+    "rare": "looks for texts of the classes with the fewest labels, beside those that the learner is unsure about",
+}
+ANNOTATORS = {
+    "file": "by people",
+    "people": "by people on a labeling page",
+    "gold": "by looking up labels that existed before",
+}
+LEARNERS = {
+    "frozen": "a logistic regression on a frozen encoder",
+    "setfit": "a logistic regression on an encoder fine-tuned by contrast",
+    "finetune": "a fine-tuned transformer",
+}
+READINGS = {
+    "published": "every label is the one in the files",
+    "consistent": "an original whose variations all carry one other label takes theirs",
+}
+# How a split came about that was set aside, by who made the config; what is known best comes first.
+SET_ASIDE = {
+    "start": "texts drawn at random from the pool, as the start set was, before any was chosen",
+    "import-published": "texts, as in the files that Hassan, Sicilia and Alikhani (2024) published",
+    "given": f"texts that whoever made the data set brought along; how they were chosen is {NOT_STATED}",
+}
+
+
+class File(NamedTuple):
+    """A data file of the repository: the configs that use it, its split, and what is known of it."""
+
+    configs: list[str]
+    name: str
+    split: Split
+
+
+def dataset_card(release: Release) -> str:
+    """The README.md of a data set's repository; `load_dataset` finds configs and files by its front matter."""
+    configs, names = release.configs, release.names
+    files = _files(configs)
+    rows = sum(file.split.rows for file in files)
+    return render(
+        shipped("dataset_card") / "README.md",
+        _front_matter(release, rows),
+        **vars(release),
+        names=names,
+        rows=rows,
+        train=configs[release.default].train_name,
+        set_aside=[_set_aside(configs, file) for file in files if file.name != configs[file.configs[0]].train_name],
+        not_used=sum(file.split.not_used for file in files),
+        compared=sum(config.annotators.pairs for config in configs.values()),
+        unlicensed=any(config.source_states_no_license for config in configs.values()),
+        acquired={name: _acquired(name, config) for name, config in configs.items()},
+        definitions=_definitions(release.classes),
+        counts=_counts(configs, files, names),
+        rounds={name: _rounds(config.rounds, names) for name, config in configs.items() if config.rounds},
+        annotators=_annotators(configs),
+        generators=_generators(configs),
+        sources=_grouped(configs, {name: [config.source] for name, config in configs.items()}),
+        defects=_grouped(configs, {name: config.defects for name, config in configs.items()}),
+        changes=_changes(release.changelog),
+    )
+
+
+def _front_matter(release: Release, rows: int) -> DatasetCardData:
+    language = release.about.language or ""
+    return DatasetCardData(
+        pretty_name=release.title,
+        language=[one.strip() for one in language.split(",") if one.strip()] or None,
+        license=release.license,
+        task_categories=["text-classification"],
+        size_categories=[_size(rows)],
+        tags=["rarecase", "active-learning", "content-moderation", "not-for-all-audiences"],
+        configs=[_config(name, config, name == release.default) for name, config in release.configs.items()],
+        dataset_info=[{"config_name": name, **dataset_info(release.names, c)} for name, c in release.configs.items()],
+    )
+
+
+def _config(name: str, config: Config, default: bool) -> dict[str, Any]:
+    return {
+        "config_name": name,
+        # `load_dataset` caches by the front matter (see `rarecase.data.release`): other rows need another one.
+        **({"description": f"content {config.digest}"} if config.digest else {}),
+        "data_files": [{"split": name, "path": split.path} for name, split in config.splits.items()],
+        **({"default": True} if default else {}),
+    }
+
+
+def dataset_info(names: Sequence[str], config: Config) -> dict[str, Any]:
+    """
+    The `dataset_info` of a config, without its name.
+
+    It has the features once more: datasets 3 does not know the list type that the Parquet files name, and reads these.
+    """
+    return {
+        "features": features(names)._to_yaml_list(),
+        "splits": [
+            {"name": name, "num_bytes": split.num_bytes, "num_examples": split.rows}
+            for name, split in config.splits.items()
+        ],
+        "download_size": sum(split.file_bytes for split in config.splits.values()),
+        "dataset_size": sum(split.num_bytes for split in config.splits.values()),
+    }
+
+
+def _size(rows: int) -> str:
+    """The category of the Hub, such as `1K<n<10K`."""
+    steps = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
+    place = sum(rows >= 1000 * 10**power for power in range(len(steps)))
+    if place in (0, len(steps)):
+        return f"n>{steps[-1]}" if place else f"n<{steps[0]}"
+    return f"{steps[place - 1]}<n<{steps[place]}"
+
+
+def _files(configs: Mapping[str, Config]) -> list[File]:
+    """Each file once, split by split."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for split in dict.fromkeys(split for config in configs.values() for split in config.splits):
+        for name, config in configs.items():
+            if split in config.splits:
+                users.setdefault((split, config.splits[split].path), []).append(name)
+    return [File(names, split, configs[names[0]].splits[split]) for (split, _), names in users.items()]
+
+
+def _of(configs: Mapping[str, Config], users: Sequence[str]) -> str:
+    return "all" if len(users) == len(configs) > 1 else ", ".join(map(code, users))
+
+
+def _grouped(
+    configs: Mapping[str, Config], stated_of: Mapping[str, Sequence[str | None]]
+) -> list[tuple[str, str | None]]:
+    """Each sentence once, with the configs that it is about; what most have comes first."""
+    users: dict[str | None, list[str]] = {}
+    for name, sentences in stated_of.items():
+        for sentence in sentences:
+            users.setdefault(sentence, []).append(name)
+    by_number = sorted(users.items(), key=lambda item: -len(item[1]))
+    return [(_of(configs, names), sentence) for sentence, names in by_number]
+
+
+def _acquired(name: str, config: Config) -> str:
+    """How the texts of a config came to be chosen and labelled."""
+    how, rows = config.acquired, number(config.train.rows)
+    if not how:
+        return f"how its texts were chosen is {NOT_STATED}."
+    if how["by"] == "start":
+        return f"the start set that the learner began with, {rows} texts drawn at random."
+    if how["by"] == "given":
+        return f"the start set that the learner began with, {rows} texts; how they were chosen is {NOT_STATED}."
+    if how["by"] == "import-published":
+        chosen = chosen_by(name) if name in STRATEGIES else "the start set, drawn at random."
+        reading = f"in the reading `{how['reading']}`: {READINGS[how['reading']]}."
+        return f"{chosen} From the files that Hassan, Sicilia and Alikhani (2024) published, {reading}"
+    return " ".join((chosen_by(how["strategy"]), _labelled(how, config.train), _varied(how), _learned(how)))
+
+
+def _set_aside(configs: Mapping[str, Config], file: File) -> tuple[str, str, str]:
+    """Of a file that is not learned from: its split, the configs that use it, and how it came about."""
+    makers = {acquired["by"] for name in file.configs if (acquired := configs[name].acquired)}
+    known = next((how for by, how in SET_ASIDE.items() if by in makers), None)
+    how = known or f"texts; how they were chosen is {NOT_STATED}"
+    return file.name, _of(configs, file.configs), f"{number(file.split.rows)} {how}"
+
+
+def chosen_by(strategy: str) -> str:
+    """The sentence about a strategy."""
+    does = STRATEGIES.get(strategy.removeprefix(ANCHORS), "was written for this data set")
+    where = ", of those like the labelled texts of each class" if strategy.startswith(ANCHORS) else ""
+    return f"chosen by {code(strategy)}, which {does}{where}."
+
+
+def _labelled(how: Acquired, train: Split) -> str:
+    batch, texts, budget = number(how["batch"]), number(train.human), number(how["budget"])
+    regions = f", out of {number(how['clusters'] or how['batch'])} regions" if how["strategy"] == "cluster" else ""
+    given = ANNOTATORS.get(how["annotator"], f"by {code(how['annotator'])}")
+    return f"In batches of {batch}{regions}, {texts} texts were labelled {given}, of a budget of {budget}."
+
+
+def _varied(how: Acquired) -> str:
+    if how["generator"] == "none":
+        return "No variations were generated."
+    if how["generator"] == "replay":
+        return f"Up to {how['variations']} variations of each, which existed before, were taken over."
+    if how["generator"] == "cheap":
+        return f"{how['variations']} variations of each were made by swapping words or leaving some out."
+    model = plain(str(how["generator_model"]))
+    return f"A language model ({model}) was asked for {how['variations']} variations of each."
+
+
+def _learned(how: Acquired) -> str:
+    packaged = {"packaged": "all-MiniLM-L6-v2"}
+    model, encoder = (plain(packaged.get(name, name)) for name in (how["model"], how["encoder"]))
+    learner = LEARNERS.get(how["learner"], code(how["learner"]))
+    return f"Learner: {learner} ({model}). Embeddings: {encoder}. Seed: {how['seed']}."
+
+
+def _definitions(classes: Iterable[ReleaseClass]) -> str:
+    rows = [[plain(c.name), stated(c.definition), stated(c.source)] for c in classes]
+    return table(["class", "stands for", "proposed by"], rows)
+
+
+def _counts(configs: Mapping[str, Config], files: Sequence[File], names: Sequence[str]) -> str:
+    origins = {
+        "rows": [file.split.rows for file in files],
+        "by people": [file.split.human for file in files],
+        "generated": [file.split.generated for file in files],
+    }
+    rare = {
+        "origin not stated": [file.split.rows - file.split.human - file.split.generated for file in files],
+        "failed a check": [file.split.not_used for file in files],
+    }
+    origins |= {title: counts for title, counts in rare.items() if any(counts)}
+    rows = [
+        [
+            _of(configs, f.configs),
+            code(f.name),
+            *counts,
+            *map(f.split.class_counts.get, names),
+            f.split.class_count_std,
+        ]
+        for f, *counts in zip(files, *origins.values(), strict=True)
+    ]
+    return table(["config", "split", *origins, *map(plain, names), "std"], rows)
+
+
+def _rounds(rounds: Iterable[RoundScores], names: Sequence[str]) -> str:
+    rows = [
+        [r["round"], r["labels"], *(r["class_counts"][name] for name in names)]
+        + [float(value) for value in (r["class_count_std"], r["dev"]["macro_f1"], r["test"]["macro_f1"])]
+        for r in rounds
+    ]
+    return table(["round", "labels", *map(plain, names), "std", "validation F1", "test F1"], rows)
+
+
+def _annotators(configs: Mapping[str, Config]) -> str:
+    found = {name: config.annotators for name, config in configs.items() if config.annotators.names}
+    rows = [
+        [code(name), ", ".join(map(plain, a.names)), a.items, a.votes, a.pairs, a.kappa] for name, a in found.items()
+    ]
+    return table(["config", "annotators", "texts", "votes", "compared", "kappa"], rows) if rows else ""
+
+
+def _generators(configs: Mapping[str, Config]) -> str:
+    rows = [
+        [code(name), stated(g.generator), g.rows, ", ".join(map(code, g.prompt_hashes)) or NOT_STATED]
+        for name, config in configs.items()
+        for g in config.generators
+    ]
+    return table(["config", "generator", "rows", "prompt hashes"], rows) if rows else ""
+
+
+def _changes(changelog: Sequence[Change]) -> str:
+    rows = [[str(entry.version), entry.date, plain(entry.change)] for entry in reversed(changelog)]
+    return table(["version", "date", "change"], rows)

@@ -1,0 +1,71 @@
+"""A dataset repository: its release.json, and the card and picture that are made from that alone."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from datasets import Dataset
+
+from rarecase.core.errors import ConfigError
+from rarecase.data.arrow import rows
+from rarecase.data.release import RELEASE, Change, Release
+from rarecase.data.schema import hash_of
+from rarecase.hub.commit import Files, Snapshot, refuse_foreign
+from rarecase.publish.dataset_card import dataset_card
+from rarecase.publish.picture import class_counts_picture
+
+
+class Remaining(NamedTuple):
+    """A table without removed rows and their variations, and how many of each it lost."""
+
+    table: Dataset  # the same object where nothing is lost
+    rows: int
+    variations: int
+
+
+def release_in(snapshot: Snapshot) -> Release:
+    """The release.json of a repository; of version 0, without configs, where the repository is empty."""
+    if RELEASE not in snapshot.files:
+        refuse_foreign(snapshot)
+        return Release(title="", default="", classes=(), configs={})
+    return Release.read(snapshot.read(RELEASE), f"{snapshot.target.repo_id}: {RELEASE}")
+
+
+def release_files(release: Release, before: Release, change: str) -> Files:
+    """
+    release.json, card and picture; and None for the data files that no config uses any more.
+
+    Where nothing differs from `before`, version and changelog stay, and so every byte; else `change` is added.
+    """
+    if not release.configs:
+        raise ConfigError(
+            f"{release.repo_id}: no row would be left; delete the repository instead (`hf repos delete`)"
+        )
+    version, changelog = before.version, before.changelog
+    if replace(release, version=version, changelog=changelog) != before:
+        version += 1
+        changelog = (*changelog, Change(version, datetime.now(UTC).date().isoformat(), change))
+    release = replace(release, version=version, changelog=changelog)
+    return {
+        **dict.fromkeys(before.paths - release.paths),
+        RELEASE: release.dumps().encode(),
+        "README.md": dataset_card(release).encode(),
+        "class_counts.png": class_counts_picture(release),
+    }
+
+
+def without_rows(table: Dataset, removed: Collection[str]) -> Remaining:
+    """The table without the rows whose ids hash (`hash_of`) to one of `removed`, and without their variations."""
+    ids, parents = table["id"][:], table["parent_id"][:]
+    named = [hash_of(id_) in removed for id_ in ids]
+    varied = [p is not None and hash_of(p) in removed and not n for p, n in zip(parents, named, strict=True)]
+    kept = [row for row in range(len(table)) if not named[row] and not varied[row]]
+    return Remaining(table if len(kept) == len(table) else rows(table, kept), sum(named), sum(varied))
+
+
+def loadable(tables: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """The splits that `load_dataset` can load, which are those with rows; none where `train` has no row left."""
+    if "train" in tables and not len(tables["train"]):
+        return {}
+    return {split: table for split, table in tables.items() if len(table)}
