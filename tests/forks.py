@@ -18,7 +18,7 @@ RARECASE = Path(sys.executable).with_name("rarecase")
 # A line of JSON in, one out: a program to begin, and its process; or a process, and its exit code once it has one.
 FORKS = """
 import gc, json, multiprocessing, os, runpy, sys
-import rarecase.experiment.simulate, rarecase.publish.kinds, rarecase.publish.remove
+import rarecase.experiment.simulate, rarecase.publish.all, rarecase.publish.remove
 import rarecase.runs.session, rarecase.runs.train
 import matplotlib.figure, openai, sentence_transformers
 

@@ -8,9 +8,9 @@ import sys
 import pytest
 from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
 
-from rarecase.core.errors import ConfigError, MissingColumnError
+from rarecase.core.errors import ConfigError, DataError, MissingColumnError
 from rarecase.data import schema
-from rarecase.data.release import Config, write_release
+from rarecase.data.release import Config, Release, write_release
 from rarecase.data.taxonomy import Category, Taxonomy
 
 NAMES = ("harmful", "odd", "not-harmful")
@@ -100,6 +100,27 @@ def test_what_is_known_beside_the_rows_goes_along(tmp_path, configs):
     assert list(release["configs"]["random"].items()) == list(nothing.items())
 
 
+def test_release_json_is_read_as_it_was_written_and_checked_whole(tmp_path, configs):
+    write_release(tmp_path / "out", configs, default="cluster", title="Walks")
+    path = tmp_path / "out" / "release.json"
+    release = Release.read(path)
+    assert release.names == list(NAMES)
+    assert release.dumps() == path.read_text()
+    content = json.loads(path.read_text())
+    for change, says in (
+        ({"format": 2}, "format 2, expected 1"),
+        ({"default": "other"}, "default names no config"),
+        ({"classes": [{"name": "harmful"}]}, r"classes\[0\]: definition is missing"),
+        ({"configs": {"cluster": {"defects": "none"}}}, r"configs\.\*\.defects: str, expected list"),
+    ):
+        path.write_text(json.dumps({**content, **change}))
+        with pytest.raises(DataError, match=f"release.json.*{says}"):
+            Release.read(path)
+    path.write_text("{")
+    with pytest.raises(DataError, match=r"release\.json: invalid JSON"):
+        Release.read(path)
+
+
 def test_the_same_rows_give_the_same_bytes_however_the_tables_came_about(tmp_path):
     rows = split("train", 60_000)  # enough for row groups to depend on an indices mapping
     turned = rows.select(range(len(rows) - 1, -1, -1))
@@ -138,7 +159,7 @@ def test_replace_takes_the_place_of_an_earlier_release_only(tmp_path, configs, l
     assert load(tmp_path / "out", "cluster")["train"]["id"][:] == ["later-0", "later-1"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "out"]
     (tmp_path / "out" / "notes.txt").write_text("keep me")
-    with pytest.raises(ConfigError, match=r"out: holds notes\.txt, which no release has"):
+    with pytest.raises(ConfigError, match=r"out: has notes\.txt, which no release has"):
         write_release(tmp_path / "out", later, default="cluster", title="Walks", replace=True)
     assert (tmp_path / "out" / "notes.txt").read_text() == "keep me"
 

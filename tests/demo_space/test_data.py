@@ -120,7 +120,7 @@ def test_a_data_set_that_is_not_there_and_a_token_that_may_not(fresh_hub):
 
 def test_a_hub_that_refuses_and_what_is_no_data_set_of_ours(fresh_hub, tmp_path):
     HfApi().create_repo("acme/empty", repo_type="dataset")
-    with pytest.raises(DataError, match=r"acme/empty holds no release\.json: publish it by rarecase first"):
+    with pytest.raises(DataError, match=r"acme/empty has no release\.json: publish it by rarecase first"):
         load_data("acme/empty")
     with pytest.raises(DataError, match=r"no/such/folder is neither a folder nor an id of the Hub"):
         load_data("no/such/folder")
@@ -128,7 +128,7 @@ def test_a_hub_that_refuses_and_what_is_no_data_set_of_ours(fresh_hub, tmp_path)
         load_data(str(tmp_path))
     fresh_hub.fault("/datasets/acme/safety/", status=400)
     with pytest.raises(
-        DataError, match=r"acme/safety cannot be had from the Hub now \(\w+\): restart this Space later"
+        DataError, match=r"acme/safety cannot be read from the Hub now \(\w+\): restart this Space later"
     ):
         load_data("acme/safety")
 

@@ -261,7 +261,7 @@ def test_what_is_no_release_and_what_is_another_repository_is_said(fresh_hub, tm
         publish(tmp_path)
     HfApi().create_repo("acme/safety", repo_type="dataset", private=True)
     HfApi().upload_file(repo_id="acme/safety", repo_type="dataset", path_or_fileobj=b"a,b", path_in_repo="mine.csv")
-    with pytest.raises(ConfigError, match=r"acme/safety: holds mine\.csv, which rarecase did not write"):
+    with pytest.raises(ConfigError, match=r"acme/safety: has mine\.csv, which rarecase did not write"):
         publish(release(tmp_path / "data", "cluster"))
 
 
@@ -328,4 +328,4 @@ def test_the_command_says_what_it_did(hub, tmp_path):
     table = read_parquet(folder / "cluster" / "train.parquet")
     gone = rarecase("remove", "--repo", "acme/safety", "--ids", table["id"][0])
     assert "1 row and 2 variations taken down" in gone.stdout
-    assert "older revisions of acme/safety still hold the rows" in gone.stderr
+    assert "older revisions of acme/safety still have the rows" in gone.stderr

@@ -27,7 +27,7 @@ class Destination:
         license: the id of the licence, as the Hub names it, such as `cc-by-4.0`.
         public: anybody may see it, once it is filled; without it a new repository is private.
         yes: do not ask whether `--public` is meant.
-        gated: readers ask for access first, and are let in by themselves (`auto`) or by you (`manual`).
+        gated: readers ask for access first, which is given at once (`auto`) or by you (`manual`).
         revision: the branch to push to; made where there is none.
         tag: the name that the new state gets.
         create_pr: open a pull request instead.
@@ -73,7 +73,7 @@ class Terms:
 
     Args:
         accept_no_license: the source of the texts states no licence, and you know that.
-        about: a YAML file with what only you can say: `language` (of the texts, such as `en`), `annotators_trained`,
+        about: a YAML file with what only you know: `language` (of the texts, such as `en`), `annotators_trained`,
             `annotators_paid`, `source_terms`, `llm_terms`, `contact`.
     """
 
@@ -210,7 +210,7 @@ def publish_labeling(
     from rarecase.publish import labeling
 
     check_settings(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
-    told = {"votes": votes, "lease": lease, "consensus": consensus, "calibrate_every": calibrate_every}
+    settings = {"votes": votes, "lease": lease, "consensus": consensus, "calibrate_every": calibrate_every}
     to = Destination(repo=repo, dry_run=dry_run, format=format)
     target, send = to.open("space")
     token = labeling.space_token(space_token_env)
@@ -220,7 +220,7 @@ def publish_labeling(
         roles=roles,
         token=token,
         visibility=visibility,
-        settings={name: value for name, value in told.items() if value is not None},
+        settings={name: value for name, value in settings.items() if value is not None},
         qualify=qualify,
         send=send,
     )
@@ -289,7 +289,7 @@ def remove(
     if purge:
         print(f"the history of {repo} is squashed, and its tags are dropped", file=sys.stderr)
     else:
-        print(f"older revisions of {repo} still hold the rows; repeat with --purge to drop them", file=sys.stderr)
+        print(f"older revisions of {repo} still have the rows; repeat with --purge to drop them", file=sys.stderr)
     if done.demo:
         print(f"{done.demo} shows an older revision; publish it again (rarecase publish demo)", file=sys.stderr)
 

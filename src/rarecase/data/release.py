@@ -1,10 +1,10 @@
 """
-A release: a folder of Parquet files and a README that `datasets.load_dataset` reads as it stands.
+A release: a folder of Parquet files and a README that `datasets.load_dataset` reads without more.
 
     load_dataset("OUT", "cluster")                # or "org/name", once it is on the Hub
 
 The YAML at the head of README.md names the configs and the files of each split; a split that all configs share is
-stored once. The features, `ClassLabel` among them, come from the Parquet schema. Beside it stands release.json, a
+stored once. The features, `ClassLabel` among them, come from the Parquet schema. Beside it is release.json, a
 `Release`: what the rows do not tell (how a config was acquired, where its texts come from, known defects), for the
 card that is published with them.
 """
@@ -284,7 +284,7 @@ def _require_free(folder: Path, replace: bool) -> None:
     ours = ("README.md", RELEASE)
     foreign = next((path for path in files if path.name not in ours and path.suffix != ".parquet"), None)
     if foreign:
-        raise ConfigError(f"{folder}: holds {foreign.name}, which no release has; move it away first")
+        raise ConfigError(f"{folder}: has {foreign.name}, which no release has; move it away first")
 
 
 def _paths(configs: Configs) -> dict[tuple[str, str], str]:
@@ -312,7 +312,7 @@ def _readme(
             # something of the content, the `data` of one run would be answered with the rows of another's.
             "description": f"content {digests[config]}",
             "data_files": [{"split": split, "path": paths[config, split]} for split in splits],
-            # A bare `load_dataset(folder)` fails where several configs stand and none is the default.
+            # A bare `load_dataset(folder)` fails where there are several configs and none is the default.
             **({"default": True} if config == default else {}),
         }
         for config, splits in configs.items()

@@ -1,1 +1,1 @@
-"""The pages: what stands in `spaces/` only starts them."""
+"""The page of the demo Space; `spaces/demo/app.py` only starts it."""

@@ -111,7 +111,7 @@ def load_data(source: str) -> Data:
         names = label_names(next(iter(configs[release.default].values())))
         return Data(release.title, tuple(names), configs, rounds)
     except (DataError, DatasetsError, HTTPError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        # Its words could hold a row of the data.
+        # Its message could quote a row of the data.
         raise DataError(
             f"The data set {shown(source)} cannot be read ({type(error).__name__}): is it one that rarecase wrote?"
         ) from None
@@ -173,7 +173,7 @@ def _download(name: str, revision: str | None) -> Path:
         if get_token() is None:
             line = f"{what} is private, or not there: give this Space the secret HF_TOKEN, a token that may read it."
     except RemoteEntryNotFoundError:
-        line = f"{what} holds no release.json: publish it by rarecase first."
+        line = f"{what} has no release.json: publish it by rarecase first."
     except (HTTPError, OSError) as error:
-        line = f"{what} cannot be had from the Hub now ({type(error).__name__}): restart this Space later."
+        line = f"{what} cannot be read from the Hub now ({type(error).__name__}): restart this Space later."
     raise DataError(line)

@@ -81,7 +81,7 @@ def page(space: Path) -> gr.Blocks:
 
 
 def _tried(read: Callable[[Any], T], source: Any, nothing: str) -> T | str:
-    """What is read, or the line that says why there is none."""
+    """What was read, or the line that explains why there is nothing."""
     if source is None:
         return nothing
     try:
@@ -174,7 +174,7 @@ def _map(points: Dataset, names: Sequence[str]) -> None:
         who = gr.CheckboxGroup(strategies, value=chosen, label="In colour: what was chosen by", min_width=260)
     figure = gr.Plot(demo_plots.pool_map(points, known[0], chosen, names), show_label=False, container=False)
     _note(
-        "Each mark is a text. Texts that mean similar things lie close together; the axes stand for nothing. Entries "
+        "Each mark is a text. Texts that mean similar things lie close together; the axes have no meaning. Entries "
         "of the legend can be switched off and on."
     )
 
@@ -206,7 +206,7 @@ def _results(data: Data) -> None:
 
 
 def _splits(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, Mapping[str, int]]:
-    """The columns of the table: what all configs have in common stands there once."""
+    """The columns of the table: a split that all configs share is there once."""
     columns: dict[str, Mapping[str, int]] = {}
     for split in dict.fromkeys(split for splits in counts.values() for split in splits):
         found = {config: splits[split] for config, splits in counts.items() if split in splits}

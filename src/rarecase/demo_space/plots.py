@@ -134,7 +134,7 @@ def _points(table: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, Any]
 
 
 def _kinds(values: np.ndarray, names: Sequence[str]) -> list[Any]:
-    """What there is to tell apart: classes in their order, everything else sorted, the unknown last."""
+    """The distinct values: classes in their order, everything else sorted, the unknown last."""
     order = {name: place for place, name in enumerate(names)}
     found = set(values.tolist())
     known = sorted(found - {None}, key=lambda kind: (order.get(kind, len(order)), kind))

@@ -1,7 +1,7 @@
 """
 One repository filled in one commit.
 
-A push reads the branch, builds what it should hold, and commits the difference with the commit it read as parent, so
+A push reads the branch, builds its new content, and commits the difference with the commit it read as parent, so
 readers see the old state or the new one. Where another commit came first (412), or the answer got lost, it reads and
 builds again: two people can push different things at once, and a push that was killed is repeated.
 """
@@ -21,7 +21,7 @@ from rarecase.core.errors import ConfigError, HubError
 from rarecase.hub.errors import ERRORS, RETRY, hub_errors, is_temporary, retried, status
 
 Kind = Literal["dataset", "model", "space"]
-# Path in the repo → its bytes, the local file that holds them, or None where it is to be deleted.
+# Path in the repo → its bytes, the local file that holds them, or None to delete it.
 Files = Mapping[str, bytes | Path | None]
 Operations = list[CommitOperationAdd | CommitOperationDelete]
 
@@ -59,7 +59,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a branch holds at one commit; empty where there is no such repository yet."""
+    """The content of a branch at one commit; empty where there is no such repository yet."""
 
     target: Target
     sha: str | None = None
@@ -113,7 +113,7 @@ def push(target: Target, build: Build, message: str) -> Pushed:
 
 
 def read_snapshot(target: Target) -> Snapshot:
-    """What a branch, tag or commit holds; a `ConfigError` where the repository has no such revision."""
+    """The content of a branch, tag or commit; a `ConfigError` where the repository has no such revision."""
     try:
         return retried(target.repo_id, lambda: _snapshot(HfApi(), target))
     except HubError as error:
@@ -137,18 +137,18 @@ def require_public_is_meant(snapshot: Snapshot) -> None:
             f"{target.repo_id} is public already, and anybody can read what is pushed; repeat with --public if "
             "that is meant, or name another --repo"
         )
-    if snapshot.private and target.public and target.create_pr:  # it would show what stands there, not the proposal
+    if snapshot.private and target.public and target.create_pr:  # it would show the present files, not the proposal
         raise ConfigError(
             f"{target.repo_id} is private, and a pull request makes nothing public; leave out --public or --create-pr"
         )
 
 
 def refuse_foreign(snapshot: Snapshot) -> None:
-    """Stops before files of somebody else are overwritten; for a repository that holds no file of ours."""
+    """Refuses a repository without files of ours that has others: they would be overwritten."""
     foreign = sorted(set(snapshot.files) - {".gitattributes", "README.md"})
     if foreign:
         raise ConfigError(
-            f"{snapshot.target.repo_id}: holds {foreign[0]}, which rarecase did not write; name another --repo"
+            f"{snapshot.target.repo_id}: has {foreign[0]}, which rarecase did not write; name another --repo"
         )
 
 
@@ -184,7 +184,7 @@ def _snapshot(api: HfApi, target: Target) -> Snapshot:
 
 
 def _commit(api: HfApi, target: Target, build: Build, message: str) -> tuple[Files, str, str]:
-    """The files, the commit that holds them, and its page."""
+    """The files, the commit that has them, and its page."""
     races = errors = 0
     while True:
         try:

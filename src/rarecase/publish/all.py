@@ -30,7 +30,7 @@ def publish_all(
     Publishes a data set as `OWNER/NAME`, models as `OWNER/NAME-FOLDER`, and the Space `OWNER/NAME-demo`.
 
     `target` is that of the data set; the others get its visibility, branch and tag. The Space of a data set that not
-    everybody may read stays private. The first model answers in the Space. Nothing is published where a folder holds
+    everybody may read stays private. The first model answers in the Space. Nothing is published where a folder has
     no model, or one that was measured on another test set.
     """
     names = [path.resolve().name for path in models]

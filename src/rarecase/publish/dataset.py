@@ -1,9 +1,9 @@
 """
 A release folder as the files of a dataset repository, merged with what the repository has.
 
-The repository's release.json is the record of all configs; whoever comes second reads it, adds their configs, and
-writes the whole card anew. A file that another config uses is never overwritten: where two test sets differ, the later
-one goes into the folder of its config.
+The repository's release.json is the record of all configs; the second publisher reads it, adds their configs, and
+writes the whole card again. A file that another config uses is never overwritten: where two test sets differ, the
+later one is put into the folder of its config.
 """
 
 import itertools
@@ -79,8 +79,8 @@ def require_license(release: Release, accepted: bool) -> None:
     silent = {str(config.source) for config in release.configs.values() if config.source_states_no_license}
     if silent and not accepted:
         raise ConfigError(
-            f"the source states no licence ({', '.join(sorted(silent))}), so nobody was permitted to pass its texts "
-            "on; if you may all the same, repeat with --accept-no-license"
+            f"the source states no licence ({', '.join(sorted(silent))}), so it permits nobody to pass its texts on; "
+            "if you may do so all the same, repeat with --accept-no-license"
         )
 
 
@@ -138,7 +138,7 @@ def _added(
 
 
 def _warn_of_replaced(repo_id: str, before: Mapping[str, Config], after: Mapping[str, Config]) -> None:
-    """Two people who use one strategy have configs of one name: whoever comes second should know what is replaced."""
+    """Two people who use one strategy have configs of one name: the second publisher should know what is replaced."""
     for name in before.keys() & after.keys():
         splits = (config.splits.get("train") for config in (before[name], after[name]))
         (old, old_rows), (new, new_rows) = ((split.sha256, split.rows) if split else ("", 0) for split in splits)

@@ -2,8 +2,7 @@
 The demo Space of a data set: a folder that runs as it is.
 
 Spaces install `requirements.txt` before they copy the repository, so it names packages of the registry alone, and the
-package folder of rarecase goes along beside `app.py`. No text of the data does: the page reads the rows from the data
-set.
+package folder of rarecase is copied beside `app.py`. No text of the data is: the page reads it from the data set.
 """
 
 import sys

@@ -19,7 +19,7 @@ from rarecase.publish.dataset import read_release
 from rarecase.publish.repository import without_rows
 from rarecase.runs.folder import Manifest, RoundFiles, stored_sets
 
-REST = 2_000  # texts that nobody chose: more of them would only make the page slow
+REST = 2_000  # unchosen texts that are shown: more would only make the page slow
 START = "bootstrap"
 
 

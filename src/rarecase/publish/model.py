@@ -79,7 +79,7 @@ def _belongs(path: str) -> bool:
 
 
 def read_model(folder: Path) -> Model:
-    """What a model folder is, without its weights being loaded; a `ModelError` where it holds no classifier."""
+    """A description of a model folder, without loading its weights; a `ModelError` where it has no classifier."""
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder; give one that `rarecase train` or `rarecase run` wrote")
     local_folder(str(folder))

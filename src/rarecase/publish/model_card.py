@@ -111,12 +111,12 @@ def _classes(model: Model) -> str:
 
 
 def _settings(record: ModelRecord) -> str:
-    said = {name: getattr(record, name) for name in ("learner", "model", "precision", "seed")} | record.settings
-    return table(["setting", "value"], [[code(name), _exact(value)] for name, value in said.items()])
+    settings = {name: getattr(record, name) for name in ("learner", "model", "precision", "seed")} | record.settings
+    return table(["setting", "value"], [[code(name), _exact(value)] for name, value in settings.items()])
 
 
 def _exact(value: str | int | float | None) -> str:
-    """A setting as somebody would type it."""
+    """A setting as it is typed."""
     return plain(value) if isinstance(value, str) else "–" if value is None else f"{value:g}"
 
 
@@ -162,9 +162,9 @@ def _rarest(record: ModelRecord) -> dict[str, Any] | None:
 
 
 def _flags(record: ModelRecord) -> str:
-    """The flags of `rarecase train` that say the same again."""
+    """The flags of `rarecase train` that train the same model again."""
     options = asdict(record.options())
     tune = " --tune" if options.pop("tune") else ""
-    said = {"learner": record.learner, "model": record.model, "seed": record.seed, **options}
-    chosen = {name: value for name, value in said.items() if value is not None}
+    flags = {"learner": record.learner, "model": record.model, "seed": record.seed, **options}
+    chosen = {name: value for name, value in flags.items() if value is not None}
     return " ".join(f"{flag(name)} {shlex.quote(str(value))}" for name, value in chosen.items()) + tune

@@ -9,7 +9,7 @@ from rarecase.hub.commit import Build, Kind, Pushed, Target, base_snapshot, requ
 
 @dataclass(frozen=True)
 class PlannedPush:
-    """What a repository would hold: the size of each file in bytes, null where it would be deleted, and the card."""
+    """The files a repository would have, with their sizes in bytes (null: it would be deleted), and the card."""
 
     kind: Kind
     repo_id: str
@@ -32,7 +32,7 @@ class Plan:
     pushes: list[PlannedPush] = field(default_factory=list)
 
     def __call__(self, target: Target, build: Build, message: str) -> Pushed:
-        """Notes what the repository would hold; the `revision` of the result is that of now, or `main`."""
+        """Notes the content that the repository would have; the `revision` of the result is that of now, or `main`."""
         snapshot = base_snapshot(target)
         require_public_is_meant(snapshot)
         files = dict(sorted(build(snapshot).items()))

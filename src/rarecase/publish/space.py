@@ -1,4 +1,4 @@
-"""What the Spaces have in common: the package that goes along, and the Gradio version."""
+"""What the Spaces have in common: the package, which is copied into them, and the Gradio version."""
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a published config says of itself: counted from its rows alone, without any text of them."""
+"""The counts of a published config, made from its rows alone; no text is among them."""
 
 import hashlib
 from collections import defaultdict
