@@ -1,7 +1,5 @@
 """Algorithm 1: the budget is kept, what people leave out goes back, and what failed a check is not learned from."""
 
-import itertools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,22 +7,19 @@ import pytest
 import small
 from choosing import NAMES as SHIPPED
 from datasets import Dataset
+from looping import Doubtful, all_chosen, chosen, rounds
 from small import NAMES
 
 import rarecase
 from rarecase.acquire.find import find_strategy
-from rarecase.acquire.stopping import Stopping
 from rarecase.acquire.strategy import needs
-from rarecase.algorithm import Round, run
 from rarecase.core.errors import ConfigError, WaitingForLabels
 from rarecase.data import arrow
 from rarecase.data.arrow import rows
 from rarecase.data.parquet import read_parquet
-from rarecase.evaluate.record import StoppingMeasures
-from rarecase.generate import NoVariations, Variation, accepted, variations_table
+from rarecase.generate import accepted
 from rarecase.labeling.gold import Gold
 from rarecase.learn.frozen import Frozen
-from rarecase.runs.folder import RoundFiles
 
 
 class EveryOther:
@@ -43,40 +38,6 @@ class Nobody(EveryOther):
 
     def annotate(self, dataset: Dataset) -> Dataset:
         return rows(super().annotate(dataset), [])
-
-
-class Doubtful:
-    """A generator of two variations a post, each a function of the text; the second fails its check."""
-
-    def generate(self, seeds: Dataset, k: int) -> Dataset:
-        failed = [{"check": "same-label", "passed": False, "value": 0.2}]
-        made = [
-            [Variation(f"Please: {text}", "test"), Variation(f"Doubtful: {text}", "test", checks=failed)]
-            for text in seeds["text"][:]
-        ]
-        return variations_table(seeds, made)
-
-
-def rounds(folder: Path, **settings: Any) -> list[Round]:
-    parts: dict[str, Any] = {
-        **small.tables(),
-        "strategy": rarecase.entropy,
-        "learner": Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True),
-        "annotator": small.gold(),
-        "generator": NoVariations(),
-        "encoder": small.encoder(),
-        "budget": 8,
-        "batch": 4,
-    }
-    return list(run(RoundFiles(folder), **{**parts, **settings}))
-
-
-def chosen(found: list[Round]) -> list[list[str]]:
-    return [round_.record.chosen for round_ in found]
-
-
-def all_chosen(found: list[Round]) -> list[str]:
-    return list(itertools.chain.from_iterable(chosen(found)))
 
 
 @pytest.mark.parametrize("strategy", ["random", "entropy", "coreset", "cluster"])
@@ -356,55 +317,3 @@ def test_tables_of_id_text_and_label_are_enough(tmp_path):
     whole, bare = rounds(tmp_path / "whole", **settings), rounds(tmp_path / "bare", **plain, **settings)
     assert [round_.record for round_ in bare] == [round_.record for round_ in whole]
     assert small.files(tmp_path / "bare") == small.files(tmp_path / "whole")
-
-
-@pytest.mark.parametrize("strategy", [rarecase.random, rarecase.entropy])
-def test_a_criterion_that_holds_ends_the_loop_before_the_budget_is_spent(tmp_path, strategy):
-    whole = rounds(tmp_path / "whole", strategy=strategy, budget=20)
-    found = rounds(tmp_path / "out", strategy=strategy, budget=20, stop=Stopping({"gain": 100.0}))
-    assert len(whole) == 6
-    assert chosen(found) == chosen(whole)[:4]  # three rounds are compared, and then it holds
-    assert [round_.record.stopping.stopped for round_ in found] == [None, None, None, "gain"]
-    assert not any(round_.record.stopping for round_ in whole)
-    seen = read_parquet(tmp_path / "out/rounds/04/scores.parquet")  # by the last learner
-    left = set(small.table("pool")["id"][:]) - set(all_chosen(found))
-    assert set(seen["id"][:]) == left
-    assert not (tmp_path / "out/rounds/04/chosen.parquet").exists()
-    again = found[-1].learner().score(rows(small.table("pool"), [3, 5]))
-    place = {id_: row for row, id_ in enumerate(seen["id"][:])}
-    assert [list(p) for p in again["probs"][:]] == [seen["probs"][place[id_]] for id_ in again["id"][:]]
-
-
-def test_what_a_round_measures_of_stopping_follows_from_its_scores(tmp_path):
-    found = rounds(tmp_path, strategy=rarecase.random, budget=16, stop=Stopping({"stability": 1.0, "gain": 0.0}))
-    scores = [read_parquet(tmp_path / f"rounds/{number:02d}/scores.parquet") for number in range(1, 6)]
-    guesses = [dict(zip(t["id"][:], arrow.matrix(t, "probs").argmax(axis=1), strict=True)) for t in scores]
-    changed = [np.mean([now[id_] != before[id_] for id_ in now]) for before, now in itertools.pairwise(guesses)]
-    assert [round_.record.stopping.gain for round_ in found] == [
-        None,
-        None,
-        None,
-        pytest.approx(100 * 10 * sum(changed[:3]) / 12),
-        pytest.approx(100 * 10 * sum(changed[1:]) / 12),
-    ]
-    assert sum(changed) > 0
-
-
-def test_a_stopped_loop_stays_stopped_and_writes_nothing_again(tmp_path):
-    settings: dict[str, Any] = {"strategy": rarecase.random, "budget": 20, "stop": Stopping({"stability": 0.0})}
-    one = rounds(tmp_path / "one", **settings)
-    before = small.files(tmp_path / "one")
-    again = rounds(tmp_path / "one", **{**settings, "budget": 40})  # of which the stop does not depend
-    assert [round_.record for round_ in again] == [round_.record for round_ in one]
-    assert small.files(tmp_path / "one") == before
-    rounds(tmp_path / "two", **settings)
-    for killed in ("rounds/03/metrics.json", "rounds/04/scores.parquet", "rounds/02/predictions.parquet"):
-        (tmp_path / "two" / killed).unlink()
-    rounds(tmp_path / "two", **settings)
-    assert small.files(tmp_path / "two") == before
-
-
-def test_a_pool_that_is_used_up_has_nothing_to_measure(tmp_path):
-    pool = rows(small.tables()["pool"], range(4))
-    *_, last = rounds(tmp_path, pool=pool, stop=Stopping({"uncertainty": 0.0}))
-    assert last.record.stopping == StoppingMeasures(uncertainty=None, stability=None, gain=None, stopped=None)

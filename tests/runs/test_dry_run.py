@@ -1,14 +1,13 @@
 """`rarecase run --dry-run` says what a run would ask for, and asks for nothing."""
 
 import re
-from types import SimpleNamespace
 
 import pytest
 import small
 from endpoint import Server
 
 from rarecase.cli.main import command
-from rarecase.runs import dry_run, parts
+from rarecase.runs.dry_run import estimated_seconds
 from rarecase.runs.session import checked
 from rarecase.settings.config import RunConfig
 
@@ -69,10 +68,10 @@ class Clocked:
         ({"learner": "setfit", "strategy": "bald"}, 5 * 60 + 4 * 90 * 10),
     ],
 )
-def test_the_time_counts_what_a_fit_grows_with_what_is_chosen_from_and_draws(tmp_path, monkeypatch, settings, seconds):
+def test_the_time_counts_what_a_fit_grows_with_what_is_chosen_from_and_draws(tmp_path, settings, seconds):
     flags, learner = small.write(tmp_path), Clocked()
-    monkeypatch.setattr(parts, "learner_of", lambda *_: learner)
-    monkeypatch.setattr(dry_run, "time", SimpleNamespace(perf_counter=lambda: learner.now))
     paths = {flag.removeprefix("--"): path for flag, path in zip(flags[::2], flags[1::2], strict=True)}
-    config = RunConfig(**paths, generator="none", variations=0, **{"strategy": "random", **settings})
-    assert dry_run._seconds(config, *checked(config), rounds=4, labels=20) == pytest.approx(seconds)
+    small_run = {"generator": "none", "variations": 0, "budget": 20, "batch": 5, "strategy": "random"}
+    config = RunConfig(**paths, **{**small_run, **settings})
+    found = estimated_seconds(config, *checked(config), learner, clock=lambda: learner.now)
+    assert found == pytest.approx(seconds)

@@ -1,8 +1,6 @@
 """A run by the command line: it begins whole, goes on with what it began with, and ends as a release and a learner."""
 
-import contextlib
 import csv
-import io
 import json
 import shutil
 import sys
@@ -10,24 +8,17 @@ from pathlib import Path
 
 import pytest
 import small
-import tiny_models
 from datasets import load_dataset
 from endpoint import Server
 from small import NAMES
 
-from rarecase.acquire.strategy import needs
 from rarecase.cli.main import command
-from rarecase.core.errors import RunFolderError
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.learn import load_learner
-from rarecase.learn.finetune import Finetune
 from rarecase.learn.record import digest_of
 from rarecase.report.run import report_of_run
-from rarecase.runs import parts
-from rarecase.runs.folder import Manifest
-from rarecase.settings.config import MAY_CHANGE, RunConfig
 
 
 @pytest.fixture(scope="module")
@@ -146,23 +137,6 @@ def test_a_setting_that_an_older_run_does_not_know_had_its_default(begun, capsys
     assert "was begun without --class-weights, not none" in capsys.readouterr().err
     assert command(["run", "--resume", str(begun)]) == 0
     assert small.files(begun) == before
-
-
-@pytest.mark.parametrize("settings", [{"updates": 500}, {"tune": True}])
-def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn(settings):
-    model = str(tiny_models.made()["google-bert/bert-base-cased"])
-    config = RunConfig(learner="finetune", model=model, generator="none", **settings)
-    one = rows(small.table("bootstrap"), [0])
-    fitted = parts.trial_learner_of(config, NAMES).fit(one, rows(one, []))
-    assert isinstance(fitted, Finetune)
-    assert fitted.describe().settings.items() >= {"epochs": 1, "epochs_run": 1}.items()
-
-
-def test_the_texts_are_embedded_for_a_strategy_that_reads_that_of_the_labelled_rows_alone():
-    strategy = needs("probs", labeled=["embedding"])(lambda pool, n, **_: pool)
-    assert parts.needs_embedding(RunConfig(learner="finetune"), strategy)
-    assert not parts.needs_embedding(RunConfig(learner="finetune"), needs("probs")(lambda pool, n, **_: pool))
-    assert parts.needs_embedding(RunConfig(learner="frozen"))
 
 
 def test_tables_that_were_edited_since_are_refused(begun, capsys):
@@ -301,121 +275,7 @@ def test_gold_labels_are_asked_of_every_post_before_anything_is_written(tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def variations_of(posts: Path, path: Path, text: str = "text", encoding: str = "utf-8") -> None:
-    """Two variations of every post, for `replay`."""
-    with posts.open(encoding=encoding, newline="") as file:
-        lines = list(csv.DictReader(file))
-    with path.open("w", encoding=encoding, newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", text, "parent_id"])
-        writer.writerows([f"{p['id']}-{i}", f"Said {i}: {p[text]}", p["id"]] for p in lines for i in (1, 2))
-
-
-def test_variations_to_replay_that_were_edited_since_are_refused(tmp_path, sets, capsys):
-    pool, table, out = Path(sets[sets.index("--pool") + 1]), tmp_path / "variations.csv", tmp_path / "out"
-    variations_of(pool, table)
-    replay = ["--generator", "replay", "--generator-data", str(table), "--variations", "2"]
-    settings = ["--annotator", "gold", "--strategy", "random", "--budget", "4", "--batch", "4"]
-    assert command(["run", *sets, *settings, *replay, "--out", str(out)]) == 0
-    good = table.read_text(encoding="utf-8")
-    table.write_text(good.replace("Said 1", "Said once"), encoding="utf-8")
-    resume = ["run", "--resume", str(out), "--budget", "8"]
-    assert command(resume) == 2
-    assert f"what --generator-data {table} holds is not what it was begun with" in capsys.readouterr().err
-    table.write_text(good, encoding="utf-8")
-    assert command(resume) == 0
-    assert len(read_parquet(out / "data" / "random" / "train.parquet")) == 8 * 3
-
-
-@pytest.mark.parametrize("name", ["model", "encoder"])
-def test_a_model_folder_whose_weights_are_others_is_refused(tmp_path, name):
-    model, folder = tmp_path / "model", tmp_path / "out"
-    model.mkdir()
-    (model / "model.safetensors").write_bytes(b"one")
-    config = RunConfig(**{name: str(model)}, generator="none")
-    parts.manifest_of(folder, "run", config, MAY_CHANGE).write(folder)
-    begun = Manifest.read(folder, "run")
-    begun.require_same(folder, config, MAY_CHANGE, parts.inputs_of(config))
-    (model / "model.safetensors").write_bytes(b"two")
-    with pytest.raises(RunFolderError, match=f"what --{name} {model} holds is not what it was begun with"):
-        begun.require_same(folder, config, MAY_CHANGE, parts.inputs_of(config))
-
-
-@pytest.mark.parametrize("text", ["title", "text"], ids=["columns of the pool", "columns of a release"])
-def test_variations_to_replay_have_the_columns_of_the_pool_or_those_of_a_release(tmp_path, text):
-    sets = small.write(tmp_path)
-    table = tmp_path / "variations.csv"
-    if text == "text":
-        variations_of(tmp_path / "pool.csv", table)
-    for name in ("pool", "bootstrap", "dev", "test"):
-        path = tmp_path / f"{name}.csv"
-        path.write_text(path.read_text(encoding="utf-8").replace("text", "title", 1), encoding="utf-16")
-    if text == "title":
-        variations_of(tmp_path / "pool.csv", table, "title", "utf-16")
-    else:
-        table.write_text(table.read_text(encoding="utf-8"), encoding="utf-16")
-    replay = ["--generator", "replay", "--generator-data", str(table), "--variations", "2", "--annotator", "gold"]
-    columns = ["--text-column", "title", "--encoding", "utf-16", "--strategy", "random", "--budget", "2"]
-    assert command(["run", *sets, *replay, *columns, "--batch", "2", "--out", str(tmp_path / "out")]) == 0
-    assert len(read_parquet(tmp_path / "out" / "data" / "random" / "train.parquet")) == 2 * 3
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory, sets) -> tuple[Path, str]:
-    """A run of 20 labels that stops before, and what it said; tests leave it as it is."""
-    out = tmp_path_factory.mktemp("stopped") / "out"
-    settings = ["--annotator", "gold", "--generator", "none", "--strategy", "random", "--budget", "20", "--batch", "4"]
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(said):
-        assert command(["run", *sets, *settings, "--stop-when", "stability=0.1,gain=40", "--out", str(out)]) == 0
-    return out, said.getvalue()
-
-
-def test_a_run_that_stops_early_says_why_and_ends_like_any_other(stopped):
-    out, said = stopped
-    rounds = report_of_run(out)["rounds"]
-    assert [round_["labels"] for round_ in rounds] == [0, 4, 8, 12]
-    stopping = rounds[-1]["stopping"]
-    assert set(stopping) == {"uncertainty", "stability", "gain", "stopped"}
-    assert stopping["stopped"] == "stability"
-    sentence = (
-        f"Stopped after 12 labels: the last learners agree with a kappa of {stopping['stability']:.3f} (stability)."
-    )
-    assert said.count(sentence) == 2  # when it happened, and in the report
-    assert said.splitlines().count(sentence) == 2
-    assert len(read_parquet(out / "data" / "random" / "train.parquet")) == 12
-    assert json.loads((out / "learner" / "rarecase.json").read_text())["data"]["train_rows"] == 72
-    facts = json.loads((out / "data" / "release.json").read_text())["configs"]["random"]
-    assert facts["acquired"]["stop_when"] == "stability=0.1,gain=40"
-    assert facts["rounds"][-1]["stopping"] == stopping
-
-
-def test_the_report_of_a_stopped_run_says_it_in_every_format(stopped, capsys):
-    out, _ = stopped
-    for style in ("text", "markdown"):
-        assert command(["report", str(out), "--format", style]) == 0
-        assert "\nStopped after 12 labels: " in capsys.readouterr().out
-    assert command(["report", str(out), "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rounds"][-1]["stopping"]["stopped"] == "stability"
-
-
-def test_a_stopped_run_that_goes_on_stays_as_it_is_and_its_criteria_may_not_change(stopped, tmp_path, capsys):
-    out = Path(shutil.copytree(stopped[0], tmp_path / "out"))
-    before = small.files(out)
-    assert command(["run", "--resume", str(out)]) == 0
-    assert small.files(out) == before
-    assert command(["run", "--resume", str(out), "--stop-when", "gain=0.1"]) == 2
-    assert "was begun with --stop-when stability=0.1,gain=40, not gain=0.1" in capsys.readouterr().err
-    assert small.files(out) == before
-
-
 def test_without_criteria_nothing_is_said_of_stopping(ended, capsys):
     assert not any("stopping" in round_ for round_ in report_of_run(ended)["rounds"])
     assert command(["report", str(ended)]) == 0
     assert "Stopped" not in capsys.readouterr().out
-
-
-def test_a_dry_run_says_that_it_may_be_fewer_labels(tmp_path, sets, capsys):
-    settings = ["--generator", "none", "--strategy", "random", "--budget", "8", "--batch", "4"]
-    assert command(["run", *sets, *settings, "--stop-when", "gain=0.3", "--dry-run"]) == 0
-    first = capsys.readouterr().out.splitlines()[0]
-    assert first.endswith("in 2 rounds of at most 4, or fewer, where gain=0.3 holds before")

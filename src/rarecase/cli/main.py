@@ -292,13 +292,7 @@ def main() -> None:
 
 
 def command(arguments: list[str]) -> int:
-    """
-    Runs one command and gives its exit status.
-
-    Example:
-        >>> command(["report", "out"])
-        0
-    """
+    """Runs one command and gives its exit status."""
     quiet_libraries(uploading=arguments[:1] == ["publish"])
     if not workers.is_distributed():
         return _command(arguments)

@@ -30,17 +30,8 @@ class PoolCounts:
     """
     What became of the rows that were read; each is counted once, so the rest adds up to `read`.
 
-    Args:
-        read (`int`): rows of all sources.
-        generated (`int`): written by a model (`origin` is `generated`): people label what people wrote.
-        empty (`int`): without text.
-        taken_back (`int`): `[deleted]` or `[removed]` posts of a dump.
-        other_sources (`int`): of none of the wanted sources.
-        beyond_sample (`int`): not drawn, where a source has more than `per_source`.
-        duplicates (`int`): equal to an earlier one.
-        near_duplicates (`int`): nearly equal to an earlier one.
-        elsewhere (`int`): in another set, or nearly.
-        kept (`int`): the pool.
+    `generated` rows were written by a model, `taken_back` posts deleted or removed, `beyond_sample` was not drawn,
+    and `elsewhere` stands in another set.
     """
 
     read: int
@@ -76,34 +67,13 @@ def make_pool(
     repeats: bool = True,
 ) -> tuple[Dataset, PoolCounts]:
     """
-    Reads every source, samples, and drops what comes again.
+    Reads every source, samples, and drops what comes again; gives the pool and what became of all rows.
 
-    In this order: rows that a model wrote, that have no text or were taken back, and rows of other sources; then all
-    but `per_source` of each source, drawn; then duplicates, near-duplicates, and what stands in another set. Dumps are
-    read as a stream, so that only what is drawn is held.
+    In this order: rows that a model wrote, that have no text or were taken back, and rows of other sources than
+    `wanted`; then all but `per_source` of each source, drawn; then duplicates and near-duplicates (unless `repeats` is
+    false), and what stands in the sets `against`. Dumps are read as a stream, so that only what is drawn is held.
 
-    Args:
-        sources (`Sequence[str | Path | Dataset | DatasetDict]`): each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]` (the split
-            `train` where none is given) or an object in memory.
-        against (`Sequence[Dataset]`): the labelled sets, which the pool must not hold.
-        columns (`Columns`): what the columns are called in the sources; dumps have Reddit's names.
-        encoding (`str`): of text files.
-        wanted (`Sequence[str]`): which values of `source` (subreddits) to keep, in any case; by default all.
-        per_source (`int`, *optional*): how many posts of each source at most.
-        seed (`int`): of the sample.
-        repeats (`bool`): whether to drop duplicates and near-duplicates; what stands in another set goes in any case.
-
-    Returns:
-        `tuple[Dataset, PoolCounts]`: the columns of `read_table`, the rows in the order in which they came; and what
-        became of all that was read.
-
-    Raises:
-        `DataError`: naming file and row, also where one id stands for two texts; where no row is left.
-        `ConfigError`: where `per_source` is below 1.
-
-    Example:
-        >>> pool, counts = make_pool(["posts.csv", "RS_2023-01.zst"], wanted=["legaladvice"], per_source=1000)
-        >>> print(*counts.as_lines(), sep="\\n")
+    Raises `DataError` naming file and row, also where one id stands for two texts; or where no row is left.
     """
     if per_source is not None and per_source < 1:
         raise ConfigError(f"--per-source {per_source}: expected at least 1")
@@ -129,12 +99,9 @@ def make_pool(
         raise DataError(
             f"no post is left of the {counts['read']} that were read: all stand in the other sets; give other posts"
         )
+    kept = {name: counts[name] for name in ("read", "generated", "empty", "taken_back", "other_sources")}
     return pool, PoolCounts(
-        read=counts["read"],
-        generated=counts["generated"],
-        empty=counts["empty"],
-        taken_back=counts["taken_back"],
-        other_sources=counts["other_sources"],
+        **kept,
         beyond_sample=counts["offered"] - len(table),
         duplicates=dropped.exact,
         near_duplicates=dropped.near,

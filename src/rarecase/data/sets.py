@@ -1,8 +1,8 @@
 """
 The four tables that the loop begins with, read from whatever the user has, and made fit for each other.
 
-The taxonomy is settled here, since it follows from the labels; the pool loses what stands in the other sets; and gold
-labels of the pool are set aside, so that nothing which chooses can see them.
+The taxonomy follows from the labels; the pool loses what stands in the other sets; and gold labels of the pool are set
+aside, so that nothing which chooses can see them.
 """
 
 import dataclasses
@@ -32,14 +32,9 @@ LABELED = ("bootstrap", "dev", "test")
 @dataclass(frozen=True)
 class Sets:
     """
-    What the loop begins with; every table has the columns of `schema.features`.
+    What the loop begins with; every table has the columns of `schema.features`, the pool without labels.
 
-    Args:
-        taxonomy (`Taxonomy`): the classes.
-        pool (`Dataset`): U, its labels null.
-        bootstrap, dev (`Dataset`): labelled.
-        test (`Dataset`, *optional*): labelled; None where it has yet to be drawn from the pool.
-        gold (`Dataset`, *optional*): `id` and `label` of the pool, where it had labels.
+    `test` is None where it has yet to be drawn from the pool; `gold` has the `id` and `label` of posts of the pool.
     """
 
     taxonomy: Taxonomy
@@ -53,14 +48,9 @@ class Sets:
 @dataclass(frozen=True, kw_only=True)
 class Sources:
     """
-    Where the four tables are: each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, see `rarecase.data.read.read_argument`.
+    Where the four tables are: each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, and a YAML file of classes.
 
-    Args:
-        pool, bootstrap, dev (`str`): the tables.
-        test (`str`, *optional*): None where it has yet to be drawn from the pool, see `draw_test`.
-        columns (`Columns`): what the columns are called in all of them.
-        encoding (`str`): of text files.
-        taxonomy (`str`, *optional*): a YAML file of classes; by default those of the labels.
+    `test` is None where it has yet to be drawn from the pool, see `draw_test`.
     """
 
     pool: str
@@ -107,14 +97,7 @@ def read_sets(sources: Sources) -> Sets:
 
 
 def _require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
-    """
-    Args:
-        sets (`Sets`): the tables.
-        where (`Callable`): says where the row of a set's id is.
-
-    Raises:
-        `DataError`: where one id stands for different texts in two of the sets.
-    """
+    """Raises `DataError` where one id stands for different texts in two of the sets; `where` says where its row is."""
     text_of: dict[str, tuple[str, str]] = {}
     for name in ("pool", *LABELED):
         table = getattr(sets, name)
@@ -133,12 +116,6 @@ def draw_test(sets: Sets, size: int, seed: int) -> tuple[Sets, DuplicateCounts]:
     """
     Draws the test set from a pool with gold labels; the rest of it is the pool, without repeats and what stands in the
     test set. (What stands in the start set or dev is in neither: `read_sets` has left it out.)
-
-    Returns:
-        `tuple[Sets, DuplicateCounts]`: the sets, and what the rest of the pool lost.
-
-    Raises:
-        `ConfigError`: where the pool has not more rows than `size`.
     """
     assert sets.gold is not None  # noqa: S101 - `require_gold` comes first
     if size >= len(sets.pool):
@@ -155,16 +132,7 @@ def draw_test(sets: Sets, size: int, seed: int) -> tuple[Sets, DuplicateCounts]:
 
 
 def require_gold(pool: Dataset, gold: Dataset | None, who: str, otherwise: str) -> None:
-    """
-    Args:
-        pool (`Dataset`): the posts.
-        gold (`Dataset`, *optional*): their labels, from `set_aside`.
-        who (`str`): what asks for them, for the message.
-        otherwise (`str`): what else can be done.
-
-    Raises:
-        `ConfigError`: where not every post has a label.
-    """
+    """Raises `ConfigError` where not every post has a label; `who` asks for them, `otherwise` does without."""
     if gold is None:
         raise ConfigError(f"{who}: the pool has no labels; name their --label-column, or {otherwise}")
     known = set(gold["id"][:])
@@ -181,13 +149,7 @@ def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]
     """
     The table with the released columns, its labels (names, from `read_table`) as classes of the taxonomy.
 
-    Args:
-        table (`Dataset`): as it was read.
-        taxonomy (`Taxonomy`): the classes.
-        where (`Callable`): says where the first row with a label is, see `rarecase.data.read.row_of`.
-
-    Raises:
-        `DataError`: naming the table, the row and the near name.
+    Raises `DataError` naming what `where` says of the first row with a label that is no class, and the nearest class.
     """
     labels = table["label"][:] if "label" in table.column_names else [None] * len(table)
     index = {label: taxonomy.index(label) for label in set(labels) if label is not None}
@@ -244,15 +206,7 @@ def set_aside(pool: Dataset) -> tuple[Dataset, Dataset | None]:
 def taxonomy_of(path: str | None, start: Sequence[str], *others: Sequence[str]) -> Taxonomy:
     """
     The classes: those of a file; else the shipped six, where the labels of the start set are those or there are none;
-    else all labels found.
-
-    Args:
-        path (`str`, *optional*): a YAML file.
-        start (`Sequence[str]`): the labels of the start set.
-        others (`Sequence[str]`): those of other labelled sets.
-
-    Raises:
-        `DataError`: where what was found is no set of classes, but probably a column of posts.
+    else all labels found. Raises `DataError` where these are no classes, but probably a column of posts.
     """
     if path is not None:
         return Taxonomy.load(path)

@@ -11,15 +11,7 @@ from rarecase.evaluate.metrics import Metrics
 
 @dataclass(frozen=True)
 class StoppingMeasures:
-    """
-    What the stopping criteria measured after a round, see `rarecase.acquire.stopping`.
-
-    Args:
-        uncertainty (`float`, *optional*): mean entropy of the unlabelled texts, in nats.
-        stability (`float`, *optional*): kappa of the last learners.
-        gain (`float`, *optional*): percent of predictions that ten more labels would change.
-        stopped (`str`, *optional*): the name of the criterion that ended the run.
-    """
+    """What the stopping criteria measured after a round, and which one stopped it; see `rarecase.acquire.stopping`."""
 
     uncertainty: float | None
     stability: float | None

@@ -103,11 +103,9 @@ class RoundFiles:
 @dataclass(frozen=True)
 class Input:
     """
-    A file or folder outside that a run reads again whenever it goes on.
+    A file or folder outside that a run reads again whenever it goes on; the name is for messages (`--model guard`).
 
-    Args:
-        name (`str`): how a message names it, such as `--model guard`.
-        digest (`str`, *optional*): of its content; None where it is not on this machine.
+    The digest of its content is None where it is not on this machine.
     """
 
     name: str
@@ -126,18 +124,11 @@ _KEYS = {
 @dataclass(frozen=True)
 class Manifest:
     """
-    `run.json`: the kind of a folder, and what it was begun with.
+    `run.json`: the kind of a folder (`run`, `start`, `grid` or `experiment`), and what it was begun with.
 
-    Args:
-        kind (`str`): `run`, `start`, `grid` or `experiment`.
-        strategy (`str`): the name of the config that a run makes.
-        origins (`dict`): of each table, what is known of its source, see `rarecase.data.read.origin`.
-        inputs (`dict[str, str]`): digests of models and tables outside, by the name of their setting.
-        settings (`dict`): those that may not change when it goes on.
-        data (`str`): a digest of the tables and the taxonomy.
-        taxonomy (`str`): a digest of the taxonomy of an experiment.
-        tables (`dict[str, str]`): the tables of an experiment, each with a digest.
-        models (`dict[str, str]`): digests of the models of an experiment that are folders.
+    `settings` are those that may not change when it goes on. All digests tell whether a content is still the same: of
+    `inputs` (models and tables outside, by the name of their setting), of the tables and the taxonomy (`data`; of an
+    experiment `tables` and `taxonomy`), and of an experiment's `models` that are folders.
     """
 
     kind: str

@@ -145,6 +145,11 @@ def trial_learner_of(config: LoopConfig, names: tuple[str, ...]) -> Learner:
     return learner_of(config, names, config.seed, options=FitOptions.of(config).shortest(config.learner))
 
 
+def fit_grows_with_rows(config: LoopConfig) -> bool:
+    """Whether a fit takes longer with more training rows."""
+    return FitOptions.of(config).grows_with_rows(config.learner)
+
+
 def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:
     """
     The generator, with the store of its replies; with `check`, its model is there and answers.

@@ -1,0 +1,48 @@
+"""The record of a round: read back as it was written, and checked whole."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from rarecase.core.errors import DataError
+from rarecase.evaluate.record import RoundRecord, StoppingMeasures
+
+MEASURED = {"accuracy": 71.0, "macro_f1": 70.5, "f1": {"harmful": 68.0, "not-harmful": 73.0}}
+RECORD = RoundRecord(
+    round=1,
+    chosen=["p3", "p1"],
+    labels=2,
+    class_counts={"harmful": 4, "not-harmful": 2},
+    class_count_std=1.41,
+    found={"harmful": 2, "not-harmful": 1},
+    dev=MEASURED,
+    test=MEASURED,
+)
+STOPPED = replace(RECORD, stopping=StoppingMeasures(uncertainty=0.2, stability=None, gain=None, stopped="uncertainty"))
+
+
+@pytest.mark.parametrize("record", [RECORD, STOPPED])
+def test_a_record_is_read_as_it_was_written(tmp_path, record):
+    record.write(tmp_path / "metrics.json")
+    assert RoundRecord.read(tmp_path / "metrics.json") == record
+    assert record.stopped == (record is STOPPED)
+    assert ("stopping" in json.loads((tmp_path / "metrics.json").read_text())) == (record is STOPPED)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {name: value for name, value in RECORD.to_json().items() if name != "found"},
+        {**RECORD.to_json(), "found": {"harmful": 2}},
+        {**RECORD.to_json(), "test": {"accuracy": 71.0}},
+        {**RECORD.to_json(), "dev": None},
+        {**RECORD.to_json(), "stopping": {"gain": 1.0}},
+    ],
+    ids=["a list", "without a key", "of other classes", "without figures", "null", "of half a criterion"],
+)
+def test_what_is_no_record_is_named(tmp_path, content):
+    (tmp_path / "metrics.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"metrics\.json: not the record of a round; remove it and repeat the command"):
+        RoundRecord.read(tmp_path / "metrics.json")
