@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-slow test-busy test-oldest kill lint count bench
+.PHONY: install demo test test-slow test-busy test-oldest kill lint count bench compare
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -62,3 +62,7 @@ bench: install
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/finetuning.py
 	$(BIN)/python benchmarks/grid.py
+
+# Whether this working tree writes what the commit BASE wrote: files, JSON and cards byte for byte; shows reworded texts.
+compare: install
+	$(BIN)/python tests/compare_checkouts.py $(BASE)
