@@ -234,7 +234,7 @@ def make_inputs(folder: Path) -> None:
     alice = {"name": "alice", "orgs": ["acme", "google-bert", "FacebookAI", "distilbert"]}
     (folder / "users.json").write_text(json.dumps({"hf_alice": alice}))
     (folder / "published").symlink_to(PUBLISHED)
-    helper(["-c", "import pathlib, bad_files as bad; bad.write_inputs(pathlib.Path())"], folder / "bad")
+    helper(["-c", "import pathlib, bad_input.files as bad; bad.write_inputs(pathlib.Path())"], folder / "bad")
     helper([str(ROOT / "tests" / "tiny_models.py"), "models"], folder)
 
 
