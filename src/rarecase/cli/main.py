@@ -101,7 +101,7 @@ def import_published(
     from rarecase.experiment.published import import_published as read
 
     findings = read(folder, out, reading)
-    print(json.dumps(findings.to_json(), indent=2) if format == "json" else findings)
+    print(json.dumps(vars(findings), indent=2) if format == "json" else findings)
 
 
 @app.command

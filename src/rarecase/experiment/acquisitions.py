@@ -1,8 +1,8 @@
 """
 What the cells of simulations acquired, for other models to learn from: does what one learner chose help another?
 
-A grid's cell stands for the split of its strategy and seed, called STRATEGY@LEARNER-MODEL, its labels and variations
-those of all its rounds; the test set is the one that its seed drew.
+The split of a strategy and seed is called STRATEGY@LEARNER-MODEL: the labels and variations of all rounds of a cell.
+The test set is the one that its seed drew.
 """
 
 from pathlib import Path
@@ -20,16 +20,7 @@ from rarecase.runs.folder import Manifest, RoundFiles, stored_sets
 
 
 def grids_of(data: str) -> list[Path]:
-    """
-    The folders of `rarecase simulate` that a data argument names; none where it is anything else.
-
-    Raises:
-        `DataError`: where only some of several are.
-
-    Example:
-        >>> grids_of("grid,other")
-        [PosixPath('grid'), PosixPath('other')]
-    """
+    """The folders of `rarecase simulate` that a data argument names; empty where it names something else."""
     paths = [Path(part.strip()) for part in data.split(",") if part.strip()]
     grids = [path for path in paths if (path / "run.json").is_file()]
     if grids and len(grids) < len(paths):
@@ -43,27 +34,12 @@ def grids_of(data: str) -> list[Path]:
 
 
 def acquirer_of(learner: str, model: str) -> str:
-    """
-    How a learner is called in the name of what it acquired.
-
-    Example:
-        >>> acquirer_of("frozen", "packaged")
-        'frozen-packaged'
-    """
+    """The name of a learner in the name of what it acquired, such as `frozen-packaged`."""
     return f"{learner}-{name_of(model)}"
 
 
 def acquired_by(grids: list[Path]) -> dict[str, tuple[Path, str]]:
-    """
-    By name, every strategy of which a grid has a finished cell: its grid, and what it is called there.
-
-    Raises:
-        `ConfigError`: where two grids have the same strategy and learner.
-
-    Example:
-        >>> acquired_by([Path("grid")])
-        {'entropy@frozen-packaged': (PosixPath('grid'), 'entropy')}
-    """
+    """By name, such as `entropy@frozen-packaged`: the grid of each strategy with a finished cell, and its own name."""
     found: dict[str, tuple[Path, str]] = {}
     for grid in grids:
         begun = Manifest.read(grid, "grid").settings
@@ -76,20 +52,11 @@ def acquired_by(grids: list[Path]) -> dict[str, tuple[Path, str]]:
 
 
 def acquired_in(grid: Path, strategy: str, seed: int) -> Dataset:
-    """
-    What people labelled in one cell, and the variations that passed.
-
-    Raises:
-        `DataError`: where the cell is not finished.
-
-    Example:
-        >>> len(acquired_in(Path("grid"), "entropy", 0))
-        100
-    """
+    """What was labelled in one cell, and the variations that passed verification."""
     cell = Cell(strategy, seed)
     if cell not in _finished(grid):
         raise DataError(f"{grid} has no finished cell of {strategy} with seed {seed}; simulate it, or ask for others")
-    stages = RoundFiles(grid / "cells" / cell.name)
+    stages = RoundFiles(cell.folder(grid))
     acquired = zip(stages.tables("labels"), map(accepted, stages.tables("variations")), strict=True)
     parts = [part for labels_and_variations in acquired for part in labels_and_variations]
     names = Taxonomy.load(grid / "taxonomy.yaml").names

@@ -4,9 +4,9 @@ The paper's experiments: models learn from released splits, in several settings,
     EXP/run.json  config.yaml  taxonomy.yaml  {bootstrap,dev,test}.parquet  splits/STRATEGY.parquet
     EXP/cells/MODEL-STRATEGY-SETTING-SEED/{predictions.parquet,cell.json}
 
-A cell learns once and keeps what it predicted, so that every figure is made when it is reported. Whatever reads no
-strategy (the setting `bootstrap`) is run once for all of them. Of what simulations acquired, the test set and the
-splits are a seed's own, in `seeds/SEED/`.
+A cell learns once and keeps its predictions, so that every figure is computed by the report. The setting `bootstrap`
+reads no strategy and is run once for all of them. Where the data comes from simulations, each seed has its own test
+set and splits, in `seeds/SEED/`.
 """
 
 import functools
@@ -44,27 +44,12 @@ from rarecase.runs.parts import digest_of_model
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import ExperimentConfig, split_list, write_yaml
 
-# A grid grows: more models, strategies, settings, seeds. What is done stays.
+# A grid can grow by models, strategies, settings and seeds; finished cells stay.
 MAY_CHANGE = ("models", "strategies", "settings", "seeds", "leave_out_overlap", "shard", "out")
 
 
 def experiment(config: ExperimentConfig) -> Path:
-    """
-    Runs every cell that is not done; the same call again goes on where it was, and tries again what failed.
-
-    Args:
-        config (`ExperimentConfig`): the settings; `out` is the folder.
-
-    Returns:
-        `Path`: the folder; `rarecase.experiment.tables.report_of_experiment` reads it.
-
-    Raises:
-        `RunFolderError`: where the folder was begun with other settings, or its tables were changed since.
-        `ConfigError`: where a setting or shard is unknown, or two models share a name.
-
-    Example:
-        >>> experiment(ExperimentConfig(data="safety", models="packaged", seeds=3, out=Path("exp")))
-    """
+    """Runs every cell that is not done, also those that failed before, and gives the folder."""
     check(config)
     out = require_out(config.out)
     models, strategies = _models(config), strategies_of(config)
@@ -105,7 +90,7 @@ def _cells(config: ExperimentConfig, models: Iterable[str], strategies: list[str
 
 
 def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) -> Callable[[Cell, Path], Found]:
-    """What runs a cell. What can be computed once for each text is kept for the other cells of the same model."""
+    """The function that runs a cell; what is computed once per text is kept for the other cells of the same model."""
     names, options = splits.taxonomy.names, FitOptions.of(config)
 
     @functools.lru_cache(maxsize=1)
@@ -139,19 +124,19 @@ def _predictions(scored: dict[str, Dataset]) -> Dataset:
 
 
 def _reason(error: Exception) -> str | None:
-    """One line for what may go wrong in one cell and not in the next; None for what nobody foresaw."""
+    """One line for an error that can occur in one cell and not in the next; None for an unexpected one."""
     if any(map(_is_of_memory, (error, error.__cause__))):
         return "out of memory; give a smaller model, or run this cell on a larger machine (--shard)"
     return " ".join(str(error).split()) if isinstance(error, RarecaseError) else None
 
 
 def _is_of_memory(error: BaseException | None) -> bool:
-    """torch has an error of its own for a GPU, and none for a processor."""
+    """torch has a type of error for a GPU, and none for a processor."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error).lower())
 
 
 def _mark(folder: Path, config: ExperimentConfig, models: dict[str, str], tables: Iterable[str]) -> None:
-    """Writes down, last of all, what the cells read, so that no call goes on with anything else."""
+    """Records, last of all, what the cells read, so that no later call continues with anything else."""
     settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
     held = {name: digest([folder / f"{name}.parquet"]) for name in sorted(tables)}
     known = Manifest.read(folder, "experiment").models if (folder / "run.json").exists() else {}
@@ -183,7 +168,7 @@ def _with_new(out: Path, config: ExperimentConfig, strategies: list[str]) -> Spl
 
 
 def _models(config: ExperimentConfig) -> dict[str, str]:
-    """The models by the name that others may know, which has to tell them apart."""
+    """The models by the name that is published, which must be different for each."""
     given = split_list(config.models)
     models = {name_of(model): model for model in given}
     if len(models) < len(given) or not given:

@@ -1,5 +1,5 @@
 """
-The published 5.4K safety set: seven TSV files in, a release folder out, and what a reader has to know of them.
+The published 5.4K safety set: seven TSV files in, a release folder out, and their known defects.
 
 The files stand beside Hassan, Sicilia and Alikhani (2024), "Active Learning for Robust and Representative LLM
 Generation in Safety-Critical Scenarios" (repository `sabithsn/active-learning-safety`). They contradict the paper in
@@ -11,10 +11,10 @@ variations. A training row carries its label in the other reading in the column 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from datasets import Dataset
 
@@ -48,19 +48,11 @@ TABLE_3_STD = {"random": 57.6, "topn": 47.6, "coreset": 65.3, "cluster": 41.4}
 @dataclass(frozen=True)
 class Findings:
     """
-    What the published files hold, beside the paper's Table 3; numbers only, no text.
+    What the published files hold, compared with the paper's Table 3; numbers only, no text.
 
-    Args:
-        reading (`str`): `published` or `consistent`; `counts` and `class_count_std` are those of this reading.
-        counts (`dict[str, dict[str, int]]`): rows per class, for the strategies and the human-labelled sets.
-        paper (`dict[str, dict[str, int]]`): the same of Table 3.
-        class_count_std (`dict[str, float]`): their sample standard deviation (ddof 1) per strategy.
-        paper_class_count_std (`dict[str, float]`): the same of Table 3.
-        contradictions (`dict[str, int]`): originals whose variations all agree on another label than theirs.
-        repeats (`dict[str, int]`): rows whose text an earlier row of the same set has.
-        overlap (`dict[str, dict[str, int]]`): per config, training rows whose text stands in test (`rows`),
-            and how many distinct texts these are (`texts`).
-        empty (`dict[str, int]`): rows without any text, in the sets that have some.
+    `counts` (rows per class) and `class_count_std` (of the strategies) are those of the `reading`. `contradictions`
+    counts originals whose variations all agree on another label, `repeats` rows whose text an earlier row of the same
+    set has, `overlap` training rows whose text is in test (`rows`) and their distinct texts (`texts`).
     """
 
     reading: str
@@ -73,37 +65,32 @@ class Findings:
     overlap: dict[str, dict[str, int]]
     empty: dict[str, int]
 
-    def to_json(self) -> dict[str, Any]:
-        """The findings as plain dicts and numbers, ready for `json.dumps`."""
-        return asdict(self)
-
     def defects(self, name: str) -> list[str]:
-        """
-        What somebody who takes this config has to know, a sentence each.
-
-        Args:
-            name (`str`): of a config.
-        """
-        told = {
+        """What users of this config should know, a sentence each."""
+        numbers = {
             "originals with another label than all of their variations": self.contradictions.get(name, 0),
             "training rows with the text of an earlier one": self.repeats[name],
             "training rows with a text that stands in test too": self.overlap[name]["rows"],
             "training rows without any text": self.empty.get(name, 0),
             "test rows with the text of an earlier one": self.repeats["test"],
         }
-        return [f"{what}: {number}" for what, number in told.items() if number]
+        return [f"{what}: {number}" for what, number in numbers.items() if number]
 
     def __str__(self) -> str:
         """The table for a terminal: each count beside the paper's, then what else was found."""
-        lines = [["set: file / paper", *self.counts], ["rows"], *([name] for name in self.counts["test"]), ["std"]]
+        columns = [["set: file / paper", "rows", *self.counts["test"], "std"]]
         for name, counts in self.counts.items():
             paper = self.paper[name]
-            found = [sum(counts.values()), *counts.values()], [sum(paper.values()), *paper.values()]
-            cells = [f"{file} / {table}" for file, table in zip(*found, strict=True)]
+            pairs = zip([sum(counts.values()), *counts.values()], [sum(paper.values()), *paper.values()], strict=True)
+            std = ""  # the sets that people labelled have none
             if name in self.class_count_std:
-                cells.append(f"{self.class_count_std[name]:.1f} / {self.paper_class_count_std[name]}")
-            for line, cell in zip(lines[1:], cells, strict=False):  # the sets of people have no standard deviation
-                line.append(cell)
+                std = f"{self.class_count_std[name]:.1f} / {self.paper_class_count_std[name]}"
+            columns.append([name, *(f"{file} / {table}" for file, table in pairs), std])
+        first, *others = columns
+        table = [
+            cell.ljust(20) + "".join(other.ljust(13) for other in cells).rstrip()
+            for cell, *cells in zip(first, *others, strict=True)
+        ]
         notes = {
             "labels": self.reading,
             "originals whose variations all say otherwise": _listed(self.contradictions),
@@ -112,7 +99,6 @@ class Findings:
             "distinct texts among these": _listed({k: n["texts"] for k, n in self.overlap.items()}),
             "rows without any text": _listed(self.empty),
         }
-        table = ["".join(cell.ljust(20 if i == 0 else 13) for i, cell in enumerate(line)).rstrip() for line in lines]
         return "\n".join([*table, "", *(f"{title}: {found}" for title, found in notes.items())])
 
 
@@ -124,23 +110,6 @@ def import_published(folder: Path | str, out: Path | str, reading: str = PUBLISH
     `validation` and `test`. Rows keep the order of the files. Texts stay as they are, trailing spaces included; one
     variation of `coreset` has none, and is kept. A variation belongs to its original by position, since the ids of the
     files repeat or are wrong; the round of a row is not in the files and stays null.
-
-    Args:
-        folder (`Path | str`): with `bootstrap_labeled.tsv`, `dev_labeled.tsv`, `test_labeled.tsv` and
-            `random-all.tsv`, `topn-all.tsv`, `coreset-all.tsv`, `cluster-all.tsv`.
-        out (`Path | str`): the release folder to make.
-        reading (`str`): `published`, the labels of the files, or `consistent`, in which an original whose variations
-            all carry one other label takes theirs.
-
-    Returns:
-        `Findings`: counts beside Table 3, contradictions, repeats, overlap.
-
-    Raises:
-        `DataError`: naming the file and the row (the header is row 1) that is not as described.
-        `ConfigError`: where the reading is unknown, or `out` is not empty or the working folder.
-
-    Example:
-        >>> print(import_published("published", "out"))
     """
     if reading not in READINGS:
         hint = did_you_mean(reading, READINGS)
@@ -182,7 +151,7 @@ class _Row(NamedTuple):
 
 
 class _Groups(NamedTuple):
-    """The rows of an -all file, and for each variation the place of its original."""
+    """The rows of an -all file, and for each variation the position of its original."""
 
     variations: list[_Row]
     originals: list[_Row]
@@ -190,10 +159,10 @@ class _Groups(NamedTuple):
 
     def consistent(self) -> list[int]:
         """The labels of the originals; where all variations of one agree on another label, theirs."""
-        said: list[set[int]] = [set() for _ in self.originals]
+        varied: list[set[int]] = [set() for _ in self.originals]
         for parent, variation in zip(self.parents, self.variations, strict=True):
-            said[parent].add(variation.label)
-        pairs = zip(self.originals, said, strict=True)
+            varied[parent].add(variation.label)
+        pairs = zip(self.originals, varied, strict=True)
         return [next(iter(labels)) if len(labels) == 1 else original.label for original, labels in pairs]
 
 
@@ -225,7 +194,7 @@ def _read(path: Path, text: int, source: int, taxonomy: Taxonomy) -> list[_Row]:
     for row, cells in enumerate(fields[1:], 2):
         label = labels[cells[3]]
         if label is None:
-            # Where columns are swapped the value is a post.
+            # The value can be a post, where columns are swapped.
             shown = shown_label(cells[3], categories) if did_you_mean(cells[3], _words(taxonomy)) else ""
             raise DataError(f"{path} row {row}: category{shown} is unknown; expected {', '.join(_words(taxonomy))}")
         rows.append(_Row(cells[0], cells[text], cells[source], label))
@@ -277,9 +246,8 @@ def _labelled_set(path: Path, name: str, taxonomy: Taxonomy) -> Dataset:
 def _train_set(groups: _Groups, name: str, reading: str, taxonomy: Taxonomy) -> Dataset:
     variations, originals, parents = groups
     rows = variations + originals
-    said = [row.label for row in variations]
-    published = said + [row.label for row in originals]
-    consistent = said + groups.consistent()
+    published = [row.label for row in rows]
+    consistent = published[: len(variations)] + groups.consistent()
     ids = [f"{name}-{i:03d}" for i in range(len(originals))]
     n, k = len(originals), len(variations)
     first = [parents.index(parent) for parent in parents]

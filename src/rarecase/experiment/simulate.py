@@ -23,27 +23,12 @@ from rarecase.runs.session import prepare, rounds
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import SimulateConfig, split_list, write_yaml
 
-# A grid grows: more seeds, more strategies. What is done stays.
+# A grid can grow by seeds and strategies; finished cells stay.
 MAY_CHANGE = ("strategies", "seeds", "concurrency", "generator_url", "send_to", "out")
 
 
 def simulate(config: SimulateConfig) -> Path:
-    """
-    Runs every strategy with every seed; the same call again goes on where it was.
-
-    Args:
-        config (`SimulateConfig`): the settings; `out` is the grid folder.
-
-    Returns:
-        `Path`: the grid folder; `rarecase.experiment.curves.curves` reads it.
-
-    Raises:
-        `RunFolderError`: where the folder was begun with other settings, or its tables were changed since.
-
-    Example:
-        >>> simulate(SimulateConfig(pool="posts.csv", bootstrap="start.csv", dev="dev.csv", test_size=1000,
-        ...                         strategies="random,cluster", seeds=10, out=Path("grid")))
-    """
+    """Runs every strategy with every seed and gives the grid folder; the same call continues an unfinished grid."""
     check(config)
     out = require_out(config.out)
     names = split_list(config.strategies)

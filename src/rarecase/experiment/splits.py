@@ -33,15 +33,10 @@ VARIATIONS = 5  # of each text that people labelled, for `human+cheap`: as many 
 @dataclass(frozen=True)
 class Splits:
     """
-    The tables of an experiment, each by the name of its file.
+    The tables of an experiment by the name of their file, and for each that cannot be learned from the reason.
 
-    Of a release these are `bootstrap`, `dev`, `test` and `splits/STRATEGY`; of simulations the test set and what was
-    acquired are a seed's own, `seeds/SEED/test` and `seeds/SEED/STRATEGY`.
-
-    Args:
-        taxonomy (`Taxonomy`): the classes.
-        tables (`dict[str, Dataset]`): by name.
-        refused (`dict[str, str]`): by name, why it cannot be learned from.
+    Of a release these are `bootstrap`, `dev`, `test` and `splits/STRATEGY`; of simulations each seed has its own test
+    set and splits, `seeds/SEED/test` and `seeds/SEED/STRATEGY`.
     """
 
     taxonomy: Taxonomy
@@ -57,10 +52,6 @@ class Splits:
         return self._there(split_name(strategy), split_name(strategy, seed))
 
     def _there(self, *names: str) -> str:
-        """
-        Raises:
-            `DataError`: where it cannot be learned from, saying why.
-        """
         found = next((name for name in names if name in self.tables), None)
         if found is None:
             raise DataError(next(self.refused[name] for name in names if name in self.refused))
@@ -68,24 +59,13 @@ class Splits:
 
 
 def split_name(strategy: str, seed: int | None = None) -> str:
-    """
-    The name of an acquired split, of all seeds or of one.
-
-    Example:
-        >>> split_name("cluster")
-        'splits/cluster'
-    """
+    """The name of an acquired split, of all seeds or of one, such as `splits/cluster`."""
     file = strategy.replace("/", "--").replace(":", ".")
     return f"splits/{file}" if seed is None else f"seeds/{seed}/{file}"
 
 
 def strategies_of(config: ExperimentConfig) -> list[str]:
-    """
-    The configs that are asked for; all of the data but `bootstrap` where none is named.
-
-    Raises:
-        `ConfigError`: where there are none.
-    """
+    """The requested configs; without a request all of the data except `bootstrap`."""
     data = _data(config)
     if config.strategies is not None:
         names = split_list(config.strategies)
@@ -110,12 +90,7 @@ def split_names(config: ExperimentConfig, strategies: Iterable[str]) -> list[str
 
 
 def read_splits(config: ExperimentConfig, strategies: Iterable[str]) -> Splits:
-    """
-    Reads and checks the splits; one that cannot be learned from is refused, and does not stop the others.
-
-    Raises:
-        `RarecaseError`: where the start set, dev or test cannot be read, or the data knows nothing of a strategy.
-    """
+    """Reads and checks the splits; one that cannot be learned from is refused, and does not stop the others."""
     grids = grids_of(_data(config))
     return _of_grids(config, grids, strategies) if grids else _of_release(config, strategies)
 
@@ -134,22 +109,7 @@ def stored_splits(folder: Path, names: Iterable[str]) -> Splits:
 
 
 def train_parts(start: Dataset, split: Dataset, setting: str, seed: int) -> list[Dataset]:
-    """
-    The training rows of a cell, table by table.
-
-    Args:
-        start (`Dataset`): the start set.
-        split (`Dataset`): what was acquired; not read where the setting is `bootstrap`.
-        setting (`str`): one of `SETTINGS`.
-        seed (`int`): of the draws of `human+cheap`.
-
-    Raises:
-        `DataError`: where the setting asks for variations and the split has none.
-
-    Example:
-        >>> sum(map(len, train_parts(start, cluster, "human+llm", 0)))
-        750
-    """
+    """The training rows of a cell, table by table; `split` is not read in the setting `bootstrap`."""
     if setting == BOOTSTRAP:
         return [start]
     generated = [origin == GENERATED for origin in split["origin"][:]]
@@ -183,7 +143,7 @@ def _of_release(config: ExperimentConfig, strategies: Iterable[str]) -> Splits:
 
 
 def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[str]) -> Splits:
-    """Of each seed its own; all grids have to measure on the same texts."""
+    """The splits of each seed; all grids must have the same test set."""
     if config.reading is not None:
         raise ConfigError("--reading: the labels of a simulation have one reading only; leave it out")
     if config.leave_out_overlap:
@@ -220,7 +180,7 @@ def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[
 
 
 def _in_reading(split: Dataset, strategy: str, config: ExperimentConfig) -> Dataset:
-    """With the labels of the reading that is asked for; the other one's stand in the column `reading`."""
+    """The split with the labels of the requested reading; those of the other are in the column `reading`."""
     if config.reading is None:
         return split
     release = release_of(_data(config))
