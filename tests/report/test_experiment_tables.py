@@ -107,7 +107,7 @@ def test_the_page_has_the_tables_of_the_paper_in_their_order(experiment):
         "Section 5.4: all errors by class pair, the mean of a seed",
         "Differences between strategies, macro-F1, paired",
         "Differences between settings, macro-F1, paired",
-        "To know",
+        "Notes",
         "Where the paper contradicts itself",
     ]
 
@@ -136,7 +136,7 @@ def test_means_over_models_are_shown_and_what_counts_of_single_ones(experiment):
     shown = [" ".join(line.replace("|", " ").split()) for line in after.partition("\n##")[0].splitlines()]
     assert [line.split()[:2] for line in shown[4:7]] == [["human", "all"], ["human+llm", "all"], ["human", FIXED]]
     assert "<0.001 *" in shown[6]
-    assert "3 of single models stand in tables/differences_strategies.csv." in shown
+    assert "3 of single models are in tables/differences_strategies.csv." in shown
 
 
 def test_one_model_is_shown_by_itself_and_one_seed_says_what_it_cannot_say(tmp_path):
@@ -145,7 +145,7 @@ def test_one_model_is_shown_by_itself_and_one_seed_says_what_it_cannot_say(tmp_p
     )
     page = text_of_experiment(report_of_experiment(folder), "markdown")
     assert re.search(r"\|\s+human \| roberta-base \|\s+topn - random \|.*rows only", page)
-    assert "Where there is one seed, intervals and p-values speak of the test rows alone" in page
+    assert "Where there is one seed, intervals and p-values reflect the test rows alone" in page
     assert "seed 0; 320 test rows" in page
 
 
@@ -253,7 +253,7 @@ def test_of_many_classes_table_3_has_the_rarest_and_the_others_together(experime
     rest, total = sum(range(8, classes)), sum(range(classes))
     assert f"split {' '.join(names[1:8])} {classes - 7} others total std" in rows  # of class 0 there is no test row
     assert {f"random 1 2 3 4 5 6 7 {rest} {total} 11.7", f"test 1 2 3 4 5 6 7 {rest} {total}"} <= set(rows)
-    assert "Every class stands in tables/table3.csv." in rows
+    assert "Every class is in tables/table3.csv." in rows
     assert "Where the paper contradicts itself" not in rows
     assert max(map(len, text_of_experiment(many, "text").partition("Table 4")[0].splitlines()[2:])) <= 105
     write_tables(many, tmp_path)
@@ -263,7 +263,7 @@ def test_of_many_classes_table_3_has_the_rarest_and_the_others_together(experime
 
 
 def test_of_few_classes_table_3_has_all_and_points_nowhere(experiment):
-    assert "Every class stands in" not in text_of_experiment(report_of_experiment(experiment), "markdown")
+    assert "Every class is in" not in text_of_experiment(report_of_experiment(experiment), "markdown")
 
 
 DAMAGE = {

@@ -11,11 +11,12 @@ from rarecase.core.errors import DataError
 from rarecase.core.files import write_text
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.schema import GENERATED, canonical_order, texts
-from rarecase.report.experiment import Figure3, drawn_of
+from rarecase.report.experiment import drawn_of
 from rarecase.report.results import Key, Results
+from rarecase.report.tables import Row
 
 
-def write_examples(results: Results, figure3: Figure3 | None, path: Path) -> None:
+def write_examples(results: Results, figure3: Row | None, path: Path) -> None:
     """
     Writes one original of each class with its variations for every strategy, and the errors that Figure 3 counts.
 

@@ -14,7 +14,7 @@ import pandas as pd
 from rarecase.core.errors import ConfigError, did_you_mean
 from rarecase.data.counts import class_count_std, class_counts, rarest
 from rarecase.data.parquet import read_parquet
-from rarecase.evaluate.confusion import DRAWN, Pair, drawn_errors, pairs
+from rarecase.evaluate.confusion import DRAWN, drawn_errors, pairs
 from rarecase.experiment import paper
 from rarecase.experiment.splits import BEST, BOOTSTRAP, HUMAN
 from rarecase.report.compare import BySeed, averaged, compared
@@ -38,46 +38,13 @@ _QUESTIONS = (
 )
 
 
-class Table3(TypedDict):
-    """Rows per class of every set, and their standard deviation; the paper's beside, for its own classes."""
-
-    class_counts: dict[str, dict[str, int]]
-    class_count_std: dict[str, float]
-    paper: dict[str, dict[str, int] | None] | None
-    paper_std: dict[str, float | None] | None
-
-
-class Drawn(TypedDict):
-    """The drawn errors of one strategy: those of one trained model, as in the paper."""
-
-    seed: int
-    errors: int
-    pairs: list[Pair]
-
-
-class Figure3(TypedDict):
-    """Drawn errors by class pair, of one model in one setting."""
-
-    model: str
-    setting: str
-    drawn: int
-    strategies: dict[str, Drawn]
-
-
-class Confusions(TypedDict):
-    """All errors by class pair of one model in one setting, the mean over seeds."""
-
-    model: str
-    setting: str
-    strategies: dict[str, list[Pair]]
-
-
 class ExperimentReport(TypedDict):
     """
     Everything that an experiment says so far; metrics in percent, means over seeds, intervals as `[low, high]`.
 
     `table4` to `table6` and `arms` (the other settings) have a row per strategy and model; `table8` has those with
-    variations, or those of the last setting where there are none. `notes` are sentences for the reader.
+    variations, or those of the last setting where there are none. `figure3` has drawn errors by class pair, those of
+    one trained model per strategy as in the paper; `confusions` has all errors. `notes` are sentences for the reader.
     """
 
     kind: str
@@ -94,14 +61,14 @@ class ExperimentReport(TypedDict):
     left_out: int
     cells: dict[str, int]
     failed: list[Row]
-    table3: Table3
+    table3: Row
     table4: list[Row]
     table5: list[Row]
     table6: list[Row]
     arms: list[Row]
     table8: list[Row]
-    figure3: Figure3 | None
-    confusions: Confusions | None
+    figure3: Row | None
+    confusions: Row | None
     differences: dict[str, list[Row]]
     transfer: list[Row] | None
     paper: Row | None
@@ -179,7 +146,7 @@ def _row(key: Key, found: pd.DataFrame, results: Results) -> Row:
     return {**row, "paper": paper.figures(key.strategy, key.model, key.setting) if known else None}
 
 
-def _table3(results: Results) -> Table3:
+def _table3(results: Results) -> Row:
     """Human labels and variations of every split, without the start set, as in the paper."""
     shared = {name: read_parquet(results.folder / f"{name}.parquet") for name in (BOOTSTRAP, "dev")}
     sets = {**results.splits, **shared, "test": results.test}
@@ -214,8 +181,8 @@ def _beside(results: Results, best: Key) -> dict[str, Key]:
     return {key.strategy: key for key in results.groups if (key.setting, key.model) == (best.setting, best.model)}
 
 
-def _figure3(results: Results, best: Key) -> Figure3:
-    drawn: dict[str, Drawn] = {}
+def _figure3(results: Results, best: Key) -> Row:
+    drawn = {}
     for strategy, key in _beside(results, best).items():
         seed, first = next(iter(results.groups[key].items()))
         positions = drawn_of(results, key)
@@ -227,7 +194,7 @@ def _figure3(results: Results, best: Key) -> Figure3:
     return {"model": best.model, "setting": best.setting, "drawn": DRAWN, "strategies": drawn}
 
 
-def _confusions(results: Results, best: Key) -> Confusions:
+def _confusions(results: Results, best: Key) -> Row:
     found = {}
     for strategy, key in _beside(results, best).items():
         cells = results.groups[key].values()
@@ -324,34 +291,33 @@ def _gain(results: Results, key: Key) -> BySeed | None:
 
 def _notes(results: Results) -> Iterator[str]:
     if results.overlap:
-        rows = f"{results.overlap} test rows have a text that stands in the start set or in a split, too"
+        rows = f"{results.overlap} test rows have a text that is also in the start set or in a split"
         yield (
             f"{rows}: they are left out of every figure."
             if results.left_out
-            else (f"{rows}, and are measured on; --leave-out-overlap leaves them out.")
+            else f"{rows}: they are measured on; --leave-out-overlap leaves them out."
         )
     fixed = sorted({key.model for key in results.groups if results.deterministic(key)})
     if fixed:
         yield (
-            f"{', '.join(fixed)}: cells that are the same for every seed, since nothing in them is drawn. Their seeds "
-            "say as much as one: intervals and p-values there speak of the test rows alone."
+            f"{', '.join(fixed)}: cells that are the same for every seed, since nothing in them is drawn. Several "
+            "seeds say no more than one: their intervals and p-values reflect the test rows alone."
         )
     few = min((len(cells) for key, cells in results.groups.items() if not results.deterministic(key)), default=5)
     if few == 1:
-        yield "Where there is one seed, intervals and p-values speak of the test rows alone, not of other trainings."
+        yield "Where there is one seed, intervals and p-values reflect the test rows alone, not other trainings."
     elif few < 5:
         yield (
             f"With {few} seeds intervals are too narrow, since they are drawn from {few} values. The p-values allow "
-            "for it, and find large differences only: beside each stands the least that would have had a p of 0.05."
+            "for this, and find large differences only: the minimum detectable difference is shown for each."
         )
     if results.groups:
         yield (
             "p is corrected for the number of comparisons (Holm): the means over models together, and those of each "
-            "model by itself together; * marks those below 0.05. As it was before stands in JSON and CSV. Intervals "
-            "are not corrected; `would count` is the least difference that would have had a p of 0.05 before that."
+            "model by itself together; * marks those below 0.05. The uncorrected p is in JSON and CSV. Intervals are "
+            "not corrected; the minimum detectable difference is the smallest one with an uncorrected p of 0.05."
         )
-    if paper.has_figures_for(results.names) and class_counts(results.test, results.names) != paper.class_counts(
-        "test"
-    ):
-        rows = f"{len(results.test):,} rows are measured on"
-        yield f"The paper's figures are those of its own 2,700 test titles; here {rows}."
+    own = paper.class_counts("test") == class_counts(results.test, results.names)
+    if paper.has_figures_for(results.names) and not own:
+        here = f"{len(results.test):,} rows are measured on"
+        yield f"The paper's figures are those of its own 2,700 test titles; here {here}."

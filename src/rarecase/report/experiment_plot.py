@@ -6,7 +6,7 @@ import numpy as np
 
 from rarecase.evaluate.confusion import Pair
 from rarecase.experiment.paper import short_name
-from rarecase.report.experiment import ExperimentReport, Figure3
+from rarecase.report.experiment import ExperimentReport
 from rarecase.report.experiment_tables import results_of
 from rarecase.report.plots import COLOURS
 from rarecase.report.tables import Row
@@ -90,7 +90,7 @@ def _models(axes: Any, lines: dict[tuple[str, str], float]) -> None:
         )
 
 
-def _heat_maps(part: Any, maps: Figure3, classes: list[str]) -> None:
+def _heat_maps(part: Any, maps: Row, classes: list[str]) -> None:
     counts = {strategy: _matrix(drawn["pairs"], classes) for strategy, drawn in maps["strategies"].items()}
     total = np.sum(list(counts.values()), axis=0)
     most = np.sort(np.argsort(-(total.sum(axis=0) + total.sum(axis=1)), kind="stable")[:MOST_CLASSES])

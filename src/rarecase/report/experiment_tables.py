@@ -8,7 +8,7 @@ from rarecase.core.files import write_text
 from rarecase.data.counts import shown_classes, together
 from rarecase.experiment.paper import FIGURES, short_name
 from rarecase.report.compare import LEVEL
-from rarecase.report.experiment import ALL, Confusions, ExperimentReport, Figure3
+from rarecase.report.experiment import ALL, ExperimentReport
 from rarecase.report.tables import SIGNED, Columns, Row, Table, csv_of, interval_at, number_at, plain
 
 MOST_PAIRS = 12  # of classes, the most often confused; all of them are in the CSV files
@@ -66,7 +66,7 @@ def _head(report: ExperimentReport) -> str:
 
 def _sections(report: ExperimentReport) -> Iterator[Section]:
     three = _table3(report)
-    every = "Every class stands in tables/table3.csv." if three.header[1:-2] != report["classes"] else ""
+    every = "Every class is in tables/table3.csv." if three.header[1:-2] != report["classes"] else ""
     yield Section("Table 3: rows per class, variations included", three, every)
     for rows, title in zip(_results(report), _TITLES.values(), strict=True):
         yield Section(title, _figures(rows, with_setting=title == _TITLES["arms"]))
@@ -80,7 +80,7 @@ def _sections(report: ExperimentReport) -> Iterator[Section]:
         found = report["differences"][name]
         shown = _shown_differences(found)
         others = len(found) - len(shown)
-        note = f"{others} of single models stand in tables/differences_{name}.csv." if others else ""
+        note = f"{others} of single models are in tables/differences_{name}.csv." if others else ""
         yield Section(f"Differences between {name}, macro-F1, paired", _differences(shown, within), note)
     yield Section("Transferability: gain over random, macro-F1", _transfer(report["transfer"] or []))
     failed = [*plain("setting", "strategy", "model", "seed"), ("reason", lambda row: row["error"])]
@@ -89,8 +89,8 @@ def _sections(report: ExperimentReport) -> Iterator[Section]:
 
 def _sentences(report: ExperimentReport) -> dict[str, Sequence[str]]:
     paper = report["paper"]
-    beside = [*paper["contradictions"], f"Its figures stand beside ours: {paper['citation']}."] if paper else []
-    return {"To know": report["notes"], "Where the paper contradicts itself": beside}
+    beside = [*paper["contradictions"], f"Its figures are shown beside ours: {paper['citation']}."] if paper else []
+    return {"Notes": report["notes"], "Where the paper contradicts itself": beside}
 
 
 def _table3(report: ExperimentReport) -> Table:
@@ -155,7 +155,7 @@ def _rare(report: ExperimentReport) -> Table:
     return Table.of(results_of(report), columns)
 
 
-def _confused(title: str, name: str, found: Figure3 | Confusions | None) -> Iterator[Section]:
+def _confused(title: str, name: str, found: Row | None) -> Iterator[Section]:
     """A row per pair of classes, a column per strategy; the most frequent of all together first."""
     if found is None:
         return
@@ -165,12 +165,12 @@ def _confused(title: str, name: str, found: Figure3 | Confusions | None) -> Iter
     order = sorted(counts, key=lambda pair: (-sum(counts[pair].values()), pair))
     strategies = list(found["strategies"])
     rows = [[*pair, *(f"{counts[pair].get(strategy, 0):.4g}" for strategy in strategies)] for pair in order]
-    more = f"{len(rows) - MOST_PAIRS} rarer pairs stand in tables/{name}.csv." if len(rows) > MOST_PAIRS else ""
+    more = f"{len(rows) - MOST_PAIRS} rarer pairs are in tables/{name}.csv." if len(rows) > MOST_PAIRS else ""
     table = Table(["true", "predicted", *strategies], rows[:MOST_PAIRS])
     yield Section(f"{title} ({found['model']}, {found['setting']})", table, more)
 
 
-def _long(found: Figure3 | Confusions | None) -> list[Row]:
+def _long(found: Row | None) -> list[Row]:
     """A row per strategy and pair."""
     if found is None:
         return []
@@ -196,7 +196,7 @@ def _differences(found: Sequence[Row], within: str) -> Table:
         ("F1", number_at("macro_f1", form=SIGNED)),
         ("interval", interval_at("macro_f1_interval")),
         ("p corrected", _p),
-        ("would count", number_at("detectable")),
+        ("minimum detectable", number_at("detectable")),
         ("seeds", lambda row: f"{row['seeds']}" if row["varies"] != "rows" else "rows only"),
     ]
     return Table.of(found, columns)

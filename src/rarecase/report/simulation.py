@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -15,58 +15,20 @@ from rarecase.experiment.cells import Cell, Predictions, read_cells, read_predic
 from rarecase.report.intervals import interval_over_seeds, mean_and_interval, resampled_f1, resampled_macro_f1
 from rarecase.report.measures import Measure, frame_of, intervals_of, means_of
 from rarecase.report.results import BASELINE
-from rarecase.report.tables import Columns, Table, counts_of, interval_at, number_at
+from rarecase.report.tables import Columns, Row, Table, counts_of, interval_at, number_at
 from rarecase.runs.folder import RoundFiles
 
 Rounds = dict[Cell, tuple[RoundRecord, ...]]
 
 
-class Point(TypedDict):
-    """A point of a learning curve: means over seeds; `round` is absent from the final one."""
-
-    round: NotRequired[int]
-    labels: float
-    macro_f1: float
-    macro_f1_interval: list[float]
-    accuracy: float
-    f1: dict[str, float]
-    class_counts: dict[str, float]
-    class_count_std: float
-    f1_interval: NotRequired[dict[str, list[float]]]
-
-
-class Difference(TypedDict):
-    """The macro-F1 at the end minus that of another strategy, paired."""
-
-    macro_f1: float
-    macro_f1_interval: list[float]
-    to: str
-
-
-class Curve(TypedDict):
-    """The learning curve of a strategy; `found` counts rows that people labelled, None in intervals for one seed."""
-
-    curve: list[Point]
-    final: Point
-    found: dict[str, float]
-    found_interval: dict[str, list[float] | None]
-    difference: NotRequired[Difference]
-
-
-class StrategyReport(Curve):
-    """
-    With human labels per example of the rarest class: None where none was found.
-
-    So is the upper end of their interval where seeds can be drawn that found none.
-    """
-
-    cost_per_rare: float | None
-    cost_per_rare_interval: list[float | None] | None
-
-
 class GridReport(TypedDict):
     """
     The report of a simulation; `test_class_counts` are those of the first seed where each draws its own test set.
+
+    A strategy has its `curve` with the means of every round, the `final` ones, the rows that people labelled of each
+    class (`found`), the `difference` to `random`, and the human labels per example of the rarest class
+    (`cost_per_rare`): None where none was found, as is the upper end of its interval where seeds can be drawn that
+    found none. Intervals that depend on no test row are None for one seed.
     """
 
     kind: str
@@ -74,7 +36,7 @@ class GridReport(TypedDict):
     test_class_counts: dict[str, int] | None
     rarest: str | None
     seeds: list[int]
-    strategies: dict[str, StrategyReport]
+    strategies: dict[str, Row]
 
 
 def report_of_grid(grid: Path) -> GridReport:
@@ -96,14 +58,11 @@ def report_of_grid(grid: Path) -> GridReport:
         for strategy, cells in by_strategy.items()
     }
     least = rarest(test) if test else ""
-    differences: dict[str, Difference] = {}
-    for strategy in final:
-        if BASELINE in final and strategy != BASELINE and common:
-            mean, spread = mean_and_interval(final[strategy] - final[BASELINE])
-            differences[strategy] = {"macro_f1": mean, "macro_f1_interval": spread, "to": BASELINE}
-    strategies = {
-        name: _strategy(grid, cells, names, least, differences.get(name)) for name, cells in by_strategy.items()
-    }
+    strategies: dict[str, Row] = {}
+    for strategy, cells in by_strategy.items():
+        own = final[strategy] if strategy != BASELINE and common else None
+        difference = None if own is None or BASELINE not in final else own - final[BASELINE]
+        strategies[strategy] = _strategy(grid, cells, names, least, difference)
     return {
         "kind": "grid",
         "classes": list(names),
@@ -124,32 +83,31 @@ def _test_counts(grid: Path, cell: Cell, names: Sequence[str]) -> dict[str, int]
 
 
 def _strategy(
-    grid: Path, cells: Rounds, names: Sequence[str], least: str, difference: Difference | None
-) -> StrategyReport:
+    grid: Path, cells: Rounds, names: Sequence[str], least: str, difference: np.ndarray | None
+) -> dict[str, object]:
     rounds = range(min(map(len, cells.values())))
     curve = [_point(number, frame_of(_measures(grid, cells, number, names)), names) for number in rounds]
     last = frame_of(_measures(grid, cells, -1, names))
     means, f1 = means_of(last), intervals_of(last[last["measure"] == "f1"])
     by_seed = {of: values.to_numpy() for of, values in last.groupby(["measure", "label"], sort=False)["value"]}
-    final = curve[-1].copy()
-    del final["round"]
-    found: Curve = {
+    report: dict[str, object] = {
         "curve": curve,
-        "final": {**final, "f1_interval": {name: f1["f1", name][1] for name in names}},
+        "final": {
+            **{name: value for name, value in curve[-1].items() if name != "round"},
+            "f1_interval": {name: f1["f1", name][1] for name in names},
+        },
         "found": {name: means["found", name] for name in names},
         "found_interval": {name: interval_over_seeds(by_seed["found", name]) for name in names},
     }
-    if difference:
-        found["difference"] = difference
+    if difference is not None:
+        mean, spread = mean_and_interval(difference)
+        report["difference"] = {"macro_f1": mean, "macro_f1_interval": spread, "to": BASELINE}
     # The seeds together, since one of them may have found none.
     labels, rare = by_seed["labels", ""], by_seed["found", least]
-    cost = cost_per(labels.sum(), rare.sum())
+    report["cost_per_rare"] = cost = cost_per(labels.sum(), rare.sum())
     share = interval_over_seeds(rare / np.maximum(labels, 1)) if cost is not None else None
-    return {
-        **found,
-        "cost_per_rare": cost,
-        "cost_per_rare_interval": None if share is None else [cost_per(1, end) for end in reversed(share)],
-    }
+    report["cost_per_rare_interval"] = share and [cost_per(1, end) for end in reversed(share)]
+    return report
 
 
 def _measures(grid: Path, cells: Rounds, number: int, names: Sequence[str]) -> Iterator[Measure]:
@@ -169,7 +127,7 @@ def _measures(grid: Path, cells: Rounds, number: int, names: Sequence[str]) -> I
             yield measure("found", record.found[name], label=name)
 
 
-def _point(number: int, found: pd.DataFrame, names: Sequence[str]) -> Point:
+def _point(number: int, found: pd.DataFrame, names: Sequence[str]) -> Row:
     means = means_of(found)
     macro_f1, spread = intervals_of(found[found["measure"] == "macro_f1"])["macro_f1", ""]
     return {

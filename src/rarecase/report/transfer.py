@@ -17,8 +17,8 @@ from rarecase.report.tables import Row, Table, plain
 from rarecase.runs.folder import Manifest
 
 SENTENCE = (
-    "What learners make of what they and others acquired: macro-F1 on test in percent, the mean over seeds, with its "
-    "95 % interval. lost: with what the learner had acquired itself, less that; above 0 where another's help less."
+    "Macro-F1 on test, in percent, of each learner trained on what it or another learner acquired: means over seeds "
+    "with 95 % intervals. lost: the macro-F1 with its own acquisitions minus that; above 0 where another's help less."
 )
 
 
@@ -31,22 +31,16 @@ class Key(NamedTuple):
     user: str
 
 
-class StrategyTransfer(TypedDict):
-    """
-    `matrix`: macro-F1 of each user with the acquisitions of each acquirer, a row each.
-
-    `lost`: the macro-F1 with the user's own acquisitions minus that with another acquirer's, over the seeds of both.
-    """
-
-    matrix: list[Row]
-    lost: list[Row]
-
-
 class TransferReport(TypedDict):
-    """What is lost where a learner takes what another one acquired; `failed` has the reason of each failed cell."""
+    """
+    What is lost where a learner takes what another one acquired; `failed` has the reason of each failed cell.
+
+    A strategy has the macro-F1 of each user with the acquisitions of each acquirer (`matrix`), and that with the
+    user's own minus that with another's, over the seeds of both (`lost`).
+    """
 
     kind: str
-    strategies: dict[str, StrategyTransfer]
+    strategies: dict[str, dict[str, list[Row]]]
     failed: dict[str, str]
 
 
@@ -59,7 +53,7 @@ def report_of_transfer(folder: Path) -> TransferReport:
     """The report of an experiment on folders of `rarecase simulate`."""
     found, classes = read_cells(folder), len(Taxonomy.load(folder / "taxonomy.yaml").names)
     cells = _predictions(folder, found)
-    strategies: dict[str, StrategyTransfer] = {}
+    strategies: dict[str, dict[str, list[Row]]] = {}
     for key, with_others in cells.items():
         part = strategies.setdefault(key.strategy, {"matrix": [], "lost": []})
         head = {"setting": key.setting, "acquirer": key.acquirer, "user": key.user}
