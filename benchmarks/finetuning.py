@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, concatenate_datasets
 from scipy.stats import ttest_ind
-from scoring import NAMES, arguments, has_bf16, labelled
+from scoring import NAMES, arguments, bf16_hardware, labelled
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -114,7 +114,7 @@ def main() -> int:
     train = concatenate_datasets([bootstrap, titles.select(rows[:extra])])
     test = titles.select(rows[extra:])
 
-    precisions = [name for name in FASTER if name == "fp32" or has_bf16()]
+    precisions = [name for name in FASTER if name == "fp32" or bf16_hardware()]
     f1: dict[str, list[float]] = {name: [] for name in ("Trainer", *precisions)}
     seconds: dict[str, list[float]] = {name: [] for name in f1}
     for seed in SEEDS:

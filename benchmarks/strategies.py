@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 from sklearn.cluster import MiniBatchKMeans
 
 from rarecase.acquire.clusters import assign_clusters, cluster
 from rarecase.acquire.coreset import coreset, k_center
 from rarecase.core import randomness
 from rarecase.data.arrow import from_table, with_column
-from rarecase.data.schema import pa
 
 ROWS, DIMENSIONS, PICKS = 100_000, 384, 100
 

@@ -1,0 +1,1 @@
+"""The commands: each reads its settings, calls one function and prints."""

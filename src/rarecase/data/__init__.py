@@ -1,0 +1,1 @@
+"""Tables: their columns, classes, files and releases."""

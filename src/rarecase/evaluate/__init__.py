@@ -1,0 +1,1 @@
+"""Measures of predictions: metrics, confusion, error dispersion."""

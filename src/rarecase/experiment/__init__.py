@@ -1,0 +1,1 @@
+"""Grids of runs: simulations, experiments, and the figures of the paper."""

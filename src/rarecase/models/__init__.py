@@ -1,0 +1,1 @@
+"""Checkpoints, loaded safely, and the sentence encoder."""

@@ -1,0 +1,1 @@
+"""Reports of runs, grids and experiments: text, Markdown, JSON, CSV and pictures."""
