@@ -3,8 +3,8 @@ How fast a fine-tuned learner scores the 2,700 published test titles, as ratios 
 `transformers`, `pipeline("text-classification", model, batch_size=32)`, with the same model in the same run.
 
     fp32: at least 2 x as fast, with identical labels
-    bf16: at least 5 x as fast, with at least 99.8 % of the labels; 5 x takes matrix units (amx_bf16, or a GPU), so where
-          the processor has avx512_bf16 alone the mark is that of fp32, and elsewhere bf16 is not measured
+    bf16: at least 5 x as fast, with at least 99.8 % of the labels; 5 x takes matrix units (amx_bf16, or a GPU), so
+          where the processor has avx512_bf16 alone the mark is that of fp32; elsewhere bf16 is not measured
 
     python benchmarks/scoring.py --published ../shared/published
 """
