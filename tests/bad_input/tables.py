@@ -82,12 +82,14 @@ TABLES = [
         run(pool="long-text.jsonl"),
         r"long-text\.jsonl row 2: a text of over 100,000 .*; shorten",
     ),
-    Case("truncated Parquet", run(pool="cut.parquet"), r"cut\.parquet: no readable Parquet.*\(truncated\?\); fetch"),
+    Case(
+        "truncated Parquet", run(pool="cut.parquet"), r"cut\.parquet: not a readable Parquet.*\(truncated\?\); fetch"
+    ),
     Case("truncated gzip", run(pool="cut.csv.gz"), r"cut\.csv\.gz: ends in the middle \(truncated \.gz file\); fetch"),
     Case(
         "truncated zstd", run(pool="cut.csv.zst"), r"cut\.csv\.zst: ends in the middle \(truncated \.zst file\); fetch"
     ),
-    Case("no gzip", run(pool="other.csv.gz"), r"other\.csv\.gz: no readable \.gz file.*make it again"),
+    Case("no gzip", run(pool="other.csv.gz"), r"other\.csv\.gz: not a readable \.gz file.*make it again"),
     Case("empty file", run(pool="empty.csv"), r"empty\.csv: the file is empty; expected a header and rows"),
     Case(
         "header only",
@@ -97,7 +99,7 @@ TABLES = [
     Case("a comma too many", run(pool="fields.csv"), r"fields\.csv row 42: 4 fields, expected 3 .*; quote a text"),
     Case("an open quote", run(pool="quote.csv"), r"quote\.csv row 42: .*expected CSV: a text with a comma in"),
     Case("no object", run(pool="list.jsonl"), r"list\.jsonl line 1: expected a JSON object, found a list; one object"),
-    Case("no JSON", run(pool="cut.jsonl"), r"cut\.jsonl line 1: no valid JSON.*; expected one object a line"),
+    Case("no JSON", run(pool="cut.jsonl"), r"cut\.jsonl line 1: invalid JSON.*; expected one object a line"),
     Case("unknown ending", run(pool="posts.xlsx"), r"posts\.xlsx: unknown ending; expected \.csv, \.tsv"),
     Case("missing file", run(pool="poll.csv"), r"poll\.csv: no such file or folder.*did you mean 'pool\.csv'\?"),
     Case("empty folder", run(pool="nothing"), r"nothing: no data files in this folder; expected CSV"),

@@ -201,7 +201,7 @@ def test_a_parquet_file_cut_anywhere_is_a_data_error_that_names_it(tmp_path):
     whole = path.read_bytes()
     for length in [*range(0, len(whole), 97), len(whole) - 1]:
         cut.write_bytes(whole[:length])
-        with pytest.raises(DataError, match=r"cut\.parquet: no readable Parquet file \(truncated\?\)") as caught:
+        with pytest.raises(DataError, match=r"cut\.parquet: not a readable Parquet file \(truncated\?\)") as caught:
             read_parquet(cut)
         assert "\n" not in str(caught.value)
 
@@ -212,7 +212,7 @@ def test_a_parquet_file_with_a_hole_is_a_data_error(tmp_path):
     whole = bytearray(path.read_bytes())
     whole[4:400] = bytes(396)
     path.write_bytes(whole)
-    with pytest.raises(DataError, match=r"hole\.parquet: no readable Parquet file"):
+    with pytest.raises(DataError, match=r"hole\.parquet: not a readable Parquet file"):
         read_parquet(path)
 
 
@@ -223,7 +223,7 @@ def test_a_missing_parquet_file_is_no_truncated_one(tmp_path):
 
 def test_writing_parquet_shows_no_bar_and_leaves_the_setting_of_bars_alone(tmp_path):
     script = (
-        "from datasets import Dataset; from rarecase.core.files import write_parquet\n"
+        "from datasets import Dataset; from rarecase.data.parquet import write_parquet\n"
         "from datasets.utils.tqdm import are_progress_bars_disabled, disable_progress_bars\n"
         "from pathlib import Path; write_parquet(Path('a'), Dataset.from_dict({'a': [1]}))\n"
         "assert not are_progress_bars_disabled(); disable_progress_bars()\n"

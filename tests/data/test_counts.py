@@ -11,7 +11,7 @@ from rarecase.data.counts import (
     rarest,
     rarest_classes,
     shown_classes,
-    together,
+    sum_groups,
 )
 
 NAMES = ["harmful", "odd", "not-harmful"]
@@ -82,4 +82,4 @@ def test_beyond_eight_classes_the_seven_rarest_of_test_are_shown_and_every_class
         *rarest, (others, rest) = shown.items()
         assert [test[name] for name, _ in rarest] == list(range(1, 8))
         assert others == f"{len(rest)} others"
-    assert sum(together(test, shown).values()) == sum(test.values())
+    assert sum(sum_groups(test, shown).values()) == sum(test.values())

@@ -68,18 +68,18 @@ def test_the_default_can_be_copied_and_extended(tmp_path):
     ("text", "message"),
     [
         ("classes: [{name: a, defintion: x}]", r"class 'a' has an unknown key 'defintion'; did you mean 'definition'"),
-        ("classes: [{name: a}, {name: b, aliases: [a]}]", r"a name 'a' stands for two classes"),
-        ("classes: [{name: a}, {name: a}]", r"a name 'a' stands for two classes"),
+        ("classes: [{name: a}, {name: b, aliases: [a]}]", r"the name 'a' is used for two classes"),
+        ("classes: [{name: a}, {name: a}]", r"the name 'a' is used for two classes"),
         ("classes: [{name: a}, {definition: x}]", r"class 2 has no `name`"),
         ("classes: [{name: 3}]", r"class 1 has no `name`"),
         ("classes: {a: x}", r"expected a list `classes`"),
         ("classes: []", r"expected a list `classes`"),
         ("- a", r"expected a list `classes`"),
         ("", r"expected a list `classes`"),
-        ("classes: [", r"no valid YAML; --taxonomy takes"),
-        ("classes: [{name: a, aliases: discard}]", r"class 'a': 'aliases' is to be a list of strings"),
-        ("classes: [{name: a, examples: [1]}]", r"class 'a': 'examples' is to be a list of strings"),
-        ("classes: [{name: a, action: no}]", r"class 'a': 'action' is to be a string"),
+        ("classes: [", r"invalid YAML; --taxonomy takes"),
+        ("classes: [{name: a, aliases: discard}]", r"class 'a': 'aliases' must be a list of strings"),
+        ("classes: [{name: a, examples: [1]}]", r"class 'a': 'examples' must be a list of strings"),
+        ("classes: [{name: a, action: no}]", r"class 'a': 'action' must be a string"),
     ],
 )
 def test_a_bad_file_is_answered_in_one_line_that_names_it_and_the_key(tmp_path, text, message):
@@ -92,5 +92,5 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"absent\.yaml: No such file or directory; --taxonomy takes a YAML file"):
         Taxonomy.load(tmp_path / "absent.yaml")
     (tmp_path / "latin.yaml").write_bytes("classes: [{name: é}]".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"latin\.yaml: no valid YAML"):
+    with pytest.raises(ConfigError, match=r"latin\.yaml: invalid YAML"):
         Taxonomy.load(tmp_path / "latin.yaml")

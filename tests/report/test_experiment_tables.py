@@ -267,7 +267,7 @@ def test_of_few_classes_table_3_has_all_and_points_nowhere(experiment):
 
 
 DAMAGE = {
-    "a cell cut off": ("cells/*/cell.json", b'{"strategy": "ra', "cell.json: no readable JSON; remove it and repeat"),
+    "a cell cut off": ("cells/*/cell.json", b'{"strategy": "ra', "cell.json: not readable JSON; remove it and repeat"),
     "an empty cell": ("cells/*/cell.json", b"{}", "cell.json: no record of a cell; remove it and repeat"),
     "predictions cut off": ("cells/*/predictions.parquet", b"PAR1", "no readable predictions; remove the folder of"),
     "no predictions": ("cells/*/predictions.parquet", None, "no readable predictions; remove the folder of"),

@@ -151,7 +151,7 @@ def test_show_gives_json_markdown_or_text_and_draws_the_picture(run):
 def test_rounds_that_were_cut_off_are_named_in_one_line(run):
     folder, _ = run
     (folder / "rounds" / "07" / "metrics.json").write_text('{"round": 7')
-    with pytest.raises(DataError, match=r"rounds/07/metrics\.json: no readable JSON; remove it and repeat"):
+    with pytest.raises(DataError, match=r"rounds/07/metrics\.json: not readable JSON; remove it and repeat"):
         show(folder)
 
 

@@ -13,26 +13,14 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rarecase.core.errors import DataError, DiskFullError
-
-if TYPE_CHECKING:
-    pass
 
 
 @contextlib.contextmanager
 def write_beside(path: Path) -> Iterator[Path]:
-    """
-    Gives a temporary path in the same folder, and renames it to `path` when the block ends without an error.
-
-    Raises:
-        `DiskFullError`: where the disk has no space left.
-
-    Example:
-        >>> with write_beside(Path("metrics.json")) as temporary:
-        ...     temporary.write_text("{}")
-    """
+    """Gives a temporary path in the same folder, and renames it to `path` when the block ends without an error."""
     temporary = path.with_name(f".{path.name}.tmp")
     with _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,9 +31,7 @@ def write_beside(path: Path) -> Iterator[Path]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if is_disk_full(error):
-            raise DiskFullError(
-                f"{path}: no space left on the disk; free some and repeat the command (a run goes on with --resume)"
-            ) from error
+            raise disk_full(path) from error
         raise
 
 
@@ -54,15 +40,8 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
     """
     Gives an empty folder beside `folder`, and renames it to `folder` when the block ends without an error.
 
-    A folder that stands there is replaced: whether it may be is for the caller to know. It is moved to `.NAME.old` and
-    deleted once the new one stands, so a kill at any moment leaves one of the two whole.
-
-    Raises:
-        `DiskFullError`: where the disk has no space left; what stood there stays.
-
-    Example:
-        >>> with write_folder_beside(Path("learner")) as temporary:
-        ...     model.save_pretrained(temporary)
+    An existing folder is moved to `.NAME.old` and deleted once the new one is there, so a kill at any moment leaves
+    one of the two whole. Whether it may be replaced is for the caller to check.
     """
     folder = folder.resolve()  # "." and ".." have no name to write beside
     temporary, old = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old"))
@@ -78,20 +57,27 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if is_disk_full(error):
-            raise DiskFullError(f"{folder}: no space left on the disk; free some and repeat the command") from error
+            raise disk_full(folder) from error
         raise
     shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _writable(path: Path) -> Iterator[None]:
-    """What the system says of a place that cannot be written is the user's to know."""
+    """Errors of the system about a place that cannot be written, as one line."""
     try:
         yield
     except OSError as error:
         if is_disk_full(error):
-            raise DiskFullError(f"{path}: no space left on the disk; free some and repeat the command") from error
+            raise disk_full(path) from error
         raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error
+
+
+def disk_full(path: Path) -> DiskFullError:
+    """The error for a file or folder that the disk has no space for."""
+    return DiskFullError(
+        f"{path}: no space left on the disk; free some and repeat the command (continue a run with --resume)"
+    )
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -115,20 +101,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """
-    Reads what `write_json` wrote.
-
-    Raises:
-        `DataError`: where the file is no JSON.
-    """
+    """Reads what `write_json` wrote."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no readable JSON; remove it and repeat the command that wrote it") from error
+        raise DataError(f"{path}: not readable JSON; remove it and repeat the command that wrote it") from error
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """One hash over the contents of files, to see that a run goes on with the data it began with."""
+    """One hash over the contents of files, to check that a run continues with the data it started with."""
     sum_ = hashlib.blake2b(digest_size=16)
     for path in paths:  # a hash for each, so that no byte can move from one file to the next unseen
         sum_.update(_hash(path) if path.exists() else b"absent")

@@ -16,17 +16,7 @@ if TYPE_CHECKING:
 
 
 def child(seed: int, *names: str | int) -> np.random.SeedSequence:
-    """
-    The seed sequence of one named use of `seed`.
-
-    Args:
-        seed (`int`): the seed of the run, at least 0.
-        names (`str | int`): what the draw is for, e.g. `"clusters"` or `"batches", epoch`.
-
-    Example:
-        >>> child(0, "clusters").generate_state(1) == child(0, "clusters").generate_state(1)
-        array([ True])
-    """
+    """The seed sequence of one named use of `seed`, such as `"clusters"` or `"batches", epoch`."""
     digest = hashlib.blake2b("\x1f".join(str(name) for name in names).encode(), digest_size=16).digest()
     return np.random.SeedSequence([seed, *np.frombuffer(digest, dtype="<u4").tolist()])
 
@@ -43,17 +33,7 @@ def integer(seed: int, *names: str | int) -> int:
 
 @contextmanager
 def torch_seeded(seed: int, device: "torch.device") -> Iterator[None]:
-    """
-    Torch's generators seeded inside the `with`; those of the processor and of this device are as they were after it.
-
-    Args:
-        seed (`int`): see `integer`.
-        device (`torch.device`): on which is computed; the others of the machine are left alone.
-
-    Example:
-        >>> with torch_seeded(integer(seed, "finetune"), torch.device("cpu")):
-        ...     network.train()
-    """
+    """Torch's generators seeded inside the `with`; those of the processor and of `device` are restored after it."""
     import torch
 
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

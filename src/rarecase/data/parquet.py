@@ -45,17 +45,12 @@ def _to_parquet(dataset: Dataset, target: str | io.BytesIO) -> None:
 
 
 def read_parquet(path: Path) -> Dataset:
-    """
-    Reads a Parquet file that `write_parquet` wrote, into memory and past every cache.
-
-    Raises:
-        `DataError`: where the file is truncated or no Parquet.
-    """
+    """Reads a Parquet file that `write_parquet` wrote, into memory and past every cache."""
     try:
         table = pq.read_table(path)
+    except FileNotFoundError:
+        raise
     except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise DataError(f"{path}: no readable Parquet file (truncated?); make it again") from error
+        raise DataError(f"{path}: not a readable Parquet file (truncated?); make it again") from error
     features = Features.from_arrow_schema(table.schema)
     return Dataset(InMemoryTable(table.cast(features.arrow_schema)))

@@ -1,6 +1,4 @@
-"""
-The released columns: the same in every split, see `features`. What is unknown is null, never inferred.
-"""
+"""The released columns, the same in every split, see `features`. What is unknown is null, never inferred."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,20 +16,11 @@ HUMAN, GENERATED = "human", "generated"
 
 def features(names: Sequence[str]) -> Features:
     """
-    The features of every released split.
+    The features of every released split, for the classes of a taxonomy.
 
-    Args:
-        names (`Sequence[str]`): the classes of the taxonomy, in order.
-
-    Returns:
-        `Features`: `id`, `text`, `label` and the provenance: `source` (subreddit or file), `origin` (`human` or
-        `generated`), `parent_id` (of a variation), `round`, `strategy`, `annotator`, `generator`, `prompt_hash`,
-        `votes`, `checks` (what verification found) and `reading` (the label in the other reading, where there are
-        two).
-
-    Example:
-        >>> features(["harmful", "not-harmful"])["label"].names
-        ['harmful', 'not-harmful']
+    Beside `id`, `text` and `label` the provenance: `source` (subreddit or file), `origin` (`human` or `generated`),
+    `parent_id` (of a variation), `round`, `strategy`, `annotator`, `generator`, `prompt_hash`, `votes`, `checks` (what
+    verification found) and `reading` (the label in the other reading, where there are two).
     """
     text, label = Value("string"), ClassLabel(names=list(names))
     return Features(
@@ -58,17 +47,10 @@ def conform(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """
     The table with exactly the columns of `features(names)`: missing ones null, others left out.
 
-    Args:
-        dataset (`Dataset`): with at least `id` and `text`; `label`, where it is there, as class indices in the order
-            of `names` (or null).
-
-    Raises:
-        `MissingColumnError`: where `id` or `text` is not there.
+    It needs `id` and `text`; a `label` is given as class indices in the order of `names`, or null.
     """
-    for column in ("id", "text"):
-        require(dataset, column)
-    target, table = features(names), to_table(dataset)
-    schema = target.arrow_schema
+    require(dataset, "id", "text")
+    table, schema = to_table(dataset), features(names).arrow_schema
     columns = [
         table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
         for field in schema
@@ -77,13 +59,7 @@ def conform(dataset: Dataset, names: Sequence[str]) -> Dataset:
 
 
 def public_id(id_: str) -> str:
-    """
-    The id for a place that others see: its hash where it could be a post, since texts may have been taken for ids.
-
-    Example:
-        >>> public_id("pool-17")
-        'pool-17'
-    """
+    """The id for what others see: its hash where it could be a post, since texts may have been taken for ids."""
     return id_ if is_plain(id_) else hash_of(id_)
 
 
@@ -100,11 +76,8 @@ def texts(dataset: Dataset) -> list[str]:
 
 def canonical_order(dataset: Dataset) -> np.ndarray:
     """
-    The rows sorted by text, and where there are labels by these: the order in which every draw, tie and sum goes, so
-    that the order of the rows changes nothing.
-
-    Returns:
-        `np.ndarray`: int64, shape `(rows,)`; what is equal stays in the order it has.
+    The rows (int64) sorted by text, and where there are labels by these: the order in which every draw, tie and sum
+    goes, so that the order of the rows changes nothing. Equal rows keep their order.
     """
     require(dataset, "text")
     keys = [name for name in ("text", "label") if name in dataset.column_names]
@@ -113,12 +86,7 @@ def canonical_order(dataset: Dataset) -> np.ndarray:
 
 
 def label_names(dataset: Dataset) -> list[str]:
-    """
-    The classes of the column `label`, in order.
-
-    Raises:
-        `DataError`: where `label` is not a `ClassLabel`.
-    """
+    """The classes of the column `label`, in order."""
     require(dataset, "label")
     feature = dataset.features["label"]
     if not isinstance(feature, ClassLabel):

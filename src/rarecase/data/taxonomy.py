@@ -61,7 +61,7 @@ class Taxonomy:
         return tuple(category.name for category in self.classes)
 
     def index(self, label: str) -> int | None:
-        """The place of the class that `label` names, by name or alias; None where there is none."""
+        """The index of the class that `label` names, by name or alias; None where there is none."""
         return next((i for i, c in enumerate(self.classes) if label == c.name or label in c.aliases), None)
 
     def covers(self, labels: Iterable[str]) -> bool:
@@ -69,13 +69,14 @@ class Taxonomy:
         return all(self.index(label) is not None for label in labels)
 
     @classmethod
+    @cache
     def default(cls) -> "Taxonomy":
         """The paper's six classes."""
-        return _default()
+        return cls.load(DEFAULT)
 
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "Taxonomy":
-        """The shipped six where all labels are of those, else the sorted labels themselves."""
+        """The shipped six classes if every label is one of them, else the sorted labels."""
         found = sorted(set(labels))
         shipped = cls.default()
         return shipped if found and shipped.covers(found) else cls(tuple(Category(name) for name in found))
@@ -83,7 +84,7 @@ class Taxonomy:
     @classmethod
     def load(cls, path: Path | str) -> "Taxonomy":
         """
-        Reads a YAML file as `taxonomy.yaml` in this package is one.
+        Reads a YAML file such as `taxonomy.yaml` in this package.
 
         Raises:
             `ConfigError`: naming the file, the key and the near name.
@@ -92,16 +93,18 @@ class Taxonomy:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no valid YAML"
+            reason = error.strerror if isinstance(error, OSError) else "invalid YAML"
             raise ConfigError(f"{path}: {reason}; --taxonomy takes a YAML file with a list `classes`") from error
         classes = content.get("classes") if isinstance(content, dict) else None
         if not isinstance(classes, list) or not classes:
             raise ConfigError(f"{path}: expected a list `classes`, each with at least a `name`")
-        taxonomy = cls(tuple(_category(path, place, entry) for place, entry in enumerate(classes, 1)))
-        spoken = [word for c in taxonomy.classes for word in (c.name, *c.aliases)]
-        twice = next((word for word in spoken if spoken.count(word) > 1), None)
+        taxonomy = cls(tuple(_category(path, number, entry) for number, entry in enumerate(classes, 1)))
+        used = [name for c in taxonomy.classes for name in (c.name, *c.aliases)]
+        twice = next((name for name in used if used.count(name) > 1), None)
         if twice:
-            raise ConfigError(f"{path}: a name{shown_id(twice)} stands for two classes; names and aliases must differ")
+            raise ConfigError(
+                f"{path}: the name{shown_id(twice)} is used for two classes; names and aliases must differ"
+            )
         return taxonomy
 
     def save(self, path: Path) -> None:
@@ -112,14 +115,9 @@ class Taxonomy:
         write_text(path, yaml.safe_dump({"classes": classes}, sort_keys=False, allow_unicode=True, width=119))
 
 
-@cache
-def _default() -> Taxonomy:
-    return Taxonomy.load(DEFAULT)
-
-
-def _category(path: Path, place: int, entry: Any) -> Category:
+def _category(path: Path, number: int, entry: Any) -> Category:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise ConfigError(f"{path}: class {place} has no `name`")
+        raise ConfigError(f"{path}: class {number} has no `name`")
     known = {field.name: field.default for field in fields(Category)}
     values: dict[str, Any] = {}
     for key, value in entry.items():
@@ -131,6 +129,6 @@ def _category(path: Path, place: int, entry: Any) -> Category:
         parts = value if wants_list else [value]
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             expected = "a list of strings" if wants_list else "a string"
-            raise ConfigError(f"{path}: class {entry['name']!r}: {key!r} is to be {expected} (quote what is no word)")
+            raise ConfigError(f"{path}: class {entry['name']!r}: {key!r} must be {expected}; quote numbers and dates")
         values[key] = tuple(parts) if wants_list else value
     return Category(**values)

@@ -3,25 +3,16 @@
 import hashlib
 import json
 from collections import defaultdict
-from typing import TypedDict
+from typing import Any
 
 from datasets import Dataset
 
 from rarecase.core.errors import GeneratorError
 from rarecase.data import arrow, schema
-from rarecase.generate import Check, Variation, variations_table
+from rarecase.generate import Variation, variations_table
 
-
-class _Row(TypedDict, total=False):
-    """What is read of a table; a column that it lacks is absent."""
-
-    id: str
-    text: str | None
-    parent_id: str | None
-    origin: str | None
-    generator: str | None
-    prompt_hash: str | None
-    checks: list[Check] | None
+_COLUMNS = ("id", "text", "parent_id", "origin", "generator", "prompt_hash", "checks")
+Row = dict[str, Any]  # of these columns those that the table has
 
 
 class Replay:
@@ -41,12 +32,10 @@ class Replay:
 
     def __init__(self, dataset: Dataset):
         arrow.require(dataset, "id", "text", "parent_id")
-        rows: list[_Row] = dataset.select_columns(
-            [c for c in _Row.__annotations__ if c in dataset.column_names]
-        ).to_list()
+        rows: list[Row] = dataset.select_columns([c for c in _COLUMNS if c in dataset.column_names]).to_list()
         text_of = {row["id"]: row["text"] or "" for row in rows if not _is_variation(row)}
-        self._by_text: dict[str, list[_Row]] = defaultdict(list)
-        self._by_id: dict[str, list[_Row]] = defaultdict(list)
+        self._by_text: dict[str, list[Row]] = defaultdict(list)
+        self._by_id: dict[str, list[Row]] = defaultdict(list)
         for row in filter(_is_variation, rows):
             parent = row["parent_id"]
             if parent in text_of:
@@ -74,10 +63,10 @@ class Replay:
         return variations_table(seeds, [[_variation(row) for row in own[:k]] for own in found])
 
 
-def _is_variation(row: _Row) -> bool:
+def _is_variation(row: Row) -> bool:
     return row["parent_id"] is not None or row.get("origin") == schema.GENERATED
 
 
-def _variation(row: _Row) -> Variation:
+def _variation(row: Row) -> Variation:
     # A variation that failed a check when it was made stays failed.
     return Variation(row["text"] or "", row.get("generator") or "replay", row.get("prompt_hash"), row.get("checks"))

@@ -14,22 +14,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
-from rarecase.core.errors import DataError, DiskFullError
-from rarecase.core.files import is_disk_full
-
-
-class Message(TypedDict):
-    """One turn of a chat."""
-
-    role: str
-    content: str
+from rarecase.core.errors import DataError
+from rarecase.core.files import disk_full, is_disk_full
 
 
 class Request(TypedDict):
     """The body of a chat completion request."""
 
     model: str
-    messages: list[Message]
+    messages: list[dict[str, str]]
     temperature: float
     seed: int
     max_tokens: int
@@ -117,10 +110,7 @@ class Replies:
             return self._connection.execute(statement, values)
         except (sqlite3.Error, OSError) as error:
             if is_disk_full(error):
-                raise DiskFullError(
-                    f"{self.path}: no space left on the disk for a reply; free some and repeat the command "
-                    "(continue a run with --resume; the replies so far are kept)"
-                ) from None
+                raise disk_full(self.path) from None
             raise DataError(
                 f"{self.path}: cannot be used as the store of replies ({error}); move it away to start a new one"
             ) from None

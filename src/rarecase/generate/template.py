@@ -19,7 +19,7 @@ from rarecase.core.errors import DataError, shown_id
 from rarecase.data import arrow, schema
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Variation, variations_table
-from rarecase.generate.replies import Message, Replies, Request
+from rarecase.generate.replies import Replies, Request
 
 TASK = (
     "You say posts in different words. The last post is of the class {label}{definition}; in your words it is still "
@@ -91,8 +91,8 @@ class Template:
         return hashlib.blake2b(json.dumps(asked).encode(), digest_size=5).hexdigest()
 
 
-def _messages(text: str, label: str, definition: str) -> list[Message]:
-    turns: list[Message] = []
+def _messages(text: str, label: str, definition: str) -> list[dict[str, str]]:
+    turns: list[dict[str, str]] = []
     for post, variation_ in EXAMPLES:
         turns += [{"role": "user", "content": QUESTION + post}, {"role": "assistant", "content": variation_}]
     turns.append({"role": "user", "content": QUESTION + text})

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rarecase.core.files import write_text
-from rarecase.data.counts import shown_classes, together
+from rarecase.data.counts import shown_classes, sum_groups
 from rarecase.experiment.paper import FIGURES, short_name
 from rarecase.report.compare import LEVEL
 from rarecase.report.experiment import ALL, ExperimentReport
@@ -100,7 +100,7 @@ def _table3(report: ExperimentReport) -> Table:
     paper, paper_std = found["paper"] or {}, found["paper_std"] or {}
 
     def line(name: str, counts: dict[str, int], std: float | None) -> list[object]:
-        return [name, *together(counts, shown).values(), sum(counts.values()), "" if std is None else f"{std:.1f}"]
+        return [name, *sum_groups(counts, shown).values(), sum(counts.values()), "" if std is None else f"{std:.1f}"]
 
     rows = []
     for name, counts in found["class_counts"].items():

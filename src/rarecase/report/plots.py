@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rarecase.core.files import write_beside
-from rarecase.data.counts import shown_classes, together
+from rarecase.data.counts import shown_classes, sum_groups
 from rarecase.report.run import RunReport
 from rarecase.report.simulation import GridReport
 
@@ -74,7 +74,7 @@ def _figure(panels: int) -> "Figure":
 def _stack(axes: Any, bars: Sequence[object], counts: Sequence[dict[str, float]], test: dict[str, int]) -> None:
     """A bar of all classes for each count, of at most eight colours; see `shown_classes`."""
     shown = shown_classes(test)
-    summed = [together(count, shown) for count in counts]
+    summed = [sum_groups(count, shown) for count in counts]
     floor = np.zeros(len(bars))
     for colour, (name, classes) in zip(COLOURS, shown.items(), strict=False):
         heights = np.array([count[name] for count in summed], dtype=float)

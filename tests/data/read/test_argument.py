@@ -49,7 +49,9 @@ def test_each_argument_reads_its_own_split_and_only_a_pool_goes_without_labels(t
 
 def test_a_missing_file_is_answered_with_the_near_name_and_is_not_looked_for_on_the_hub(tmp_path):
     (tmp_path / "posts.csv").write_text("text\none\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"post\.csv: no such file or folder, and no id .*did you mean 'posts\.csv'"):
+    with pytest.raises(
+        DataError, match=r"post\.csv: no such file or folder, and not an id .*did you mean 'posts\.csv'"
+    ):
         read_argument(str(tmp_path / "post.csv"), "pool")
 
 
@@ -64,7 +66,7 @@ def test_folders_of_one_name_and_one_card_are_not_mistaken_for_each_other(tmp_pa
 
 def test_without_a_hub_a_name_that_could_be_an_id_says_both():
     # The tests run with HF_HUB_OFFLINE=1.
-    with pytest.raises(DataError, match="org/safety: no file or folder of this name, and the Hub does not answer"):
+    with pytest.raises(DataError, match="org/safety: no such file or folder, and the Hub does not answer"):
         read_argument("org/safety:cluster", "pool")
 
 
@@ -76,7 +78,7 @@ def test_a_data_set_of_the_hub_is_read_and_what_it_lacks_is_answered_with_what_i
     found = read_argument("alice/safety:alpha", "test")
     assert (found["id"][:], found["label"][:]) == (["a", "b"], ["calm", "loud"])
     said = {
-        "alice/safety": "alice/safety: say which config, as alice/safety:CONFIG; there are alpha, beta",
+        "alice/safety": "alice/safety: choose a config, as alice/safety:CONFIG; there are alpha, beta",
         "alice/safety:alfa": "alice/safety: no config 'alfa'; there are alpha, beta; did you mean 'alpha'?",
         "alice/safety:beta": "alice/safety:beta: no split 'test'; there are train, such as alice/safety:beta/train",
         "alice/nothing": "alice/nothing: no file or folder of this name, and no data set on the Hub that can be read "

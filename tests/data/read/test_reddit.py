@@ -139,7 +139,7 @@ def test_a_broken_line_is_an_error_with_its_number_and_without_its_text(tmp_path
     path = tmp_path / "RS_2023-01.zst"
     lines = json.dumps(post("a", "Soup?")) + '\n{"id": "b", "title": "my neighbour\n'
     path.write_bytes(zstandard.ZstdCompressor().compress(lines.encode()))
-    with pytest.raises(DataError, match=r"RS_2023-01\.zst line 2: no valid JSON") as caught:
+    with pytest.raises(DataError, match=r"RS_2023-01\.zst line 2: invalid JSON") as caught:
         read(path)
     assert "neighbour" not in str(caught.value)
     path.write_bytes(pack([post("a", "Soup?")] * 1000)[:-20])

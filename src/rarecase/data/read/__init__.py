@@ -1,5 +1,5 @@
 """
-Files, folders, releases, data sets of the Hub and Reddit dumps as `Dataset`s, checked; and the texts that come again.
+Files, folders, releases, data sets of the Hub and Reddit dumps as `Dataset`s, checked; and duplicate texts.
 """
 
 from rarecase.data.read.argument import Argument, parse_argument, read_argument, row_of

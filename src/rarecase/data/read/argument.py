@@ -1,6 +1,4 @@
-"""
-What stands behind `--pool`, `--bootstrap`, `--dev`, `--test` and SET: `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
-"""
+"""The data arguments `--pool`, `--bootstrap`, `--dev`, `--test` and SET: `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +13,7 @@ SPLITS = {"dev": "validation", "test": "test"}  # everything else reads `train`
 
 
 class Argument(NamedTuple):
-    """
-    A data argument, taken apart.
-
-    Args:
-        source (`str`): a path or the id of a data set on the Hub.
-        config (`str`, *optional*): of a release or a data set of the Hub.
-        split (`str`, *optional*): None for that of the argument's name, see `SPLITS`.
-    """
+    """A data argument in its parts; without a split, that of the argument's name, see `SPLITS`."""
 
     source: str
     config: str | None = None
@@ -31,10 +22,7 @@ class Argument(NamedTuple):
 
 def parse_argument(argument: str) -> Argument:
     """
-    Takes a data argument apart. A path that exists as a whole is a path, also with a colon in it.
-
-    Args:
-        argument (`str`): `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
+    The parts of a data argument. A path that exists as a whole is a path, also with a colon in it.
 
     Example:
         >>> parse_argument("org/safety:cluster/test")
@@ -51,18 +39,9 @@ def row_of(
     argument: str, name: str, column: str, value: str, *, columns: Columns = DEFAULT, encoding: str = "utf-8"
 ) -> str:
     """
-    Where a person finds the first row of a data argument that holds a value: `posts.csv row 17`. It is read once more,
-    for the tables that go round do not carry the numbers of their rows; only errors ask for this.
+    The first row of a data argument with a value in column `id` or `label`, for errors: `posts.csv row 17`.
 
-    Args:
-        argument (`str`): `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
-        name (`str`), columns (`Columns`), encoding (`str`): as `read_argument` was given them.
-        column (`str`): `id` or `label`.
-        value (`str`): what stands there.
-
-    Example:
-        >>> row_of("dev.csv", "dev", "label", "self harm")
-        'dev.csv row 6'
+    The data is read once more, since tables do not carry the numbers of their rows.
     """
     given = parse_argument(argument)
     split = given.split or SPLITS.get(name, "train")
@@ -80,24 +59,13 @@ def read_argument(
     labeled: bool | None = None,
 ) -> Dataset:
     """
-    Reads a data argument.
+    Reads a data argument; see `read_table`.
 
     Args:
         argument (`str | Path | Dataset | DatasetDict`): `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, or an object in memory.
         name (`str`): `pool`, `bootstrap`, `dev`, `test` …: decides the split where none is given: `validation` for
             dev, `test` for test, `train` for everything else.
-        columns (`Columns`): what the columns are called there.
-        encoding (`str`): of text files.
         labeled (`bool`, *optional*): whether every row needs a label; by default in everything but a pool.
-
-    Returns:
-        `Dataset`: as `read_table` makes it.
-
-    Raises:
-        `DataError`: naming the file, the row and the way out.
-
-    Example:
-        >>> dev = read_argument("release:cluster", "dev")
     """
     given = parse_argument(argument) if isinstance(argument, str) else Argument("")
     return read_table(

@@ -1,6 +1,4 @@
-"""
-From the columns that a file has to those that rarecase works with; what is wrong is said with the row, never the text.
-"""
+"""From the columns of a file to those that rarecase works with; errors name the row, never the text."""
 
 import hashlib
 import re
@@ -26,15 +24,10 @@ _PROVENANCE = ("origin", "parent_id", "round", "strategy", "annotator", "generat
 @dataclass(frozen=True)
 class Columns:
     """
-    The names that the columns have in the data. A name that is given must be there; by default a table without `id`
-    gets ids from a hash of the text, and a pool without `label` has no labels.
+    The names of the columns in the data, such as `Columns(text="title", label="category")`.
 
-    Args:
-        id, text, label (`str`, *optional*): by default `id`, `text` and `label`.
-
-    Example:
-        >>> Columns(text="title", label="category")
-        Columns(id=None, text='title', label='category')
+    A given name must be there; by default (`id`, `text`, `label`) a table without `id` gets ids from a hash of the
+    text, and a pool without `label` has no labels.
     """
 
     id: str | None = None
@@ -56,19 +49,9 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
     """
     The rows under the names of rarecase, checked.
 
-    Args:
-        rows (`Rows`): as they stand in the file.
-        columns (`Columns`): what is called how there.
-        source (`str`, *optional*): the value of `source` where the data has no such column.
-        labeled (`bool`): whether every row needs a text and a label.
-
-    Returns:
-        `Rows`: `id` (null where the data has no ids), `text`, `label` and `source`, all strings; then what is there of
-        the provenance (`votes` and `reading` with the names of classes), and `embedding`.
-
-    Raises:
-        `MissingColumnError`: with the near name and the flag.
-        `DataError`: naming the row.
+    The result has `id` (null where the data has no ids), `text`, `label` and `source` (the given one where the data
+    has no such column), all strings; then the provenance that the data has (`votes` and `reading` with the names of
+    classes), and `embedding`. With `labeled`, every row needs a text and a label.
     """
     id_ = _find(rows, columns.id, "id", needed=False)
     text = _find(rows, columns.text, "text", needed=True)
@@ -87,7 +70,7 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
     if "embedding" in rows.table.column_names and pa.types.is_nested(rows.table["embedding"].type):
         made["embedding"] = rows.table["embedding"]
     if id_ is not None:
-        _refuse(rows, made["id"].is_null(), f"no {id_!r}; every row needs an id, or none (rename the column)")
+        _refuse(rows, made["id"].is_null(), f"no {id_!r}; every row needs an id, or no row (then rename the column)")
     if labeled:
         # A variation without text (the published set has one) teaches nothing, but is no mistake of the user's.
         person = np.ones(len(rows.numbers), dtype=bool)
@@ -99,17 +82,12 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
 
 
 def is_empty(text: pa.ChunkedArray) -> np.ndarray:
-    """Which texts are null, empty or nothing but white space; bool, shape `(rows,)`."""
+    """Which texts are null, empty or only white space."""
     return pc.equal(pc.utf8_trim_whitespace(pc.fill_null(text, "")), "").to_numpy(zero_copy_only=False)
 
 
 def with_ids(table: pa.Table) -> pa.Table:
-    """
-    The table with an id in every row: where there is none, a hash of the text, and of its count where it comes again.
-
-    Args:
-        table (`pa.Table`): columns `id` (string, may be null) and `text`.
-    """
+    """The table with an id in every row: a hash of the text, and of its count where the text is repeated."""
     if not table["id"].null_count:
         return table
     seen: dict[str, int] = {}
@@ -123,10 +101,7 @@ def with_ids(table: pa.Table) -> pa.Table:
 
 
 def require_unique_ids(parts: Sequence[Rows]) -> None:
-    """
-    Raises:
-        `DataError`: where an id stands in two rows, naming both.
-    """
+    """Refuses an id that is in two rows, naming both."""
     ids = pa.chunked_array([chunk for part in parts for chunk in part.table["id"].chunks], pa.string()).drop_null()
     if pc.count_distinct(ids).as_py() == len(ids):
         return
@@ -164,7 +139,9 @@ def _texts(rows: Rows, name: str) -> pa.ChunkedArray:
     kind = rows.table.schema.field(name).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
-        raise DataError(f"{rows.name}: column {name!r} holds {kind}, expected texts; name theirs with --text-column")
+        raise DataError(
+            f"{rows.name}: column {name!r} has the type {kind}, expected texts; give theirs with --text-column"
+        )
     text = rows.table[name].cast(pa.string())
     _refuse(rows, pc.match_substring(text, "\0"), "a NUL byte in the text; is the file damaged?")
     long = pc.greater(pc.utf8_length(text), LONGEST)
@@ -173,7 +150,7 @@ def _texts(rows: Rows, name: str) -> pa.ChunkedArray:
 
 
 def _names(rows: Rows, name: str | None) -> pa.ChunkedArray:
-    """A column of short strings: names of classes for their numbers, null for nothing."""
+    """A column of short strings: class indices as names, empty strings as null."""
     if name is None:
         return pa.chunked_array([pa.nulls(len(rows.numbers), pa.string())])
     column = rows.table[name]
@@ -184,7 +161,7 @@ def _names(rows: Rows, name: str | None) -> pa.ChunkedArray:
     try:
         column = column.cast(pa.string())
     except pa.ArrowException:
-        raise DataError(f"{rows.name}: column {name!r} holds {column.type}, expected short strings") from None
+        raise DataError(f"{rows.name}: column {name!r} has the type {column.type}, expected short strings") from None
     return pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
 
 
@@ -192,11 +169,11 @@ def _integers(rows: Rows, name: str) -> pa.ChunkedArray:
     try:
         return _names(rows, name).cast(pa.int32())
     except pa.ArrowException:
-        raise DataError(f"{rows.name}: column {name!r} holds other things than integers; rename it") from None
+        raise DataError(f"{rows.name}: column {name!r} has values that are not integers; rename it") from None
 
 
 def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
-    """Those of `NESTED` that have the type they have in a release, and a value in some row."""
+    """The columns of `NESTED` that have their type of a release, and a value in some row."""
     found, released = Features.from_arrow_schema(rows.table.schema), features([])
     kept: dict[str, pa.ChunkedArray | pa.Array] = {}
     for name in NESTED:
@@ -220,7 +197,7 @@ def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
 
 
 def _fields(feature: Any) -> dict[str, tuple[type, str]] | None:
-    """The types of a list of structures, by name; a class is a class, whatever the classes are called."""
+    """The types of a list of structures, by name; the names of classes do not matter."""
     fields = getattr(feature, "feature", None)
     if not isinstance(fields, dict):
         return None

@@ -1,8 +1,8 @@
 """
-Texts that come again, word for word or nearly.
+Duplicate texts, word for word or nearly.
 
 Two texts are near-duplicates where `rapidfuzz.fuzz.ratio` of them, casefolded and stripped, is at least 90. That is
-`100 * (1 - d / (la + lb))` with `d` the characters to take out of one and put into the other, so what is allowed is
+`100 * (1 - d / (la + lb))` with `d` the characters to delete or insert to make one the other, so what is allowed is
 `d <= (la + lb) / 10`, and bounds on `d` are exact bounds on the ratio:
 
 - the lengths differ by at most `d`;
@@ -12,8 +12,7 @@ Two texts are near-duplicates where `rapidfuzz.fuzz.ratio` of them, casefolded a
 
 The second is looked up in bits: every q-gram, the second `ab` of a text apart from the first, flips one bit of its
 text's sketch. A q-gram that two texts share flips the same bit in both, so their sketches differ in at most as many
-bits as their bags do in q-grams. XOR and a count of bits decide nearly all pairs; rapidfuzz has the last word on the
-rest.
+bits as their bags do in q-grams. XOR and a count of bits decide nearly all pairs, and rapidfuzz the rest.
 """
 
 import sys
@@ -37,14 +36,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: multiplicati
 
 @dataclass(frozen=True)
 class DuplicateCounts:
-    """
-    The rows that were dropped, each counted once.
-
-    Args:
-        exact (`int`): equal to an earlier row.
-        near (`int`): a near-duplicate of an earlier row.
-        elsewhere (`int`): equal to, or a near-duplicate of, a row of another set.
-    """
+    """The rows that were dropped, each counted once: `elsewhere` are near-duplicates of a row of another set."""
 
     exact: int
     near: int
@@ -55,20 +47,7 @@ class DuplicateCounts:
 
 
 def exact_duplicates(texts: Sequence[str], against: Sequence[str] = ()) -> np.ndarray:
-    """
-    Which texts are equal to an earlier one, or to one of `against`.
-
-    Args:
-        texts (`Sequence[str]`): in their order.
-        against (`Sequence[str]`): texts of other sets.
-
-    Returns:
-        `np.ndarray`: bool, shape `(texts,)`.
-
-    Example:
-        >>> exact_duplicates(["a", "b", "a"]).tolist()
-        [False, False, True]
-    """
+    """Which texts are equal to an earlier one, or to one of `against`: bool, shape `(texts,)`."""
     seen = set(against)
     found = np.zeros(len(texts), dtype=bool)
     for place, text in enumerate(texts):
@@ -79,22 +58,11 @@ def exact_duplicates(texts: Sequence[str], against: Sequence[str] = ()) -> np.nd
 
 def near_duplicates(texts: Sequence[str], against: Sequence[str] = ()) -> np.ndarray:
     """
-    Which texts are near-duplicates of an earlier one, or of one of `against`.
+    Which texts are near-duplicates of an earlier one, or of one of `against`: bool, shape `(texts,)`.
 
     Earlier means any earlier text, also one that is itself a near-duplicate: the first of a chain stays, and whether a
-    text goes does not hang on what else went. (Of the 2,700 published test titles these are 72. Against the kept ones
-    only it would be 68; 110 stand in a pair.)
-
-    Args:
-        texts (`Sequence[str]`): in their order.
-        against (`Sequence[str]`): texts of other sets.
-
-    Returns:
-        `np.ndarray`: bool, shape `(texts,)`: the rows that a comparison of all pairs gives.
-
-    Example:
-        >>> near_duplicates(["I need some help with my taxes", "i need some help with my taxes!"]).tolist()
-        [False, True]
+    text goes does not depend on what else went. (Of the 2,700 published test titles these are 72. Against the kept
+    ones only it would be 68; 110 are in a pair.)
     """
     normal = [_normal(text) for text in texts]
     found = exact_duplicates(normal)
@@ -108,18 +76,8 @@ def drop_duplicates(
     pool: Dataset, against: Sequence[Dataset] = (), *, repeats: bool = True
 ) -> tuple[Dataset, DuplicateCounts]:
     """
-    Drops the rows of a pool that come again, word for word or nearly, and those that stand in another set.
-
-    Args:
-        pool (`Dataset`): column `text`; the first of several stays, and the order.
-        against (`Sequence[Dataset]`): the labelled sets, column `text`.
-        repeats (`bool`): whether to drop what comes again within the pool, too.
-
-    Returns:
-        `tuple[Dataset, DuplicateCounts]`: the rows that stay, and what was dropped.
-
-    Example:
-        >>> pool, dropped = drop_duplicates(pool, against=[dev, test])
+    Drops the rows of a pool that are duplicates or near-duplicates of an earlier row (unless `repeats` is False), or
+    of a row of another set.
     """
     texts = schema.texts(pool)
     others = [text for table in against for text in schema.texts(table)]
@@ -141,12 +99,7 @@ def _stands_in(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
 
 
 def _near(rows: list[str], columns: list[str], *, earlier: bool = False) -> np.ndarray:
-    """
-    Which rows are near a column; with `earlier`, only columns of a lower place than the row's count.
-
-    Returns:
-        `np.ndarray`: bool, shape `(rows,)`.
-    """
+    """Which rows are near a column; with `earlier`, only columns of a lower index than the row."""
     found = np.zeros(len(rows), dtype=bool)
     for row, column in _candidates(rows, columns, found):
         if earlier:
@@ -163,8 +116,8 @@ def _near(rows: list[str], columns: list[str], *, earlier: bool = False) -> np.n
 
 def _candidates(rows: list[str], columns: list[str], found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """
-    The pairs that lengths and sketches leave over, a block at a time: places of rows, places of columns. No more for
-    the rows that the caller has marked in `found`.
+    The pairs that lengths and sketches cannot exclude, a block at a time: indices of rows, indices of columns. Rows
+    that the caller has marked in `found` are skipped.
     """
     row_places, row_lengths = _by_length(rows)
     column_places, column_lengths = _by_length(columns)
@@ -201,12 +154,12 @@ def _by_length(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _allowed(row_length: int, column_length: int) -> int:
-    """How many characters, taken out or put in, a pair of near-duplicates of these lengths may be apart."""
+    """The most deleted and inserted characters between near-duplicates of these lengths."""
     return (row_length + column_length) * (100 - RATIO) // 100
 
 
 def _reach(lengths: np.ndarray, shortest: int, longest: int) -> tuple[int, int]:
-    """Which of the sorted lengths are near enough to lengths between `shortest` and `longest`: begin and end."""
+    """The range of the sorted lengths that are near enough to lengths between `shortest` and `longest`."""
     # |la - lb| <= (la + lb) / 10, solved for lb.
     least, most = -(-shortest * RATIO // (200 - RATIO)), longest * (200 - RATIO) // RATIO
     return int(np.searchsorted(lengths, least)), int(np.searchsorted(lengths, most, side="right"))

@@ -2,7 +2,7 @@
 One file into one Arrow table: CSV, TSV, JSON lines and Parquet, each plain, gzip or zstd.
 
 Only the columns that rarecase reads are kept, everything textual as strings (an id `007` stays `007`), and every row
-remembers its number, so that an error can name it as a person finds it: the header of a CSV or TSV is row 1.
+keeps its number, so that an error can name it as a person finds it: the header of a CSV or TSV is row 1.
 """
 
 import csv
@@ -27,18 +27,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BATCH = 1 << 16  # rows that are held as Python objects before they become Arrow
 
 Records = Iterator[tuple[int, list[Any]]]
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Rows:
     """
-    What stood in a file or a data set, under the names it has there.
+    The rows of a file or a data set, under the names of columns that it has there.
 
-    Args:
-        table (`pa.Table`): the columns that were asked for.
-        name (`str`): what errors call the file.
-        numbers (`np.ndarray`): int64, shape `(rows,)`: the number of each row in the file.
-        header (`tuple[str, ...]`): the names of all columns, also of those left out.
+    `numbers` are those of the rows in the file, `header` the names of all columns, also of those left out.
     """
 
     table: pa.Table
@@ -47,30 +44,22 @@ class Rows:
     header: tuple[str, ...]
 
     def where(self, row: int) -> str:
-        """How a person finds a row again: `posts.csv row 17`."""
+        """A row as a person finds it: `posts.csv row 17`."""
         return f"{self.name} row {self.numbers[row]}"
 
 
 def format_of(path: Path) -> str | None:
-    """The format that the name of a file tells, such as `.csv` for `posts.csv.gz`; None where it tells none."""
+    """The format by the name of a file, such as `.csv` for `posts.csv.gz`; None where it is unknown."""
     name = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
     return name.suffix.lower() if name.suffix.lower() in FORMATS else None
 
 
 def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> Rows:
     """
-    Reads one file.
-
-    Args:
-        path (`Path`): its name ends in one of `FORMATS`, and then perhaps in `.gz` or `.zst`.
-        wanted (`Collection[str]`): the names of the columns to keep.
-        encoding (`str`): of CSV, TSV and JSON lines.
+    Reads the `wanted` columns of one file, whose name ends in one of `FORMATS`, and then perhaps in `.gz` or `.zst`.
 
     Raises:
         `DataError`: naming the file and the row of what is broken, and the way out.
-
-    Example:
-        >>> rows = read_file(Path("posts.csv"), {"id", "text"})
     """
     ending = format_of(path)
     if ending is None:
@@ -90,20 +79,15 @@ def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> R
     return rows
 
 
-def json_object(path: Path, number: int, line: str) -> dict[str, Any]:
-    """
-    The object that a line of JSON holds.
-
-    Raises:
-        `DataError`: naming the line and the place where it breaks.
-    """
+def json_object(path: Path, number: int, line: str) -> Json:
+    """The JSON object in a line; an error names the line and the character."""
     try:
         value = json.loads(line.strip())
     except (json.JSONDecodeError, RecursionError) as error:
-        column = f" (it breaks at character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
-        raise DataError(f"{path} line {number}: no valid JSON{column}; expected one object a line") from None
+        at = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+        raise DataError(f"{path} line {number}: invalid JSON{at}; expected one object a line") from None
     if not isinstance(value, dict):
-        raise DataError(f"{path} line {number}: expected a JSON object, found {_kind(value)}; one object a line")
+        raise DataError(f"{path} line {number}: expected a JSON object, found {_kind(value)}; write one object a line")
     return value
 
 
@@ -118,7 +102,7 @@ def _csv_records(path: Path, encoding: str) -> Records:
         if "field limit" in str(error):
             found = f"a field of over {csv.field_size_limit():,} characters, expected at most 100,000"
             raise DataError(f"{path} row {number + 1}: {found}; is a quote left open?") from None
-        # The module's messages are its own words, none of them holds the text.
+        # None of the module's messages contains the text.
         raise DataError(
             f'{path} row {number + 1}: {error}; expected CSV: a text with a comma in "quotes", a quote in it doubled'
         ) from None
@@ -139,7 +123,7 @@ def _delimited(path: Path, records: Records, wanted: Collection[str], hint: str)
     kept = [place for place, name in enumerate(names) if name in wanted]
     twice = next((names[place] for place in kept if names.count(names[place]) > 1), None)
     if twice is not None:
-        raise DataError(f"{path}: the header names the column {twice!r} twice; rename one")
+        raise DataError(f"{path}: the header has the column {twice!r} twice; rename one")
 
     def values() -> Records:
         for number, fields in records:
@@ -154,7 +138,7 @@ def _delimited(path: Path, records: Records, wanted: Collection[str], hint: str)
 
 def _json_lines(path: Path, wanted: Collection[str], encoding: str) -> Rows:
     seen: dict[str, None] = {}
-    batch: list[tuple[int, dict[str, Any]]] = []
+    batch: list[tuple[int, Json]] = []
     tables: list[Rows] = []
 
     def close() -> None:
@@ -184,12 +168,10 @@ def _parquet(path: Path, wanted: Collection[str]) -> Rows:
         header = tuple(file.schema_arrow.names)
         table = file.read([name for name in header if name in wanted])
         table.validate(full=True)
-    except OSError as error:
-        if error.errno is not None:
+    except (OSError, pa.ArrowException) as error:
+        if getattr(error, "errno", None) is not None:
             raise DataError(f"{path}: {error.strerror}") from error
-        raise DataError(f"{path}: no readable Parquet file (truncated?); fetch or make it again") from None
-    except pa.ArrowException:
-        raise DataError(f"{path}: no readable Parquet file (truncated?); fetch or make it again") from None
+        raise DataError(f"{path}: not a readable Parquet file (truncated?); fetch or make it again") from None
     return Rows(table, str(path), np.arange(1, table.num_rows + 1), header)
 
 
@@ -202,20 +184,22 @@ def _collect(path: Path, records: Records, names: list[str]) -> Rows:
             columns = [pa.array([values[place] for _, values in chunk], pa.string()) for place in range(len(names))]
         except UnicodeEncodeError:
             row = next(number for number, values in chunk if any(_SURROGATE.search(value or "") for value in values))
-            raise DataError(f"{path} row {row}: half of a surrogate pair (\\ud800 … \\udfff), no valid text") from None
+            raise DataError(
+                f"{path} row {row}: half of a surrogate pair (\\ud800 … \\udfff), not valid text"
+            ) from None
         batches.append(pa.record_batch(columns, schema=schema))
         numbers.append(np.array([number for number, _ in chunk], np.int64))
     return Rows(pa.Table.from_batches(batches, schema), str(path), np.concatenate(numbers), tuple(names))
 
 
 def _plain_text(path: Path, number: int, name: str, value: Any) -> str | None:
-    """A value of JSON as text; what is no text, number or truth value is refused."""
+    """A value of JSON as text; lists and objects are refused."""
     if isinstance(value, str):
         return value
     if value is None or value != value:  # NaN, as some write what is missing
         return None
     if isinstance(value, list | dict):
-        raise DataError(f"{path} row {number}: {name!r} holds {_kind(value)}, expected text; name another column")
+        raise DataError(f"{path} row {number}: {name!r} is {_kind(value)}, expected text; name another column")
     return json.dumps(value)
 
 

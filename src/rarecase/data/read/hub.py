@@ -1,6 +1,4 @@
-"""
-A data set of the Hub, or a release in a folder, through `datasets.load_dataset`; what goes wrong said in one line.
-"""
+"""A data set of the Hub, or a release in a folder, through `datasets.load_dataset`; errors as one line."""
 
 import contextlib
 import hashlib
@@ -22,18 +20,10 @@ _HUB_ID = re.compile(r"([\w.-]{1,96}/)?[\w.-]{1,96}(@[\w./-]+)?")
 
 def load(source: str, name: str | None, split: str) -> Dataset:
     """
-    One split of a data set.
+    One split of a folder that is a release, or of `owner/name` on the Hub, also `owner/name@revision`.
 
-    Args:
-        source (`str`): a folder that is a release, or `owner/name` on the Hub, also `owner/name@revision`.
-        name (`str`, *optional*): of the config; may be left out where there is one, or a default.
-        split (`str`): such as `train`.
-
-    Raises:
-        `DataError`: naming what there is instead of the config or split, or why the data set can't be had.
-
-    Example:
-        >>> test = load("org/safety", "cluster", "test")
+    The `name` of the config may be left out where there is one, or a default. Errors name the configs and splits that
+    exist, or why the data set cannot be loaded.
     """
     place, revision = _place(source)
     cache = _cache_of(Path(source)) if Path(source).exists() else None
@@ -45,19 +35,7 @@ def load(source: str, name: str | None, split: str) -> Dataset:
 
 
 def configs_of(source: str) -> list[str]:
-    """
-    The configs of a data set, in order.
-
-    Args:
-        source (`str`): as `load` takes it.
-
-    Raises:
-        `DataError`: saying why the data set can't be had.
-
-    Example:
-        >>> configs_of("org/safety")
-        ['bootstrap', 'cluster']
-    """
+    """The configs of a data set, in order; `source` as for `load`."""
     place, revision = _place(source)
     with _readable(source):
         return get_dataset_config_names(place, revision=revision)
@@ -70,30 +48,29 @@ def _place(source: str) -> tuple[str, str | None]:
         return source, None
     if not _HUB_ID.fullmatch(source) or path.suffix.lower() in (*FORMATS, *COMPRESSED):
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(
-            f"{source}: no such file or folder, and no id on the Hub (owner/name){did_you_mean(path.name, siblings)}"
-        )
+        hint = did_you_mean(path.name, siblings)
+        raise DataError(f"{source}: no such file or folder, and not an id on the Hub (owner/name){hint}")
     return split_revision(source)
 
 
 @contextlib.contextmanager
 def _readable(source: str) -> Iterator[None]:
-    """Reads without a log; what a library raises becomes one line."""
+    """Reads without a log; errors of a library become one line."""
     try:
         with unlogged():
             yield
     except ConnectionError:
         raise DataError(
-            f"{source}: no file or folder of this name, and the Hub does not answer (HF_ENDPOINT, HF_HUB_OFFLINE?)"
+            f"{source}: no such file or folder, and the Hub does not answer (HF_ENDPOINT, HF_HUB_OFFLINE?)"
         ) from None
     except (DatasetNotFoundError, FileNotFoundError):
         raise DataError(
-            f"{source}: no file or folder of this name, and no data set on the Hub that can be read "
+            f"{source}: no such file or folder, and no data set on the Hub that can be read "
             "(a private or gated one needs HF_TOKEN)"
         ) from None
     except (DatasetsError, OSError) as error:
-        # Its words could hold a row of the data.
-        raise DataError(f"{source}: can not be read ({type(error).__name__}); are its files damaged?") from None
+        # Its message could contain a row of the data.
+        raise DataError(f"{source}: cannot be read ({type(error).__name__}); are its files damaged?") from None
 
 
 @contextlib.contextmanager
@@ -110,24 +87,24 @@ def unlogged() -> Iterator[None]:
 
 def _cache_of(folder: Path) -> Path:
     """
-    Where `load_dataset` keeps its copy of a local folder.
+    The cache folder of `load_dataset` for a local folder, by its files.
 
-    Left alone it goes by the folder's last name and the settings in its README, so that of two runs' `data` with the
-    same configs the second would be answered with the rows of the first (datasets 5.1).
+    By default the key is the folder's last name and the settings in its README, so that of two runs' `data` with the
+    same configs the second would get the rows of the first (datasets 5.1).
     """
     files = [(path, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.resolve().rglob("*"))]
     return Path(config.HF_DATASETS_CACHE) / "rarecase" / hashlib.sha256(repr(files).encode()).hexdigest()[:16]
 
 
 def _mistaken(source: str, place: str, revision: str | None, name: str | None, split: str) -> DataError:
-    """What was wrong, once `load_dataset` has refused name or split."""
+    """What was wrong, after `load_dataset` has refused name or split."""
     configs = get_dataset_config_names(place, revision=revision)
     if name is None and len(configs) > 1:
-        return DataError(f"{source}: say which config, as {source}:CONFIG; there are {', '.join(configs)}")
+        return DataError(f"{source}: choose a config, as {source}:CONFIG; there are {', '.join(configs)}")
     if name is not None and name not in configs:
         return DataError(f"{source}: no config {name!r}; there are {', '.join(configs)}{did_you_mean(name, configs)}")
     splits = get_dataset_split_names(place, name, revision=revision)
     if split not in splits:
-        said = f"{source}:{name or configs[0]}"
-        return DataError(f"{said}: no split {split!r}; there are {', '.join(splits)}, such as {said}/{splits[0]}")
-    return DataError(f"{source}: config {name!r}, split {split!r} can not be read; are its files damaged?")
+        shown = f"{source}:{name or configs[0]}"
+        return DataError(f"{shown}: no split {split!r}; there are {', '.join(splits)}, such as {shown}/{splits[0]}")
+    return DataError(f"{source}: config {name!r}, split {split!r} cannot be read; are its files damaged?")

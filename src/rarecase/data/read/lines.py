@@ -1,6 +1,4 @@
-"""
-The lines of a file, plain, gzip or zstd, in any encoding, read as a stream; what is broken is named by its line.
-"""
+"""The lines of a file, plain, gzip or zstd, in any encoding, read as a stream; errors name the line."""
 
 import codecs
 import gzip
@@ -21,18 +19,7 @@ _WINDOW = 1 << 31  # Reddit dumps are packed with `zstd --long=31`; the default 
 
 
 def chunks(path: Path) -> Iterator[bytes]:
-    """
-    The bytes of a file, unpacked as the ending of its name says, a piece at a time.
-
-    Args:
-        path (`Path`): ends in `.gz`, `.zst`, or in anything else for a plain file.
-
-    Raises:
-        `DataError`: where the file can't be read, is truncated or packed otherwise.
-
-    Example:
-        >>> whole = b"".join(chunks(Path("posts.csv.gz")))
-    """
+    """The bytes of a file, a piece at a time, decompressed if its name ends in `.gz` or `.zst`."""
     packing = path.suffix.lower()
     unpack = {".gz": _gzip, ".zst": _zstd}.get(packing, _plain)
     try:
@@ -41,26 +28,15 @@ def chunks(path: Path) -> Iterator[bytes]:
     except EOFError:
         raise DataError(f"{path}: ends in the middle (truncated {packing} file); fetch or make it again") from None
     except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError):
-        raise DataError(f"{path}: no readable {packing} file (damaged, or packed otherwise); make it again") from None
+        raise DataError(
+            f"{path}: not a readable {packing} file (damaged, or of another format); make it again"
+        ) from None
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or 'can not be read'}") from error
+        raise DataError(f"{path}: {error.strerror or 'cannot be read'}") from error
 
 
 def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """
-    The decoded lines of a file with their numbers, counted from 1; line ends stay, a byte order mark goes.
-
-    Args:
-        path (`Path`): plain or packed, see `chunks`.
-        encoding (`str`): any that Python knows.
-
-    Raises:
-        `DataError`: naming the line and the byte that is not in this encoding, or a NUL byte.
-
-    Example:
-        >>> for number, line in text_lines(Path("posts.jsonl.zst")):
-        ...     record = json.loads(line)
-    """
+    """The decoded lines of a file with their numbers, from 1; line ends stay, a byte order mark goes."""
     for number, line in enumerate(_decoded(path, encoding), 1):
         if "\0" in line:
             raise DataError(

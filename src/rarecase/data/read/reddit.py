@@ -1,14 +1,14 @@
 """
 Reddit's monthly dumps of submissions, `RS_2023-01.zst`: JSON lines, packed with a window of 2 GiB, read as a stream.
 
-The text is the title. No author is kept, and nothing that an author or a moderator has taken back.
+The text is the title. Authors are not kept, nor posts that an author or a moderator has deleted.
 """
 
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from rarecase.core.errors import DataError
 from rarecase.core.randomness import generator
-from rarecase.data.read.formats import Rows, json_object
+from rarecase.data.read.formats import Json, Rows, json_object
 from rarecase.data.read.lines import text_lines
 
 _NAME = re.compile(r"RS_.*?(\.zst|\.(jsonl|ndjson|json)(\.gz|\.zst)?)", re.IGNORECASE)
@@ -26,16 +26,7 @@ Row = TypeVar("Row")
 
 
 class Post(NamedTuple):
-    """
-    What is kept of a submission.
-
-    Args:
-        line (`int`): in the dump, counted from 1.
-        id (`str`): Reddit's.
-        text (`str`): the title.
-        source (`str`, *optional*): the subreddit.
-        taken_back (`bool`): whether title, body or author is `[deleted]` or `[removed]`.
-    """
+    """What is kept of a submission: `text` is the title, `source` the subreddit; `line` counts from 1."""
 
     line: int
     id: str
@@ -45,10 +36,7 @@ class Post(NamedTuple):
 
 
 def is_dump(path: Path) -> bool:
-    """
-    Whether a file is a dump of submissions: it is called `RS_*.zst`, or `RS_*.jsonl` and its first line has the keys
-    `title` and `subreddit`.
-    """
+    """Whether a file is a dump: `RS_*.zst`, or `RS_*.jsonl` with `title` and `subreddit` in its first line."""
     match = _NAME.fullmatch(path.name)
     if not match or not path.is_file():
         return False
@@ -59,25 +47,14 @@ def is_dump(path: Path) -> bool:
 
 
 def posts(path: Path) -> Iterator[Post]:
-    """
-    The submissions of a dump, one pass, in bounded memory.
-
-    Args:
-        path (`Path`): JSON lines, packed or not.
-
-    Raises:
-        `DataError`: naming the line that is no JSON object or has no id, and where the file is truncated.
-
-    Example:
-        >>> titles = [post.text for post in posts(Path("RS_2023-01.zst")) if not post.taken_back]
-    """
+    """The submissions of a dump, packed or not, in one pass and bounded memory."""
     lines = tqdm(text_lines(path), desc=path.name, unit=" posts", disable=None, delay=2, file=sys.stderr)
     for number, line in lines:
         if line.isspace():
             continue
         record = json_object(path, number, line)
         if not isinstance(record.get("id"), str):
-            raise DataError(f"{path} line {number}: no key 'id' with a string; expected a submission of a Reddit dump")
+            raise DataError(f"{path} line {number}: no string in key 'id'; expected a submission of a Reddit dump")
         fields = [record.get(key) for key in ("title", "selftext", "author")]
         taken_back = any(isinstance(field, str) and _TAKEN_BACK.fullmatch(field) for field in fields)
         source = record.get("subreddit")
@@ -85,7 +62,7 @@ def posts(path: Path) -> Iterator[Post]:
 
 
 def read_dump(path: Path) -> Rows:
-    """Every post of a dump that has not been taken back, as a table of `id`, `text` and `source`."""
+    """The posts of a dump that have not been deleted, as a table of `id`, `text` and `source`."""
     return table_of([post for post in posts(path) if not post.taken_back], path)
 
 
@@ -99,18 +76,10 @@ def table_of(kept: list[Post], path: Path) -> Rows:
 
 class Reservoir(Generic[Row]):
     """
-    A random sample of at most `per_source` rows of each source, in one pass over rows that nobody has counted:
-    Algorithm R (Vitter 1985, "Random Sampling with a Reservoir"), one for each source.
+    A random sample of at most `per_source` rows of each source (None keeps all), in one pass over rows that nobody has
+    counted: Algorithm R (Vitter 1985, "Random Sampling with a Reservoir"), one for each source.
 
-    Args:
-        per_source (`int`, *optional*): how many of each; None keeps all.
-        seed (`int`): each source draws from its own child of it, so that one more source changes no other.
-
-    Example:
-        >>> reservoir = Reservoir(1000, seed=0)
-        >>> for post in posts(Path("RS_2023-01.zst")):
-        ...     reservoir.offer(post.source, post)
-        >>> kept = reservoir.rows()
+    Each source draws from its own child of `seed`, so that one more source changes no other.
     """
 
     def __init__(self, per_source: int | None, seed: int = 0) -> None:
@@ -122,7 +91,7 @@ class Reservoir(Generic[Row]):
         self._draws: dict[str, np.random.Generator] = {}
 
     def offer(self, source: str | None, row: Row) -> None:
-        """Takes a row, leaves it, or takes it in place of another one of its source (upper and lower case alike)."""
+        """Keeps a row, skips it, or keeps it instead of another of its source (in upper or lower case)."""
         key = (source or "").casefold()
         kept = self._kept.setdefault(key, [])
         self._offered += 1
@@ -137,12 +106,12 @@ class Reservoir(Generic[Row]):
             kept[place] = (self._offered, row)
 
     def rows(self) -> list[Row]:
-        """What was kept, in the order in which it came."""
+        """The sample, in the order of the input."""
         kept = sorted((entry for entries in self._kept.values() for entry in entries), key=lambda entry: entry[0])
         return [row for _, row in kept]
 
 
-def _title(record: dict[str, Any]) -> str:
+def _title(record: Json) -> str:
     title = record.get("title")
     if not isinstance(title, str):
         return ""

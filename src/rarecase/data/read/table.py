@@ -1,6 +1,4 @@
-"""
-From whatever holds a table to one `Dataset`: a file, a folder, a release, a data set of the Hub, an object in memory.
-"""
+"""One `Dataset` from a file, a folder, a release, a data set of the Hub or an object in memory."""
 
 import logging
 from pathlib import Path
@@ -84,8 +82,7 @@ def read_parts(
     """
     Reads a table file by file, with the row numbers and, in a pool, the rows without text; see `read_table`.
 
-    Returns:
-        `list[Rows]`: one for each file, the columns as in `read_table`; `id` is null where the file has no ids.
+    `id` is null where the file has no ids.
     """
     if isinstance(source, DatasetDict):
         if split not in source:
@@ -96,7 +93,9 @@ def read_parts(
     path = Path(source)
     if path.exists() and not is_release(path):
         if config is not None:
-            raise DataError(f"{path}: files have no configs; leave :{config} out (a release has, in its README.md)")
+            raise DataError(
+                f"{path}: files have no configs, only a release has (in its README.md); leave :{config} out"
+            )
         return [_of_file(file, columns, encoding, labeled) for file in data_files(path)]
     name = f"{source}:{config}/{split}" if config else f"{source}:{split}"
     return [_of_dataset(load(str(source), config, split), name, columns, labeled)]
@@ -109,17 +108,12 @@ def concatenate(parts: list[Rows]) -> pa.Table:
     except pa.ArrowException:
         names = ", ".join(part.name for part in parts)
         raise DataError(
-            f"{names}: their columns differ in type (embeddings of two lengths?); read them apart"
+            f"{names}: their columns differ in type (embeddings of two lengths?); read them separately"
         ) from None
 
 
 def data_files(path: Path) -> list[Path]:
-    """
-    The data files that a path stands for: itself, or those in the folder, sorted by name.
-
-    Raises:
-        `DataError`: where a folder holds none.
-    """
+    """The data files of a path: itself, or those in the folder, sorted by name."""
     if not path.is_dir():
         return [path]
     files = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] != "." and (is_dump(f) or format_of(f)))
@@ -129,19 +123,14 @@ def data_files(path: Path) -> list[Path]:
 
 
 def is_release(path: Path) -> bool:
-    """
-    Whether a folder is a release: its `README.md` has `configs` in the front matter.
-
-    Raises:
-        `DataError`: where the front matter is no YAML.
-    """
+    """Whether a folder is a release: its `README.md` has `configs` in the front matter."""
     card = path / "README.md"
     if not card.is_file():
         return False
     try:
         return bool((metadata_load(card) or {}).get("configs"))
     except (ValueError, yaml.YAMLError):
-        raise DataError(f"{card}: the front matter is no valid YAML; mend it or take the file away") from None
+        raise DataError(f"{card}: the front matter is invalid YAML; correct it or remove the file") from None
 
 
 def _of_file(path: Path, columns: Columns, encoding: str, labeled: bool) -> Rows:
