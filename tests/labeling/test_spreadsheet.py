@@ -178,16 +178,19 @@ HEAD, GOOD = "id,text,label\n", "".join(f"{id_},t,\n" for id_ in IDS)
     [
         (HEAD + GOOD.replace("p-1,t,", "p-1,t,self harm"), r"row 3: label 'self harm' .* did you mean 'self-harm'\?"),
         (HEAD + GOOD.replace("p-1,t,", f"p-1,t,{POST}"), "row 3: label is not in the taxonomy"),
-        (HEAD + GOOD.replace("p-2", "p-9"), "row 4: id 'p-9' is none of those to label"),
-        (HEAD + GOOD.replace("p-2", POST), "row 4: id is none of those to label"),
-        (HEAD + GOOD + "p-2,t,\n", "row 7: id 'p-2' stands there twice"),
+        (HEAD + GOOD.replace("p-2", "p-9"), "row 4: id 'p-9' is not one of those to label"),
+        (HEAD + GOOD.replace("p-2", POST), "row 4: id is not one of those to label"),
+        (HEAD + GOOD + "p-2,t,\n", "row 7: id 'p-2' occurs twice"),
         (HEAD + GOOD.replace("p-2,t,\n", ""), "1 of the 5 rows are missing, the first with id 'p-2'"),
         (HEAD + GOOD.replace("p-3,t", "p-3,t,t"), "row 5: 4 cells, expected 3; put quotes"),
         ("id,text,lable\n" + GOOD, "row 1: no column 'label'; did you mean 'lable'"),
         ("text,label\n", "row 1: no column 'id'"),
         ("", "row 1: no column 'id'"),
-        (f"{HEAD}p-0,{'x' * 200_000},\n", "no readable CSV"),
-        ((HEAD + "p-0,caf\u00e9,\n").encode("latin-1"), "not valid UTF-8; save it as 'CSV UTF-8'"),
+        (f"{HEAD}p-0,{'x' * 200_000},\n", "no CSV file in UTF-8"),
+        (
+            (HEAD + "p-0,caf\u00e9,\n").encode("latin-1"),
+            "no CSV file in UTF-8; expected a CSV file, saved as 'CSV UTF-8'",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line_without_any_text(annotator, chosen, content, says):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from rarecase.core.errors import ConfigError, DataError, did_you_mean
+from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.address import file_of, without_password
 from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.settings import Settings, check_settings
@@ -54,12 +55,8 @@ def serve(
     check_settings(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
     _require_file(store)
     open_store(store).close()  # so that what is wrong with it, or not installed, is reported before the page is loaded
-    try:
+    with needs_app("the page"):
         from rarecase.labeling.web import serve as serve_page
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the page needs {error.name}, which is not installed; pip install 'rarecase[app]'"
-        ) from None
     settings = Settings(votes=votes, lease=lease, consensus=consensus, calibrate_every=calibrate_every)
     serve_page(store, host=host, port=port, settings=settings, qualify=qualify, roles=roles)
 

@@ -1,6 +1,7 @@
 """Labels that exist already: for a simulation, and for a pool that people have labelled before."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from datasets import Dataset
 
@@ -9,33 +10,15 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator, labelled
 
 
+@dataclass
 class Gold(Annotator):
-    """
-    Gives every row the gold label of its id, which no strategy has seen.
+    """Gives every row the gold label of its id, which was set aside when the pool was read."""
 
-    Args:
-        labels (`Mapping[str, int]`): the class of each id, set aside when the pool was read.
-        names (`Sequence[str]`): the classes of the taxonomy, in order.
-
-    Example:
-        >>> Gold({"a": 1}, ["harmful", "not-harmful"]).annotate(chosen)["label"][:]
-        [1]
-    """
-
-    def __init__(self, labels: Mapping[str, int], names: Sequence[str]):
-        self.labels = labels
-        self.names = names
+    labels: Mapping[str, int]
+    names: Sequence[str]
 
     def annotate(self, dataset: Dataset) -> Dataset:
-        """
-        All rows with their gold label; `annotator` is `gold`, and `votes` is null since nobody was asked.
-
-        Args:
-            dataset (`Dataset`): column `id`.
-
-        Raises:
-            `DataError`: naming the first id without a gold label.
-        """
+        """All rows with their gold label; `votes` is null since nobody was asked."""
         ids = dataset["id"][:]
         for row, id_ in enumerate(ids, 1):
             if id_ not in self.labels:
@@ -48,5 +31,5 @@ class Gold(Annotator):
 
 
 def gold_annotator(gold: Dataset, taxonomy: Taxonomy) -> Gold:
-    """The annotator that knows the labels which were set aside."""
+    """The annotator for the table of labels that were set aside."""
     return Gold(dict(zip(gold["id"][:], gold["label"][:], strict=True)), taxonomy.names)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,51 +33,21 @@ if TYPE_CHECKING:
 POLL = 1.0  # seconds between two looks at the store
 
 
+@dataclass
 class People(Annotator):
-    """
-    Puts the rows into a label store, and waits until people have labelled them.
+    """Puts the rows into a label store, and waits until people have labelled them."""
 
-    Args:
-        store (`LabelStore`): where people label.
-        context (`str`): what asks, such as the digest of a run: others that ask for the same texts get labels of
-            their own.
-        taxonomy (`Taxonomy`): the classes.
-        serve (`str`): the command that shows the texts to people.
-        wait (`Callable`): is given the seconds until the next look at the store.
-
-    Example:
-        >>> annotator = People(store, "run 4f1c", taxonomy, "rarecase label serve --store out/labels.sqlite")
-        >>> labels = annotator.annotate(chosen)  # waits
-    """
+    store: LabelStore
+    context: str  # what asks, such as the digest of a run: others that ask for the same texts get labels of their own
+    taxonomy: Taxonomy
+    serve: str  # the command that shows the texts to people
+    wait: Callable[[float], object] = time.sleep  # for so many seconds, until the next look at the store
 
     suggests = True  # `annotate` is given the learner's guess of each text, which people see after their vote
     leaves_out = True  # what an adjudicator leaves out is not asked for again
 
-    def __init__(
-        self,
-        store: LabelStore,
-        context: str,
-        taxonomy: Taxonomy,
-        serve: str,
-        wait: Callable[[float], object] = time.sleep,
-    ):
-        self.store = store
-        self.context = context
-        self.taxonomy = taxonomy
-        self.serve = serve
-        self.wait = wait
-
     def annotate(self, dataset: Dataset) -> Dataset:
-        """
-        The rows that people have labelled, in the order given; those that an adjudicator left out are not among them.
-
-        Args:
-            dataset (`Dataset`): columns `id` (each once) and `text`, and perhaps `suggestion`, the name of a class.
-
-        Returns:
-            `Dataset`: with `label`, `annotator` (whose label it is: A1, A2, …) and `votes` (all of them, also those
-                that were overruled).
-        """
+        """The rows that people have labelled, in the order given; those that were left out are not among them."""
         batch = self._put(dataset)
         found = self._decided(batch, len(dataset))
         kept = [(item, decision) for item, decision in found if decision.label is not None]

@@ -21,6 +21,7 @@ from rarecase.core.shipped import shipped
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, read_snapshot, without_debug_logs
 from rarecase.hub.errors import retried
+from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.repository import CARD, contents, missing, require_private
 from rarecase.labeling.store.roles import read_roles, roles_text
 from rarecase.labeling.store.settings import FILE, SpaceFile
@@ -141,15 +142,11 @@ def _prepare(target: Target, secrets: dict[str, str], visibility: Visibility | N
 
 def _known_answers(path: Path, taxonomy: Taxonomy, labels: Snapshot, calibrate: bool) -> dict[str, bytes]:
     """The files that add texts with known answers to the data set: those of a store that has read what is there."""
-    try:
+    with needs_app("--qualify"):
         from rarecase.labeling.store.events import EventLog
         from rarecase.labeling.store.known_answers import add_known_answers
         from rarecase.labeling.store.service import LabelService
         from rarecase.labeling.store.sync import EventFiles
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"--qualify needs {error.name}, which is not installed; pip install 'rarecase[app]'"
-        ) from None
     service = LabelService(EventLog("sqlite://"))  # in memory
     files = EventFiles(service)
     files.read(contents(labels, [path for path in files.unread(labels.files) if path.startswith("queue/")]))

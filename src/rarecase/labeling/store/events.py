@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from rarecase.core.errors import ConfigError, DataError, DiskFullError
 from rarecase.core.files import is_disk_full
+from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.address import database_url, without_password
 
 _EVENTS = sa.Table(
@@ -67,20 +68,15 @@ class EventLog:
     def __init__(self, address: str, *, clock: Callable[[], float] = time.time):
         self.url = database_url(address)
         self.clock = clock
+        shown = f"--store {without_password(address)}"
         try:
-            self._engine = _engine(self.url)
+            with needs_app(f"{shown}:"):
+                self._engine = _engine(self.url)
             with self._engine.begin() as connection:
                 self._lock(connection)
                 _EVENTS.metadata.create_all(connection)
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"--store {without_password(address)}: needs {error.name}, which is not installed; "
-                "pip install 'rarecase[app]'"
-            ) from None
         except (ArgumentError, DBAPIError) as error:
-            raise ConfigError(
-                f"--store {without_password(address)}: {_reason(error)}; expected a file or postgresql://…"
-            ) from None
+            raise ConfigError(f"{shown}: {_reason(error)}; expected a file or postgresql://…") from None
 
     @contextmanager
     def exclusive(self) -> Iterator["EventWriter"]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rarecase.core.errors import DataError, did_you_mean, is_plain, shown_id, shown_label
 from rarecase.core.files import write_beside
 from rarecase.data.schema import public_id
+from rarecase.labeling.csv_file import read_csv
 from rarecase.labeling.store.roles import is_name
 from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.state import Item, State
@@ -71,7 +72,7 @@ def status(service: LabelService) -> Status:
             total=len(work),
             decided=decided,
             open=len(work) - decided,
-            leased=sum(item.reserved(transaction.now) > 0 for item in work),
+            leased=sum(item.reserved(transaction.writer.now) > 0 for item in work),
             kappa=agreed.kappa,
             alpha=agreed.alpha,
             per_class=agreed.per_class,
@@ -139,28 +140,12 @@ def import_votes(service: LabelService, path: Path) -> int:
     Raises:
         `DataError`: naming the row.
     """
-    rows = _read(path)
+    rows = read_csv(path, ("item", "annotator", "label"))
     with service.transaction() as transaction:
         open_: dict[str, list[Item]] = {}
         for item in transaction.state.work():
             open_.setdefault(public_id(item.row), []).append(item)
         return sum(_import(transaction, open_, f"{path} row {number}", row) for number, row in rows)
-
-
-def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows with their numbers; the header is row 1, as a spreadsheet counts."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, restval="")
-            rows = list(enumerate(table, 2))
-            head = table.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no CSV file in UTF-8"
-        raise DataError(f"{path}: {reason}; expected a CSV file as `rarecase label export` writes it") from None
-    for column in ("item", "annotator", "label"):
-        if column not in head:
-            raise DataError(f"{path} row 1: no column {column!r}{did_you_mean(column, head)}")
-    return rows
 
 
 def _import(transaction: Transaction, open_: Mapping[str, list[Item]], where: str, row: Mapping[str, str]) -> bool:

@@ -9,37 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarecase.core.errors import ConfigError, DataError, HubError, RarecaseError
+from rarecase.labeling.installed import needs_app
 
 if TYPE_CHECKING:
     from rarecase.labeling.store.service import LabelService
     from rarecase.labeling.store.sync import EventFiles
 
+Push = Callable[..., object] | None  # instead of `rarecase.hub.commit.push`
 EVERY = 30.0  # seconds between two synchronisations with the Hub, which takes 128 commits an hour to one repository
 MAX_EVERY = 60.0  # seconds, while they fail
 MAX_JOIN = 20.0  # seconds to wait at the end for one that is under way
 
 
 class LabelStore:
-    """
-    Where labels by people are kept.
+    """Where labels by people are kept; `trouble` is why the last synchronisation failed, or empty."""
 
-    Args:
-        service (`LabelService`): who gets what, and what was decided.
-        files (`EventFiles`): of the service's log.
-        repo_id (`str`, *optional*): the data set repository that the log is shared through.
-        push (`Callable`, *optional*): instead of `rarecase.hub.commit.push`.
-
-    Attributes:
-        trouble (`str`): why the last synchronisation in the background failed, in one line; empty where it did not.
-    """
-
-    def __init__(
-        self,
-        service: "LabelService",
-        files: "EventFiles",
-        repo_id: str | None = None,
-        push: Callable[..., object] | None = None,
-    ):
+    def __init__(self, service: "LabelService", files: "EventFiles", repo_id: str | None = None, push: Push = None):
         self.service = service
         self.files = files
         self.trouble = ""
@@ -48,6 +33,7 @@ class LabelStore:
         self._syncing = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        self._report: Callable[[str], None] = lambda trouble: None
 
     def sync(self) -> None:
         """Uploads what is new and reads what others wrote, see `repository.exchange`; not for a database."""
@@ -57,8 +43,11 @@ class LabelStore:
             with self._syncing:
                 exchange(self._repo_id, self.files, self._push)
 
-    def start_syncing(self) -> None:
-        """Synchronises in the background until the store is closed; not for a database."""
+    def start_syncing(self, report: Callable[[str], None] = lambda trouble: None) -> None:
+        """Synchronises in the background until the store is closed, and reports each new `trouble`."""
+        self._report = report
+        if self.trouble:
+            report(self.trouble)
         if self._repo_id and not self._thread:
             self._thread = threading.Thread(target=self.keep_syncing, args=(self._closed.wait,), daemon=True)
             self._thread.start()
@@ -67,12 +56,15 @@ class LabelStore:
         """Synchronises, whatever fails, until `wait`, which is given the seconds to wait, returns True."""
         failures = 0
         while True:
+            before = self.trouble
             try:
                 self.sync()
                 self.trouble, failures = "", 0
             except Exception as error:  # whatever it is, the next attempt may succeed, and people label meanwhile
                 self.trouble = str(error) if isinstance(error, RarecaseError) else type(error).__name__
                 failures += 1
+            if self.trouble != before:
+                self._report(self.trouble)
             if wait(min(2.0 ** min(failures, 6), MAX_EVERY) if failures else EVERY):
                 return
 
@@ -91,7 +83,7 @@ class LabelStore:
         self.service.log.close()
 
 
-def open_store(address: str, push: Callable[..., object] | None = None) -> LabelStore:
+def open_store(address: str, push: Push = None) -> LabelStore:
     """
     Opens a label store.
 
@@ -100,7 +92,6 @@ def open_store(address: str, push: Callable[..., object] | None = None) -> Label
 
     Args:
         address (`str`): a file or folder, `sqlite:///…`, `postgresql://…`, or `hf://datasets/OWNER/NAME`.
-        push (`Callable`, *optional*): instead of `rarecase.hub.commit.push`.
 
     Raises:
         `ConfigError`: where nothing can be opened there, or a package is not installed.
@@ -110,13 +101,10 @@ def open_store(address: str, push: Callable[..., object] | None = None) -> Label
         >>> open_store("run").service.queue("ann").progress["left"]
         20
     """
-    try:
+    with needs_app("--store"):  # not the address: it may contain a password, and what removes that is not installed
         from rarecase.labeling.store.events import EventLog
         from rarecase.labeling.store.service import LabelService
         from rarecase.labeling.store.sync import EventFiles
-    except ModuleNotFoundError as error:
-        # Without the address: a password may stand in it, and what would take that out is what is missing.
-        raise ConfigError(f"--store needs {error.name}, which is not installed; pip install 'rarecase[app]'") from None
 
     repo_id = None
     if address.startswith("hf://"):

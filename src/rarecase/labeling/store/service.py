@@ -191,7 +191,7 @@ class LabelService:
                 still one vote.
         """
         with self.transaction() as transaction:
-            state, now = transaction.state, transaction.now
+            state, now = transaction.state, transaction.writer.now
             refusal = transaction.refusal(event, "vote", person, item, label=label)
             if refusal is None:
                 found = state.items[item]

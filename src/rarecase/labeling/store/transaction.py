@@ -114,18 +114,13 @@ class Answer:
     declined: list[str] = field(default_factory=list)  # the classes that this person would rather not see
 
 
+@dataclass
 class Transaction:
     """What a call of the service reads and writes while the log is locked."""
 
-    def __init__(self, writer: EventWriter, state: State, decisions: Decisions):
-        self.writer = writer
-        self.state = state
-        self.decisions = decisions
-
-    @property
-    def now(self) -> float:
-        """The time of day."""
-        return self.writer.now
+    writer: EventWriter
+    state: State
+    decisions: Decisions
 
     def extend(self, events: Iterable[Event]) -> None:
         """Appends events to the log and applies them to the state."""
@@ -194,9 +189,9 @@ class Transaction:
         """
         known, queue = self.state.person(person), self._queue(person)
         next_ = queue[:QUEUE_LENGTH]
-        until = ((idle and known.idle_since) or self.now) + self.state.settings.lease
-        if until > self.now:
-            expired = [found for found in next_ if found.reservations.get(person, 0.0) <= self.now]
+        until = ((idle and known.idle_since) or self.writer.now) + self.state.settings.lease
+        if until > self.writer.now:
+            expired = [found for found in next_ if found.reservations.get(person, 0.0) <= self.writer.now]
             self.extend([Event("lease", found.id, person, {"until": until}) for found in expired])
         return Answer(
             accepted=not refusal,
@@ -210,4 +205,4 @@ class Transaction:
         )
 
     def _queue(self, person: str) -> list[Item]:
-        return queue_of(self.state, self.state.person(person), self.now)
+        return queue_of(self.state, self.state.person(person), self.writer.now)

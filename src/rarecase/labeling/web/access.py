@@ -68,13 +68,13 @@ def sign_in_page(
     return HTMLResponse(page, status, {"Cache-Control": "no-store"})
 
 
+@dataclass
 class AccessControl:
     """The middleware: who is signed in and listed reaches the app, and long bodies and exceptions pass nobody."""
 
-    def __init__(self, app: ASGIApp, sign_in: SignIn, roles: Roles):
-        self.app = app
-        self.sign_in = sign_in
-        self.roles = roles
+    app: ASGIApp
+    sign_in: SignIn
+    roles: Roles
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -104,11 +104,7 @@ def _page(title: str, name: str, function: Callable[..., Reply]) -> gr.Blocks:
     script = "".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("common", name))
     with gr.Blocks(title=title, analytics_enabled=False) as blocks:
         gr.HTML(
-            html_template=html,
-            js_on_load=script,
-            server_functions=[function],
-            apply_default_css=False,
-            padding=False,
+            html_template=html, js_on_load=script, server_functions=[function], apply_default_css=False, padding=False
         )
     return blocks
 

@@ -5,8 +5,6 @@ import os
 import signal
 import socket
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,13 +109,7 @@ def _mount(app: FastAPI, page: gr.Blocks, path: str, sign_in: SignIn, may: Calla
 
 
 def _serve(
-    address: str,
-    host: str,
-    port: int,
-    settings: Settings,
-    qualify: Path | None,
-    roles: Roles,
-    taxonomy: Taxonomy,
+    address: str, host: str, port: int, settings: Settings, qualify: Path | None, roles: Roles, taxonomy: Taxonomy
 ) -> None:
     listening = _bound(host, port)
     store = open_store(address)
@@ -133,8 +125,7 @@ def _serve(
         shown = f"[{host}]" if ":" in host else host
         print(f"rarecase: the labeling page is at http://{shown}:{listening.getsockname()[1]}", file=sys.stderr)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-        store.start_syncing()
-        threading.Thread(target=_report_trouble, args=(store,), daemon=True).start()
+        store.start_syncing(report=_report)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the store is closed, and sends what is left
         with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
             uvicorn.Server(config).run(sockets=[listening])
@@ -143,14 +134,8 @@ def _serve(
         listening.close()
 
 
-def _report_trouble(store: LabelStore) -> None:
-    """Prints to stderr why labels do not reach the Hub, once for each reason, and that they do again."""
-    reported = ""
-    while True:
-        if (trouble := store.trouble) != reported:
-            print(f"rarecase: {trouble or 'labels reach the Hub again'}", file=sys.stderr, flush=True)
-            reported = trouble
-        time.sleep(0.5)
+def _report(trouble: str) -> None:
+    print(f"rarecase: {trouble or 'labels reach the Hub again'}", file=sys.stderr, flush=True)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -7,8 +7,10 @@ import os
 import secrets
 import time
 import unicodedata
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,12 +54,14 @@ def with_hugging_face() -> SignIn:
         who=_of_hugging_face,
         paths=frozenset({"/login/huggingface", "/login/callback", LEAVE}),
         attach=oauth.attach_oauth,
-        form=_ask_hugging_face,
+        form=_form("hugging_face"),
     )
 
 
 def by_name(service: LabelService, roles: Roles) -> SignIn:
     """The sign-in of one's own machine: a name belongs to the first browser that claimed it."""
+
+    ask_name = _form("by_name")
 
     def who(request: Any) -> str | None:
         name, browser = request.session.get("name"), request.session.get("browser")
@@ -73,14 +77,14 @@ def by_name(service: LabelService, roles: Roles) -> SignIn:
         to = f"{REVIEW}/" if request.query_params.get("to") == f"{REVIEW}/" else "/"
         if not is_name(name):
             return sign_in_page(
-                _ask_name(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400
+                ask_name(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400
             )
         if not roles.may_label(name):
-            return sign_in_page(_ask_name(to), f"{name} is not on the list of this page. Its owner can add you.")
+            return sign_in_page(ask_name(to), f"{name} is not on the list of this page. Its owner can add you.")
         browser = request.session.setdefault("browser", secrets.token_urlsafe(32))
         if not await run_in_threadpool(service.bind, name, _hashed(browser)):
             return sign_in_page(
-                _ask_name(to), f"{name} has signed in with another browser: choose another name.", status=409
+                ask_name(to), f"{name} has signed in with another browser: choose another name.", status=409
             )
         request.session["name"] = name
         return RedirectResponse(to, 303)
@@ -101,7 +105,7 @@ def by_name(service: LabelService, roles: Roles) -> SignIn:
             https_only=False,
         )
 
-    return SignIn(who=who, paths=frozenset({ENTER, LEAVE}), attach=attach, form=_ask_name)
+    return SignIn(who=who, paths=frozenset({ENTER, LEAVE}), attach=attach, form=ask_name)
 
 
 def store_id(service: LabelService) -> str:
@@ -147,17 +151,7 @@ def _of_hugging_face(request: Any) -> str | None:
     return (info.get("userinfo") or {}).get("preferred_username")
 
 
-def _ask_hugging_face(to: str) -> str:
-    # Hugging Face does not show its sign-in inside the frame that it shows a Space in.
-    return f"""<p>
-<a class="button" id="enter" href="/login/huggingface?_target_url={to}">Sign in with Hugging Face</a>
-</p>
-<script>if (self !== top) document.getElementById("enter").target = "_blank";</script>"""
-
-
-def _ask_name(to: str) -> str:
-    return f"""<form method="post" action="{ENTER}?to={to}">
-<label for="name">Your name</label>
-<input id="name" name="name" required maxlength="64" autocomplete="username" autofocus>
-<button>Sign in</button>
-</form>"""
+def _form(name: str) -> Callable[[str], str]:
+    """The HTML by which one signs in, given where one wanted to go."""
+    template = Template(Path(__file__).with_name(f"{name}.html").read_text(encoding="utf-8"))
+    return lambda to: template.substitute(to=to)
