@@ -124,10 +124,14 @@ def forget(name: str, /, *, store: StoreAddress) -> None:
 def _require_file(store: str) -> None:
     """A file that is not there would be made, and found empty; and be in the way of the folder of a run."""
     if "://" not in store and not file_of(store).is_file():
-        raise ConfigError(
-            f"--store {store}: no label store there yet; expected the folder or file of a run that waits for people "
-            "(--annotator people)"
-        )
+        raise _no_store(store)
+
+
+def _no_store(store: str) -> ConfigError:
+    return ConfigError(
+        f"--store {without_password(store)}: no label store there yet; expected that of a run that waits for people "
+        "(--annotator people)"
+    )
 
 
 @contextmanager
@@ -137,10 +141,7 @@ def _service(store: str) -> "Iterator[LabelService]":
     try:
         with found.service.state() as state:
             if not state.seq:
-                raise ConfigError(
-                    f"--store {without_password(store)}: no label store there yet; expected that of a run that waits "
-                    "for people (--annotator people)"
-                )
+                raise _no_store(store)
         yield found.service
     finally:
         found.close()

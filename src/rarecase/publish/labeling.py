@@ -110,8 +110,8 @@ def space_token(variable: str) -> str:
         )
     if token == get_token():
         raise ConfigError(
-            f"--space-token-env {variable}: holds your own token, and whoever gets hold of the Space could do all "
-            "that you can; make a fine-grained one, which may write to the data set of the labels alone"
+            f"--space-token-env {variable}: holds your own token, and whoever takes over the Space could do all that "
+            "you can; make a fine-grained one, which may write to the data set of the labels alone"
         )
     return token
 

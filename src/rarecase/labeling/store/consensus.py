@@ -15,8 +15,7 @@ class Decisions:
         self.state = state
         self._settings = state.settings
         self._by_item: dict[str, dict[str, Decision]] = {}  # what items come to by themselves, by batch
-        self._by_model: dict[str, dict[str, Decision]] = {}
-        self._complete: set[str] = set()  # batches that have all their votes
+        self._by_model: dict[str, dict[str, Decision]] = {}  # of batches that have all their votes
 
     def of(self, batch: str) -> Mapping[str, Decision]:
         """The decisions of a batch by item; of a batch that is taken, those that were taken."""
@@ -33,7 +32,7 @@ class Decisions:
             return False
         if any(item.id in found.get(item.batch, ()) for found in (self._by_item, self._by_model)):
             return False
-        waits_for_model = self._settings.consensus == "model" and item.batch not in self._complete
+        waits_for_model = self._settings.consensus == "model" and item.batch not in self._by_model
         return bool(item.flags) or (len(item.votes) >= self._settings.votes and not waits_for_model)
 
     def _update(self) -> None:
@@ -51,9 +50,10 @@ class Decisions:
                 found.pop(item.id, None)
         self.state.changed.clear()
         for batch in batches if self._settings.consensus == "model" else ():
+            self._by_model.pop(batch, None)
             items = self.state.of_batch(batch)
-            (self._complete.add if _complete(items, self._settings) else self._complete.discard)(batch)
-            self._by_model[batch] = _by_model(items, self._by_item[batch], self._settings)
+            if all(len(item.votes) >= self._settings.votes or item.reviewed or item.flags for item in items):
+                self._by_model[batch] = _by_model(items, self._by_item[batch], self._settings)
 
 
 def _by_item(item: Item, settings: Settings) -> Decision | None:
@@ -72,10 +72,10 @@ def _by_item(item: Item, settings: Settings) -> Decision | None:
 
 def _by_model(items: Sequence[Item], found: Mapping[str, Decision], settings: Settings) -> dict[str, Decision]:
     """
-    By a model of how good each annotator is (Dawid and Skene, 1979), once every item has its votes; where it takes a
-    class that nobody gave, a person has to decide.
+    By a model of how good each annotator is (Dawid and Skene, 1979), of a batch that has all its votes; where it takes
+    a class that nobody gave, a person has to decide.
     """
-    if len(found) == len(items) or not _complete(items, settings):
+    if len(found) == len(items):
         return {}
     import pandas as pd
     from crowdkit.aggregation import DawidSkene
@@ -88,10 +88,6 @@ def _by_model(items: Sequence[Item], found: Mapping[str, Decision], settings: Se
         for item in voted
         if item.id not in found and any(vote.label == labels[item.id] for vote in item.votes.values())
     }
-
-
-def _complete(items: Sequence[Item], settings: Settings) -> bool:
-    return all(len(item.votes) >= settings.votes or item.reviewed or item.flags for item in items)
 
 
 def _decision(item: Item, label: str, by: Literal["vote", "agreement", "majority", "model"]) -> Decision:
