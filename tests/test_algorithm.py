@@ -1,5 +1,6 @@
 """Algorithm 1: the budget is kept, what people leave out goes back, and what failed a check is not learned from."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -317,3 +318,27 @@ def test_tables_of_id_text_and_label_are_enough(tmp_path):
     whole, bare = rounds(tmp_path / "whole", **settings), rounds(tmp_path / "bare", **plain, **settings)
     assert [round_.record for round_ in bare] == [round_.record for round_ in whole]
     assert small.files(tmp_path / "bare") == small.files(tmp_path / "whole")
+
+
+class Weighed(Frozen):
+    """Keeps weak references to what it fitted."""
+
+    def __init__(self) -> None:
+        super().__init__("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True)
+        self.models: list[weakref.ref] = []
+
+    def fit(self, train: Dataset, dev: Dataset) -> Frozen:
+        model = super().fit(train, dev)
+        self.models.append(weakref.ref(model))
+        return model
+
+
+def test_the_learner_of_an_early_round_is_that_of_the_round_and_kept_rounds_hold_no_model_but_the_last(tmp_path):
+    learner = Weighed()
+    found = rounds(tmp_path, learner=learner, budget=12)
+    assert [model() is not None for model in learner.models] == [False, False, False, True]
+    assert found[-1].learner() is found[-1].learner()
+    for round_ in found:
+        stored = read_parquet(tmp_path / f"rounds/{round_.number:02d}/predictions.parquet")
+        again = round_.learner().score(small.table("dev"))
+        assert np.array_equal(arrow.matrix(again, "probs"), arrow.matrix(stored, "probs")[: len(again)])

@@ -178,19 +178,15 @@ def run(
         return learner.prepare(embed(dataset, encoder) if needs_encoder(strategy) else dataset)
 
     U, L, dev, test = map(vectorize, (pool, bootstrap, dev, test))  # V ← vectorize U
-    if "cluster" in reads:
-        U = assign_clusters(U, clusters or batch, seed=seed)  # cluster V into {C_1, …, C_m}
-    if "similarity" in reads:
-        U = compare(U, definitions or names, encoder)
+    # cluster V into {C_1, …, C_m}
+    U = _compared(U, reads, clusters or batch, seed, definitions or names, encoder)
     G = Retrained(learner, L, dev)  # G ← bootstrapped model
 
     def after(number: int) -> Round:
         judge = partial(_judged, stop, stages, number, G, U, reads, seen) if stop else None
         return Round(number, L, _measured(stages, number, G, L, len(bootstrap), dev, test, judge), G)
 
-    yield (last := after(0))
-
-    number = 0
+    yield (last := after(number := 0))
     while budget > 0 and len(U) and not last.record.stopped:  # while B ≥ 0 do
         number += 1
         stage = partial(stages.table, number)
@@ -202,11 +198,10 @@ def run(
         asked = _unlabeled(U, chosen, number, strategy)
         labels = stage("labels", _annotate, annotator, asked, G, names)  # y*_i ← Annotate O(x*_i)
         annotator.stored(labels)
-        # {(x*_ik, y*_ik)} ← Distil S, T_i
-        varied = stage("variations", _vary, generator, labels, variations, taken)
+        varied = stage("variations", _vary, generator, labels, variations, taken)  # {(x*_ik, y*_ik)} ← Distil S, T_i
         human, generated = _with_columns(labels, asked, L), accepted(varied)
-        # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
-        L = concatenate_datasets([L, human, *([vectorize(generated)] if len(generated) else [])])
+        added = [human, vectorize(generated)] if len(generated) else [human]
+        L = concatenate_datasets([L, *added])  # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
         U = _without(U, asked if annotator.leaves_out else labels)
         G = G.on(L)  # G ← retrain on L
         budget -= len(labels)  # B = B - N
@@ -217,6 +212,15 @@ def _released(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """The table with all released columns, and with those others that spare work."""
     kept = [column for column in HELPERS if column in dataset.column_names]
     return with_columns_from(conform(dataset, names), dataset, kept)
+
+
+def _compared(
+    pool: Dataset, reads: set[str], clusters: int, seed: int, definitions: Sequence[str], encoder: Encoder
+) -> Dataset:
+    """The pool with its clusters, and its similarity to the classes, where the strategy reads them."""
+    if "cluster" in reads:
+        pool = assign_clusters(pool, clusters, seed=seed)
+    return compare(pool, definitions, encoder) if "similarity" in reads else pool
 
 
 def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> Dataset:
