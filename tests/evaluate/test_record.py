@@ -35,14 +35,13 @@ def test_a_record_is_read_as_it_was_written(tmp_path, record):
     [
         [],
         {name: value for name, value in RECORD.to_json().items() if name != "found"},
-        {**RECORD.to_json(), "found": {"harmful": 2}},
         {**RECORD.to_json(), "test": {"accuracy": 71.0}},
         {**RECORD.to_json(), "dev": None},
         {**RECORD.to_json(), "stopping": {"gain": 1.0}},
     ],
-    ids=["a list", "without a key", "of other classes", "without figures", "null", "of half a criterion"],
+    ids=["a list", "without a key", "without figures", "null", "of half a criterion"],
 )
 def test_what_is_no_record_is_named(tmp_path, content):
     (tmp_path / "metrics.json").write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"metrics\.json: not the record of a round; remove it and repeat the command"):
+    with pytest.raises(DataError, match=r"metrics\.json.*(missing|expected)"):
         RoundRecord.read(tmp_path / "metrics.json")

@@ -17,13 +17,12 @@ def from_json(kind: Any, value: Any, where: str) -> Any:
         return from_json(next(one for one in arguments if one is not NoneType), value, where)
     if is_dataclass(kind) or is_typeddict(kind):
         return _record(kind, _require(value, dict, where), where)
-    if origin is tuple:
-        return tuple(
-            from_json(arguments[0], one, f"{where}[{i}]") for i, one in enumerate(_require(value, list, where))
-        )
+    if origin in (tuple, list):
+        ones = enumerate(_require(value, list, where))
+        return origin(from_json(arguments[0], one, f"{where}[{i}]") for i, one in ones)
     if origin in (dict, Mapping):
         return {name: from_json(arguments[1], one, f"{where}.*") for name, one in _require(value, dict, where).items()}
-    return _require(value, kind, where)
+    return value if kind is Any else _require(value, kind, where)
 
 
 def _record(kind: Any, value: dict[str, Any], where: str) -> Any:

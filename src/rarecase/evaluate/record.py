@@ -1,11 +1,11 @@
 """What a round found: its `metrics.json`."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rarecase.core.errors import DataError
 from rarecase.core.files import read_json, write_json
+from rarecase.core.typed import from_json
 from rarecase.evaluate.metrics import Metrics
 
 
@@ -54,18 +54,7 @@ class RoundRecord:
     @classmethod
     def from_json(cls, content: Any, where: Path) -> "RoundRecord":
         """Checks the content of `metrics.json`, or of a record in another file; raises `DataError` naming `where`."""
-        try:
-            values = {field.name: content[field.name] for field in fields(cls) if field.name != "stopping"}
-            stopping = content.get("stopping")
-            record = cls(**values, stopping=None if stopping is None else StoppingMeasures(**stopping))
-            whole = all({"accuracy", "macro_f1", "f1"} <= split.keys() for split in (record.dev, record.test))
-            classes = (set(names) for names in (record.found, record.dev["f1"], record.test["f1"]))
-            whole = whole and all(names == set(record.class_counts) for names in classes)
-        except (KeyError, TypeError, AttributeError):
-            whole = False
-        if not whole:
-            raise DataError(f"{where}: not the record of a round; remove it and repeat the command that wrote it")
-        return record
+        return from_json(cls, content, str(where))
 
     @classmethod
     def read(cls, path: Path) -> "RoundRecord":

@@ -16,13 +16,13 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.cells import Cell, read_cells
 from rarecase.generate import accepted
 from rarecase.hub.ids import name_of
-from rarecase.runs.folder import Manifest, RoundFiles, stored_sets
+from rarecase.runs.folder import Manifest, RoundFiles, is_begun, stored_sets
 
 
 def grids_of(data: str) -> list[Path]:
     """The folders of `rarecase simulate` that a data argument names; empty where it names something else."""
     paths = [Path(part.strip()) for part in data.split(",") if part.strip()]
-    grids = [path for path in paths if (path / "run.json").is_file()]
+    grids = [path for path in paths if is_begun(path)]
     if grids and len(grids) < len(paths):
         other = next(path for path in paths if path not in grids)
         raise DataError(

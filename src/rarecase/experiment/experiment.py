@@ -39,7 +39,7 @@ from rarecase.experiment.splits import (
 from rarecase.hub.ids import name_of
 from rarecase.learn import make_learner
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.runs.folder import Input, Manifest, refuse_used
+from rarecase.runs.folder import Input, Manifest, is_begun, refuse_used
 from rarecase.runs.parts import digest_of_model
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import ExperimentConfig, split_list, write_yaml
@@ -54,7 +54,7 @@ def experiment(config: ExperimentConfig) -> Path:
     out = require_out(config.out)
     models, strategies = _models(config), strategies_of(config)
     cells = _shard(_cells(config, models, strategies), config.shard)
-    if (out / "run.json").exists():
+    if is_begun(out):
         Manifest.read(out, "experiment").require_same(out, config, MAY_CHANGE, _inputs(models))
     else:
         refuse_used(out)
@@ -139,7 +139,7 @@ def _mark(folder: Path, config: ExperimentConfig, models: dict[str, str], tables
     """Records, last of all, what the cells read, so that no later call continues with anything else."""
     settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
     held = {name: digest([folder / f"{name}.parquet"]) for name in sorted(tables)}
-    known = Manifest.read(folder, "experiment").models if (folder / "run.json").exists() else {}
+    known = Manifest.read(folder, "experiment").models if is_begun(folder) else {}
     now = {name: found.digest for name, found in _inputs(models).items() if found.digest is not None}
     taxonomy = digest([folder / "taxonomy.yaml"])
     Manifest("experiment", settings=settings, taxonomy=taxonomy, tables=held, models={**known, **now}).write(folder)

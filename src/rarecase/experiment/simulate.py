@@ -18,7 +18,7 @@ from rarecase.experiment.cells import Cell, Found
 from rarecase.experiment.grid import run_grid
 from rarecase.labeling.gold import gold_annotator
 from rarecase.runs import parts
-from rarecase.runs.folder import Manifest, refuse_used, stored_sets
+from rarecase.runs.folder import Manifest, is_begun, refuse_used, stored_sets
 from rarecase.runs.session import prepare, rounds
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import SimulateConfig, split_list, write_yaml
@@ -35,7 +35,7 @@ def simulate(config: SimulateConfig) -> Path:
     if not names:
         raise ConfigError("--strategies is empty: expected names separated by commas, such as random,cluster")
     found = [find_strategy(name) for name in names]
-    if (out / "run.json").exists():
+    if is_begun(out):
         Manifest.read(out, "grid").require_same(out, config, MAY_CHANGE, parts.inputs_of(config))
     else:
         refuse_used(out)

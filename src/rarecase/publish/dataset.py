@@ -24,7 +24,7 @@ from rarecase.data.release import RELEASE, Config, Release
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
 from rarecase.publish.repository import loadable, release_files, release_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
-from rarecase.runs.folder import Manifest
+from rarecase.runs.folder import Manifest, is_begun
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def publish_dataset(
 
 def read_release(folder: Path) -> ReleaseFolder:
     """The release in a folder, or that of the finished run in it; a `DataError` where there is none."""
-    if (folder / "run.json").is_file():
+    if is_begun(folder):
         Manifest.read(folder, "run")
         if not (folder / "data").is_dir():
             raise DataError(f"{folder}: the run is not finished; continue it by rarecase run --resume {folder}")

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 from rarecase.core.errors import DataError, RunFolderError, flag
 from rarecase.core.files import digest, read_json, write_beside, write_json
 from rarecase.core.progress import Progress
+from rarecase.core.typed import from_json
 from rarecase.data.arrow import with_column
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.read.origin import Origin
@@ -160,13 +161,11 @@ class Manifest:
                 f"{path}: format {found.get('format')!r}, this rarecase reads {FORMAT}; "
                 "use the rarecase that wrote it, or begin anew in another --out"
             )
-        values = {name: found[name] for name in _KEYS[found["kind"]] if name in found}
-        types = {entry.name: str if isinstance(entry.default, str) else dict for entry in fields(cls)}
-        missing = [name for name in _KEYS[found["kind"]] if name not in (*values, "origins", "inputs")]
-        wrong = missing + [name for name, value in values.items() if not isinstance(value, types[name])]
-        if wrong:
-            raise RunFolderError(f"{path}: {wrong[0]!r} is missing or damaged; begin anew in another --out")
-        return cls(kind=found["kind"], **values)
+        keys = _KEYS[found["kind"]]
+        missing = next((name for name in keys if name not in (*found, "origins", "inputs")), None)
+        if missing:
+            raise RunFolderError(f"{path}: {missing} is missing; begin anew in another --out")
+        return from_json(cls, {name: found[name] for name in ("kind", *keys) if name in found}, str(path))
 
     def write(self, folder: Path) -> None:
         """Writes it, last of all that a folder is begun with."""
@@ -211,9 +210,14 @@ def require_same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, ma
             )
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether a run, a start, a grid or an experiment was begun in the folder."""
+    return (folder / "run.json").is_file()
+
+
 def refuse_used(folder: Path) -> None:
     """Raises `RunFolderError` where the folder holds something, naming `--resume` where that is a run."""
-    if (folder / "run.json").exists():
+    if is_begun(folder):
         raise RunFolderError(
             f"{folder} holds a run already; go on with it by --resume {folder}, or name another --out"
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from datasets import Dataset
 
@@ -14,6 +15,7 @@ from rarecase.core.files import digest
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read import Columns, read_argument
 from rarecase.data.read.origin import Origin, origin
+from rarecase.data.release import Acquired
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Generator, NoVariations
@@ -277,12 +279,12 @@ def digest_of_model(model: str) -> str | None:
     return digest(sorted(f for f in folder.rglob("*") if f.suffix in _MODEL_FILES)) if folder.is_dir() else None
 
 
-def released_settings(config: RunConfig) -> dict[str, object]:
-    """The settings that a release tells; a model folder by its name alone."""
-    settings = {name: getattr(config, name) for name in (*_RELEASED, "clusters", "variations", "seed")}
+def acquired_by(config: RunConfig) -> Acquired:
+    """What a release says of the run that acquired it; a model folder by its name alone."""
+    settings = {"by": "run"} | {name: getattr(config, name) for name in (*_RELEASED, "clusters", "variations", "seed")}
     if config.stop_when is not None:
         settings["stop_when"] = config.stop_when
     for name in ("model", "encoder", "generator_model"):
         if settings[name] and Path(settings[name]).exists():
             settings[name] = Path(settings[name]).name
-    return settings
+    return cast(Acquired, settings)

@@ -22,7 +22,7 @@ from rarecase.core.files import digest, write_folder_beside
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read.origin import Origin, combined
-from rarecase.data.release import Acquired, Config, RoundScores, write_release
+from rarecase.data.release import Config, RoundScores, write_release
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.metrics import AllMetrics, all_metrics
@@ -169,7 +169,7 @@ def _finish(
         known={
             "bootstrap": Config({"by": "start" if config.start else "given"}, **source("bootstrap")),
             strategy: Config(
-                cast(Acquired, {"by": "run", **parts.released_settings(config)}),
+                parts.acquired_by(config),
                 rounds=tuple(cast(list[RoundScores], rounds)),
                 **source("pool"),
             ),
