@@ -7,13 +7,12 @@ Compares what two checkouts write, so that a redesign which is to change no beha
 Both sides run the same commands (`python -m rarecase …`) in equally named folders, with the test Hub and the endpoint
 of the checkout that this script stands in. Every file, output and exit status is then compared byte by byte, pictures
 by their pixels. Texts on stdout and stderr may be reworded: the differences are shown and do not fail. What else may
-differ is in `EXPECTED`, with the reason. Exits with 1 where anything else does.
+differ is in `compared.EXPECTED`, with the reason. Exits with 1 where anything else does.
 """
 
 import argparse
 import contextlib
 import csv
-import difflib
 import itertools
 import json
 import os
@@ -25,33 +24,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from PIL import Image
+from compared import opened, show
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "src" / "rarecase" / "sample"
 PUBLISHED = Path(os.environ.get("RARECASE_PUBLISHED", ROOT / ".." / "shared" / "published")).resolve()
 COMMANDS = Path(__file__).with_suffix(".txt")
 
-# What may differ: in the texts of which files, a pattern, and why.
-EXPECTED = [
-    ("", r"127\.0\.0\.1:\d+", "the port of the test Hub or of the endpoint"),
-    ("", r"\b[0-9a-f]{40}\b|(?<= at )[0-9a-f]{8}\b", "ids of commits, which the test Hub draws"),
-    ("", r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:[\d.]+(Z|\+00:00)?)?", "the day or the time of day"),
-    (".stdout", r'\n *"(rarecase/.*|app\.py)": \d+(,|\b)', "rarecase's own modules in a Space, and their sizes"),
-    (".stdout", r"\n *[\d,]+  (rarecase/.*|app\.py)|(?<=^space ).*\d+ files|(?<=\nspace ).*\d+ files", "likewise"),
-    ("/app.py", r"(?<=from )rarecase\.\S+", "likewise"),
-    (".stdout", r"about \d+ s(?= of computing)", "how fast this machine is"),
-    (".stderr", r"[^\n]*(\d%\||examples/s)[^\n]*|\b[\d.]+ ?(s|ms|seconds|minutes)\b", "how long it took"),
-]
-MODULES = "/rarecase/"  # in a Space; they are what is redesigned
-DRAWN = ("id", "at")  # columns of the events of a label store: ids are drawn, and the clock
 VARIABLES = {
     **{"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": "hf_alice", "NO_PROXY": "127.0.0.1"},
     **{"DISABLE_SAFETENSORS_CONVERSION": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""},
@@ -158,9 +142,8 @@ class Side:
 
     def vote(self, place: Path, folder: str, count: str) -> None:
         """Three people vote, once so many texts are in the store; of every four texts they disagree on one."""
-        left = (
-            "SELECT data FROM events WHERE kind = 'item' AND item NOT IN (SELECT item FROM events WHERE kind = 'vote')"
-        )
+        voted = "SELECT item FROM events WHERE kind = 'vote'"
+        left = f"SELECT data FROM events WHERE kind = 'item' AND item NOT IN ({voted})"
         found = stored(place / folder, left, lambda rows: len(rows) == int(count))
         given = []
         for number, row in enumerate(json.loads(data) for (data,) in found):
@@ -185,19 +168,15 @@ class Side:
         """What stands on the Hub."""
         kind, name = what.split("/")
         target = place / "hub" / name
-        arguments = f"'acme/{name}', repo_type='{kind}', local_dir='{target}'"
-        command = [sys.executable, "-c", f"import huggingface_hub as hub; hub.snapshot_download({arguments})"]
-        subprocess.run(command, env=self.environment(), stderr=subprocess.DEVNULL, check=False)
+        download = f"hub.snapshot_download('acme/{name}', repo_type='{kind}', local_dir='{target}')"
+        with contextlib.suppress(subprocess.CalledProcessError):  # nothing stands there, as the files will show
+            helper(["-c", f"import huggingface_hub as hub; {download}"], place, **self.environment())
         shutil.rmtree(target / ".cache", ignore_errors=True)
 
 
 def await_file(path: Path) -> None:
     while not path.exists():
         time.sleep(0.05)
-
-
-def opened(path: Path) -> contextlib.closing[sqlite3.Connection]:
-    return contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True))
 
 
 def stored(folder: Path, query: str, enough: Callable[[list[tuple[str]]], bool]) -> list[tuple[str]]:
@@ -247,10 +226,8 @@ def make_inputs(folder: Path) -> None:
 def helper(arguments: list[str], folder: Path, **environment: str) -> None:
     """Runs a program with the tests' own modules at hand, and this checkout's rarecase."""
     modules = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])}
-    command = [sys.executable, *arguments]
-    subprocess.run(
-        command, cwd=folder, env={**os.environ, **modules, **environment}, check=True, stdout=subprocess.PIPE
-    )
+    settings = {**os.environ, **modules, **environment}
+    subprocess.run([sys.executable, *arguments], cwd=folder, env=settings, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
@@ -299,87 +276,6 @@ def run_side(source: Path, out: Path, side: str, names: list[str]) -> None:
                 shutil.move(work / job, out / side / job)
 
 
-def text_of(path: Path) -> str:
-    """The text of a file, without what may differ."""
-    text = path.read_text("utf-8").replace("\r", "\n")
-    for ending, pattern, _ in EXPECTED:
-        if str(path).endswith(ending):
-            text = re.sub(pattern, "", text)
-    return re.sub(r"\n\s*\n", "\n", text).strip()
-
-
-def tables_of(path: Path) -> dict[str, list[str]]:
-    """The rows of a database, without its clocks; JSON in them without the order of its keys."""
-    with opened(path) as database:
-        database.row_factory = sqlite3.Row
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        tables = {name: [dict(row) for row in database.execute(f"SELECT * FROM {name}")] for name in names}
-    return {name: sorted(map(shown, rows)) for name, rows in tables.items()}
-
-
-def shown(row: dict[str, Any]) -> str:
-    """A row of a database as text."""
-    values = {key: json.loads(value) if is_json(str(value)) else value for key, value in row.items()}
-    kept = {key: value for key, value in values.items() if key not in DRAWN}
-    return re.sub(EXPECTED[0][1], "", json.dumps(kept, sort_keys=True))
-
-
-def is_json(text: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return isinstance(json.loads(text), dict | list)
-    return False
-
-
-def compared(old: Path, new: Path) -> tuple[str, str]:
-    """`identical`, `expected`, `reworded` or `different`, and the lines that differ."""
-    if not (old.exists() and new.exists()):
-        return "expected" if MODULES in str(old) else "different", f"only in {old if old.exists() else new}"
-    if old.read_bytes() == new.read_bytes():
-        return "identical", ""
-    if MODULES in str(old):
-        return "expected", ""
-    if old.suffix == ".png":
-        pixels = [Image.open(path).convert("RGBA") for path in (old, new)]
-        return ("expected" if pixels[0] == pixels[1] else "different"), "pixels"
-    if old.suffix == ".sqlite":
-        return ("expected" if tables_of(old) == tables_of(new) else "different"), "rows"
-    try:
-        texts = [text_of(path) for path in (old, new)]
-    except UnicodeDecodeError:
-        return "different", f"{old.stat().st_size} and {new.stat().st_size} bytes"
-    if texts[0] == texts[1]:
-        return "expected", ""
-    lines = difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=0)
-    found = "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
-    words = old.suffix in (".stdout", ".stderr") and not all(map(is_json, texts))
-    return ("reworded" if words else "different"), found
-
-
-def show(out: Path, names: list[str]) -> bool:
-    """Prints the table and what differs; whether anything does that must not."""
-    table: dict[str, Counter[str]] = {}
-    words: dict[str, list[str]] = {}
-    wrong = []
-    for job in names:
-        sides = [out / name / job for name in ("base", "new")]
-        paths = sorted({path.relative_to(side) for side in sides for path in side.rglob("*") if path.is_file()})
-        table[job] = Counter()
-        for path in paths:
-            kind, found = compared(sides[0] / path, sides[1] / path)
-            table[job][kind] += 1
-            if kind == "reworded":
-                words.setdefault(found, []).append(f"{job}/{path.name}")
-            elif kind == "different":
-                wrong.append(f"{job}/{path}\n{found[:3000]}")
-    print("Reworded:", *(f"\n{place[0]} ({len(place)} ×)\n{found}" for found, place in words.items()), sep="\n")
-    print("\nDifferent:", *(f"\n{found}" for found in wrong), sep="\n")
-    kinds = ("identical", "expected", "reworded", "different")
-    print(f"\n{'job':<12}{'files':>10}", *(f"{kind:>10}" for kind in kinds))
-    for job, found in table.items():
-        print(f"{job:<12}{found.total():>10}", *(f"{found[kind]:>10}" for kind in kinds))
-    return bool(wrong)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", help="a commit")
@@ -389,10 +285,8 @@ def main() -> None:
     options = parser.parse_args()
     out, names = options.out.resolve(), options.jobs.split(",")
     marks = {job: f"{options.base} {jobs()[job]}" for job in names}  # what the base wrote is kept
-    left = [
-        job for job in names if not (mark := out / "base" / f"{job}.of").exists() or mark.read_text() != marks[job]
-    ]
-    if left:
+    kept = {path.stem: path.read_text() for path in (out / "base").glob("*.of")}
+    if left := [job for job in names if kept.get(job) != marks[job]]:
         with checkout(options.base) as source:
             run_side(source, out, "base", left)
         for job in left:
