@@ -37,6 +37,7 @@ Labeled = tuple[list[str], np.ndarray]  # texts in canonical order, and their cl
 # Tokens of a batch in scoring, with padding: more leaves the processor's cache, fewer leaves a GPU idle.
 _BUDGET = {"cpu": 1024}
 _BUDGET_ELSEWHERE = 32768
+_SAFE: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "trust_remote_code": False}
 _LONGEST = 512  # of a foreign classifier that does not say how many tokens it reads
 
 
@@ -179,7 +180,7 @@ class Finetune(Learner):
         folder = local_folder(str(model))
         with loading(str(model)):
             network, found = AutoModelForSequenceClassification.from_pretrained(
-                folder, output_loading_info=True, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+                folder, output_loading_info=True, **_SAFE
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if found["missing_keys"]:
@@ -228,9 +229,7 @@ def _pretrained(model: str, names: Sequence[str], max_length: int) -> tuple[Any,
             label2id={name: i for i, name in enumerate(names)},
             problem_type="single_label_classification",
             ignore_mismatched_sizes=True,  # a classifier of other classes keeps its body
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
+            **_SAFE,
         )
         if tokenizer.pad_token is None:  # decoders have none
             tokenizer.pad_token = tokenizer.eos_token
@@ -246,11 +245,8 @@ def _forward(
     collate: Any = DataCollatorWithPadding(tokenizer)
     device = next(network.parameters()).device
     network.eval()
-    head = [
-        module
-        for module in network.modules()
-        if isinstance(module, torch.nn.Linear) and module.out_features == network.config.num_labels
-    ][-1]
+    linear = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
+    head = [module for module in linear if module.out_features == network.config.num_labels][-1]
     probs = np.zeros((len(tokens), head.out_features), np.float32)
     hidden = np.zeros((len(tokens), head.in_features), np.float32)
     read: list[torch.Tensor] = []

@@ -33,7 +33,7 @@ from rarecase.learn.workers import all_or_none, from_main, is_distributed
 EVALUATIONS = 8  # on dev, where the number of updates is given
 
 Example = dict[str, Any]
-Collate = Callable[[list[Example]], dict[str, torch.Tensor]]
+Collate = Callable[[list[Example]], Any]  # to a `BatchEncoding`
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,7 @@ def _update(
         for rows in update:
             # A process without a row in this batch takes the first with no weight: every one has to have gradients.
             share, counts = (rows[own::processes], 1.0) if own < len(rows) else (rows[:1], 0.0)
-            batch = {
-                name: tensor.to(accelerator.device) for name, tensor in collate([examples[r] for r in share]).items()
-            }
+            batch = collate([examples[r] for r in share]).to(accelerator.device)
             target = batch.pop("labels")
             with accelerator.autocast():
                 logits = network(**batch).logits.float()
