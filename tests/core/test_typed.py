@@ -1,7 +1,7 @@
 """JSON that becomes dataclasses: what is missing or of another type is named, and never quoted."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 import pytest
@@ -26,6 +26,8 @@ class Whole:
     scores: tuple[Scores, ...]
     known: bool
     note: str | None = None
+    settings: dict[str, str | int | bool | None] = field(default_factory=dict)
+    table: list[list[int]] = field(default_factory=list)
 
 
 WHOLE = {
@@ -33,6 +35,8 @@ WHOLE = {
     "scores": [{"f1": {"x": 1.5, "y": 2}, "more": "is kept"}],
     "known": True,
     "note": None,
+    "settings": {"a": "b", "c": 1, "d": True, "e": None},
+    "table": [[1, 2], [3]],
 }
 
 
@@ -54,6 +58,8 @@ def test_what_was_written_is_read_again():
         ({"parts": {"a": {"name": "b", "sizes": [1, True]}}}, r"sizes\[1\]: bool, expected int"),
         ({"scores": [{"f1": {"a post of somebody": "x"}}]}, r"^file\.json\.scores\[0\]\.f1\.\*: str, expected float"),
         ({"known": 1}, r"^file\.json\.known: int, expected bool"),
+        ({"settings": {"a": []}}, r"^file\.json\.settings\.\*: list, expected str"),
+        ({"table": [[1], ["a"]]}, r"^file\.json\.table\[1\]\[0\]: str, expected int"),
         ({"note": 1}, r"^file\.json\.note: int, expected str"),
     ],
 )

@@ -317,7 +317,7 @@ def test_what_is_no_model_is_one_line(guard, frozen, tmp_path):
     whole = json.loads((guard / "rarecase.json").read_text())
     for part in ("data", "test_digest"):
         (foreign / "rarecase.json").write_text(json.dumps({name: whole[name] for name in whole if name != part}))
-        assert "rarecase.json: incomplete or damaged; train the model again" in refused(foreign)
+        assert f"rarecase.json: {part} is missing" in refused(foreign)
     (foreign / "config.json").write_text(json.dumps({"auto_map": {"AutoModel": "theirs.Model"}}))
     assert "names code of the model's own (auto_map)" in refused(foreign)
 

@@ -14,7 +14,8 @@ def from_json(kind: Any, value: Any, where: str) -> Any:
     if origin is UnionType:
         if value is None and NoneType in arguments:
             return None
-        return from_json(next(one for one in arguments if one is not NoneType), value, where)
+        kinds = [one for one in arguments if one is not NoneType]
+        return from_json(next((one for one in kinds if type(value) is one), kinds[0]), value, where)
     if is_dataclass(kind) or is_typeddict(kind):
         return _record(kind, _require(value, dict, where), where)
     if origin in (tuple, list):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rarecase.core.errors import ModelError
 from rarecase.core.files import write_folder_beside, write_json
-from rarecase.learn.hyperparameters import Settings
+from rarecase.learn.hyperparameters import Kind, Settings
 from rarecase.learn.record import ModelRecord
 
 HEAD = "head.safetensors"  # the weights of a logistic head; `Head` stands beside it
@@ -17,7 +17,7 @@ ENCODER = "encoder"  # the folder of the encoder that the head belongs to
 FORMAT = 1  # of head.json
 
 
-def kind_of(folder: Path) -> str | None:
+def kind_of(folder: Path) -> Kind | None:
     """The kind of learner that a folder holds, None if it holds none: known by the files, without loading weights."""
     if (folder / HEAD).is_file():
         return Head.read(folder).learner
@@ -28,7 +28,7 @@ def kind_of(folder: Path) -> str | None:
 class Head:
     """The content of `head.json`: the kind of a learner with an encoder and a head, its classes and its settings."""
 
-    learner: str
+    learner: Kind
     names: tuple[str, ...]
     encoder: str
     settings: Settings

@@ -15,7 +15,7 @@ from rarecase.hub.ids import name_of
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS, dropout_mask
 from rarecase.learn.folders import ENCODER, HEAD, Head, not_fitted, write_learner_beside
-from rarecase.learn.hyperparameters import ClassWeights, FitOptions, Settings
+from rarecase.learn.hyperparameters import ClassWeights, FitOptions, Kind, Settings
 from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import copies
@@ -51,7 +51,7 @@ class Frozen(Learner):
         >>> scored = learner.fit(train, dev).score(pool)
     """
 
-    kind = "frozen"
+    kind: Kind = "frozen"
     saved: tuple[str, ...] = ("C", "class_weights")  # the attributes that stand in head.json
 
     def __init__(

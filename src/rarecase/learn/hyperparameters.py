@@ -7,6 +7,7 @@ from rarecase.core.errors import ConfigError
 from rarecase.hub.ids import split_revision
 from rarecase.models.checkpoint import PACKAGED
 
+Kind = Literal["frozen", "setfit", "finetune"]
 Precision = Literal["fp32", "bf16"]
 ClassWeights = Literal["balanced", "sqrt"] | None
 Settings = dict[str, str | int | float | bool | None]

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rarecase.core.errors import ModelError
+from rarecase.core.errors import DataError, ModelError
 from rarecase.core.files import write_json
+from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.schema import label_names, texts
 from rarecase.evaluate.metrics import AllMetrics
@@ -112,31 +113,20 @@ class ModelRecord(Description):
                 f"{path}: of another format, this rarecase reads {FORMAT}; use the rarecase that wrote it"
             )
         try:
-            found = {field.name: content[field.name] for field in fields(cls)}
-            names, data = tuple(found["names"]), found["data"]
-            data = TrainingData(tuple(data["configs"]), int(data["train_rows"]), dict(data["class_counts"]))
-            record = cls(**{**found, "names": names, "data": data})
-            whole = data.class_counts.keys() == set(names) and all(
-                _are_metrics(measured, names) for measured in (record.dev, record.test)
-            )
-        except (KeyError, TypeError, ValueError, AttributeError):
-            whole = False
-        if not whole:
-            raise ModelError(f"{path}: incomplete or damaged; train the model again, or delete this file")
+            record = from_json(cls, content, str(path))
+        except DataError as error:
+            raise ModelError(f"{error}; train the model again, or delete this file") from error
+        names, measured = set(record.names), (record.dev, record.test)
+        by_class = [figures[name] for figures in measured for name in ("precision", "recall", "f1")]
+        if any(known.keys() != names for known in (record.data.class_counts, *by_class)) or any(
+            [len(row) for row in figures["confusion"]] != [len(names)] * len(names) for figures in measured
+        ):
+            raise ModelError(f"{path}: its figures are of other classes; train the model again, or delete this file")
         return record
 
     def write(self, folder: Path) -> None:
         """Writes `rarecase.json` into a model folder."""
         write_json(folder / RECORD, {"format": FORMAT, **asdict(self)})
-
-
-def _are_metrics(found: AllMetrics, names: Sequence[str]) -> bool:
-    """Whether these are all metrics of a classifier of these classes."""
-    return (
-        found.keys() >= AllMetrics.__required_keys__
-        and all(by_class.keys() == set(names) for by_class in (found["precision"], found["recall"], found["f1"]))
-        and [len(row) for row in found["confusion"]] == [len(names)] * len(names)
-    )
 
 
 def digest_of(test: "Dataset") -> str:

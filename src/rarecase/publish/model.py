@@ -16,6 +16,7 @@ from huggingface_hub import metadata_load
 from rarecase.core.errors import ModelError
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, refuse_foreign
 from rarecase.hub.ids import split_revision
+from rarecase.learn.folders import CONFIG, ENCODER, Head, kind_of
 from rarecase.learn.record import RECORD, ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
 from rarecase.publish.model_card import TAGS, Model, model_card
@@ -83,26 +84,21 @@ def read_model(folder: Path) -> Model:
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder; give one that `rarecase train` or `rarecase run` wrote")
     local_folder(str(folder))
-    head, config = (_json(folder / name) for name in ("head.json", "config.json"))
-    record = ModelRecord.read(folder)
-    if head.get("names") and (folder / "head.safetensors").is_file() and (folder / "encoder").is_dir():
-        kind, names = head.get("learner", "frozen"), head["names"]
-        if kind not in ("frozen", "setfit"):
-            raise ModelError(
-                f"{folder}: head.json is of another learner, expected frozen or setfit; train the model again"
-            )
-        made_from, reader = head.get("encoder", ""), folder / "encoder"
-    elif any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or []):
-        kind, names, made_from, reader = "finetune", _names(config), record.model if record else "", folder
+    kind, record = kind_of(folder), ModelRecord.read(folder)
+    if kind in ("frozen", "setfit") and (folder / ENCODER).is_dir():
+        head = Head.read(folder)
+        names, made_from, reader = head.names, head.encoder, folder / ENCODER
+    elif kind == "finetune" and _is_classifier(config := _json(folder / CONFIG)):
+        names, made_from, reader = _names(config), record.model if record else "", folder
     else:
         raise ModelError(
             f"{folder}: no classifier in it, expected config.json of one that was trained (finetune) or head.json "
             "beside encoder/ (frozen, setfit); make one with `rarecase train`"
         )
-    if record and (record.learner, record.names) != (kind, tuple(names)):
+    if record and (record.learner, record.names) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
     longest = _json(reader / "tokenizer_config.json").get("model_max_length", _UNKNOWN)
-    return Model(kind, tuple(names), _hub_id(made_from), longest if longest < _UNKNOWN else None, record)
+    return Model(kind, names, _hub_id(made_from), longest if longest < _UNKNOWN else None, record)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -113,9 +109,13 @@ def _json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _names(config: Mapping[str, Any]) -> list[str]:
+def _is_classifier(config: Mapping[str, Any]) -> bool:
+    return any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or [])
+
+
+def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
     id2label = config.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})  # transformers leaves its default out
-    return [id2label[place] for place in sorted(id2label, key=int)]
+    return tuple(id2label[place] for place in sorted(id2label, key=int))
 
 
 def _hub_id(made_from: str) -> str | None:
