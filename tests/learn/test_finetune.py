@@ -211,7 +211,9 @@ def test_without_dropout_there_are_no_draws(fitted, dev, tmp_path):
     config = json.loads((tmp_path / "still" / "config.json").read_text())
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (tmp_path / "still" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="has no dropout, so every draw is alike; choose another strategy than bald"):
+    with pytest.raises(
+        ModelError, match="has no dropout layers, so all samples would be equal; choose another strategy than bald"
+    ):
         load_learner(tmp_path / "still").sample(dev)
 
 

@@ -23,7 +23,7 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ModelError, match="holds something else"), write_learner_beside(tmp_path):
+    with pytest.raises(ModelError, match="contains something other than a learner"), write_learner_beside(tmp_path):
         pass
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 

@@ -1,8 +1,8 @@
 """
 Which rows share a batch: texts of like length, so that little of the work goes into padding.
 
-Training rows are sorted by text, then by label, before anything is drawn; so neither the order of the rows nor what
-else stands in the table changes what is learned.
+Training rows are sorted by text, then by label, before anything is drawn; so neither the order of the rows nor the
+other columns of the table change what is learned.
 """
 
 from collections.abc import Iterator, Sequence

@@ -123,27 +123,27 @@ class Finetune(Learner):
 
     def score(self, dataset: Dataset) -> Dataset:
         """See `Learner.score`; `features` are what the last layer of the classifier reads."""
-        unique, place = distinct(schema.texts(dataset))
+        unique, index = distinct(schema.texts(dataset))
         network = self._inference()
         probs, hidden = _forward(network, self.tokenizer, self._tokenize(unique), progress=True)
-        scored = arrow.with_column(dataset, "probs", probs[place])
-        return arrow.with_column(scored, "features", hidden[place])
+        scored = arrow.with_column(dataset, "probs", probs[index])
+        return arrow.with_column(scored, "features", hidden[index])
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
         """See `Learner.sample`; each sample, see `rarecase.learn.dropout`, takes as long as `score`."""
-        unique, place = distinct(schema.texts(dataset))
+        unique, index = distinct(schema.texts(dataset))
         network = self._inference()
         if not dropout_layers(network):
             raise ModelError(
-                f"{self.model}: has no dropout, so every draw is alike; choose another strategy than bald, or another "
-                "model"
+                f"{self.model}: has no dropout layers, so all samples would be equal; choose another strategy "
+                "than bald, or another model"
             )
         tokens = self._tokenize(unique)
         found = np.zeros((len(unique), draws, len(self.names)), np.float32)
         for draw in range(draws):
             with dropout_sample(network, self.seed, draw):
                 found[:, draw], _ = _forward(network, self.tokenizer, tokens, progress=True)
-        return arrow.with_column(dataset, "mc_probs", found[place])
+        return arrow.with_column(dataset, "mc_probs", found[index])
 
     def variants(self) -> Iterator[Self]:
         """See `Learner.variants`; they differ in the learning rate."""

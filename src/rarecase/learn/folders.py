@@ -1,4 +1,4 @@
-"""Model folders: which kind of learner they hold, and how one is written whole or not at all."""
+"""Model folders: the kind of learner in them, and how one is written whole or not at all."""
 
 import contextlib
 import json
@@ -11,14 +11,14 @@ from rarecase.core.files import write_folder_beside, write_json
 from rarecase.learn.hyperparameters import Kind, Settings
 from rarecase.learn.record import ModelRecord
 
-HEAD = "head.safetensors"  # the weights of a logistic head; `Head` stands beside it
+HEAD = "head.safetensors"  # the weights of a logistic head; `Head` is the file beside it
 CONFIG = "config.json"  # of a transformers classifier
 ENCODER = "encoder"  # the folder of the encoder that the head belongs to
 FORMAT = 1  # of head.json
 
 
 def kind_of(folder: Path) -> Kind | None:
-    """The kind of learner that a folder holds, None if it holds none: known by the files, without loading weights."""
+    """The kind of learner in a folder, by its files and without loading weights; None if there is none."""
     if (folder / HEAD).is_file():
         return Head.read(folder).learner
     return "finetune" if (folder / CONFIG).is_file() else None
@@ -74,7 +74,7 @@ def write_learner_beside(folder: Path, record: ModelRecord | None = None) -> Ite
     refuses to replace anything but an empty folder or a learner.
     """
     if folder.exists() and not _is_replaceable(folder):
-        raise ModelError(f"{folder}: holds something else than a learner; give a new folder, or empty this one")
+        raise ModelError(f"{folder}: contains something other than a learner; choose a new folder, or empty this one")
     with write_folder_beside(folder) as temporary:
         yield temporary
         if record is not None:

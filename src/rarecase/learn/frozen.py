@@ -52,7 +52,7 @@ class Frozen(Learner):
     """
 
     kind: Kind = "frozen"
-    saved: tuple[str, ...] = ("C", "class_weights")  # the attributes that stand in head.json
+    saved: tuple[str, ...] = ("C", "class_weights")  # the attributes written to head.json
 
     def __init__(
         self,
@@ -146,10 +146,10 @@ class Frozen(Learner):
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        place = Path(folder)
-        head = Head.read(place)
+        source = Path(folder)
+        head = Head.read(source)
         try:
-            tensors = load_file(place / HEAD)
+            tensors = load_file(source / HEAD)
             weight, bias = tensors["weight"], tensors["bias"]
         except (OSError, KeyError, SafetensorError) as error:
             raise ModelError(
@@ -157,7 +157,7 @@ class Frozen(Learner):
             ) from error
         if weight.shape[:1] != bias.shape or bias.shape != (len(head.names),):
             raise ModelError(f"{folder}: head.json does not fit {HEAD}; save the learner again")
-        learner = cls(head.encoder or str(folder), head.names, seed=seed, encoder=load_encoder(str(place / ENCODER)))
+        learner = cls(head.encoder or str(folder), head.names, seed=seed, encoder=load_encoder(str(source / ENCODER)))
         learner._weight_and_bias = weight, bias
         for name in cls.saved:
             if name in head.settings:
@@ -181,7 +181,7 @@ class Frozen(Learner):
         else:
             from sklearn.linear_model import LogisticRegression
 
-            # In double precision, and close to the optimum: vectors that differ in the last bit decide alike.
+            # In double precision, and close to the optimum: the last bit of a vector changes no decision.
             weights = dict(enumerate(class_weights(labels, len(self.names), self.class_weights)))
             head = LogisticRegression(
                 C=self.C, class_weight={label: weights[label] for label in present}, max_iter=5000, tol=1e-6
@@ -212,7 +212,7 @@ class Frozen(Learner):
 
 def _probs(vectors: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """The probabilities by a head, float32, shape `(rows, classes)`."""
-    # einsum adds each row up by itself; a matrix product's last bits depend on the row's place in the table.
+    # einsum adds each row up by itself; a matrix product's last bits depend on the row's position in the table.
     logits = np.einsum("rd,cd->rc", vectors.reshape(-1, weight.shape[1]), weight) + bias
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)

@@ -20,7 +20,7 @@ EFFECTIVE = {
 }
 KINDS = tuple(EFFECTIVE)
 
-# Of whatever is fine-tuned.
+# Of all fine-tuning.
 WARMUP = 0.1
 MAX_GRADIENT_NORM = 1.0
 
@@ -145,7 +145,7 @@ MODELS = {
 
 
 def hyperparameters(model: str, options: FitOptions = FitOptions()) -> Hyperparameters:
-    """The row of a model, whatever its revision (the paper's for one that is not in the table), with the options."""
+    """The row of a model of any revision (the paper's for one that is not in the table), with the options."""
     row = MODELS.get(split_revision(model)[0], MODELS["google-bert/bert-base-cased"])
     chosen = {name: getattr(options, name) for name in ("epochs", "updates", "learning_rate")}
     chosen = {name: value for name, value in chosen.items() if value is not None}

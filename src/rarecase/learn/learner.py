@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 class Learner(Protocol):
     """
-    What the loop asks of a learner; it reads `text` and `label`, never where a row comes from or where it stands.
+    What the loop asks of a learner; it reads `text` and `label`, never the source of a row or its position.
 
     A learner that inherits from this class need not define `encoder`, `prepare` and `variants`.
 
@@ -104,10 +104,10 @@ class Learner(Protocol):
         Writes a folder that `load_learner` reads, whole or not at all; safetensors only.
 
         Args:
-            folder (`Path` or `str`): the folder, which is new, empty or holds an earlier learner.
+            folder (`Path` or `str`): the folder, which is new, empty or of an earlier learner.
             record (`ModelRecord`, *optional*): written beside it as `rarecase.json`.
 
         Raises:
-            `ModelError`: if the learner has not been fitted, or `folder` holds something else.
+            `ModelError`: if the learner has not been fitted, or `folder` contains something else.
         """
         ...

@@ -1,5 +1,5 @@
 """
-What a model folder says of itself, in `rarecase.json`: how it was made, of how many texts, and how well it does.
+The record of a model folder, `rarecase.json`: how the model was made, from how many texts, and its metrics.
 
     {"format": 1, "learner", "model", "precision", "seed", "settings", "names",
      "data": {"configs", "train_rows", "class_counts"}, "dev": {…}, "test": {…}, "test_digest"}

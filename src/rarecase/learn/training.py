@@ -156,7 +156,7 @@ def _update(
 
 
 def _sum_over_processes(gradients: list[torch.Tensor]) -> None:
-    """Puts the sum over all processes in place of each gradient."""
+    """Replaces each gradient by the sum over all processes."""
     with all_or_none():
         vector = parameters_to_vector(gradients)
     torch.distributed.all_reduce(vector)

@@ -9,7 +9,7 @@ def class_weights(labels: np.ndarray, classes: int, kind: ClassWeights) -> np.nd
     """
     The weight of each class in the loss, float64 `(classes,)`; 1, which nothing reads, for one without an example.
 
-    `balanced` is rows / (classes present · count), as in scikit-learn, `sqrt` its root, and None weighs all alike.
+    `balanced` is rows / (classes present · count), as in scikit-learn, `sqrt` its root, and with None all weigh 1.
     """
     count = np.bincount(labels, minlength=classes)
     present = count > 0

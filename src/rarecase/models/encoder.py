@@ -56,7 +56,7 @@ class SavableEncoder(Encoder, Protocol):
 class SentenceEncoder:
     """
     An encoder of the `sentence-transformers` library; its vectors have length 1. Its weights are loaded when the first
-    text is to be encoded: a run whose embeddings stand in its folder may never need them.
+    text is to be encoded: a run with stored embeddings may never need them.
     """
 
     def __init__(self, name: str, folder: Path):
@@ -80,12 +80,12 @@ class SentenceEncoder:
         """The vectors of some texts, float32, shape `(len(texts), dim)`; see `Encoder`."""
         if not texts:
             return np.zeros((0, self.model.get_embedding_dimension() or 0), np.float32)
-        unique, place = distinct(texts)
+        unique, index = distinct(texts)
         # The library batches by length; its own bar would also appear where stderr is no terminal.
         vectors = self.model.encode(
             unique, batch_size=BATCH_SIZE, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
         )
-        return np.asarray(vectors, np.float32)[place]
+        return np.asarray(vectors, np.float32)[index]
 
     def save(self, folder: Path) -> None:
         """Writes the encoder as `sentence-transformers` does, with safetensors."""
@@ -102,7 +102,7 @@ def load_encoder(model: str = PACKAGED) -> SentenceEncoder:
             Hub id.
 
     Raises:
-        `ModelError`: where there is no such model, or none that can be loaded safely.
+        `ModelError`: if there is no such model, or none that can be loaded safely.
 
     Example:
         >>> load_encoder().encode(["How do I fix a flat tyre?"]).shape
@@ -123,8 +123,8 @@ def embed(dataset: Dataset, encoder: Encoder) -> Dataset:
         `Dataset`: with `embedding`, float32 lists of one length.
 
     Raises:
-        `DataError`: where the column is there and holds a null, a NaN or an infinity.
-        `ModelError`: where the encoder gives one.
+        `DataError`: if the column is there and contains a null, a NaN or an infinity.
+        `ModelError`: if the encoder returns one.
 
     Example:
         >>> pool = embed(pool, load_encoder())
@@ -151,7 +151,7 @@ def compare(pool: Dataset, definitions: Sequence[str], encoder: Encoder) -> Data
         >>> pool = compare(embed(pool, encoder), [c.definition for c in taxonomy.classes], encoder)
     """
     classes = arrow.matrix(embed(Dataset.from_dict({"text": list(definitions)}), encoder), "embedding")
-    # einsum adds each row up by itself; a matrix product's last bits depend on the row's place in the table.
+    # einsum adds each row up by itself; a matrix product's last bits depend on the row's position in the table.
     return arrow.with_column(pool, "similarity", np.einsum("rd,cd->rc", arrow.matrix(pool, "embedding"), classes))
 
 
