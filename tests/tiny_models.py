@@ -98,7 +98,7 @@ MODELS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 
 
 def write(model: str, folder: Path) -> Path:
-    """Writes one of the five into `folder`, the same bytes each time."""
+    """Writes one of the five into `folder`, the same weights each time; equal scores make the vocabulary vary."""
     make, make_tokenizer, said = MODELS[model]
     tokenizer = make_tokenizer()
     with torch.random.fork_rng(), quiet():
