@@ -141,6 +141,6 @@ def test_features_that_are_not_finite_name_their_row():
     features = matrix(pool, "features").copy()
     features[41, 2] = np.nan
     with pytest.raises(
-        DataError, match=r"column 'features' row 41 \(id 'p41'\) is not finite; leave it out, and make it"
+        DataError, match=r"column 'features' row 41 \(id 'p41'\) is not finite; remove that row, and make the"
     ):
         badge(with_column(pool, "features", features), 5)

@@ -77,7 +77,7 @@ def test_m_out_of_range_names_the_flag(m):
 def test_an_embedding_that_is_not_finite_is_a_data_error(value):
     vectors = matrix(embedded(), "embedding").copy()
     vectors[7, 3] = value
-    with pytest.raises(DataError, match=r"'embedding' row 7 \(id '7'\) is not finite; leave it out, and"):
+    with pytest.raises(DataError, match=r"'embedding' row 7 \(id '7'\) is not finite; remove that row, and"):
         assign_clusters(with_column(embedded(), "embedding", vectors), 7)
 
 

@@ -88,7 +88,7 @@ NEEDS = {
     "anchors-entropy": (("probs", "embedding"), ("embedding",)),
     "anchors-badge": (("probs", "features", "embedding"), ("embedding",)),
 }
-CALL = r"make it (with|again with) (rarecase\.(embed|assign_clusters|compare)|learner\.(score|sample))\(dataset"
+CALL = r"make (it|the column again) with (rarecase\.(embed|assign_clusters|compare)|learner\.(score|sample))\(dataset"
 
 
 @every_strategy

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from rarecase.acquire.selection import by_text, chosen, rank_within, ranked, require_count
+from rarecase.acquire.selection import chosen, rank_within, ranked, require_count
 from rarecase.acquire.strategy import needs
 from rarecase.acquire.uncertainty import entropy_of
 from rarecase.core import randomness
@@ -35,11 +35,13 @@ def assign_clusters(pool: Dataset, m: int, *, seed: int = 0) -> Dataset:
     Example:
         >>> pool = assign_clusters(embed(pool, encoder), 20, seed=0)
     """
-    vectors = by_text(pool, "embedding")
+    vectors = finite(pool, "embedding")
     if not 1 <= m <= len(pool):
         raise ConfigError(f"clusters = {m}: expected from 1 to the {len(pool)} rows of the pool (--clusters)")
+    order = canonical_order(pool)
     regions = np.empty(len(pool), dtype=np.int64)
-    regions[canonical_order(pool)] = k_means(vectors, m, randomness.integer(seed, "clusters"))
+    # `take` is several times as fast as indexing.
+    regions[order] = k_means(vectors.take(order, axis=0), m, randomness.integer(seed, "clusters"))
     return with_column(pool, "cluster", regions, ClassLabel(num_classes=m))
 
 

@@ -9,23 +9,14 @@ from rarecase.core.errors import ConfigError, did_you_mean
 from rarecase.data.arrow import HELPERS
 from rarecase.data.release import check_names
 
-# Each strategy that ships with rarecase, and its module in `rarecase.acquire`; the four of the paper first.
-_MODULES = {
-    "random": "random",
-    "entropy": "uncertainty",
-    "coreset": "coreset",
-    "cluster": "clusters",
-    "least_confidence": "uncertainty",
-    "margin": "uncertainty",
-    "bald": "uncertainty",
-    "badge": "badge",
-    "contrastive": "contrastive",
-    "disagreement": "disagreement",
-    "typiclust": "typiclust",
-    "probcover": "probcover",
-    "rare": "rare",
-}
-STRATEGIES = tuple(_MODULES)
+# fmt: off
+STRATEGIES = (  # the four of the paper first
+    "random", "entropy", "coreset", "cluster", "least_confidence", "margin", "bald", "badge", "contrastive",
+    "disagreement", "typiclust", "probcover", "rare",
+)
+# fmt: on
+# Those that are not in a module of their own name.
+_MODULES = {"cluster": "clusters", **dict.fromkeys(("entropy", "least_confidence", "margin", "bald"), "uncertainty")}
 ANCHORS = "anchors-"  # before another name: that strategy, shown the part of the pool around the labelled examples
 
 
@@ -33,7 +24,7 @@ def find_strategy(name: str) -> Strategy:
     """One of `STRATEGIES`, `module:function` from the working folder, or either after `anchors-`."""
     own = name.removeprefix(ANCHORS)
     if own in STRATEGIES:
-        found = getattr(importlib.import_module(f"rarecase.acquire.{_MODULES[own]}"), own)
+        found = getattr(importlib.import_module(f"rarecase.acquire.{_MODULES.get(own, own)}"), own)
     else:
         try:
             found = _users_own(own)

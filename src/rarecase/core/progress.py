@@ -1,12 +1,12 @@
 """One line on stderr with round, step, count and time left; silent where stderr is not a terminal."""
 
+import contextlib
 import sys
-from types import TracebackType
 
 from tqdm import tqdm
 
 
-class Progress:
+class Progress(contextlib.AbstractContextManager["Progress"]):
     """The progress of a loop over `total` named steps; `unit` is what a step is called."""
 
     def __init__(self, total: int, unit: str = "step") -> None:
@@ -24,10 +24,5 @@ class Progress:
         """Removes the line."""
         self._bar.close()
 
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -93,12 +93,14 @@ def matrix(dataset: Dataset, column: str) -> np.ndarray:
 def finite(dataset: Dataset, column: str) -> np.ndarray:
     """A numeric column as an array (see `matrix`); a NaN or an infinity is a `DataError` that names its row."""
     values = matrix(dataset, column)
-    way = f"leave it out, and make it again with {_made_by(column)}"
     if values.dtype.kind not in "biuf":
-        raise DataError(f"column {column!r} holds no numbers; {way}")
+        raise DataError(f"column {column!r} is not numeric; make it again with {_made_by(column)}")
     row = first_not_finite(values)
     if row is not None:
-        raise DataError(f"column {column!r} {named_row(dataset, row)} is not finite; {way}")
+        raise DataError(
+            f"column {column!r} {named_row(dataset, row)} is not finite; remove that row, and make the column again "
+            f"with {_made_by(column)}"
+        )
     return values
 
 
