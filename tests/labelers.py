@@ -5,7 +5,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ from typing import Any
 import httpx
 import small
 import uvicorn
-from hub_server.server import bound
+from hub_server.server import bound, free_port
 
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.store.events import EventLog
@@ -119,9 +118,7 @@ def serving(
 @contextlib.contextmanager
 def launched(space: Path, log: Path, **environment: str) -> Iterator[str]:
     """The address of the page while the folder of a Space is served, as its app.py does it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     with _process(LAUNCH, str(space), log, environment | {"GRADIO_SERVER_PORT": port}) as url:
         yield url
 
@@ -140,7 +137,7 @@ def _process(code: str, argument: str, log: Path, environment: Mapping[str, str]
         yield _address(process, log, begin)
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def _address(process: subprocess.Popen, log: Path, begin: int) -> str:

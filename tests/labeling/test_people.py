@@ -1,11 +1,8 @@
 """People at the labeling page as annotators: the loop waits, goes on by itself, and is killed at any moment."""
 
 import contextlib
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -15,6 +12,7 @@ from pathlib import Path
 import pytest
 import small
 from datasets import Dataset
+from forks import Forked, Forks
 
 import rarecase.labeling.people
 from rarecase.cli.main import command
@@ -25,7 +23,6 @@ from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.service import LabelService
 
-RARECASE = Path(sys.executable).with_name("rarecase")
 TAXONOMY = Taxonomy.default()
 NAMES = TAXONOMY.names
 KILLED_BEFORE_STORING = """
@@ -189,40 +186,34 @@ def run_of(folder: Path, out: Path, *, pool: int = 90, budget: int = 4) -> list[
     return ["run", *small.write(folder, pool=pool), *sizes, "--annotator", "people", "--out", str(out)]
 
 
-def begun(arguments: list[str], *, program: list[str] | None = None, texts: int = 2) -> subprocess.Popen:
+def begun(forks: Forks, *command: str, texts: int = 2) -> Forked:
     """A run or start in a process of its own, which has begun to wait for people."""
-    process = subprocess.Popen(
-        [*(program or [str(RARECASE)]), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    lines = []
-    while line := process.stderr.readline():
-        lines.append(line)
-        if line.startswith(f"waiting for people to label {texts} texts"):
-            return process
-    raise AssertionError("".join(lines))
+    process = forks.begin(command)
+    while f"waiting for people to label {texts} texts" not in process.said():
+        assert process.poll() is None, process.said()
+        time.sleep(0.02)
+    return process
 
 
-def test_a_run_waits_is_killed_goes_on_and_ends_with_the_votes_in_its_data(tmp_path):
+def test_a_run_waits_is_killed_goes_on_and_ends_with_the_votes_in_its_data(tmp_path, forks):
     out = tmp_path / "out"
-    process = begun(run_of(tmp_path, out))
+    process = begun(forks, "rarecase", *run_of(tmp_path, out))
     store = str(out / "labels.sqlite")
     service = LabelService(EventLog(store))
     first = service.queue("ann").queue
     assert service.vote("ann", first[0]["item"], NAMES[0]).suggestion in NAMES
     process.kill()
-    assert process.wait() == -signal.SIGKILL
-    process.communicate()
+    assert process.wait().status == -signal.SIGKILL
     assert service.vote("ann", first[1]["item"], NAMES[0]).accepted  # people go on meanwhile
 
     resume = ["run", "--resume", str(out)]
-    process = begun(resume, program=[sys.executable, "-c", KILLED_BEFORE_STORING])
+    process = begun(forks, "-c", KILLED_BEFORE_STORING, *resume)
     with Annotators(store):
-        assert process.wait(timeout=60) == -signal.SIGKILL  # the labels were read, and not stored
-        process.communicate()
+        assert process.wait().status == -signal.SIGKILL  # the labels were read, and not stored
         assert not (out / "rounds" / "01" / "labels.parquet").exists()
         assert [event.kind for event in service.log.since(0)].count("taken") == 1
-        done = subprocess.run([RARECASE, *resume], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+        done = forks.run(["rarecase", *resume])
+    assert done.status == 0, done.stderr
     assert done.stderr.count("waiting for people") == 1  # for the second round; the first was decided
     train = read_parquet(out / "data" / "entropy" / "train.parquet")
     assert train["label"][:] == [0] * 4
@@ -261,13 +252,15 @@ def test_a_batch_left_out_as_a_whole_costs_nothing_and_is_not_asked_for_again(tm
     assert written == {path: path.read_bytes() for path in (out / "rounds").rglob("*.parquet")}
 
 
-def test_a_run_that_is_interrupted_says_how_to_go_on(tmp_path):
-    process = begun(run_of(tmp_path, tmp_path / "out"), program=[sys.executable, "-c", INTERRUPTIBLE])
-    os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.splitlines()[-1].startswith("rarecase: stopped; repeat the command to go on (a run goes on with --res")
-    assert "Traceback" not in err
+def test_a_run_that_is_interrupted_says_how_to_go_on(tmp_path, forks):
+    process = begun(forks, "-c", INTERRUPTIBLE, *run_of(tmp_path, tmp_path / "out"))
+    process.kill(signal.SIGINT)
+    done = process.wait()
+    assert done.status == 130
+    assert done.stderr.splitlines()[-1].startswith(
+        "rarecase: stopped; repeat the command to go on (a run goes on with --res"
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_a_start_waits_for_people_and_writes_the_sets(tmp_path):
@@ -304,13 +297,14 @@ def test_a_whole_set_left_out_of_a_start_is_said(tmp_path, capsys):
     assert "all texts of the set bootstrap were left out; begin anew" in capsys.readouterr().err
 
 
-def test_a_run_has_the_store_of_the_start_that_people_labelled_and_keeps_it(tmp_path, monkeypatch, capsys):
+def test_a_run_has_the_store_of_the_start_that_people_labelled_and_keeps_it(tmp_path, monkeypatch, capsys, forks):
     monkeypatch.chdir(tmp_path)
     small.write(tmp_path)
     sizes = ["--bootstrap", "20", "--dev", "10", "--test", "10"]
-    process = begun(["start", "--pool", "pool.csv", *sizes, "--annotator", "people", "--out", "start"], texts=40)
+    start = ["start", "--pool", "pool.csv", *sizes, "--annotator", "people", "--out", "start"]
+    process = begun(forks, "rarecase", *start, texts=40)
     with Annotators("start/labels.sqlite", differ_on=["?"]):
-        process.communicate(timeout=60)
+        process.wait()
         settings = ["--budget", "2", "--batch", "2", "--generator", "none", "--strategy", "entropy"]
         assert command(["run", "--start", "start", *settings, "--annotator", "people", "--out", "out"]) == 0
     assert not Path("out/labels.sqlite").exists()
@@ -352,11 +346,11 @@ def test_a_wrong_store_is_said_before_anything_is_made(tmp_path, monkeypatch, ca
     assert not list(tmp_path.glob("*.sqlite"))
 
 
-def test_a_store_may_be_given_anew_when_a_run_goes_on(tmp_path):
+def test_a_store_may_be_given_anew_when_a_run_goes_on(tmp_path, forks):
     out = tmp_path / "out"
-    process = begun(run_of(tmp_path, out))
+    process = begun(forks, "rarecase", *run_of(tmp_path, out))
     process.kill()
-    process.communicate()
+    process.wait()
     assert command(["run", "--resume", str(out), "--store", "postgresql://ann:secret@127.0.0.1/x"]) == 2
     assert "secret" not in (out / "config.yaml").read_text()
     other = str(tmp_path / "other.sqlite")

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hub_server.server import bound
+from hub_server.server import free_port
 from voting import NAMES, put
 
 from rarecase.labeling.store.events import EventLog
@@ -113,8 +113,7 @@ def labelled_by_many(url: str, *, writers: int, each: int, pace: float, lease: f
     service = LabelService(EventLog(url))
     service.start(Settings(votes=2, lease=lease))
     put(service, writers * each // 2)
-    with bound() as free:
-        port = free.getsockname()[1]
+    port = free_port()
     for gone in range(3):
         service.queue(f"gone {gone}")
     served, done = Served(url, port), threading.Event()

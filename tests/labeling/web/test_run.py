@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import small
 from forks import Forks
-from hub_server.server import bound
+from hub_server.server import free_port
 from labelers import NAMES, item, press, saved, shown_kappa, signed_in, told
 from sklearn.metrics import cohen_kappa_score
 
@@ -109,8 +109,7 @@ def test_a_run_asks_people_label_and_settle_and_it_goes_on_and_ends(browser, tmp
     sizes = ("--budget", str(2 * BATCH), "--batch", str(BATCH), "--strategy", "entropy", "--generator", "none")
     run = begin("run", *small.write(tmp_path), *sizes, "--annotator", "people", "--out", str(out))
     run.said(f"waiting for people to label {BATCH} texts; show them with: rarecase label serve --store {store}")
-    with bound() as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = begin("label", "serve", "--store", str(store), "--port", str(port))
     url = answers(server)
     with (

@@ -237,9 +237,9 @@ def test_whoever_only_looks_waits_for_no_transaction(tmp_path):
     assert client.post("/sign-in", data={"name": "ann"}, follow_redirects=False).status_code == 303
     with ThreadPoolExecutor(1) as pool, store.service.transaction():
         for page in ("", "/settle"):
-            config = pool.submit(client.get, f"{page}/config").result(timeout=10).json()
+            config = pool.submit(client.get, f"{page}/config").result(timeout=60).json()
         settle = next(c["id"] for c in config["components"] if c["props"].get("server_fns"))
         body = {"data": {}, "component_id": settle, "fn_name": "settle", "session_hash": "x"}
-        answer = pool.submit(client.post, "/settle/gradio_api/component_server/", json=body).result(timeout=10)
+        answer = pool.submit(client.post, "/settle/gradio_api/component_server/", json=body).result(timeout=60)
         assert answer.json()["left"] == 0
     store.close()
