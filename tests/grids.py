@@ -1,5 +1,9 @@
 """A real grid for tests: two strategies, two seeds, a test set drawn from the pool for each."""
 
+import atexit
+import functools
+import shutil
+import tempfile
 from pathlib import Path
 
 import small
@@ -16,7 +20,10 @@ def simulate(folder: Path, *changes: str) -> list[str]:
     return ["simulate", *drawn, *(part for name, value in flags.items() for part in (f"--{name}", value))]
 
 
-def make_grid(folder: Path) -> Path:
-    """The grid folder."""
+@functools.cache
+def made() -> Path:
+    """The folder of a grid that has ended, made once for all tests: they leave it as it is."""
+    folder = Path(tempfile.mkdtemp(prefix="grid-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     assert command(simulate(folder, "--out", str(folder / "grid"))) == 0
     return folder / "grid"

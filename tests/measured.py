@@ -1,7 +1,10 @@
 """An experiment folder as `rarecase experiment` leaves it: logistic regressions on the sample predicted in it."""
 
+import atexit
 import csv
 import functools
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -95,6 +98,14 @@ def make_experiment(
                     train = train_rows(shared["bootstrap"], splits.get(strategy), setting)
                     run_cell(folder, Cell(strategy, seed, model, setting), train, shared)
     return folder
+
+
+@functools.cache
+def made() -> Path:
+    """The folder of an experiment that has ended, made once for all tests: they leave it as it is."""
+    folder = Path(tempfile.mkdtemp(prefix="measured-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return make_experiment(folder / "experiment")
 
 
 def train_rows(start: Dataset, split: Dataset | None, setting: str) -> Dataset:

@@ -147,7 +147,6 @@ def test_what_does_not_go_together_is_said(grid_folders, tmp_path):
 
 
 def test_variations_that_no_simulation_made_are_missed_before_anything_is_trained(tmp_path):
-    grid = grids.make_grid(tmp_path)
     with pytest.raises(RarecaseError, match=r"--settings human\+llm: these simulations made no variations"):
-        experiment(config([grid], tmp_path / "exp"))
+        experiment(config([grids.made()], tmp_path / "exp"))
     assert not (tmp_path / "exp").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import small
-from grids import make_grid, simulate
+from grids import made, simulate
 from small import NAMES
 
 from rarecase.cli.main import command
@@ -20,9 +20,9 @@ CELLS = [Cell(strategy, seed) for strategy in ("cluster", "random") for seed in 
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory) -> Path:
+def grid() -> Path:
     """A grid that has ended; tests leave it as it is."""
-    return make_grid(tmp_path_factory.mktemp("simulate"))
+    return made()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from measured import DRAWS, FIXED, STRATEGIES, fail, make_experiment, table
+from measured import DRAWS, FIXED, STRATEGIES, fail, made, make_experiment, table
 from places import PUBLISHED
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 from small import NAMES
@@ -24,9 +24,9 @@ RARE = NAMES.index("emergency-situation")
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory) -> Path:
+def experiment() -> Path:
     """An experiment that has ended; tests leave it as it is."""
-    return make_experiment(tmp_path_factory.mktemp("tables") / "experiment")
+    return made()
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from measured import DRAWS, FIXED, STRATEGIES, make_experiment
+from measured import DRAWS, FIXED, STRATEGIES, made, make_experiment
 
-from rarecase.report.experiment import report_of_experiment
+from rarecase.report.experiment import ExperimentReport, report_of_experiment
 from rarecase.report.experiment_plot import picture_of_experiment
 from rarecase.report.experiment_tables import results_of
 from rarecase.report.plots import save
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> dict:
-    settings = ["bootstrap", "human", "human+llm"]
-    return report_of_experiment(make_experiment(tmp_path_factory.mktemp("plot") / "experiment", settings=settings))
+def report() -> ExperimentReport:
+    return report_of_experiment(made())
 
 
 def draw(report: dict, folder: Path) -> Figure:

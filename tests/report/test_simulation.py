@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from grids import make_grid
+from grids import made
 
 from rarecase.evaluate.record import RoundRecord
 from rarecase.experiment import cells as stored
@@ -15,9 +15,9 @@ from rarecase.report.simulation import report_of_grid
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory) -> Path:
+def grid() -> Path:
     """A grid that has ended; tests leave it as it is."""
-    return make_grid(tmp_path_factory.mktemp("curves"))
+    return made()
 
 
 def read_cells(grid: Path) -> dict[Cell, tuple[RoundRecord, ...]]:
