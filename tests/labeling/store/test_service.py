@@ -231,7 +231,7 @@ def test_who_reads_sees_nothing_that_is_not_in_the_log(service):
     with service.transaction() as transaction, ThreadPoolExecutor(1) as pool:
         transaction.append("bind", None, "ann", browser="browser 1")
         assert (
-            pool.submit(service.browser_of, "ann").result(5) is None
+            pool.submit(service.browser_of, "ann").result(60) is None
         )  # and it does not wait for the transaction to end
     assert service.browser_of("ann") == "browser 1"
 

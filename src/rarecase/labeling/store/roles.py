@@ -31,6 +31,7 @@ class Everybody(Roles):
     """Whoever signs in may label, and review what they did not vote on: for one's own machine."""
 
     def may_review(self, name: str) -> bool:
+        """Always."""
         return True
 
 
