@@ -244,7 +244,7 @@ HERE = [
         "posts as roles",
         f"{SERVE} open-labels.sqlite --roles ../given/labels.json",
         2,
-        r"\S+labels\.json: unknown role",
+        r"--roles \S+labels\.json: unknown role",
     ),
     Step(
         "page",
