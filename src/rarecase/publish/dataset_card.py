@@ -13,7 +13,7 @@ from rarecase.acquire.find import ANCHORS
 from rarecase.core.shipped import shipped
 from rarecase.data.release import Acquired, Change, Config, Release, ReleaseClass, RoundScores, Split
 from rarecase.data.schema import features
-from rarecase.publish.markdown import NOT_STATED, code, number, plain, render, stated, table
+from rarecase.publish.markdown import NOT_STATED, TAGS, code, number, plain, render, stated, table
 
 STRATEGIES = {
     "random": "draws texts at random and is the baseline",
@@ -97,7 +97,7 @@ def _front_matter(release: Release, rows: int) -> DatasetCardData:
         license=release.license,
         task_categories=["text-classification"],
         size_categories=[_size(rows)],
-        tags=["rarecase", "active-learning", "content-moderation", "not-for-all-audiences"],
+        tags=[*TAGS, "not-for-all-audiences"],
         configs=[_config(name, config, name == release.default) for name, config in release.configs.items()],
         dataset_info=[{"config_name": name, **dataset_info(release.names, c)} for name, c in release.configs.items()],
     )

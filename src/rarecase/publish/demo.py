@@ -5,23 +5,19 @@ Spaces install `requirements.txt` before they copy the repository, so it names p
 package folder of rarecase is copied beside `app.py`. No text of the data is: the page reads it from the data set.
 """
 
-import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from huggingface_hub import SpaceCardData
-
 from rarecase.core.errors import ConfigError
-from rarecase.core.shipped import shipped
 from rarecase.data.parquet import parquet_bytes
 from rarecase.demo_space.data import MAP, SETTINGS, DemoSources
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, read_snapshot, refuse_foreign
 from rarecase.hub.ids import split_revision
 from rarecase.publish.demo_map import map_table
-from rarecase.publish.markdown import render
+from rarecase.publish.markdown import TAGS
 from rarecase.publish.references import DatasetRef
 from rarecase.publish.repository import release_in
-from rarecase.publish.space import gradio_version, package
+from rarecase.publish.space import shared_files
 
 
 def publish_demo(
@@ -84,25 +80,15 @@ def space_files(
     folder: Path, *, repo_id: str, dataset: str, model: str | None, title: str, removed: Collection[str] = ()
 ) -> Files:
     """The files of the Space; `removed` are hashes (`hash_of`) of the ids of rows that were taken down."""
-    template = shipped("spaces") / "demo"
     sources = DemoSources(dataset, model)
-    front_matter = SpaceCardData(
-        title=title,
-        sdk="gradio",
-        sdk_version=gradio_version(),
-        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
-        app_file="app.py",
-        license="apache-2.0",  # that of the code: no text of the data is in it
-        models=[split_revision(model)[0]] if model else None,
-        datasets=[split_revision(dataset)[0]],
-        tags=["rarecase", "active-learning", "content-moderation", "not-for-all-audiences"],
-    )
-    card = render(template / "README.md", front_matter, title=title, repo_id=repo_id, **vars(sources))
+    front_matter = {
+        "title": title,
+        "models": [split_revision(model)[0]] if model else None,
+        "datasets": [split_revision(dataset)[0]],
+        "tags": [*TAGS, "not-for-all-audiences"],
+    }
     return {
-        "README.md": card.encode(),
-        "app.py": template / "app.py",
-        "requirements.txt": template / "requirements.txt",
+        **shared_files("demo", front_matter, title=title, repo_id=repo_id, **vars(sources)),
         SETTINGS: sources.dumps().encode(),
         MAP: parquet_bytes(map_table(folder, removed)),
-        **package(),
     }

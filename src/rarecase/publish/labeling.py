@@ -8,16 +8,14 @@ Texts reach it through the data set alone, also those whose answers are known.
 
 import os
 import re
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import HfApi, SpaceCardData, get_token
+from huggingface_hub import HfApi, get_token
 
 from rarecase.core.errors import ConfigError, DataError, HubError
-from rarecase.core.shipped import shipped
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, read_snapshot, without_debug_logs
 from rarecase.hub.errors import retried
@@ -25,8 +23,7 @@ from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.repository import CARD, contents, missing, require_private
 from rarecase.labeling.store.roles import read_roles, roles_text
 from rarecase.labeling.store.settings import FILE, SpaceFile
-from rarecase.publish.markdown import render
-from rarecase.publish.space import gradio_version, package
+from rarecase.publish.space import shared_files
 
 Visibility = Literal["private", "protected"]
 GivenSettings = Mapping[str, str | float]  # fields of `Settings`; those that are left out keep their stored value
@@ -78,25 +75,12 @@ def publish_labeling(
 
 def space_files(folder: Path, repo_id: str, file: SpaceFile) -> Files:
     """Everything that is in the Space; no text of the data."""
-    template = shipped("spaces") / "labeling"
-    front_matter = SpaceCardData(
-        title=repo_id.split("/")[-1],
-        sdk="gradio",
-        sdk_version=gradio_version(),
-        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
-        app_file="app.py",
-        hf_oauth=True,
-        license="apache-2.0",  # that of the code: no text of the data is in it
-        tags=["rarecase", "not-for-all-audiences"],
-    )
-    card = render(template / "README.md", front_matter, repo_id=repo_id, store=f"{repo_id}-labels")
+    tags = ["rarecase", "not-for-all-audiences"]
+    front_matter = {"title": repo_id.split("/")[-1], "hf_oauth": True, "tags": tags}
     return {
-        "README.md": card.encode(),
-        "app.py": template / "app.py",
-        "requirements.txt": template / "requirements.txt",
+        **shared_files("labeling", front_matter, repo_id=repo_id, store=f"{repo_id}-labels"),
         FILE: file.content(),
         "taxonomy.yaml": folder / "taxonomy.yaml",
-        **package(),
     }
 
 

@@ -9,6 +9,7 @@ from huggingface_hub import CardData
 from jinja2 import Environment, StrictUndefined
 
 NOT_STATED = "not stated"
+TAGS = ["rarecase", "active-learning", "content-moderation"]  # of whatever is published
 
 
 def render(template: Path, front_matter: CardData, **values: Any) -> str:

@@ -16,10 +16,9 @@ from rarecase.data.counts import rarest
 from rarecase.learn.hyperparameters import MODELS
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import PACKAGED_ID
-from rarecase.publish.markdown import code, plain, render, table
+from rarecase.publish.markdown import TAGS, code, plain, render, table
 from rarecase.publish.references import DatasetRef
 
-TAGS = ["rarecase", "active-learning", "content-moderation"]
 UNPUBLISHED = "unpublished"
 
 

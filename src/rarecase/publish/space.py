@@ -1,13 +1,39 @@
-"""What the Spaces have in common: the package, which is copied into them, and the Gradio version."""
+"""The files that all Spaces have: those of `spaces/NAME` and the package, which runs beside `app.py`."""
 
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+from huggingface_hub import SpaceCardData
 
 import rarecase
+from rarecase.core.shipped import shipped
+from rarecase.hub.commit import Files
+from rarecase.publish.markdown import render
 
 GRADIO = "6.31.0"  # what the page was last looked at with; for who publishes without having gradio
 NOT_SHIPPED = {"sample", "dataset_card", "model_cards", "spaces", "__pycache__"}
 SHIPPED = {".py", ".yaml", ".css", ".js", ".html"}  # and py.typed: other files in the folder are not the package's
+
+
+def shared_files(name: str, front_matter: dict[str, Any], **values: Any) -> Files:
+    """Card, app.py and requirements.txt of `spaces/NAME`, and the package; `values` fill in the card."""
+    template = shipped("spaces") / name
+    head = SpaceCardData(
+        sdk="gradio",
+        sdk_version=gradio_version(),
+        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        app_file="app.py",
+        license="apache-2.0",  # that of the code: no text of the data is in it
+        **front_matter,
+    )
+    return {
+        "README.md": render(template / "README.md", head, **values).encode(),
+        "app.py": template / "app.py",
+        "requirements.txt": template / "requirements.txt",
+        **package(),
+    }
 
 
 def package() -> dict[str, Path]:
