@@ -11,7 +11,7 @@ from plotly.colors import sample_colorscale
 
 from rarecase.data.release import RoundScores
 from rarecase.demo_space.data import rarest
-from rarecase.report.plots import COLOURS
+from rarecase.report.colours import COLOURS
 
 By = Literal["class", "round", "strategy"]
 COLUMNS: dict[By, str] = {"class": "label", "round": "round", "strategy": "strategy"}

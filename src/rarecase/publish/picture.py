@@ -6,7 +6,7 @@ import textwrap
 import numpy as np
 
 from rarecase.data.release import Release
-from rarecase.report.plots import COLOURS
+from rarecase.report.colours import COLOURS
 
 
 def class_counts_picture(release: Release) -> bytes:

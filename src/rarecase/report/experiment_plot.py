@@ -6,9 +6,9 @@ import numpy as np
 
 from rarecase.evaluate.confusion import Pair
 from rarecase.experiment.paper import short_name
+from rarecase.report.colours import COLOURS
 from rarecase.report.experiment import ExperimentReport
 from rarecase.report.experiment_tables import results_of
-from rarecase.report.plots import COLOURS
 from rarecase.report.tables import Row
 
 if TYPE_CHECKING:

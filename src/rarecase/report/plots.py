@@ -8,14 +8,13 @@ import numpy as np
 
 from rarecase.core.files import write_beside
 from rarecase.data.counts import shown_classes, sum_groups
+from rarecase.report.colours import COLOURS
 from rarecase.report.run import RunReport
 from rarecase.report.simulation import GridReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours: told apart with any colour vision, and in print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 WIDEST = 26  # letters of a class, so that two of them stand side by side in a legend
 OTHERS = "#BBBBBB"
 LINES = ("o-", "s--", "^:")  # of strategies, once the colours come again
