@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 RECORD = "rarecase.json"
 FORMAT = 1
 
+Measured = Mapping[str, AllMetrics]  # by the name of the set
+
 
 @dataclass(frozen=True)
 class Description:
@@ -57,7 +59,7 @@ class Description:
         if self.learner == "frozen":
             chosen: Settings = {"tune": bool(known.get("tuned_on_dev"))}  # C is no option
         else:
-            # A setfit learner that had no pairs made no updates, which cannot be asked for.
+            # A setfit learner that had no pairs made no steps, and 0 cannot be asked for.
             chosen = {field.name: known.get(field.name) or None for field in fields(FitOptions)}
             chosen |= {"precision": self.precision, "tune": False}
         chosen["class_weights"] = known.get("class_weights", known.get("class_weight")) or "none"  # its first name
@@ -84,19 +86,11 @@ class ModelRecord(Description):
 
     @classmethod
     def of(
-        cls,
-        description: Description,
-        *,
-        configs: Sequence[str],
-        train: "Dataset",
-        test: "Dataset",
-        measured: Mapping[str, AllMetrics],
+        cls, made: Description, configs: Sequence[str], train: "Dataset", test: "Dataset", measured: Measured
     ) -> "ModelRecord":
         """The record of a learner that learned from the rows `train` of these configs; `measured` has dev and test."""
-        data = TrainingData(tuple(configs), len(train), class_counts(train, description.names))
-        return cls(
-            **vars(description), data=data, dev=measured["dev"], test=measured["test"], test_digest=digest_of(test)
-        )
+        data = TrainingData(tuple(configs), len(train), class_counts(train, made.names))
+        return cls(**vars(made), data=data, dev=measured["dev"], test=measured["test"], test_digest=digest_of(test))
 
     @classmethod
     def read(cls, folder: Path) -> "ModelRecord | None":

@@ -51,6 +51,7 @@ UPDATES = 100  # at most, where none are asked for: the pairs of a set grow with
 TEXTS = 2000  # at most, that pairs are made of: every two of them are held in memory
 
 Pair = dict[str, Any]  # `sentence_1`, `sentence_2` and `label`: 1.0 for one class, 0.0 for two
+Sampler = Callable[..., Iterator[Pair]]
 
 
 class SetFit(Frozen):
@@ -158,7 +159,7 @@ class SetFit(Frozen):
         return updates
 
 
-def require_setfit() -> Callable[..., Iterator[Pair]]:
+def require_setfit() -> Sampler:
     """The sampler of the library `setfit`; an error if it is not installed."""
     try:
         with warnings.catch_warnings():  # on import it changes the filters of the whole process
@@ -169,11 +170,7 @@ def require_setfit() -> Callable[..., Iterator[Pair]]:
 
 
 def pairs_of(
-    texts: Sequence[str],
-    labels: np.ndarray,
-    most: int,
-    seed: int,
-    sampler: Callable[..., Iterator[Pair]] | None = None,
+    texts: Sequence[str], labels: np.ndarray, most: int, seed: int, sampler: Sampler | None = None
 ) -> list[Pair]:
     """
     At most `most` pairs that `setfit` makes of labelled texts of two classes or more, of one class and of two in turn.
