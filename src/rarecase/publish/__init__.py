@@ -1,1 +1,1 @@
-"""Data sets, models and demos to the Hub: the only place that writes there."""
+"""Data sets, models and Spaces to the Hub, with their cards; `rarecase.hub` does the writing."""
