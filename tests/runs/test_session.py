@@ -271,7 +271,7 @@ def test_gold_labels_are_asked_of_every_post_before_anything_is_written(tmp_path
         assert command([*run, *more]) == 2
         said = capsys.readouterr().err
         assert f"--annotator gold: 1 of the 90 posts of the pool have no label, the first has the id {id_!r}; " in said
-        assert "or say --annotator file" in said
+        assert "or use --annotator file" in said
     assert not (tmp_path / "out").exists()
 
 

@@ -72,4 +72,4 @@ def test_a_dry_run_says_that_it_may_be_fewer_labels(tmp_path, sets, capsys):
     settings = ["--generator", "none", "--strategy", "random", "--budget", "8", "--batch", "4"]
     assert command(["run", *sets, *settings, "--stop-when", "gain=0.3", "--dry-run"]) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    assert first.endswith("in 2 rounds of at most 4, or fewer, where gain=0.3 holds before")
+    assert first.endswith("in 2 rounds of at most 4, or fewer, if gain=0.3 is reached first")

@@ -20,8 +20,8 @@ SAMPLE = Path(__file__).parents[1] / "sample"
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 NEXT = """
-The variations were written by SmolLM2-135M, a tiny model: it shows the way, not what good variations do. Any
-OpenAI-compatible endpoint takes its place: --generator openai --generator-url URL --generator-model NAME.
+The variations were written by SmolLM2-135M, a tiny model: they show the steps, not what good variations can do. Use
+any OpenAI-compatible endpoint instead: --generator openai --generator-url URL --generator-model NAME.
 
 Where to go next
   your own posts    rarecase start --pool posts.csv --out start

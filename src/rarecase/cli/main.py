@@ -33,21 +33,20 @@ KINDS = {"run": RunConfig, "simulate": SimulateConfig, "start": StartConfig, "ex
 
 
 def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentCollection") -> None:
-    """Fills what was not said on the command line from `--config FILE`, and then from the folder of `--resume`."""
+    """Takes settings without a flag from `--config FILE`, and else from the folder of `--resume`."""
     kind = KINDS.get(commands[-1]) if commands else None
     if kind is None:
         return
-    said = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume", "--out")}
-    files = [Path(said["--config"])] if "--config" in said else []
-    if "--resume" in said:
+    given = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume", "--out")}
+    files = [Path(given["--config"])] if "--config" in given else []
+    if "--resume" in given:
         from rarecase.runs.folder import Manifest
 
-        Manifest.read(Path(said["--resume"]), commands[-1])
-        if Path(said.get("--out", said["--resume"])).resolve() != Path(said["--resume"]).resolve():
-            raise ConfigError(
-                f"--out {said['--out']} has no effect beside --resume {said['--resume']}; leave one of them out"
-            )
-        files.append(Path(said["--resume"]) / "config.yaml")
+        folder = Path(given["--resume"])
+        Manifest.read(folder, commands[-1])
+        if Path(given.get("--out", folder)).resolve() != folder.resolve():
+            raise ConfigError(f"--out {given['--out']} has no effect beside --resume {folder}; leave one of them out")
+        files.append(folder / "config.yaml")
     for path in files:
         settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
         # Under the command's name: at the root, a setting called like a command (`pool`) would be left out.
@@ -130,11 +129,8 @@ def run(
         return print(estimate(settings))
     folder = resume or session.begin(settings)
     for round_ in session.go_on(folder, settings):
-        record = round_.record
-        print(
-            f"round {record.round}: {record.labels} labels, macro-F1 {record.test['macro_f1']:.1f}",
-            file=sys.stderr,
-        )
+        found = round_.record
+        print(f"round {found.round}: {found.labels} labels, macro-F1 {found.test['macro_f1']:.1f}", file=sys.stderr)
     report(folder)
     return print(f"next: load_dataset('{folder}/data'); rarecase report {folder} --format json", file=sys.stderr)
 

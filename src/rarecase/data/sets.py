@@ -107,7 +107,7 @@ def _require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
             other, seen = text_of.setdefault(id_, (name, text))
             if seen != text:
                 raise DataError(
-                    f"{where(name, 'id', id_)}: its id stands for another text in {flag(other)}; "
+                    f"{where(name, 'id', id_)}: its id belongs to another text in {flag(other)}; "
                     "name a column of ids that are unique over all sets with --id-column, or leave the ids out"
                 )
 

@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rarecase.core.files import read_json, write_json
 from rarecase.core.typed import from_json
+from rarecase.data.release import RoundScores
 from rarecase.evaluate.metrics import Metrics
 
 
@@ -65,6 +66,11 @@ class RoundRecord:
         """The content of `metrics.json`; without `stopping` where the run has no stopping criteria."""
         content = asdict(self)
         return content if self.stopping else {name: value for name, value in content.items() if name != "stopping"}
+
+    def released(self) -> RoundScores:
+        """What a release tells of the round: counts and scores, and no post."""
+        content = {name: value for name, value in self.to_json().items() if name not in ("chosen", "found")}
+        return cast(RoundScores, content)
 
     def write(self, path: Path) -> None:
         """Writes `metrics.json`."""

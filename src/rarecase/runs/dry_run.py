@@ -30,7 +30,7 @@ def dry_run(config: RunConfig) -> str:
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed)
     seconds = estimated_seconds(config, strategy, sets, learner)
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
-    stops = f", or fewer, where {config.stop_when} holds before" if config.stop_when else ""
+    stops = f", or fewer, if {config.stop_when} is reached first" if config.stop_when else ""
     time_ = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return (
         f"labels    {budget.labels} by {config.annotator}, in {budget.rounds} rounds of at most {config.batch}"

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -22,12 +21,13 @@ from rarecase.core.errors import DataError, RunFolderError, flag
 from rarecase.core.files import digest, read_json, write_beside, write_json
 from rarecase.core.progress import Progress
 from rarecase.core.typed import from_json
-from rarecase.data.arrow import with_column
+from rarecase.data.arrow import matrix, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.read.origin import Origin
 from rarecase.data.sets import Sets
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
+from rarecase.models.encoder import Encoder, embed
 
 FORMAT = 1
 TABLES = ("pool", "bootstrap", "dev", "test")
@@ -231,16 +231,16 @@ def digest_of_tables(folder: Path) -> str:
     return digest(folder / name for name in names)
 
 
-def write_sets(folder: Path, sets: Sets, embed: Callable[[Dataset], np.ndarray] | None = None) -> None:
-    """Writes the taxonomy, the tables, and the vectors of their texts where `embed` makes them."""
+def write_sets(folder: Path, sets: Sets, encoder: Encoder | None = None) -> None:
+    """Writes the taxonomy, the tables, and with an encoder the vectors of their texts."""
     sets.taxonomy.save(folder / "taxonomy.yaml")
     tables = {name: table for name in TABLES if (table := getattr(sets, name)) is not None}
     for name, table in tables.items():
         write_parquet(folder / f"{name}.parquet", table)
     if sets.gold is not None:
         write_parquet(folder / "gold.parquet", sets.gold)
-    if embed:
-        vectors = {name: embed(table) for name, table in tables.items()}
+    if encoder is not None:
+        vectors = {name: matrix(embed(table, encoder), "embedding") for name, table in tables.items()}
         with write_beside(folder / "embeddings.safetensors") as temporary:
             save_file(vectors, temporary)
 

@@ -9,10 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-from datasets import Dataset
 
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.stopping import Stopping, sentence_of
@@ -22,7 +20,7 @@ from rarecase.core.files import digest, write_folder_beside
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read.origin import Origin, combined
-from rarecase.data.release import Config, RoundScores, write_release
+from rarecase.data.release import Config, write_release
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.metrics import AllMetrics, all_metrics
@@ -30,7 +28,7 @@ from rarecase.evaluate.record import RoundRecord
 from rarecase.labeling.annotator import Annotator
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import local_folder
-from rarecase.models.encoder import embed, load_encoder
+from rarecase.models.encoder import load_encoder
 from rarecase.runs import parts
 from rarecase.runs.folder import Manifest, RoundFiles, refuse_used, stored_sets, write_sets
 from rarecase.settings.checks import check, require_out
@@ -57,7 +55,7 @@ def checked(config: RunConfig) -> tuple[Strategy, Sets]:
     strategy = find_strategy(config.strategy)
     sets = parts.sets_of(config)
     if config.annotator == "gold":
-        require_gold(sets.pool, sets.gold, "--annotator gold", "say --annotator file")
+        require_gold(sets.pool, sets.gold, "--annotator gold", "use --annotator file")
     parts.require_a_batch(sets, config)
     return strategy, sets
 
@@ -134,11 +132,7 @@ def prepare(folder: Path, config: LoopConfig, sets: Sets, strategies: Sequence[S
     if not parts.shares_encoder(config):
         _try_model(config, sets)
     write_yaml(folder / "config.yaml", config)
-
-    def vectors(table: Dataset) -> np.ndarray:
-        return matrix(embed(table, load_encoder(config.encoder)), "embedding")
-
-    write_sets(folder, sets, vectors if parts.needs_embedding(config, *strategies) else None)
+    write_sets(folder, sets, load_encoder(config.encoder) if parts.needs_embedding(config, *strategies) else None)
 
 
 def _try_model(config: LoopConfig, sets: Sets) -> None:
@@ -155,7 +149,6 @@ def _finish(
     names, strategy = sets.taxonomy.names, manifest.strategy
     acquired = conform(rows(last.train, range(len(sets.bootstrap), len(last.train))), names)
     splits = {"validation": conform(sets.dev, names), "test": conform(sets.test, names)}
-    rounds = [{k: v for k, v in record.to_json().items() if k not in ("chosen", "found")} for record in records]
 
     def source(train: str) -> Origin:
         return combined(manifest.origins.get(name, {}) for name in (train, "dev", "test"))
@@ -169,9 +162,7 @@ def _finish(
         known={
             "bootstrap": Config({"by": "start" if config.start else "given"}, **source("bootstrap")),
             strategy: Config(
-                parts.acquired_by(config),
-                rounds=tuple(cast(list[RoundScores], rounds)),
-                **source("pool"),
+                parts.acquired_by(config), rounds=tuple(record.released() for record in records), **source("pool")
             ),
         },
         replace=True,

@@ -48,7 +48,7 @@ def begin(config: StartConfig) -> Path:
     where = partial(row_of, config.pool, "pool", "label", columns=columns, encoding=config.encoding)
     pool, gold = set_aside(with_classes(posts, taxonomy, lambda label: f"--pool {where(label)}"))
     if config.annotator == "gold":
-        require_gold(pool, gold, "--annotator gold", "say --annotator file")
+        require_gold(pool, gold, "--annotator gold", "use --annotator file")
     sizes = {name: getattr(config, name) for name in SETS}
     if sum(sizes.values()) >= len(pool):
         wanted = ", ".join(f"{flag(name)} {size}" for name, size in sizes.items())
