@@ -230,7 +230,7 @@ def test_other_data_and_other_models_are_refused(begun, capsys):
 
 
 WRONG = {
-    "no data": ({"data": "nowhere"}, "nowhere: no file or folder of this name"),
+    "no data": ({"data": "nowhere"}, "nowhere: no such file or folder"),
     "no strategies": ({"strategies": " "}, "--strategies  : expected configs"),
     "a misspelt strategy": ({"strategies": "entropy,clustr"}, "no config 'clustr'; there are bootstrap, "),
     "what was meant": ({"strategies": "clustr"}, "; did you mean 'cluster'?"),
