@@ -166,19 +166,18 @@ class Endpoint:
     def _refused(self, error: "openai.APIStatusError", request: Iterable[str] = ()) -> GeneratorError:
         status = error.status_code
         if status in (401, 403):
-            way = "set OPENAI_API_KEY to a key that is valid there"
-            return GeneratorError(f"{self.url}: rejects the key ({status}); {way}")
-        if status == 404:
-            way = (
-                "check --generator-model, and whether --generator-url ends as the server's manual says, usually in /v1"
-            )
-            return GeneratorError(f"{self.url}: has no model {self.model!r}, or no chat completions (404); {way}")
-        if status < 400:
+            found, way = f"rejects the key ({status})", "set OPENAI_API_KEY to a key that is valid there"
+        elif status == 404:
+            found = f"has no model {self.model!r}, or no chat completions (404)"
+            way = "check --generator-model, and that --generator-url is complete (it usually ends in /v1)"
+        elif status < 400:
+            found = f"redirects to another address ({status})"
             way = "give the final address as --generator-url (posts are sent to no other)"
-            return GeneratorError(f"{self.url}: redirects to another address ({status}); {way}")
-        part = next((f" because of {key!r}" for key in request if error.param == key), "")
-        way = "try another --generator-model, or see the server's log"
-        return GeneratorError(f"{self.url}: rejects the request{part} ({status}); {way}")
+        else:
+            part = next((f" because of {key!r}" for key in request if error.param == key), "")
+            found = f"rejects the request{part} ({status})"
+            way = "try another --generator-model, or see the server's log"
+        return GeneratorError(f"{self.url}: {found}; {way}")
 
     def _unreadable(self, reason: str) -> GeneratorError:
         way = "--generator-url takes the address of an OpenAI-compatible server, usually ending in /v1"
