@@ -81,7 +81,7 @@ def test_a_data_set_of_the_hub_is_read_and_what_it_lacks_is_answered_with_what_i
         "alice/safety": "alice/safety: choose a config, as alice/safety:CONFIG; there are alpha, beta",
         "alice/safety:alfa": "alice/safety: no config 'alfa'; there are alpha, beta; did you mean 'alpha'?",
         "alice/safety:beta": "alice/safety:beta: no split 'test'; there are train, such as alice/safety:beta/train",
-        "alice/nothing": "alice/nothing: no file or folder of this name, and no data set on the Hub that can be read "
+        "alice/nothing": "alice/nothing: no such file or folder, and no data set on the Hub that can be read "
         "(a private or gated one needs HF_TOKEN)",
     }
     for argument, answer in said.items():
