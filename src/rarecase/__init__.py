@@ -20,6 +20,7 @@ _HOME = {
     "FitOptions": "rarecase.learn",
     "Frozen": "rarecase.learn.frozen",
     "RarecaseError": "rarecase.core.errors",
+    "RoundFiles": "rarecase.runs.folder",
     "RunConfig": "rarecase.settings.config",
     "SetFit": "rarecase.learn.setfit",
     "Taxonomy": "rarecase.data.taxonomy",
