@@ -78,7 +78,8 @@ def test_thirty_keys_in_two_seconds_are_votes_on_what_was_on_the_screen(browser,
         )
         pressed = [(i, NAMES[int(key) - 1]) for key, i in page.evaluate("PRESSED")]
         found = {i: given["ann"] for i, given in votes(server).items()}
-        assert len(found) >= 27 or max(took) > 150  # milliseconds: a machine that is busy answers late
+        # Keys come every 67 ms: those pressed while an answer of a busy machine was under way may be refused.
+        assert len(found) >= 27 - sum(int(milliseconds / 67) for milliseconds in took)
         assert found == {i: label for i, label in pressed if i in found}
         page.wait_for_function("refused => REFUSED === refused", arg=30 - len(found))
 
