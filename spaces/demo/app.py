@@ -1,7 +1,7 @@
 """
 The demo of a data set and a model: `python app.py`.
 
-Which ones stands in demo.json beside this file, or in RARECASE_DATASET and RARECASE_MODEL: a folder, `ORG/NAME` or
+Which ones is written in demo.json beside this file, or in RARECASE_DATASET and RARECASE_MODEL: a folder, `ORG/NAME` or
 `ORG/NAME@REVISION`. Private ones are read with the secret HF_TOKEN.
 """
 

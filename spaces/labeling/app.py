@@ -1,7 +1,7 @@
 """
 The labeling page: `python app.py`.
 
-Where the texts come from and the labels go stands in labeling.json beside this file. Who may do what stands in the
+Where the texts come from and the labels go is written in labeling.json beside this file. Who may do what is written in the
 secret RARECASE_ROLES, and the secret HF_TOKEN holds a token that reads and writes the data set of the labels.
 """
 

@@ -118,7 +118,7 @@ TABLES = [
     Case(
         "a pool that is the test set",
         run(pool="test.csv"),
-        r"no post is left of the 12 .*: all stand in the other sets; give",
+        r"no post is left of the 12 .*: all are in the other sets; give",
     ),
     Case(
         "no gold labels",

@@ -98,7 +98,7 @@ def test_a_pool_of_nothing_is_an_error(tmp_path):
     path = csv(tmp_path / "a.csv", [f"1,{TITLES[0]}"])
     with pytest.raises(DataError, match="no post is left of the 1 that were read; is --sources"):
         make_pool([path], wanted=["soup"])
-    with pytest.raises(DataError, match="all stand in the other sets"):
+    with pytest.raises(DataError, match="all are in the other sets"):
         make_pool([path], against=[Dataset.from_dict({"text": TITLES[:1]})])
     with pytest.raises(ConfigError, match="--per-source 0: expected at least 1"):
         make_pool([path], per_source=0)

@@ -2,7 +2,7 @@
 The command line: thin. Each command reads its settings, calls one function, and prints.
 
 Data goes to stdout, the rest to stderr. A mistake of the user's is one line and exit 2; waiting for people is exit 0;
-an error nobody foresaw keeps its traceback and exits with 1. Nothing heavy is imported before a command runs.
+an unexpected error keeps its traceback and exits with 1. Nothing heavy is imported before a command runs.
 """
 
 import json
@@ -300,7 +300,7 @@ def command(arguments: list[str]) -> int:
         return fail(str(error))
     except KeyboardInterrupt:
         return STOPPED
-    status = _command(arguments)  # what nobody foresaw ends this process, and with it the others
+    status = _command(arguments)  # an unexpected error ends this process, and with it the others
     if status != STOPPED:
         workers.stop_workers()
     return status

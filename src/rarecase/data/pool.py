@@ -31,7 +31,7 @@ class PoolCounts:
     What became of the rows that were read; each is counted once, so the rest adds up to `read`.
 
     `generated` rows were written by a model, `taken_back` posts deleted or removed, `beyond_sample` was not drawn,
-    and `elsewhere` stands in another set.
+    and `elsewhere` is in another set.
     """
 
     read: int
@@ -71,7 +71,7 @@ def make_pool(
 
     In this order: rows that a model wrote, that have no text or were taken back, and rows of other sources than
     `wanted`; then all but `per_source` of each source, drawn; then duplicates and near-duplicates (unless `repeats` is
-    false), and what stands in the sets `against`. Dumps are read as a stream, so that only what is drawn is held.
+    false), and what is in the sets `against`. Dumps are read as a stream, so that only what is drawn is held.
 
     Raises `DataError` naming file and row, also where one id stands for two texts; or where no row is left.
     """
@@ -97,7 +97,7 @@ def make_pool(
     pool, dropped = drop_duplicates(from_table(with_ids(table)), against, repeats=repeats)
     if not len(pool):
         raise DataError(
-            f"no post is left of the {counts['read']} that were read: all stand in the other sets; give other posts"
+            f"no post is left of the {counts['read']} that were read: all are in the other sets; give other posts"
         )
     kept = {name: counts[name] for name in ("read", "generated", "empty", "taken_back", "other_sources")}
     return pool, PoolCounts(

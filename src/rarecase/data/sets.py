@@ -1,7 +1,7 @@
 """
 The four tables that the loop begins with, read from whatever the user has, and made fit for each other.
 
-The taxonomy follows from the labels; the pool loses what stands in the other sets; and gold labels of the pool are set
+The taxonomy follows from the labels; the pool loses what is in the other sets; and gold labels of the pool are set
 aside, so that nothing which chooses can see them.
 """
 
@@ -114,8 +114,8 @@ def _require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
 
 def draw_test(sets: Sets, size: int, seed: int) -> tuple[Sets, DuplicateCounts]:
     """
-    Draws the test set from a pool with gold labels; the rest of it is the pool, without repeats and what stands in the
-    test set. (What stands in the start set or dev is in neither: `read_sets` has left it out.)
+    Draws the test set from a pool with gold labels; the rest of it is the pool, without duplicates and what is in the
+    test set. (What is in the start set or dev is in neither: `read_sets` has left it out.)
     """
     assert sets.gold is not None  # noqa: S101 - `require_gold` comes first
     if size >= len(sets.pool):

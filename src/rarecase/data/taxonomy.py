@@ -25,7 +25,7 @@ class Category:
     One class of the taxonomy.
 
     Args:
-        name (`str`): as it stands in `ClassLabel`, on buttons and in output.
+        name (`str`): as in `ClassLabel`, on buttons and in output.
         definition (`str`): one sentence for annotators and prompts.
         examples (`tuple[str, ...]`): short texts of the class.
         source (`str`): who proposed the class.

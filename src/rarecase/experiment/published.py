@@ -95,7 +95,7 @@ class Findings:
             "labels": self.reading,
             "originals whose variations all say otherwise": _listed(self.contradictions),
             "repeats of a text within its set": _listed(self.repeats),
-            "training rows whose text stands in test": _listed({k: n["rows"] for k, n in self.overlap.items()}),
+            "training rows whose text is in test": _listed({k: n["rows"] for k, n in self.overlap.items()}),
             "distinct texts among these": _listed({k: n["texts"] for k, n in self.overlap.items()}),
             "rows without any text": _listed(self.empty),
         }

@@ -147,7 +147,7 @@ def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[
     if config.reading is not None:
         raise ConfigError("--reading: the labels of a simulation have one reading only; leave it out")
     if config.leave_out_overlap:
-        raise ConfigError("--leave-out-overlap: no test text of a simulation stands in its pool; leave it out")
+        raise ConfigError("--leave-out-overlap: no test text of a simulation is in its pool; leave this flag out")
     taxonomy, known = Taxonomy.load(grids[0] / "taxonomy.yaml"), acquired_by(grids)
     unknown = next((strategy for strategy in strategies if strategy not in known), None)
     if unknown is not None:

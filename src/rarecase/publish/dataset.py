@@ -187,4 +187,4 @@ def _change(before: Mapping[str, Config], after: Mapping[str, Config]) -> str:
     added = [name for name in after if name not in before]
     replaced = [name for name in after if name in before and after[name] != before[name]]
     parts = [f"{verb} {', '.join(names)}" for verb, names in (("added", added), ("replaced", replaced)) if names]
-    return "; ".join(parts) or "what is said of the data"
+    return "; ".join(parts) or "what is known about the data"

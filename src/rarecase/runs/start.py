@@ -41,7 +41,7 @@ def begin(config: StartConfig) -> Path:
     columns = columns_of(config)
     posts, counts = make_pool([config.pool], columns=columns, encoding=config.encoding)
     print(f"pool: {counts}", file=sys.stderr)
-    if config.annotator != "gold":  # people label from scratch, whatever stands there
+    if config.annotator != "gold":  # people label from scratch, whatever is there
         posts = with_column(posts, "label", [None] * len(posts), Value("string"))
     found = [label for label in posts["label"][:] if label is not None]
     taxonomy = taxonomy_of(config.taxonomy, found)
@@ -85,7 +85,7 @@ def label(folder: Path, config: StartConfig) -> dict[str, int]:
 
 
 def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
-    """The posts with the column `set`; the draw goes by the rows sorted by text."""
+    """The posts with the column `set`; the draw uses the rows sorted by text."""
     order = canonical_order(pool)[randomness.generator(seed, "start").permutation(len(pool))]
     names = np.full(len(pool), "pool", dtype=object)
     begun = 0

@@ -1,5 +1,5 @@
 """
-What a command is told: frozen dataclasses, each field a flag of the command line and a key of the YAML file, with its
+The settings of the commands: frozen dataclasses, each field a flag of the command line and a key of the YAML file, with its
 rules (`rarecase.settings.checks`). This module imports nothing heavy: the command line reads it to print its help.
 """
 
@@ -210,7 +210,7 @@ class ExperimentConfig(FitConfig):
         seeds (`int`): how many; they are `seed`, `seed` + 1, …
         reading (`str`, *optional*): of the labels, where the data has two: `published` or `consistent`; by default as
             the data has them.
-        leave_out_overlap (`bool`): measures without the test texts that stand in a training split too.
+        leave_out_overlap (`bool`): measures without the test texts that are in a training split too.
         shard (`str`, *optional*): `I/N`: only every N-th cell, from the I-th, for N machines that share the folder or
             put their `cells` together afterwards.
         out (`Path`, *optional*): the folder to write; the same command again goes on.

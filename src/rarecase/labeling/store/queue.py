@@ -22,7 +22,7 @@ class Progress(TypedDict, total=False):
 def queue_of(state: State, person: Person, now: float) -> list[Item]:
     """
     What this person could label now, in order: the qualification round first, and nothing else for whoever failed it;
-    then what was undone last, what is on the screen, what nobody has seen, and at last what was skipped. A flagged
+    then what was undone last, what is on the screen, what has not been seen, and at last what was skipped. A flagged
     text goes to nobody else, since an adjudicator decides it; whoever has it already may still label it.
     """
     checks = [item for item in state.checks("qualify") if person.name not in item.votes]

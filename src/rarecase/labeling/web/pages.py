@@ -160,7 +160,7 @@ def _told(answer: Answer) -> Reply:
 
 
 def _common(context: PageContext, person: str, about: Mapping[str, ClassInfo]) -> Reply:
-    """What both pages are told each time."""
+    """What both pages are sent each time."""
     return {
         "me": person,
         "settles": context.roles.may_review(person),
