@@ -1,8 +1,8 @@
 """
 The labeling page: `python app.py`.
 
-Where the texts come from and the labels go is written in labeling.json beside this file. The secret RARECASE_ROLES says
-who may do what, and the secret HF_TOKEN holds a token that reads and writes the data set of the labels.
+Where the texts come from and the labels go is written in labeling.json beside this file. The secret RARECASE_ROLES
+says who may do what, and the secret HF_TOKEN holds a token that reads and writes the data set of the labels.
 """
 
 from pathlib import Path
