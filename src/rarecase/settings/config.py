@@ -1,6 +1,7 @@
 """
 The settings of the commands: frozen dataclasses, each field a flag of the command line and a key of the YAML file,
-with its rules (`rarecase.settings.checks`). This module imports nothing heavy: the command line reads it to print its help.
+with its rules (`rarecase.settings.checks`). This module imports nothing heavy: the command line reads it to print its
+help.
 """
 
 from dataclasses import asdict, dataclass, fields
