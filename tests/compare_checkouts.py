@@ -39,7 +39,7 @@ COMMANDS = Path(__file__).with_suffix(".txt")
 VARIABLES = {
     **{"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": "hf_alice", "NO_PROXY": "127.0.0.1"},
     **{"DISABLE_SAFETENSORS_CONVERSION": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""},
-    **{"OMP_NUM_THREADS": "1", "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", "OPENAI_API_KEY": "sk-3f9a1c77e2"},
+    **{"OMP_NUM_THREADS": "1", "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1", "SPACE_TOKEN": "hf_space"},
 }
 
 
@@ -217,7 +217,7 @@ def make_inputs(folder: Path) -> None:
     (folder / "about.yaml").write_text("language: en\nannotators_trained: an hour\ncontact: data@example.org\n")
     (folder / "roles.yaml").write_text("owners: [alice]\nadjudicators: []\nannotators: [bob]\n")
     alice = {"name": "alice", "orgs": ["acme", "google-bert", "FacebookAI", "distilbert"]}
-    (folder / "users.json").write_text(json.dumps({"hf_alice": alice}))
+    (folder / "users.json").write_text(json.dumps({"hf_alice": alice, "hf_space": alice}))
     (folder / "published").symlink_to(PUBLISHED)
     helper(["-c", "import pathlib, bad_input.files as bad; bad.write_inputs(pathlib.Path())"], folder / "bad")
     helper([str(ROOT / "tests" / "tiny_models.py"), "models"], folder)
