@@ -178,11 +178,11 @@ def test_the_strategy_of_contributing_runs_as_it_stands(folder, forks):
     (folder / "mine.py").write_text(program)
     done = forks.run(
         "rarecase simulate --pool labelled.csv --bootstrap first.csv --dev dev.csv --test-size 100 "
-        "--strategies random,mine:margin --budget 20 --seeds 2 --out margin --format json",
+        "--strategies random,mine:smallest_gap --budget 20 --seeds 2 --out gap --format json",
         folder,
     )
     assert done.status == 0, done.stderr
-    assert json.loads(done.stdout)["strategies"]["mine:margin"]["final"]["labels"] == 20
+    assert json.loads(done.stdout)["strategies"]["mine:smallest_gap"]["final"]["labels"] == 20
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> None:
