@@ -172,6 +172,8 @@ class Side:
         with contextlib.suppress(subprocess.CalledProcessError):  # nothing stands there, as the files will show
             helper(["-c", f"import huggingface_hub as hub; {download}"], place, **self.environment())
         shutil.rmtree(target / ".cache", ignore_errors=True)
+        for path in target.glob("queue/*-*-*-*-*-*.jsonl"):  # the rest of its name is drawn
+            path.rename(path.with_name(f"{path.name.split('-')[0]}.jsonl"))
 
 
 def await_file(path: Path) -> None:

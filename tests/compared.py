@@ -16,9 +16,15 @@ EXPECTED = [
     ("", r"127\.0\.0\.1:\d+", "the port of the test Hub or of the endpoint"),
     ("", r"\b[0-9a-f]{40}\b|(?<= at )[0-9a-f]{8}\b", "ids of commits, which the test Hub draws"),
     ("", r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:[\d.]+(Z|\+00:00)?)?", "the day or the time of day"),
-    (".stdout", r'\n *"(rarecase/.*|app\.py)": \d+(,|\b)', "rarecase's own modules in a Space, and their sizes"),
+    (
+        ".stdout",
+        r'\n *"(rarecase/[^"]*|app\.py)"(: \d+)?,?(?=\n)',
+        "rarecase's own modules in a Space, and their sizes",
+    ),
     (".stdout", r"\n *[\d,]+  (rarecase/.*|app\.py)|(?<=^space ).*\d+ files|(?<=\nspace ).*\d+ files", "likewise"),
-    ("/app.py", r"(?<=from )rarecase\.\S+", "likewise"),
+    ("/app.py", r'(?<=from )rarecase\.\S+|^""".*\n(.*\n)*?.*"""\n', "likewise, and what is said of it"),
+    ("", r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ids of events, which are drawn"),
+    (".jsonl", r'(?<="at": )[\d.]+', "the time of day"),
     (".stdout", r"about \d+ s(?= of computing)", "how fast this machine is"),
     (".stderr", r"[^\n]*(\d%\||examples/s)[^\n]*|\b[\d.]+ ?(s|ms|seconds|minutes)\b", "how long it took"),
 ]
