@@ -25,6 +25,7 @@ EXPECTED = [
     ("/app.py", r'(?<=from )rarecase\.\S+|^""".*\n(.*\n)*?.*"""\n', "likewise, and what is said of it"),
     ("", r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ids of events, which are drawn"),
     (".jsonl", r'(?<="at": )[\d.]+', "the time of day"),
+    (".stdout", r'[\d,]+(?=  queue/)|(?<=\.jsonl": )\d+', "the size of a file with the time of day in it"),
     (".stdout", r"about \d+ s(?= of computing)", "how fast this machine is"),
     (".stderr", r"[^\n]*(\d%\||examples/s)[^\n]*|\b[\d.]+ ?(s|ms|seconds|minutes)\b", "how long it took"),
 ]
