@@ -66,7 +66,7 @@ class FitConfig:
         seed (`int`): decides everything that is drawn.
         precision (`str`, *optional*): of `finetune` and `setfit`: `fp32` or `bf16`; by default bf16 on a GPU that has
             it, else fp32.
-        epochs (`int`, *optional*): of `finetune`; by default the model's, see `rarecase.models.checkpoint`.
+        epochs (`int`, *optional*): of `finetune`; by default the model's, see `rarecase.learn.hyperparameters`.
         updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all; by default `finetune` runs
             epochs that may stop early, and `setfit` takes at most 100 steps.
         learning_rate (`float`, *optional*): likewise; by default the model's, and 2e-5 for `setfit`.
