@@ -172,7 +172,7 @@ def run(
     pool = pool.select_columns([column for column in pool.column_names if column != "label"])
     pool, bootstrap, dev, test = (_released(table, names) for table in (pool, bootstrap, dev, test))
     taken = {id_ for table in (pool, bootstrap, dev, test) for id_ in table["id"][:]}
-    seen: deque[Dataset] = deque(maxlen=WINDOW if stop else 1)  # the last scores, for `stop`
+    seen: deque[Dataset] = deque(maxlen=WINDOW if stop else 0)  # the last probabilities, for `stop`
 
     def vectorize(dataset: Dataset) -> Dataset:
         return learner.prepare(embed(dataset, encoder) if needs_encoder(strategy) else dataset)
@@ -191,8 +191,7 @@ def run(
         number += 1
         stage = partial(stages.table, number)
         if reads & LEARNERS:
-            seen.append(stage("scores", _scores, G, U, reads))  # E_ij ← Entropy(x_ij)
-            U = _with_columns(U, seen[-1])
+            U = _scored(U, stage("scores", _scores, G, U, reads), seen)  # E_ij ← Entropy(x_ij)
         n = min(batch, budget, len(U))
         chosen = stage("chosen", _choose, strategy, U, n, G, L, seed, number)  # x*_i ← argmax_j E_ij
         asked = _unlabeled(U, chosen, number, strategy)
@@ -225,6 +224,12 @@ def _compared(
 
 def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> Dataset:
     return _seen_by(learner(), pool, reads).select_columns(["id", *sorted(reads & LEARNERS)])
+
+
+def _scored(pool: Dataset, scores: Dataset, seen: deque[Dataset]) -> Dataset:
+    """The pool with its scores; `seen` keeps the probabilities alone: features of a large pool take memory."""
+    seen.append(scores.select_columns([name for name in ("id", "probs") if name in scores.column_names]))
+    return _with_columns(pool, scores)
 
 
 def _seen_by(learner: Learner, dataset: Dataset, reads: set[str]) -> Dataset:

@@ -35,7 +35,11 @@ COMMANDS = [
         "train nothing --config-name a --out {case}/out",
         r"nothing is no release.*; give one",
     ),
-    Case("report: no run", "report nothing", r"nothing is no folder of a run or grid or experiment: no readable run"),
+    Case(
+        "report: no run",
+        "report nothing",
+        r"nothing is not the folder of a run or grid or experiment: no readable",
+    ),
     Case(
         "published: a file less",
         "import-published published-missing --out {case}/out",

@@ -22,7 +22,7 @@ FOLDERS = [
         edit("run.json", '"format": 1', '"format": 99'),
     ),
     Case("another kind", RESUME, r".*/out is the folder of a start, expected a run", "start"),
-    Case("garbage", RESUME, r".*/out is no folder of a run: no readable run\.json", "run", write("run.json", "[1")),
+    Case("garbage", RESUME, r".*/out is not the folder of a run: no readable run", "run", write("run.json", "[1")),
     Case("no run", RESUME, r".*/out: no such folder; begin a run with --out"),
     Case("out that exists", run(), r".*/out exists and is not empty; name another --out", "notes"),
     Case("out that exists, start", start(), r".*/out exists and is not empty; name another --out", "notes"),

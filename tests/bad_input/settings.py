@@ -8,6 +8,7 @@ SETTINGS = [
     Case("negative batch", run(batch=-3), r"--batch -3: expected at least 1"),
     Case("negative seed", run(seed=-1), r"--seed -1: expected at least 0"),
     Case("learning rate NaN", run(learning_rate="nan"), r"--learning-rate nan: expected more than 0"),
+    Case("unknown stopping criterion", run(stop_when="gian=0.3"), r"--stop-when: unknown criterion 'gian'; .*'gain'"),
     Case("word for a number", run(budget="lots"), r"Invalid value for --budget: unable to convert \"lots\" into int"),
     Case("unknown choice", run(annotator="golden"), r"Invalid value \"golden\" for --annotator.*mean \"gold\"\?"),
     Case("unknown flag", run(strategi="random"), r"Unknown option: --strategi\. Did you mean --strategy\?"),
@@ -35,7 +36,7 @@ SETTINGS = [
         "config: unknown key", run() + " --config key.yaml", r"key\.yaml: unknown setting 'strateggy'; .*'strategy'\?"
     ),
     Case("config: no mapping", run() + " --config list.yaml", r"list\.yaml: expected a mapping of settings, such as"),
-    Case("config: no YAML", run() + " --config syntax.yaml", r"syntax\.yaml: no valid YAML; --config takes"),
+    Case("config: no YAML", run() + " --config syntax.yaml", r"syntax\.yaml: invalid YAML; --config takes"),
     Case(
         "config: a word for a number",
         run() + " --config word.yaml",

@@ -34,6 +34,8 @@ REFUSED = {
     ("precision", "fp16"): "'fp16': expected one of fp32, bf16",
     ("updates", 0): "= 0: expected at least 1",
     ("epochs", 0): "= 0: expected at least 1",
+    ("learning_rate", -1.0): "= -1.0: expected at least 0",
+    ("learning_rate", float("nan")): "= nan: expected at least 0",
 }
 
 
@@ -41,6 +43,18 @@ REFUSED = {
 def test_what_no_learner_can_do_is_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} {REFUSED[name, value]}"):
         FitOptions(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["gradient_accumulation", "patience"])
+def test_a_model_takes_at_least_one_step(name):
+    with pytest.raises(ConfigError, match=f"{name} = -1: expected at least 1"):
+        replace(hyperparameters("packaged"), **{name: -1})
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-3])
+def test_an_option_without_effect_is_refused_whatever_its_value(value):
+    with pytest.raises(ConfigError, match="learning_rate has no effect on the learner 'frozen'"):
+        FitOptions(learning_rate=value).require_effect("frozen")
 
 
 def test_bf16_is_taken_by_itself_where_a_gpu_has_it(monkeypatch):

@@ -6,12 +6,13 @@ import weakref
 import numpy as np
 import pytest
 import small
+import torch
 from datasets import ClassLabel
 
 from rarecase.core.errors import DataError
 from rarecase.data import arrow
 from rarecase.evaluate.metrics import metrics
-from rarecase.learn import load_learner, make_learner
+from rarecase.learn import load_learner, make_learner, setfit
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.frozen import STRENGTHS, Frozen
 from rarecase.learn.hyperparameters import FitOptions
@@ -99,14 +100,23 @@ def test_all_variants_share_one_encoder_and_its_vectors(train, dev):
     encoder = Asked()
     Tuned(Frozen("packaged", NAMES, seed=0, encoder=encoder)).fit(train, dev)
     assert encoder.times == 2  # for train and for dev
-    encoders = {id(variant.encoder) for variant in Frozen("packaged", NAMES, seed=0).variants()}
-    assert len(encoders) == 1  # loaded once, whichever variant needs it first
+    variants = list(Frozen("packaged", NAMES, seed=0).variants())
+    assert len({id(variant.encoder) for variant in variants}) == 1  # loaded once, whichever variant needs it first
 
 
-def test_all_variants_of_setfit_start_from_one_encoder():
+def test_all_variants_of_setfit_start_from_one_encoder(train, dev, monkeypatch):
     variants = list(SetFit("packaged", NAMES, seed=0).variants())
     assert len({id(variant.encoder) for variant in variants}) == 1
-    assert [variant.learning_rate for variant in variants] == pytest.approx([share * 2e-5 for share in RATES])
+    started, rates = [], []
+
+    def contrast(model, pairs, updates, *, learning_rate, **_):
+        started.append(next(model.parameters()).detach().clone())
+        rates.append(learning_rate)
+
+    monkeypatch.setattr(setfit, "contrast", contrast)
+    Tuned(SetFit("packaged", NAMES, FitOptions(updates=2), seed=0)).fit(train, dev)
+    assert all(torch.equal(weights, started[0]) for weights in started)
+    assert rates == pytest.approx([share * 2e-5 for share in RATES])
 
 
 def test_a_later_fit_changes_no_earlier_choice(tables):

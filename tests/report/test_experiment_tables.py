@@ -272,7 +272,7 @@ DAMAGE = {
     "predictions cut off": ("cells/*/predictions.parquet", b"PAR1", "no readable predictions; remove the folder of"),
     "no predictions": ("cells/*/predictions.parquet", None, "no readable predictions; remove the folder of"),
     "no test set": ("test.parquet", None, "test.parquet: is missing; put it back, or repeat"),
-    "settings cut off": ("config.yaml", b"models: [", "config.yaml: no valid YAML"),
+    "settings cut off": ("config.yaml", b"models: [", "config.yaml: invalid YAML"),
 }
 
 

@@ -164,5 +164,5 @@ def test_a_run_that_has_no_round_yet_says_so(run):
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(RunFolderError, match="is no folder of a run or grid"):
+    with pytest.raises(RunFolderError, match="is not the folder of a run or grid"):
         show(tmp_path)

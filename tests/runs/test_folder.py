@@ -105,7 +105,7 @@ def test_a_folder_of_another_kind_or_format_is_named(tmp_path):
 def test_a_folder_without_a_readable_run_json_is_no_run(tmp_path, content):
     if content:
         (tmp_path / "run.json").write_text(content)
-    with pytest.raises(RunFolderError, match=r"is no folder of a run: no readable run\.json"):
+    with pytest.raises(RunFolderError, match=r"is not the folder of a run: no readable run\.json"):
         Manifest.read(tmp_path, "run")
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import small
 import tiny_models
-from small import NAMES
 
 from rarecase.acquire.strategy import needs
 from rarecase.cli.main import command
 from rarecase.core.errors import ConfigError, RunFolderError
-from rarecase.data.arrow import rows
 from rarecase.data.parquet import read_parquet
+from rarecase.data.sets import Sets
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.learn.finetune import Finetune
-from rarecase.runs import parts
+from rarecase.runs import parts, session
 from rarecase.runs.folder import Manifest
 from rarecase.settings.config import MAY_CHANGE, RunConfig
 
@@ -26,13 +26,14 @@ def sets(tmp_path_factory) -> list[str]:
 
 
 @pytest.mark.parametrize("settings", [{"updates": 500}, {"tune": True}])
-def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn(settings):
+def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn(settings, tmp_path, monkeypatch):
     model = str(tiny_models.made()["google-bert/bert-base-cased"])
     config = RunConfig(learner="finetune", model=model, generator="none", **settings)
-    one = rows(small.table("bootstrap"), [0])
-    fitted = parts.trial_learner_of(config, NAMES).fit(one, rows(one, []))
-    assert isinstance(fitted, Finetune)
-    assert fitted.describe().settings.items() >= {"epochs": 1, "epochs_run": 1}.items()
+    fitted, fit = [], Finetune.fit
+    monkeypatch.setattr(Finetune, "fit", lambda *tables: fitted.append(fit(*tables)) or fitted[-1])
+    session.prepare(tmp_path, config, Sets(taxonomy=Taxonomy.default(), **small.tables()), [])
+    (tried,) = fitted
+    assert tried.describe().settings.items() >= {"epochs": 1, "epochs_run": 1}.items()
 
 
 def test_the_texts_are_embedded_for_a_strategy_that_reads_that_of_the_labelled_rows_alone():
@@ -88,10 +89,10 @@ def test_a_model_folder_whose_weights_are_others_is_refused(tmp_path, name):
     config = RunConfig(**{name: str(model)}, generator="none")
     parts.manifest_of(folder, "run", config, MAY_CHANGE).write(folder)
     begun = Manifest.read(folder, "run")
-    begun.require_same(folder, config, MAY_CHANGE, parts.inputs_of(config))
+    begun.require_same(folder, config, MAY_CHANGE, lambda: parts.inputs_of(config))
     (model / "model.safetensors").write_bytes(b"two")
     with pytest.raises(RunFolderError, match=f"what --{name} {model} holds is not what it was begun with"):
-        begun.require_same(folder, config, MAY_CHANGE, parts.inputs_of(config))
+        begun.require_same(folder, config, MAY_CHANGE, lambda: parts.inputs_of(config))
 
 
 @pytest.mark.parametrize("text", ["title", "text"], ids=["columns of the pool", "columns of a release"])

@@ -40,7 +40,7 @@ def test_an_empty_file_has_no_settings(tmp_path):
         (StartConfig, "certfy: 3", r"unknown setting 'certfy'; did you mean 'certify'\?"),
         (RunConfig, "12: 3", r"unknown setting '12'"),
         (RunConfig, "- budget", r"expected a mapping of settings"),
-        (RunConfig, "budget: [", r"no valid YAML; --config takes"),
+        (RunConfig, "budget: [", r"invalid YAML; --config takes"),
     ],
 )
 def test_a_bad_settings_file_is_answered_in_one_line_that_names_it(tmp_path, kind, text, message):

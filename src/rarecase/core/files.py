@@ -73,10 +73,10 @@ def _writable(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error
 
 
-def disk_full(path: Path) -> DiskFullError:
+def disk_full(path: Path, note: str = "") -> DiskFullError:
     """The error for a file or folder that the disk has no space for."""
     return DiskFullError(
-        f"{path}: no space left on the disk; free some and repeat the command (continue a run with --resume)"
+        f"{path}: no space left on the disk; free some and repeat the command (continue a run with --resume){note}"
     )
 
 

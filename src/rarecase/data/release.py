@@ -199,6 +199,16 @@ class Release:
         return cls.from_json(content, where)
 
     @classmethod
+    def find(cls, path: Path) -> "Release | None":
+        """The same; None where there is no such file, or it is of another program: JSON without `configs`."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except ValueError:
+            return None
+        ours = isinstance(content, dict) and isinstance(content.get("configs"), dict)
+        return cls.from_json(content, str(path)) if ours else None
+
+    @classmethod
     def from_json(cls, content: Any, where: str = RELEASE) -> "Release":
         """The release that `to_json` gave; a `DataError` names `where` and the field that is not as it must be."""
         if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -13,6 +13,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def experiment(config: ExperimentConfig) -> Path:
     models, strategies = _models(config), strategies_of(config)
     cells = _shard(_cells(config, models, strategies), config.shard)
     if is_begun(out):
-        Manifest.read(out, "experiment").require_same(out, config, MAY_CHANGE, _inputs(models))
+        Manifest.read(out, "experiment").require_same(out, config, MAY_CHANGE, partial(_inputs, models))
     else:
         refuse_used(out)
         with write_folder_beside(out) as folder:
@@ -140,13 +141,15 @@ def _mark(folder: Path, config: ExperimentConfig, models: dict[str, str], tables
     settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
     held = {name: digest([folder / f"{name}.parquet"]) for name in sorted(tables)}
     known = Manifest.read(folder, "experiment").models if is_begun(folder) else {}
-    now = {name: found.digest for name, found in _inputs(models).items() if found.digest is not None}
+    now = {name: found.digest for name, found in _inputs(models).items()}
     taxonomy = digest([folder / "taxonomy.yaml"])
     Manifest("experiment", settings=settings, taxonomy=taxonomy, tables=held, models={**known, **now}).write(folder)
 
 
 def _inputs(models: dict[str, str]) -> dict[str, Input]:
-    return {name: Input(f"the model {model}", digest_of_model(model)) for name, model in models.items()}
+    """The models that are folders now: whose cells are done may have moved away."""
+    found = {name: Input(f"the model {model}", digest_of_model(model)) for name, model in models.items()}
+    return {name: model for name, model in found.items() if model.digest is not None}
 
 
 def _with_new(out: Path, config: ExperimentConfig, strategies: list[str]) -> Splits:

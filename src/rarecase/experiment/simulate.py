@@ -36,7 +36,7 @@ def simulate(config: SimulateConfig) -> Path:
         raise ConfigError("--strategies is empty: expected names separated by commas, such as random,cluster")
     found = [find_strategy(name) for name in names]
     if is_begun(out):
-        Manifest.read(out, "grid").require_same(out, config, MAY_CHANGE, parts.inputs_of(config))
+        Manifest.read(out, "grid").require_same(out, config, MAY_CHANGE, functools.partial(parts.inputs_of, config))
     else:
         refuse_used(out)
         sets = _read(config)

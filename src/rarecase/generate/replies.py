@@ -110,7 +110,7 @@ class Replies:
             return self._connection.execute(statement, values)
         except (sqlite3.Error, OSError) as error:
             if is_disk_full(error):
-                raise disk_full(self.path) from None
+                raise disk_full(self.path, "; the replies so far are kept") from None
             raise DataError(
                 f"{self.path}: cannot be used as the store of replies ({error}); move it away to start a new one"
             ) from None

@@ -36,5 +36,6 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, st
         if len(cells) > len(head):
             advice = "put quotes around a text that contains the separator"
             raise DataError(f"{path} row {number}: {len(cells)} cells, expected {len(head)}; {advice}")
-        rows.append((number, dict(zip_longest(head, cells, fillvalue=""))))
+        found = list(zip_longest(head, cells, fillvalue=""))
+        rows.append((number, dict(reversed(found))))  # of two columns with one name the first counts
     return rows

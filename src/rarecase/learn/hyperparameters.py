@@ -1,6 +1,7 @@
 """What a user may choose of a fit, the table of models with their hyper-parameters, and how the two are merged."""
 
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from typing import Any, Literal
 
 from rarecase.core.errors import ConfigError
@@ -56,9 +57,9 @@ class FitOptions:
         for name, values in {"precision": ("fp32", "bf16"), "class_weights": ("none", "sqrt", "balanced")}.items():
             if (value := getattr(self, name)) not in (None, *values):
                 raise ConfigError(f"{name} {value!r}: expected one of {', '.join(values)}")
-        for name in ("epochs", "updates"):
-            if (count := getattr(self, name)) is not None and count < 1:
-                raise ConfigError(f"{name} = {count}: expected at least 1")
+        require_at_least_one(epochs=self.epochs, updates=self.updates)
+        if self.learning_rate is not None and not 0 <= self.learning_rate < inf:
+            raise ConfigError(f"learning_rate = {self.learning_rate}: expected at least 0")
 
     @classmethod
     def of(cls, settings: Any) -> "FitOptions":
@@ -68,7 +69,7 @@ class FitOptions:
     def require_effect(self, kind: str, **parts: object) -> None:
         """Refuses an option or a part that changes nothing for this kind of learner."""
         for name, value in (asdict(self) | parts).items():
-            if value not in (None, False) and name not in EFFECTIVE[kind]:
+            if value is not None and value is not False and name not in EFFECTIVE[kind]:
                 raise ConfigError(f"{name} has no effect on the learner {kind!r}; leave it out")
 
     def grows_with_rows(self, kind: str) -> bool:
@@ -92,6 +93,13 @@ class FitOptions:
         import torch
 
         return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def require_at_least_one(**counts: int | None) -> None:
+    """Refuses a number of steps below 1."""
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ConfigError(f"{name} = {count}: expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,9 @@ class Hyperparameters:
     warmup: float = WARMUP
     gradient_accumulation: int = 1
     patience: int = 3
+
+    def __post_init__(self) -> None:
+        require_at_least_one(gradient_accumulation=self.gradient_accumulation, patience=self.patience)
 
     def described(self) -> Settings:
         """All but the model, and of `epochs` and `updates` the one that counts."""

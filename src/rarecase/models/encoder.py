@@ -158,7 +158,7 @@ def compare(pool: Dataset, definitions: Sequence[str], encoder: Encoder) -> Data
 def encode(dataset: Dataset, encoder: Encoder) -> np.ndarray:
     """The vectors of the texts of a table, float32, shape `(rows, dim)`, all of them finite."""
     vectors = np.asarray(encoder.encode(schema.texts(dataset)), np.float32)
-    name = encoder.name if isinstance(encoder, SentenceEncoder) else type(encoder).__name__
+    name = getattr(encoder, "name", type(encoder).__name__)  # which the protocol does not ask for
     if vectors.ndim != 2 or len(vectors) != len(dataset):
         raise ModelError(f"encoder {name}: gave shape {vectors.shape} for {len(dataset)} texts, expected (rows, dim)")
     row = arrow.first_not_finite(vectors)

@@ -17,7 +17,7 @@ from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from rarecase.core.errors import DataError, RunFolderError, flag
+from rarecase.core.errors import DataError, RunFolderError, flag, shown_id
 from rarecase.core.files import digest, read_json, write_beside, write_json
 from rarecase.core.progress import Progress
 from rarecase.core.typed import from_json
@@ -83,7 +83,8 @@ class RoundFiles:
 
     def numbers(self, name: str) -> list[int]:
         """The rounds that have a file of this name, in order."""
-        return sorted(int(path.parent.name) for path in (self.folder / "rounds").glob(f"*/{name}"))
+        found = (path.parent.name for path in (self.folder / "rounds").glob(f"*/{name}"))
+        return sorted(int(number) for number in found if number.isdecimal())
 
     def records(self) -> list[RoundRecord]:
         """The measurements of all rounds so far."""
@@ -153,7 +154,7 @@ class Manifest:
         except DataError:
             found = None
         if not isinstance(found, dict):
-            raise RunFolderError(f"{folder} is no folder of a {expected}: no readable run.json")
+            raise RunFolderError(f"{folder} is not the folder of a {expected}: no readable run.json")
         if found.get("kind") not in kinds:
             raise RunFolderError(f"{folder} is the folder of a {found.get('kind')}, expected a {expected}")
         if found.get("format") != FORMAT:
@@ -173,7 +174,7 @@ class Manifest:
         write_json(folder / "run.json", {"kind": self.kind, "format": FORMAT, **values})
 
     def require_same(
-        self, folder: Path, config: Any, may_change: Sequence[str], inputs: Mapping[str, Input] | None = None
+        self, folder: Path, config: Any, may_change: Sequence[str], inputs: Callable[[], Mapping[str, Input]]
     ) -> None:
         """Raises `RunFolderError` where the folder is to go on with other settings, tables or models than before."""
         # Not those of config.yaml, which is for people to read, and perhaps to edit.
@@ -184,7 +185,7 @@ class Manifest:
                 "--out"
             )
         begun = {**self.inputs, **self.models}
-        for name, now in (inputs or {}).items():
+        for name, now in inputs().items():  # last, since it reads whole models
             if begun.get(name, now.digest) != now.digest:
                 raise RunFolderError(
                     f"{folder}: what {now.name} holds is not what it was begun with; put that back, or begin anew in "
@@ -200,6 +201,12 @@ class Manifest:
 
 def require_same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, may_change: Sequence[str]) -> None:
     """Raises `RunFolderError` naming the first setting that differs; one that was not stored had today's default."""
+    known = {entry.name for entry in fields(asked)}
+    if unknown := next((name for name in begun if name not in known), None):
+        raise RunFolderError(
+            f"{folder}/run.json: unknown setting{shown_id(unknown)}; use the rarecase that wrote it, or begin anew in "
+            "another --out"
+        )
     before = type(asked)(**begun)
     for name in (entry.name for entry in fields(asked) if entry.name not in may_change):
         old, new = getattr(before, name), getattr(asked, name)

@@ -154,7 +154,7 @@ def fit_grows_with_rows(config: LoopConfig) -> bool:
 
 def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:
     """
-    The generator, with the store of its replies; with `check`, its model is there and answers.
+    The generator, with the store of its replies; with `check`, first makes sure that its model exists and answers.
 
     Raises `GeneratorError` where an endpoint does not answer, and `ModelError` where a local model cannot be loaded.
     """

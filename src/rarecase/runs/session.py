@@ -8,6 +8,7 @@ beside, which is renamed when all is well. So bad input leaves nothing behind.
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     check(config)
     stop = parts.stopping_of(config)
     manifest = Manifest.read(folder, "run")
-    manifest.require_same(folder, config, MAY_CHANGE, parts.inputs_of(config))
+    manifest.require_same(folder, config, MAY_CHANGE, partial(parts.inputs_of, config))
     parts.Budget.of(config).require_covers(folder)
     config = parts.with_store(folder, config)
     write_yaml(folder / "config.yaml", config)

@@ -277,7 +277,7 @@ def read_yaml(path: Path, kind: type) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no valid YAML"
+        reason = error.strerror if isinstance(error, OSError) else "invalid YAML"
         raise ConfigError(f"{path}: {reason}; --config takes a YAML file of settings") from None
     if content is None:
         return {}

@@ -4,7 +4,7 @@ import pytest
 import small
 from small import NAMES
 
-from rarecase.core.errors import ConfigError
+from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.read.origin import combined, origin
 from rarecase.data.release import Config, write_release
 from rarecase.data.schema import conform
@@ -77,3 +77,16 @@ def test_sets_drawn_from_such_a_pool_carry_it_on(release, tmp_path):
     from rarecase.runs.folder import Manifest
 
     assert Manifest.read(begin(config), "run").origins["pool"] == SILENT
+
+
+@pytest.mark.parametrize("content", ['{"format": 2, "configs": {}}', '{"format": 1, "title": null, "configs": {}}'])
+def test_a_release_that_cannot_be_read_is_an_error_and_not_silent_about_its_licence(release, content):
+    (Path(release) / "release.json").write_text(content)
+    with pytest.raises(DataError, match=r"release\.json"):
+        origin(release)
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", '{"configs": 7}'])
+def test_a_release_json_of_another_program_says_nothing(release, content):
+    (Path(release) / "release.json").write_text(content)
+    assert origin(release) == {}

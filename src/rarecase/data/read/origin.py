@@ -7,7 +7,6 @@ from typing import TypedDict
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
-from rarecase.core.errors import DataError
 from rarecase.data.read.argument import parse_argument
 from rarecase.data.release import RELEASE, Release
 from rarecase.hub.ids import split_revision
@@ -42,20 +41,13 @@ def combined(origins: Iterable[Origin]) -> Origin:
 
 
 def release_of(source: str) -> Release | None:
-    """The release.json of a folder or a data set on the Hub; None where there is none of ours."""
+    """The release.json of a folder or a data set on the Hub; None where there is none."""
     try:
         if Path(source).exists():
             path = Path(source) / RELEASE
         else:
             repo_id, revision = split_revision(source)
             path = Path(hf_hub_download(repo_id, RELEASE, repo_type="dataset", revision=revision))
-        return Release.read(path)
-    except (
-        DataError,
-        FileNotFoundError,
-        NotADirectoryError,
-        EntryNotFoundError,
-        LocalEntryNotFoundError,
-        HfHubHTTPError,
-    ):
+    except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError):
         return None
+    return Release.find(path)
