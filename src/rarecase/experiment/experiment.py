@@ -141,7 +141,7 @@ def _mark(folder: Path, config: ExperimentConfig, models: dict[str, str], tables
     settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
     held = {name: digest([folder / f"{name}.parquet"]) for name in sorted(tables)}
     known = Manifest.read(folder, "experiment").models if is_begun(folder) else {}
-    now = {name: found.digest for name, found in _inputs(models).items()}
+    now = {name: digest_ for name, model in models.items() if (digest_ := digest_of_model(model)) is not None}
     taxonomy = digest([folder / "taxonomy.yaml"])
     Manifest("experiment", settings=settings, taxonomy=taxonomy, tables=held, models={**known, **now}).write(folder)
 

@@ -1,5 +1,7 @@
 """What a release says of its source goes along with its texts, to whatever is made of them."""
 
+from pathlib import Path
+
 import pytest
 import small
 from small import NAMES
