@@ -159,8 +159,7 @@ class LabelService:
     def agreement(self, max_age: float = 0.0) -> Agreement:
         """How far people agree on all that was ever to be labelled here; as of so many seconds ago at most."""
         with self._computing:
-            now = time.monotonic()
-            if now - self._agreement_at < max_age:
+            if time.monotonic() - self._agreement_at < max_age:
                 return self._agreement
             with self.state() as state:
                 items = [item for item in state.items.values() if item.use == "work"]
@@ -168,7 +167,7 @@ class LabelService:
                 seq, names = state.seq, state.classes()
             if seq != self._agreement_of:
                 self._agreement = agreement(votes, names)
-            self._agreement_of, self._agreement_at = seq, now
+            self._agreement_of, self._agreement_at = seq, time.monotonic()
             return self._agreement
 
     # What people do.
