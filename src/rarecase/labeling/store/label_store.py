@@ -43,17 +43,29 @@ class LabelStore:
             with self._syncing:
                 exchange(self._repo_id, self.files, self._push)
 
-    def start_syncing(self, report: Callable[[str], None] = lambda trouble: None) -> None:
-        """Synchronises in the background until the store is closed, and reports each new `trouble`."""
+    def start_syncing(
+        self, report: Callable[[str], None] = lambda trouble: None, wait: Callable[[float], bool] | None = None
+    ) -> None:
+        """
+        Synchronises in the background, whatever fails, until the store is closed.
+
+        Args:
+            report (`Callable`): is given each new `trouble`, empty where there is none any more.
+            wait (`Callable`, *optional*): waits for so many seconds, and says whether to stop; default: until closed.
+        """
         self._report = report
         if self.trouble:
-            report(self.trouble)
+            self._report_trouble()
         if self._repo_id and not self._thread:
-            self._thread = threading.Thread(target=self.keep_syncing, args=(self._closed.wait,), daemon=True)
+            arguments = (wait or self._closed.wait,)
+            self._thread = threading.Thread(target=self._keep_syncing, args=arguments, daemon=True)
             self._thread.start()
 
-    def keep_syncing(self, wait: Callable[[float], bool]) -> None:
-        """Synchronises, whatever fails, until `wait`, which is given the seconds to wait, returns True."""
+    def _report_trouble(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the log of the server may be full, or closed
+            self._report(self.trouble)
+
+    def _keep_syncing(self, wait: Callable[[float], bool]) -> None:
         failures = 0
         while True:
             before = self.trouble
@@ -64,7 +76,7 @@ class LabelStore:
                 self.trouble = str(error) if isinstance(error, RarecaseError) else type(error).__name__
                 failures += 1
             if self.trouble != before:
-                self._report(self.trouble)
+                self._report_trouble()
             if wait(min(2.0 ** min(failures, 6), MAX_EVERY) if failures else EVERY):
                 return
 
