@@ -37,7 +37,7 @@ class Plan:
         require_public_is_meant(snapshot)
         files = dict(sorted(build(snapshot).items()))
         private = snapshot.private and not target.public
-        sizes = {path: None if content is None else len(_bytes(content)) for path, content in files.items()}
+        sizes = {path: None if content is None else _size(content) for path, content in files.items()}
         card = _bytes(files["README.md"] or b"").decode()
         self.pushes.append(PlannedPush(target.kind, target.repo_id, target.url, private, sizes, card))
         paths = tuple(path for path, size in sizes.items() if size is not None)
@@ -49,6 +49,10 @@ class Plan:
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.pushes))
+
+
+def _size(content: bytes | Path) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
 def _bytes(content: bytes | Path) -> bytes:
