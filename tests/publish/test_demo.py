@@ -31,12 +31,14 @@ def test_the_package_goes_along_without_what_the_page_has_no_use_for(files):
     assert others == {"README.md", "app.py", "requirements.txt", "demo.json", "map.parquet"}
     modules = {f"rarecase/{path.relative_to(HOME).as_posix()}" for path in HOME.rglob("*.py")}
     pages = {f"rarecase/labeling/web/{name}" for name in ("label.html", "label.js", "settle.html", "style.css")}
-    assert files.keys() > modules | {"rarecase/data/taxonomy.yaml", "rarecase/demo_space/demo.css"} | pages
+    data = {f"rarecase/{name}" for name in ("data/taxonomy.yaml", "demo_space/demo.css", "experiment/paper.csv")}
+    assert files.keys() > modules | data | pages
     assert all(files[name].is_file() for name in files.keys() - others if isinstance(files[name], Path))
 
 
 def test_what_lies_in_the_package_and_is_none_of_it_stays_here(tmp_path, monkeypatch):
     kept = {"__init__.py", "py.typed", "taxonomy.yaml", "app/page.html", "app/page.js", "app/page.css"}
+    kept.add("experiment/paper.csv")
     other = {"posts.csv", "posts.parquet", "notes.txt", ".env", "app/page.js.orig", "sample/pool.py"}
     for name in kept | other:
         (tmp_path / name).parent.mkdir(exist_ok=True)
