@@ -44,10 +44,10 @@ def _to_parquet(dataset: Dataset, target: str | io.BytesIO) -> None:
             enable_progress_bars()
 
 
-def read_parquet(path: Path) -> Dataset:
-    """Reads a Parquet file that `write_parquet` wrote, into memory and past every cache."""
+def read_parquet(path: Path, columns: list[str] | None = None) -> Dataset:
+    """Reads a Parquet file that `write_parquet` wrote, or some columns, into memory and past every cache."""
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, columns=columns)
     except FileNotFoundError:
         raise
     except (pa.ArrowInvalid, OSError) as error:
