@@ -20,7 +20,7 @@ def rare(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0
 
     Uncertainty finds few texts of a class that the learner hardly knows, and none of one it has never seen. Here 60 %
     of a batch is looked for: text after text, for the class with the fewest labels (what was just picked for it
-    counting as one), the text that is most like it. How like, is the sum of two standardised scores: the logit of a
+    counting as one), the text that is most like it. The likeness is the sum of two standardised scores: the logit of a
     balanced logistic regression on the embeddings, this class against the others, where the class has an example; and
     the similarity to the class's definition, which also works without one. The rest of the batch has the smallest gap
     between the two likeliest classes (`margin`).

@@ -1,1 +1,1 @@
-"""What every other room uses: errors, files, randomness."""
+"""What all other packages use: errors, files, randomness, progress, JSON into dataclasses."""

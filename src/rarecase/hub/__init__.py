@@ -1,1 +1,1 @@
-"""The only client of the Hub."""
+"""Commits to the Hub with retries, and Hub errors as one line."""

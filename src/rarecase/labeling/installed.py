@@ -1,4 +1,4 @@
-"""What the extra `app` installs may be missing."""
+"""Packages of the extra `app` that are not installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

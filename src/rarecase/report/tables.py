@@ -12,7 +12,7 @@ from rarecase.data.counts import shown_classes
 
 Row = Mapping[str, Any]  # a row of a report: its keys are those of the JSON
 Columns = Sequence[tuple[str, Callable[[Any], object]]]  # the header of each, and what it shows of a row
-SIGNED = "+z.1f"  # without a sign for what rounds to zero from below
+SIGNED = "+z.1f"  # no "-0.0"
 
 
 class Table(NamedTuple):

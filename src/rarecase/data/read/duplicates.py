@@ -36,7 +36,11 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: multiplicati
 
 @dataclass(frozen=True)
 class DuplicateCounts:
-    """The rows that were dropped, each counted once: `elsewhere` are near-duplicates of a row of another set."""
+    """
+    The rows that were dropped, each counted once.
+
+    `elsewhere` are equal to, or near-duplicates of, a row of another set.
+    """
 
     exact: int
     near: int

@@ -57,7 +57,7 @@ class Decisions:
 
 
 def _by_item(item: Item, settings: Settings) -> Decision | None:
-    """What an item comes to, whatever was said of others; one that is flagged waits for an adjudicator."""
+    """The decision on one item, independent of the others; one that is flagged waits for an adjudicator."""
     if item.reviewed:
         return Decision(item.verdict, "adjudication", item.reviewer or "")
     if len(item.votes) < settings.votes or item.flags:

@@ -22,9 +22,9 @@ events by which a log remembers its files:
 The first is written before the commit, which is the same one when it is repeated after a lost answer or a kill.
 
 What was read is appended in this order: batches and items; then the other events, file by file as they begin, each in
-its own order; last, what was taken. So A1 is the same person in a log that begins anew, as long as one server at a
-time gives out the texts. An event that a log has already is not stored twice; one about an item that no file has
-(somebody deleted the file) is ignored.
+its own order; last, what was taken. So A1 is the same person in a new log, as long as one server at a time gives out
+the texts. An event that a log has already is not stored twice; one about an item that no file has (somebody deleted
+the file) is ignored.
 """
 
 import json

@@ -1,7 +1,7 @@
 // The labeling page. An answer is kept in the browser until the server has it, by ids and no text, and sent again where
 // no reply came: its id makes a repeat one answer. The server says whose a text is; the page shows the first that is not
 // answered yet.
-const SOON = 5000, IDLE = 15000;  // ms between two looks at how things stand: with nothing to do, and with something
+const SOON = 5000, IDLE = 15000;  // ms between two requests for the state: with nothing to do, and with something
 const REST = 30 * 60000, PAUSE = 5 * 60000;  // ms of labeling until a break is suggested; what counts as one
 const box = (() => { try { return window.localStorage; } catch { return {}; } })();  // none in some frames
 

@@ -1,5 +1,5 @@
 // The adjudicator's page: one disagreement at a time, decided once the server has answered.
-const EVERY = 5000;  // ms between two looks at how things stand
+const EVERY = 5000;  // ms between two requests for the state
 
 let me = null, dispute = null, busy = false, timer = 0, buttons = '';
 let verdict = null, deciding = false;  // the last one, until it is answered
