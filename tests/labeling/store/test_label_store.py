@@ -1,6 +1,5 @@
 """A label store on the Hub: every vote that was acknowledged and flushed is there once, whatever the Hub answers."""
 
-import contextlib
 import json
 import re
 import signal
@@ -12,74 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hub_store import NAMES, REPO, ROWS, URL, known, on_hub, vote, votes_on_hub
 from huggingface_hub import HfApi, hf_hub_download
 
 from rarecase.cli.main import command
 from rarecase.core.errors import ConfigError, DataError, HubError
-from rarecase.hub.errors import RETRY
-from rarecase.labeling.store.label_store import LabelStore, open_store
-from rarecase.labeling.store.service import Row
+from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.settings import Settings
 
-REPO = "acme/labels"
-URL = f"hf://datasets/{REPO}"
 COMMIT = f"POST /api/datasets/{REPO}/commit/main"
-NAMES = ["harmful", "not-harmful"]
-ROWS = [Row(f"p{number}", f"post {number}") for number in range(6)]
-
-
-@pytest.fixture
-def machine(fresh_hub, tmp_path, monkeypatch):
-    """Opens the store as a machine of this name does, whose disk stays; the waiting between attempts is cut."""
-    monkeypatch.setattr(RETRY, "wait", lambda seconds: None)
-    opened: list[LabelStore] = []
-
-    def machine(name: str) -> LabelStore:
-        monkeypatch.setenv("RARECASE_STORE", str(tmp_path / name))
-        opened.append(open_store(URL))
-        return opened[-1]
-
-    yield machine
-    for store in opened:
-        store.service.log.close()
-
-
-@pytest.fixture
-def page(machine) -> LabelStore:
-    """The page's machine, which knows a batch that another has put in."""
-    loop = machine("loop")
-    loop.service.add("4f1c", NAMES, ROWS)
-    loop.sync()
-    page = machine("page")
-    page.service.start(Settings(votes=1))
-    page.sync()
-    return page
-
-
-def vote(store: LabelStore, person: str = "ann", label: str = "harmful") -> str:
-    """The id of a vote that was acknowledged."""
-    item = store.service.queue(person).queue[0]["item"]
-    event = f"{person}-{item}"
-    assert store.service.vote(person, item, label, event=event).accepted
-    return event
-
-
-def on_hub() -> list[dict]:
-    """All events that stand on the Hub, file by file."""
-    repo = {"repo_id": REPO, "repo_type": "dataset"}
-    paths = [path for path in HfApi().list_repo_files(**repo) if path.endswith(".jsonl")]
-    lines = [line for path in paths for line in Path(hf_hub_download(filename=path, **repo)).read_text().splitlines()]
-    return [json.loads(line) for line in lines]
-
-
-def votes_on_hub() -> Counter[str]:
-    return Counter(event["id"] for event in on_hub() if event["kind"] == "vote")
-
-
-def known(store: LabelStore) -> dict[str, str]:
-    """Event → label, of the votes that stand."""
-    with store.service.state() as state:
-        return {vote.event: vote.label for item in state.items.values() for vote in item.votes.values()}
 
 
 def test_a_batch_goes_to_the_page_and_its_labels_come_back(machine, page):
@@ -199,96 +139,6 @@ def test_a_hub_in_trouble_is_one_line_and_nothing_is_lost(page, fresh_hub):
     assert votes_on_hub() == {event: 1}
 
 
-def test_ten_minutes_without_a_hub(page, fresh_hub):
-    """By a clock that the test sets: people go on labeling, the page says what is not safe, and all of it arrives."""
-    clock, waits, said, given, reports = [0.0], [], [], [], []
-    threads, ended = set(), threading.Event()
-    away = contextlib.ExitStack()
-    away.enter_context(fresh_hub.down())
-
-    def wait(seconds: float) -> bool:
-        threads.add(threading.current_thread())
-        waits.append(seconds)
-        said.append((page.unflushed(), page.trouble))
-        clock[0] += seconds
-        if len(given) < 6:
-            given.append(vote(page))
-        if clock[0] >= 600:
-            away.close()
-        if not page.trouble:
-            ended.set()
-        return ended.is_set()
-
-    with away:
-        page.start_syncing(reports.append, wait)
-        assert ended.wait(300)
-    page.close()
-    assert [thread.is_alive() for thread in threads] == [False]
-    assert threading.current_thread() not in threads
-    assert waits[:7] == [2, 4, 8, 16, 32, 60, 60]
-    assert [count for count, _ in said[:7]] == [0, 1, 2, 3, 4, 5, 6]
-    trouble = f"{REPO}: the Hub cannot be reached (HF_ENDPOINT?); repeat the command"
-    assert {trouble for _, trouble in said[:-1]} == {trouble}
-    assert reports == [trouble, ""]
-    assert said[-1] == (0, "")
-    assert votes_on_hub() == Counter(given)
-    assert len(given) == 6
-
-
-def test_a_hub_that_is_away_for_a_day_is_waited_for(page, fresh_hub):
-    """Two thousand attempts, each a minute after the one before."""
-    waits: list[float] = []
-    reports: list[str] = []
-    ended = threading.Event()
-
-    def fails() -> None:
-        raise HubError("away")
-
-    def wait(seconds: float) -> bool:
-        waits.append(seconds)
-        if len(waits) == 2_000:
-            ended.set()
-        return ended.is_set()
-
-    page.sync = fails
-    page.start_syncing(reports.append, wait)
-    assert ended.wait(60)
-    page.close()
-    assert reports == ["away"]
-    assert set(waits[6:]) == {60}
-    assert len(waits) == 2_000
-
-
-@pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("I/O operation on closed file")])
-def test_a_report_that_fails_ends_no_synchronisation(page, fresh_hub, error):
-    """The first attempt fails, and so does telling it; the second brings the vote to the Hub."""
-    reports: list[str] = []
-    ended = threading.Event()
-    sync, attempts = page.sync, iter([HubError("away")])
-
-    def fails_once() -> None:
-        if failure := next(attempts, None):
-            raise failure
-        sync()
-
-    def report(trouble: str) -> None:
-        reports.append(trouble)
-        raise error
-
-    def wait(seconds: float) -> bool:
-        if not page.trouble:
-            ended.set()
-        return ended.is_set()
-
-    event = vote(page)
-    page.sync = fails_once
-    page.start_syncing(report, wait)
-    assert ended.wait(60)
-    page.close()
-    assert reports == ["away", ""]
-    assert votes_on_hub() == {event: 1}
-
-
 def test_a_store_that_nobody_has_made_is_not_made_by_looking(machine, fresh_hub, capsys):
     machine("page").sync()
     assert command(["label", "status", "--store", URL]) == 2
@@ -384,13 +234,6 @@ def test_killed_around_the_commit_and_begun_again(page, machine, fresh_hub, tmp_
     again.sync()
     assert again.unflushed() == 0
     assert votes_on_hub() == Counter(given)
-
-
-def test_closing_sends_what_is_left(page):
-    page.start_syncing()
-    event = vote(page)
-    page.close()
-    assert votes_on_hub() == {event: 1}
 
 
 def test_a_file_that_somebody_edited_is_named_and_votes_go_out_all_the_same(page):
