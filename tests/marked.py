@@ -7,6 +7,7 @@ import base64
 import csv
 import fnmatch
 import json
+import os
 import random
 import re
 from collections.abc import Iterable, Iterator
@@ -261,6 +262,8 @@ def debugging(root: Path) -> Iterator[tuple[str, str]]:
     for name, place in places.items():
         place.mkdir()
         yield name, str(place)
+    if inherited := os.environ.get("PYTHONPATH"):  # where the checkout is, if it is not installed
+        yield "PYTHONPATH", os.pathsep.join([str(places["PYTHONPATH"]), inherited])
     (places["PYTHONPATH"] / "sitecustomize.py").write_text(
         "import logging\nlogging.basicConfig(level=logging.DEBUG)\n"
     )

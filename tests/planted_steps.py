@@ -118,14 +118,14 @@ MADE = [
     Step(
         "posts in the column of ids",
         "start --resume start",
-        says=r"start/to_label\.csv: 10 rows to label \(what stood there, with labels of other ids, is now",
+        says=r"start/to_label\.csv: 10 rows to label \(the earlier file, with labels of other ids, is now",
         before=relabel("start/to_label.csv", text_as("id")),
     ),
     Step(
         "a post in the column of ids",
         "start --resume start",
         2,
-        r"start/to_label\.csv row 2: id is none of those to label; restore",
+        r"start/to_label\.csv row 2: id is not one of those to label; restore",
         relabel("start/to_label.csv", lambda place, row: {**row, "id": row["text" if not place else "id"]}),
     ),
     Step("no header", "start --resume start", 2, r"start/to_label\.csv row 1: no column 'id'", headless),
@@ -167,7 +167,7 @@ MADE = [
         "replay of others",
         run(generator="replay", generator_data="../given/others.csv"),
         2,
-        r"none of the \d posts has variations",
+        r"the data to replay has variations of \d+ posts, and of none of",
     ),
     Step("run finetune", run(strategy="entropy", learner="finetune", epochs=1)),
     Step(
@@ -289,7 +289,7 @@ GIVEN = [
         "dump without ids",
         "pool ../given/RS_no-id.zst --out {case}.parquet",
         2,
-        r"\S+ line 1: no key 'id' with a string",
+        r"\S+ line 1: no string in key 'id'",
     ),
     Step("texts that are lists", "pool ../given/lists.jsonl --out {case}.parquet", 2, r"\S+ row 1: 'text' is a list"),
     Step(

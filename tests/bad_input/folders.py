@@ -91,13 +91,11 @@ FOLDERS = [
     Case(
         "unknown id",
         RESUME,
-        r".*to_label\.csv row 2: id 'poll-\d+' is none of those to label; restore",
+        r".*to_label\.csv row 2: id 'poll-\d+' is not one of those to label; restore",
         "run",
         edit("to_label.csv", "pool-", "poll-"),
     ),
-    Case(
-        "id twice", RESUME, r".*to_label\.csv row 22: id 'pool-\d+' stands there twice; delete", "run", labelled_twice
-    ),
+    Case("id twice", RESUME, r".*to_label\.csv row 22: id 'pool-\d+' occurs twice; delete", "run", labelled_twice),
     Case(
         "start: bad label",
         "start --resume {case}/out",

@@ -65,7 +65,7 @@ TABLES = [
     Case(
         "an id in two sets",
         run(dev="other-ids.csv"),
-        r"--dev other-ids\.csv row 2: its id stands.* --pool;.*--id-column",
+        r"--dev other-ids\.csv row 2: its id belongs to another text in --pool;.*--id-column",
     ),
     Case("invalid UTF-8", run(pool="latin.csv"), r"latin\.csv line \d+: byte \d+ \(0xc4\) is not.*--encoding latin-1"),
     Case(
@@ -98,7 +98,11 @@ TABLES = [
     ),
     Case("a comma too many", run(pool="fields.csv"), r"fields\.csv row 42: 4 fields, expected 3 .*; quote a text"),
     Case("an open quote", run(pool="quote.csv"), r"quote\.csv row 42: .*expected CSV: a text with a comma in"),
-    Case("no object", run(pool="list.jsonl"), r"list\.jsonl line 1: expected a JSON object, found a list; one object"),
+    Case(
+        "no object",
+        run(pool="list.jsonl"),
+        r"list\.jsonl line 1: expected a JSON object, found a list; write one object",
+    ),
     Case("no JSON", run(pool="cut.jsonl"), r"cut\.jsonl line 1: invalid JSON.*; expected one object a line"),
     Case("unknown ending", run(pool="posts.xlsx"), r"posts\.xlsx: unknown ending; expected \.csv, \.tsv"),
     Case("missing file", run(pool="poll.csv"), r"poll\.csv: no such file or folder.*did you mean 'pool\.csv'\?"),
@@ -106,7 +110,7 @@ TABLES = [
     Case(
         "no data set of the Hub",
         run(pool="org/nothing"),
-        r"org/nothing: no file.*the Hub does not answer.*HF_HUB_OFFLINE",
+        r"org/nothing: no such file.*the Hub does not answer.*HF_HUB_OFFLINE",
     ),
     Case(
         "a small pool",

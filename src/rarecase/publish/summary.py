@@ -14,7 +14,7 @@ from rarecase.data.arrow import require
 from rarecase.data.counts import class_count_std, class_counts
 from rarecase.data.parquet import num_bytes
 from rarecase.data.release import Annotators, Config, GeneratedRows, Split
-from rarecase.data.schema import GENERATED, HUMAN
+from rarecase.data.schema import GENERATED, HUMAN, label_names
 from rarecase.generate import accepted
 
 Votes = Sequence[tuple[str, int]]  # annotator and label, of one text
@@ -39,6 +39,7 @@ def summarize(
     """A config with all that its rows and files tell; `tables` and `files` by split."""
     for table in tables.values():
         require(table, "origin", "annotator", "generator", "prompt_hash", "votes")
+        label_names(table)  # else an error of the counting would show a text
     splits = {name: _split(table, names, files[name]) for name, table in tables.items()}
     return replace(
         known,
