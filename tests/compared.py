@@ -27,10 +27,11 @@ EXPECTED = [
     (".jsonl", r'(?<="at": )[\d.]+', "the time of day"),
     (".stdout", r'[\d,]+(?=  queue/)|(?<=\.jsonl": )\d+', "the size of a file with the time of day in it"),
     (".stdout", r"about \d+ s(?= of computing)", "how fast this machine is"),
+    ("", r'/[^\s"]*(?=/src/rarecase/sample)', "where the checkout is"),
     (".stderr", r"[^\n]*(\d%\||examples/s)[^\n]*|\b[\d.]+ ?(s|ms|seconds|minutes)\b", "how long it took"),
 ]
 MODULES = "/rarecase/"  # in a Space; they are what is redesigned
-DRAWN = ("id", "at")  # columns of the events of a label store: ids are drawn, and the clock
+DRAWN = ("id", "at", "created", "timings")  # of events and of a language model's replies: ids are drawn, and the clock
 
 
 def text_of(path: Path) -> str:
@@ -55,8 +56,10 @@ def tables_of(path: Path) -> dict[str, list[str]]:
 
 def shown(row: dict[str, Any]) -> str:
     """A row of a database as text."""
-    values = {key: json.loads(value) if is_json(str(value)) else value for key, value in row.items()}
-    kept = {key: value for key, value in values.items() if key not in DRAWN}
+    values = {
+        key: json.loads(value) if is_json(str(value)) else value for key, value in row.items() if key not in DRAWN
+    }
+    kept = {k: {n: v[n] for n in v if n not in DRAWN} if isinstance(v, dict) else v for k, v in values.items()}
     return re.sub(EXPECTED[0][1], "", json.dumps(kept, sort_keys=True))
 
 
