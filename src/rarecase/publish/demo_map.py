@@ -17,7 +17,7 @@ from rarecase.data.schema import GENERATED, canonical_order, label_names, public
 from rarecase.models.encoder import distinct, encode, load_encoder
 from rarecase.publish.dataset import read_release
 from rarecase.publish.repository import without_rows
-from rarecase.runs.folder import Manifest, RoundFiles, stored_sets
+from rarecase.runs.folder import Manifest, RoundFiles, is_begun, stored_sets
 
 REST = 2_000  # unchosen texts that are shown: more would only make the page slow
 START = "bootstrap"
@@ -32,7 +32,7 @@ def map_table(folder: Path, removed: Collection[str] = ()) -> Dataset:
     the texts of people in the training splits, and those of the other splits as the rest. A text that two strategies
     chose is there twice, in one place. `removed` are hashes (`hash_of`) of ids that are left out.
     """
-    of = _of_run if (folder / "run.json").is_file() else _of_release
+    of = _of_run if is_begun(folder) else _of_release
     chosen, rest = of(folder, removed)
     chosen, rest = _once(chosen, "text", "strategy"), _some(_without(_once(rest, "text"), set(texts(chosen))))
     points = concatenate_datasets([chosen, rest])
