@@ -55,7 +55,9 @@ def publish_labeling(
             the data set, where they are not there yet.
         send (`Callable`): `push`, or what is done instead.
     """
-    taxonomy, given = _taxonomy(folder), settings or {}
+    if not (classes := folder / "taxonomy.yaml").is_file():
+        raise DataError(f"{folder}: no folder of a run or a start: it has no taxonomy.yaml")
+    taxonomy, given = Taxonomy.load(classes), settings or {}
     secrets = {"HF_TOKEN": token, "RARECASE_ROLES": roles_text(roles)}
     read_roles(secrets["RARECASE_ROLES"], f"--roles {roles}")
     store = Target(kind="dataset", repo_id=f"{target.repo_id}-labels")
@@ -98,13 +100,6 @@ def space_token(variable: str) -> str:
             "you can; make a fine-grained one, which may write to the data set of the labels alone"
         )
     return token
-
-
-def _taxonomy(folder: Path) -> Taxonomy:
-    classes = folder / "taxonomy.yaml"
-    if not classes.is_file():
-        raise DataError(f"{folder}: no folder of a run or a start: it has no taxonomy.yaml")
-    return Taxonomy.load(classes)
 
 
 def _prepare(target: Target, secrets: dict[str, str], visibility: Visibility | None) -> None:

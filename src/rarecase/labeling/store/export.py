@@ -4,7 +4,7 @@ import csv
 import math
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from rarecase.labeling.store.state import Item, State
 from rarecase.labeling.store.transaction import Transaction
 
 _NAMESPACE = uuid.UUID("5c2f1c52-6a0e-5d0c-9a52-3b1f0d3c8f11")  # of the ids of imported votes
+# Of the table of votes, which has no names and no texts: the id in the table that a text came from, A1, A2, …, the
+# label, how long it took, when (UTC), whether it was overruled (empty while the item is open), and the batch.
+COLUMNS = ("item", "annotator", "label", "seconds", "at", "overruled", "batch")
 
 
 @dataclass(frozen=True)
@@ -89,31 +92,17 @@ def _annotator(state: State, name: str, alias: str) -> AnnotatorStatus:
     return AnnotatorStatus(alias, len(votes) - len(right), len(right), sum(right), seconds)
 
 
-@dataclass(frozen=True)
-class ExportedVote:
-    """A row of the table of votes, without names and texts."""
-
-    item: str  # its id in the table it came from
-    annotator: str  # A1, A2, …
-    label: str
-    seconds: float
-    at: str  # UTC
-    overruled: str  # `true`, `false`, empty while the item is open
-    batch: str
-
-
 def export_votes(service: LabelService, out: Path) -> int:
     """Writes every vote of the store to a CSV file, also those that were overruled; the number of votes."""
     with service.transaction() as transaction:
         rows = list(_rows(transaction))
     with write_beside(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(field.name for field in fields(ExportedVote))
-        writer.writerows(map(astuple, rows))
+        writer.writerows([COLUMNS, *rows])
     return len(rows)
 
 
-def _rows(transaction: Transaction) -> Iterator[ExportedVote]:
+def _rows(transaction: Transaction) -> Iterator[tuple[object, ...]]:
     for item in transaction.state.items.values():
         if item.use != "work":
             continue
@@ -122,7 +111,7 @@ def _rows(transaction: Transaction) -> Iterator[ExportedVote]:
             overruled = "" if decision is None else str(decision.label != vote.label).lower()
             at = datetime.fromtimestamp(vote.at, UTC).isoformat(timespec="milliseconds")
             alias = transaction.state.person(vote.person).alias
-            yield ExportedVote(public_id(item.row), alias, vote.label, vote.seconds, at, overruled, item.batch)
+            yield public_id(item.row), alias, vote.label, vote.seconds, at, overruled, item.batch
 
 
 def import_votes(service: LabelService, path: Path) -> int:

@@ -19,11 +19,10 @@ from rarecase.labeling.store.consensus import Decisions
 from rarecase.labeling.store.events import Event, EventLog
 from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.store.state import ClassInfo, Decision, Item, State
-from rarecase.labeling.store.transaction import Answer, GroupCommit, Transaction
+from rarecase.labeling.store.transaction import NOT_YOURS, Answer, GroupCommit, Transaction
 
 MAX_COMMENT = 2_000  # characters
 NO_CLASS = "there is no such class"
-NOT_YOURS = "this text is not yours"
 
 
 @dataclass(frozen=True)
@@ -278,14 +277,14 @@ class LabelService:
         with self.transaction() as transaction:
             found = transaction.state.items.get(item)
             refusal = transaction.refusal_of_repeat(event, "settle", reviewer, item, label=label)
-            if refusal is not None:
-                return Answer(not refusal, refusal, item)
-            if found is None or not transaction.decisions.needs_review(found) or reviewer in found.votes:
-                return Answer(False, "this text does not wait for your review", item)
-            if label is not None and label not in transaction.state.names[found.batch]:
-                return Answer(False, NO_CLASS, item)
-            transaction.append("settle", item, reviewer, event, label=label)
-            return Answer(item=item)
+            if refusal is None:
+                if found is None or not transaction.decisions.needs_review(found) or reviewer in found.votes:
+                    refusal = "this text does not wait for your review"
+                elif label is not None and label not in transaction.state.names[found.batch]:
+                    refusal = NO_CLASS
+                else:
+                    transaction.append("settle", item, reviewer, event, label=label)
+            return Answer(not refusal, refusal or "", item)
 
 
 def _refusal_to_undo(state: State, person: str, item: Item) -> str | None:

@@ -24,6 +24,7 @@ MAX_WAIT = 0.05  # seconds that a finished transaction waits for others
 # Items that a page is given at once: enough for 15 keys a second where an answer takes 150 ms (3 gave 19 votes of 30
 # there, 6 all), few enough for the others not to wait for them.
 QUEUE_LENGTH = 6
+NOT_YOURS = "this text is not yours"
 
 
 class GroupCommit:
@@ -153,7 +154,7 @@ class Transaction:
         if repeat is not None:
             return repeat
         if found is None or not self.is_reserved(found, person):
-            return "this text is not yours"
+            return NOT_YOURS
         if person in found.votes or person in found.flags:
             return "you have labelled this text already"
         if found.batch in self.state.taken or found.reviewed:

@@ -43,6 +43,7 @@ def serve(
     settings: Settings,
     qualify: Path | None = None,
     roles: Path | None = None,
+    taxonomy: Taxonomy | None = None,
 ) -> None:
     """
     Serves the labeling page of a store until it is stopped.
@@ -54,11 +55,32 @@ def serve(
         qualify (`Path`, *optional*): a table with the labels of texts that only tell how well people do.
         roles (`Path`, *optional*): a YAML file of who may do what; on a Space the secret RARECASE_ROLES instead.
             Without one, on one's own machine, everybody labels, and reviews what they did not vote on.
+        taxonomy (`Taxonomy`, *optional*): describes classes that a batch does not, by default the shipped ones.
 
     Raises:
         `ConfigError`: where something is missing or contradicts the rest.
     """
-    _serve(store, host, port, settings, qualify, _roles(roles), Taxonomy.default())
+    who, listening = _roles(roles), _bound(host, port)
+    opened = open_store(store)
+    try:
+        opened.service.start(settings)
+        if qualify:
+            from rarecase.labeling.store.known_answers import add_known_answers  # reads tables, which a Space cannot
+
+            add_known_answers(opened.service, qualify, calibrate=settings.calibrate_every > 0)
+        app = application(opened, who, taxonomy or Taxonomy.default())
+        if host in LOCAL:  # else a page elsewhere whose name is made to lead here could sign in and read
+            app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL])
+        shown = f"[{host}]" if ":" in host else host
+        print(f"rarecase: the labeling page is at http://{shown}:{listening.getsockname()[1]}", file=sys.stderr)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        opened.start_syncing(report=_report)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the store is closed, and sends what is left
+        with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
+            uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        opened.close()
+        listening.close()
 
 
 def launch(space: Path) -> None:
@@ -68,9 +90,9 @@ def launch(space: Path) -> None:
     if not store:
         raise ConfigError(f"{FILE} names no store, and RARECASE_STORE is not set; set one of them")
     classes = space / "taxonomy.yaml"
-    taxonomy = Taxonomy.load(classes) if classes.is_file() else Taxonomy.default()
+    taxonomy = Taxonomy.load(classes) if classes.is_file() else None
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
-    _serve(store, "0.0.0.0", port, file.settings, None, _roles(None), taxonomy)  # noqa: S104 - as Spaces want it
+    serve(store, host="0.0.0.0", port=port, settings=file.settings, taxonomy=taxonomy)  # noqa: S104 - as Spaces want it
 
 
 def application(store: LabelStore, roles: Roles, taxonomy: Taxonomy) -> FastAPI:
@@ -106,32 +128,6 @@ def _mount(app: FastAPI, page: gr.Blocks, path: str, sign_in: SignIn, may: Calla
         show_error=False,
         ssr_mode=False,
     )
-
-
-def _serve(
-    address: str, host: str, port: int, settings: Settings, qualify: Path | None, roles: Roles, taxonomy: Taxonomy
-) -> None:
-    listening = _bound(host, port)
-    store = open_store(address)
-    try:
-        store.service.start(settings)
-        if qualify:
-            from rarecase.labeling.store.known_answers import add_known_answers  # reads tables, which a Space cannot
-
-            add_known_answers(store.service, qualify, calibrate=settings.calibrate_every > 0)
-        app = application(store, roles, taxonomy)
-        if host in LOCAL:  # else a page elsewhere whose name is made to lead here could sign in and read
-            app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL])
-        shown = f"[{host}]" if ":" in host else host
-        print(f"rarecase: the labeling page is at http://{shown}:{listening.getsockname()[1]}", file=sys.stderr)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-        store.start_syncing(report=_report)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the store is closed, and sends what is left
-        with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
-            uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        store.close()
-        listening.close()
 
 
 def _report(trouble: str) -> None:
