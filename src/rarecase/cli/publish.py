@@ -312,10 +312,11 @@ def _print(
 ) -> None:
     from rarecase.publish.plan import Plan
 
-    if isinstance(send, Plan):
-        print(json.dumps(send.to_json(), indent=2) if to.format == "json" else send)
-    elif to.format == "json":
-        print(json.dumps([asdict(pushed) for pushed in done], indent=2))
+    planned = send.pushes if isinstance(send, Plan) else []
+    if to.format == "json":
+        print(json.dumps([asdict(one) for one in planned or done], indent=2))
+    elif planned:
+        print(*planned, sep="\n\n")
     else:
         for pushed in done:
             what = f"{len(pushed.files)} files" if pushed.changed else "nothing to do"

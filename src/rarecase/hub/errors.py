@@ -39,6 +39,12 @@ class RetryPolicy:
     wait: Callable[[float], None] = sleep_about
 
 
+_ANSWERS = {
+    401: "the Hub does not know this token (401); set HF_TOKEN, or run `hf auth login`",
+    403: "this token may not write there (403); use one with write access to the owner, or another --repo",
+    404: "not on the Hub, or this token may not read it; check the name and HF_TOKEN",
+    412: "others kept committing at the same time (412); repeat the command",
+}
 RETRY = RetryPolicy()  # of this process
 
 
@@ -99,14 +105,8 @@ def _line(error: BaseException) -> str | None:
     code = status(error)
     if code is None:
         return "the Hub cannot be reached (HF_ENDPOINT?); repeat the command" if _unreachable(error) else None
-    if isinstance(error, RepositoryNotFoundError) or code == 404:
-        return "not on the Hub, or this token may not read it; check the name and HF_TOKEN"
-    if code == 401:
-        return "the Hub does not know this token (401); set HF_TOKEN, or run `hf auth login`"
-    if code == 403:
-        return "this token may not write there (403); use one with write access to the owner, or another --repo"
-    if code == 412:
-        return "others kept committing at the same time (412); repeat the command"
+    if known := _ANSWERS.get(404 if isinstance(error, RepositoryNotFoundError) else code):
+        return known
     if is_temporary(error):
         return f"the Hub is in trouble (status {code}); repeat the command: nothing is half-published"
     reason = " ".join((getattr(error, "server_message", None) or "").split())[:300]

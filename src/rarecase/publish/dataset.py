@@ -123,18 +123,15 @@ def _added(
     aliases = _aliases(local)
     for name, paths in local.paths.items():
         read = {split: read_parquet(local.folder / path) for split, path in paths.items()}
-        tables = {split: without_rows(_anonymous(table, aliases), removed).table for split, table in read.items()}
-        tables = loadable(tables)
-        files = {}
+        kept = {split: without_rows(_anonymous(table, aliases), removed).table for split, table in read.items()}
+        tables, files = loadable(kept), {}
         for split, table in tables.items():
             path = local.folder / paths[split]
             content = path.read_bytes() if table is read[split] else parquet_bytes(table)
             files[split] = _placed(DataFile.of(paths[split], content), taken, f"{name}/{split}")
             data[files[split].path] = content
-        if tables:
-            known = local.release.configs.get(name, Config())
-            configs[name] = summarize(known, tables, local.release.names, files)
-    return configs, data
+        configs[name] = summarize(local.release.configs.get(name, Config()), tables, local.release.names, files)
+    return {name: config for name, config in configs.items() if config.splits}, data
 
 
 def _warn_of_replaced(repo_id: str, before: Mapping[str, Config], after: Mapping[str, Config]) -> None:

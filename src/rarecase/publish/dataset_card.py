@@ -5,6 +5,7 @@ The prose is in `dataset_card/README.md`; here are the values it is filled with:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from huggingface_hub import DatasetCardData
@@ -40,6 +41,12 @@ LEARNERS = {
     "frozen": "a logistic regression on a frozen encoder",
     "setfit": "a logistic regression on an encoder fine-tuned by contrast",
     "finetune": "a fine-tuned transformer",
+}
+VARIED = {
+    "none": "No variations were generated.",
+    "replay": "Up to {variations} variations of each, which existed before, were taken over.",
+    "openai": "A language model ({model}) was asked for {variations} variations of each.",
+    "cheap": "{variations} variations of each were made by swapping words or leaving some out.",
 }
 READINGS = {
     "published": "every label is the one in the files",
@@ -133,10 +140,8 @@ def dataset_info(names: Sequence[str], config: Config) -> dict[str, Any]:
 def _size(rows: int) -> str:
     """The category of the Hub, such as `1K<n<10K`."""
     steps = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
-    place = sum(rows >= 1000 * 10**power for power in range(len(steps)))
-    if place in (0, len(steps)):
-        return f"n>{steps[-1]}" if place else f"n<{steps[0]}"
-    return f"{steps[place - 1]}<n<{steps[place]}"
+    categories = ["n<1K", *(f"{least}<n<{most}" for least, most in pairwise(steps)), "n>1T"]
+    return categories[sum(rows >= 1000 * 10**power for power in range(len(steps)))]
 
 
 def _files(configs: Mapping[str, Config]) -> list[File]:
@@ -204,14 +209,8 @@ def _labelled(how: Acquired, train: Split) -> str:
 
 
 def _varied(how: Acquired) -> str:
-    if how["generator"] == "none":
-        return "No variations were generated."
-    if how["generator"] == "replay":
-        return f"Up to {how['variations']} variations of each, which existed before, were taken over."
-    if how["generator"] == "cheap":
-        return f"{how['variations']} variations of each were made by swapping words or leaving some out."
-    model = plain(str(how["generator_model"]))
-    return f"A language model ({model}) was asked for {how['variations']} variations of each."
+    model = plain(str(how.get("generator_model")))
+    return VARIED.get(how["generator"], VARIED["openai"]).format(model=model, variations=how["variations"])
 
 
 def _learned(how: Acquired) -> str:

@@ -34,7 +34,9 @@ def map_table(folder: Path, removed: Collection[str] = ()) -> Dataset:
     """
     of = _of_run if is_begun(folder) else _of_release
     chosen, rest = of(folder, removed)
-    chosen, rest = _once(chosen, "text", "strategy"), _some(_without(_once(rest, "text"), set(texts(chosen))))
+    known = set(texts(chosen))
+    rest = rows(rest, [row for row, text in enumerate(texts(rest)) if text not in known])
+    chosen, rest = _once(chosen, "text", "strategy"), _some(_once(rest, "text"))
     points = concatenate_datasets([chosen, rest])
     points = rows(points, np.lexsort([[s or "" for s in points["strategy"][:]], texts(points)]))
     unique, place = distinct(texts(points))
@@ -124,10 +126,6 @@ def _once(points: Dataset, *columns: str) -> Dataset:
     for row, key in enumerate(zip(*(points[column][:] for column in columns), strict=True)):
         first.setdefault(key, row)
     return rows(points, list(first.values()))
-
-
-def _without(points: Dataset, known: set[str]) -> Dataset:
-    return rows(points, [row for row, text in enumerate(texts(points)) if text not in known])
 
 
 def _some(rest: Dataset) -> Dataset:

@@ -1,8 +1,8 @@
 """What `--dry-run` does instead of a push: it shows every file and the whole card."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from rarecase.hub.commit import Build, Kind, Pushed, Target, base_snapshot, require_public_is_meant
 
@@ -38,22 +38,11 @@ class Plan:
         files = dict(sorted(build(snapshot).items()))
         private = snapshot.private and not target.public
         sizes = {path: None if content is None else _size(content) for path, content in files.items()}
-        card = _bytes(files["README.md"] or b"").decode()
+        card = cast(bytes, files["README.md"]).decode()  # a card is always made, never a file on this machine
         self.pushes.append(PlannedPush(target.kind, target.repo_id, target.url, private, sizes, card))
         paths = tuple(path for path, size in sizes.items() if size is not None)
         return Pushed(target.kind, target.repo_id, snapshot.sha or "main", target.url, private, paths, changed=False)
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """The planned pushes, as `--format json` prints them."""
-        return [asdict(planned) for planned in self.pushes]
-
-    def __str__(self) -> str:
-        return "\n\n".join(map(str, self.pushes))
-
 
 def _size(content: bytes | Path) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
-
-
-def _bytes(content: bytes | Path) -> bytes:
-    return content if isinstance(content, bytes) else content.read_bytes()

@@ -10,7 +10,7 @@ from rarecase.hub.commit import Kind, Snapshot, Target, read_snapshot
 from rarecase.hub.ids import split_revision
 from rarecase.learn.record import ModelRecord, digest_of
 from rarecase.publish.repository import release_in
-from rarecase.runs.folder import is_begun
+from rarecase.runs.folder import LEARNER, is_begun
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def model_on_hub(name: str) -> str:
 
 def model_folder(folder: Path) -> Path:
     """The model folder: the one given, or that of the last learner of a run."""
-    return folder / "learner" if is_begun(folder) else folder
+    return folder / LEARNER if is_begun(folder) else folder
 
 
 def measured_on(folder: Path, default: str, tests: Mapping[str, Path], where: str) -> str:

@@ -1,6 +1,6 @@
 """Taking rows down: with their variations, in a new commit, and with `purge` out of everything older as well."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -76,17 +76,13 @@ def _several(count: int, noun: str) -> str:
 def _files(snapshot: Snapshot, ids: Collection[str]) -> tuple[Files, int, int]:
     """The data files that change, with card and release.json; how many rows and variations are gone."""
     known, gone = release_in(snapshot), {hash_of(id_) for id_ in ids}
-    tables: dict[str, Dataset] = {}
-    data: dict[str, bytes] = {}
-    seen = set(known.removed)
-    rows = variations = 0
-    for path in sorted(known.paths):
-        table = read_parquet(snapshot.read(path))
-        seen |= gone & {hash_of(id_) for id_ in table["id"][:]}
-        tables[path], named, varied = without_rows(table, gone)
-        rows, variations = rows + named, variations + varied
-        if tables[path] is not table:
-            data[path] = parquet_bytes(tables[path])
+    before = {path: read_parquet(snapshot.read(path)) for path in sorted(known.paths)}
+    after = {path: without_rows(table, gone) for path, table in before.items()}
+    tables = {path: left.table for path, left in after.items()}
+    data = {path: parquet_bytes(table) for path, table in tables.items() if table is not before[path]}
+    rows = sum(left.rows for left in after.values())
+    variations = sum(left.variations for left in after.values())
+    seen = {*known.removed, *(hash_of(id_) for table in before.values() for id_ in table["id"][:])}
     unknown = [id_ for id_ in ids if hash_of(id_) not in seen]
     if unknown:
         raise ConfigError(
@@ -101,22 +97,19 @@ def _files(snapshot: Snapshot, ids: Collection[str]) -> tuple[Files, int, int]:
 
 
 def _recounted(
-    config: Config, tables: Mapping[str, Dataset], data: Mapping[str, bytes], names: Collection[str]
+    config: Config, tables: Mapping[str, Dataset], data: Mapping[str, bytes], names: Sequence[str]
 ) -> Config:
     """A config after its files have changed; without splits where nothing is left to learn from."""
     if not any(split.path in data for split in config.splits.values()):
         return config
     left = loadable({name: tables[split.path] for name, split in config.splits.items()})
-    if not left:
-        return replace(config, splits={})
-    before = {name: config.splits[name] for name in left}
     files = {
         name: DataFile.of(split.path, data[split.path])
         if split.path in data
         else DataFile(split.path, split.file_bytes, split.sha256)
-        for name, split in before.items()
+        for name, split in config.splits.items()
     }
-    return summarize(config, left, list(names), files)
+    return summarize(config, left, names, files)
 
 
 def _demo_of(repo_id: str) -> str | None:

@@ -36,7 +36,7 @@ class DataFile(NamedTuple):
 def summarize(
     known: Config, tables: Mapping[str, Dataset], names: Sequence[str], files: Mapping[str, DataFile]
 ) -> Config:
-    """A config with all that its rows and files tell; `tables` and `files` by split."""
+    """A config with all that its rows and files tell; `tables` and `files` by split; no tables, no splits."""
     for table in tables.values():
         require(table, "origin", "annotator", "generator", "prompt_hash", "votes")
         label_names(table)  # else an error of the counting would show a text

@@ -31,6 +31,7 @@ from rarecase.models.encoder import Encoder, embed
 
 FORMAT = 1
 TABLES = ("pool", "bootstrap", "dev", "test")
+LEARNER = "learner"  # the model folder of the last learner
 STAGES = ("scores", "chosen", "labels", "variations", "predictions")
 
 

@@ -31,7 +31,7 @@ from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import load_encoder
 from rarecase.runs import parts
-from rarecase.runs.folder import Manifest, RoundFiles, refuse_used, stored_sets, write_sets
+from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import MAY_CHANGE, LoopConfig, RunConfig, write_yaml
 
@@ -173,7 +173,7 @@ def _finish(
     record = ModelRecord.of(
         learner.describe(), configs=["bootstrap", strategy], train=last.train, test=splits["test"], measured=measured
     )
-    learner.save(folder / "learner", record)
+    learner.save(folder / LEARNER, record)
 
 
 def _measured(folder: Path, number: int, names: Sequence[str]) -> dict[str, AllMetrics]:
