@@ -169,9 +169,7 @@ def require_setfit() -> Sampler:
     return ContrastiveDataset
 
 
-def pairs_of(
-    texts: Sequence[str], labels: np.ndarray, most: int, seed: int, sampler: Sampler | None = None
-) -> list[Pair]:
+def pairs_of(texts: Sequence[str], labels: np.ndarray, most: int, seed: int) -> list[Pair]:
     """
     At most `most` pairs that `setfit` makes of labelled texts of two classes or more, of one class and of two in turn.
 
@@ -182,7 +180,7 @@ def pairs_of(
     in_turn = np.argsort(rank_within(labels[drawn]), kind="stable")
     drawn = drawn[np.sort(in_turn[:TEXTS])]
     chosen = [texts[row] for row in drawn]
-    return list((sampler or require_setfit())(chosen, labels[drawn].tolist(), multilabel=False, max_pairs=most))
+    return list(require_setfit()(chosen, labels[drawn].tolist(), multilabel=False, max_pairs=most))
 
 
 def contrast(
@@ -193,6 +191,8 @@ def contrast(
     squared differences is the loss, as in `sentence-transformers`' `CosineSimilarityLoss`. An update reads 16 pairs,
     which begin again when they are used up.
     """
+    from sentence_transformers.util import batch_to_device
+
     optimizer, scheduler = optimizer_of(model, learning_rate, updates, WARMUP, WEIGHT_DECAY)
     endless = itertools.cycle(pairs)
     model.train()
@@ -200,7 +200,8 @@ def contrast(
         batch = list(itertools.islice(endless, PAIRS))
         target = torch.tensor([pair["label"] for pair in batch], device=model.device)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            vectors = _vectors(model, [pair[side] for side in ("sentence_1", "sentence_2") for pair in batch])
+            texts = [pair[side] for side in ("sentence_1", "sentence_2") for pair in batch]
+            vectors = model(batch_to_device(model.preprocess(texts), model.device))["sentence_embedding"]
         left, right = vectors.float().split(len(batch))
         loss = F.mse_loss(F.cosine_similarity(left, right), target)
         if not torch.isfinite(loss):
@@ -216,12 +217,3 @@ def contrast(
 def _without_features(dataset: Dataset) -> Dataset:
     """Without those that are there: they may be of an earlier fit."""
     return dataset.remove_columns("features") if "features" in dataset.column_names else dataset
-
-
-def _vectors(model: "SentenceTransformer", texts: list[str]) -> torch.Tensor:
-    """The vectors of a batch, shape `(len(texts), dim)`, with their gradients."""
-    tokens = {
-        name: value.to(model.device) if isinstance(value, torch.Tensor) else value
-        for name, value in model.preprocess(texts).items()
-    }
-    return model(tokens)["sentence_embedding"]
