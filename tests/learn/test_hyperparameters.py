@@ -45,12 +45,6 @@ def test_what_no_learner_can_do_is_refused(name, value):
         FitOptions(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["gradient_accumulation", "patience"])
-def test_a_model_takes_at_least_one_step(name):
-    with pytest.raises(ConfigError, match=f"{name} = -1: expected at least 1"):
-        replace(hyperparameters("packaged"), **{name: -1})
-
-
 @pytest.mark.parametrize("value", [0.0, 1e-3])
 def test_an_option_without_effect_is_refused_whatever_its_value(value):
     with pytest.raises(ConfigError, match="learning_rate has no effect on the learner 'frozen'"):

@@ -30,8 +30,8 @@ def dropout_layers(network: "torch.nn.Module") -> dict[str, "torch.nn.Dropout"]:
     """The layers of a network that drop some of their units, by name; without one, all samples are alike."""
     import torch
 
-    layers = {name: module for name, module in network.named_modules() if isinstance(module, torch.nn.Dropout)}
-    return {name: module for name, module in layers.items() if 0 < module.p < 1}
+    named = network.named_modules()
+    return {name: module for name, module in named if isinstance(module, torch.nn.Dropout) and 0 < module.p < 1}
 
 
 @contextmanager

@@ -73,14 +73,10 @@ def write_learner_beside(folder: Path, record: ModelRecord | None = None) -> Ite
     Gives an empty folder beside `folder`, which replaces `folder`, with the record in it, if the block succeeds;
     refuses to replace anything but an empty folder or a learner.
     """
-    if folder.exists() and not _is_replaceable(folder):
+    known = any((folder / name).is_file() for name in (HEAD, CONFIG))
+    if folder.exists() and not (known or (folder.is_dir() and not any(folder.iterdir()))):
         raise ModelError(f"{folder}: contains something other than a learner; choose a new folder, or empty this one")
     with write_folder_beside(folder) as temporary:
         yield temporary
         if record is not None:
             record.write(temporary)
-
-
-def _is_replaceable(folder: Path) -> bool:
-    known = [folder / name for name in (HEAD, CONFIG)]
-    return folder.is_dir() and (not any(folder.iterdir()) or any(path.is_file() for path in known))

@@ -57,7 +57,9 @@ class FitOptions:
         for name, values in {"precision": ("fp32", "bf16"), "class_weights": ("none", "sqrt", "balanced")}.items():
             if (value := getattr(self, name)) not in (None, *values):
                 raise ConfigError(f"{name} {value!r}: expected one of {', '.join(values)}")
-        require_at_least_one(epochs=self.epochs, updates=self.updates)
+        for name, count in {"epochs": self.epochs, "updates": self.updates}.items():
+            if count is not None and count < 1:
+                raise ConfigError(f"{name} = {count}: expected at least 1")
         if self.learning_rate is not None and not 0 <= self.learning_rate < inf:
             raise ConfigError(f"learning_rate = {self.learning_rate}: expected at least 0")
 
@@ -95,13 +97,6 @@ class FitOptions:
         return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
 
 
-def require_at_least_one(**counts: int | None) -> None:
-    """Refuses a number of steps below 1."""
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise ConfigError(f"{name} = {count}: expected at least 1")
-
-
 @dataclass(frozen=True)
 class Hyperparameters:
     """
@@ -131,9 +126,6 @@ class Hyperparameters:
     warmup: float = WARMUP
     gradient_accumulation: int = 1
     patience: int = 3
-
-    def __post_init__(self) -> None:
-        require_at_least_one(gradient_accumulation=self.gradient_accumulation, patience=self.patience)
 
     def described(self) -> Settings:
         """All but the model, and of `epochs` and `updates` the one that counts."""
