@@ -4,7 +4,7 @@ Whatever somebody has, files, folders, data sets and dumps, as one pool of diffe
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-from datasets import Dataset, DatasetDict
+from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import from_table
-from rarecase.data.read.argument import Argument, parse_argument
-from rarecase.data.read.columns import DEFAULT, Columns, conformed, is_empty, require_unique_ids, with_ids
+from rarecase.data.read.argument import parse_argument
+from rarecase.data.read.columns import DEFAULT, Columns, is_empty, require_unique_ids, with_ids
 from rarecase.data.read.duplicates import drop_duplicates, exact_duplicates
 from rarecase.data.read.formats import Rows
-from rarecase.data.read.reddit import Post, Reservoir, is_dump, posts, table_of
-from rarecase.data.read.table import Source, concatenate, data_files, is_release, read_parts
+from rarecase.data.read.reddit import Post, Reservoir, posts, table_of
+from rarecase.data.read.table import Source, concatenate, read_parts
 from rarecase.data.schema import GENERATED
 
 
@@ -86,43 +86,29 @@ def make_pool(
             if names and (name or "").casefold() not in names:
                 counts["other_sources"] += 1
             else:
-                counts["offered"] += 1
+                counts["beyond_sample"] += 1  # until it is drawn
                 reservoir.offer(name, (place, row))
     by_part = groupby(reservoir.rows(), key=itemgetter(0))
     drawn = [_rows_of(parts[place], [row for _, row in entries]) for place, entries in by_part]
     if not drawn:
         raise DataError(f"no post is left of the {counts['read']} that were read; is --sources one of theirs?")
     table = concatenate(drawn)
+    counts["beyond_sample"] -= len(table)
     _require_one_text_for_an_id(drawn, exact_duplicates(table["text"].to_pylist()))
     pool, dropped = drop_duplicates(from_table(with_ids(table)), against, repeats=repeats)
     if not len(pool):
         raise DataError(
             f"no post is left of the {counts['read']} that were read: all are in the other sets; give other posts"
         )
-    kept = {name: counts[name] for name in ("read", "generated", "empty", "taken_back", "other_sources")}
-    return pool, PoolCounts(
-        **kept,
-        beyond_sample=counts["offered"] - len(table),
-        duplicates=dropped.exact,
-        near_duplicates=dropped.near,
-        elsewhere=dropped.elsewhere,
-        kept=len(pool),
-    )
+    counts.update(duplicates=dropped.exact, near_duplicates=dropped.near, elsewhere=dropped.elsewhere, kept=len(pool))
+    return pool, PoolCounts(**{field.name: counts[field.name] for field in fields(PoolCounts)})
 
 
 def _parts(source: Source, columns: Columns, encoding: str) -> list[Rows | Path]:
     """The tables of a source; a dump as its path, to be read as a stream."""
-    if isinstance(source, Dataset | DatasetDict):
-        parts: list[Rows | Path] = [*read_parts(source, split="train", columns=columns)]
-    else:
-        given = parse_argument(source) if isinstance(source, str) else Argument(str(source))
-        path, split = Path(given.source), given.split or "train"
-        parts = []
-        for file in data_files(path) if path.exists() and not is_release(path) else [given.source]:
-            if isinstance(file, Path) and is_dump(file):
-                parts.append(file)
-            else:
-                parts += read_parts(file, split=split, config=given.config, columns=columns, encoding=encoding)
+    given = parse_argument(source)
+    split = given.split or "train"
+    parts = read_parts(given.source, split=split, config=given.config, columns=columns, encoding=encoding)
     require_unique_ids([part for part in parts if isinstance(part, Rows)])
     return parts
 
@@ -153,7 +139,7 @@ def _usable(part: Rows | Path, counts: Counter[str]) -> Iterator[tuple[str | Non
 def _rows_of(part: Rows | Path, rows: list[Any]) -> Rows:
     """The rows that were drawn from a table or a dump."""
     if isinstance(part, Path):
-        return conformed(table_of(rows, part), DEFAULT, source=None, labeled=False)
+        return table_of(rows, part)
     places = np.array(rows, dtype=np.int64)
     return replace(part, table=part.table.take(places), numbers=part.numbers[places])
 

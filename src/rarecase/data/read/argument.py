@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from rarecase.data.read.columns import DEFAULT, Columns
+from rarecase.data.read.reddit import read_dump
 from rarecase.data.read.table import Source, read_parts, read_table
 
 SPLITS = {"dev": "validation", "test": "test"}  # everything else reads `train`
@@ -15,19 +16,22 @@ SPLITS = {"dev": "validation", "test": "test"}  # everything else reads `train`
 class Argument(NamedTuple):
     """A data argument in its parts; without a split, that of the argument's name, see `SPLITS`."""
 
-    source: str
+    source: Source
     config: str | None = None
     split: str | None = None
 
 
-def parse_argument(argument: str) -> Argument:
+def parse_argument(argument: Source) -> Argument:
     """
-    The parts of a data argument. A path that exists as a whole is a path, also with a colon in it.
+    The parts of a data argument. A path that exists as a whole is a path, also with a colon in it; an object in memory
+    has no other parts.
 
     Example:
         >>> parse_argument("org/safety:cluster/test")
         Argument(source='org/safety', config='cluster', split='test')
     """
+    if not isinstance(argument, str):
+        return Argument(argument)
     source, colon, rest = argument.rpartition(":")
     if not colon or not source or Path(argument).exists():
         return Argument(argument)
@@ -46,7 +50,8 @@ def row_of(
     given = parse_argument(argument)
     split = given.split or SPLITS.get(name, "train")
     parts = read_parts(given.source, split=split, config=given.config, columns=columns, encoding=encoding)
-    found = ((part, pc.index(part.table[column], value).as_py()) for part in parts)
+    tables = (read_dump(part) if isinstance(part, Path) else part for part in parts)
+    found = ((part, pc.index(part.table[column], value).as_py()) for part in tables)
     return next((part.where(row) for part, row in found if row >= 0), argument)
 
 
@@ -67,9 +72,9 @@ def read_argument(
             dev, `test` for test, `train` for everything else.
         labeled (`bool`, *optional*): whether every row needs a label; by default in everything but a pool.
     """
-    given = parse_argument(argument) if isinstance(argument, str) else Argument("")
+    given = parse_argument(argument)
     return read_table(
-        given.source if isinstance(argument, str) else argument,
+        given.source,
         split=given.split or SPLITS.get(name, "train"),
         config=given.config,
         columns=columns,

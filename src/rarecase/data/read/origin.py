@@ -22,7 +22,7 @@ class Origin(TypedDict, total=False):
 def origin(argument: str) -> Origin:
     """The origin of the texts of a data argument that has been read already; empty where it is no release of ours."""
     given = parse_argument(argument)
-    release = release_of(given.source)
+    release = release_of(str(given.source))
     config = release and release.configs.get(given.config or release.default)
     found: Origin = {}
     if config and config.source:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from rarecase.core.errors import DataError
 from rarecase.core.randomness import generator
+from rarecase.data.read.columns import DEFAULT, conformed
 from rarecase.data.read.formats import Json, Rows, json_object
 from rarecase.data.read.lines import text_lines
 
@@ -61,17 +62,18 @@ def posts(path: Path) -> Iterator[Post]:
         yield Post(number, record["id"], _title(record), source if isinstance(source, str) else None, taken_back)
 
 
-def read_dump(path: Path) -> Rows:
-    """The posts of a dump that have not been deleted, as a table of `id`, `text` and `source`."""
-    return table_of([post for post in posts(path) if not post.taken_back], path)
+def read_dump(path: Path, labeled: bool = False) -> Rows:
+    """The posts of a dump that have not been deleted, as a table; with `labeled` refused, as a dump has no labels."""
+    return table_of([post for post in posts(path) if not post.taken_back], path, labeled)
 
 
-def table_of(kept: list[Post], path: Path) -> Rows:
-    """The posts as a table of `id`, `text` and `source`."""
+def table_of(kept: list[Post], path: Path, labeled: bool = False) -> Rows:
+    """The posts as a table of the columns of `conformed`."""
     columns = {
         name: pa.array([getattr(post, name) for post in kept], pa.string()) for name in ("id", "text", "source")
     }
-    return Rows(pa.table(columns), str(path), np.array([post.line for post in kept], np.int64), tuple(columns))
+    rows = Rows(pa.table(columns), str(path), np.array([post.line for post in kept], np.int64), tuple(columns))
+    return conformed(rows, DEFAULT, source=None, labeled=labeled)
 
 
 class Reservoir(Generic[Row]):

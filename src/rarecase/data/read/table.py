@@ -57,7 +57,8 @@ def read_table(
     Example:
         >>> test = read_table("test.tsv", split="test", columns=Columns(text="title", label="category"), labeled=True)
     """
-    parts = read_parts(source, split=split, config=config, columns=columns, encoding=encoding, labeled=labeled)
+    read = read_parts(source, split=split, config=config, columns=columns, encoding=encoding, labeled=labeled)
+    parts = [read_dump(part, labeled) if isinstance(part, Path) else part for part in read]
     require_unique_ids(parts)
     table = concatenate(parts)
     empty = is_empty(table["text"])
@@ -78,11 +79,11 @@ def read_parts(
     columns: Columns = DEFAULT,
     encoding: str = "utf-8",
     labeled: bool = False,
-) -> list[Rows]:
+) -> list[Rows | Path]:
     """
     Reads a table file by file, with the row numbers and, in a pool, the rows without text; see `read_table`.
 
-    `id` is null where the file has no ids.
+    A dump is its path, to be read as a stream (`read_dump`). `id` is null where the file has no ids.
     """
     if isinstance(source, DatasetDict):
         if split not in source:
@@ -96,7 +97,8 @@ def read_parts(
             raise DataError(
                 f"{path}: files have no configs, only a release has (in its README.md); leave :{config} out"
             )
-        return [_of_file(file, columns, encoding, labeled) for file in data_files(path)]
+        files = data_files(path)
+        return [file if is_dump(file) else _of_file(file, columns, encoding, labeled) for file in files]
     name = f"{source}:{config}/{split}" if config else f"{source}:{split}"
     return [_of_dataset(load(str(source), config, split), name, columns, labeled)]
 
@@ -134,8 +136,6 @@ def is_release(path: Path) -> bool:
 
 
 def _of_file(path: Path, columns: Columns, encoding: str, labeled: bool) -> Rows:
-    if is_dump(path):
-        return conformed(read_dump(path), Columns(), source=None, labeled=labeled)
     typed = NESTED if format_of(path) == ".parquet" else ()
     rows = read_file(path, {*columns.wanted, *typed}, encoding)
     return conformed(rows, columns, source=path.name, labeled=labeled)
