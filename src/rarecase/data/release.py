@@ -53,8 +53,8 @@ class Acquired(TypedDict, total=False):
     stop_when: str
 
 
-class Scores(TypedDict):
-    """Percent, on one split."""
+class Metrics(TypedDict):
+    """The figures of every round, in percent; `f1` is by class."""
 
     accuracy: float
     macro_f1: float
@@ -68,8 +68,8 @@ class RoundScores(TypedDict):
     labels: int
     class_counts: dict[str, int]
     class_count_std: float
-    dev: Scores
-    test: Scores
+    dev: Metrics
+    test: Metrics
 
 
 @dataclass(frozen=True)
@@ -265,10 +265,12 @@ def write_release(
     )
     paths = _paths(configs)
     with write_folder_beside(folder) as beside:
-        for path, dataset in {paths[config, split]: configs[config][split] for config, split in paths}.items():
-            write_parquet(beside / path, dataset)
+        for config, splits in configs.items():
+            for split, dataset in splits.items():
+                if not (beside / paths[config][split]).exists():  # a shared one is there already
+                    write_parquet(beside / paths[config][split], dataset)
         write_text(beside / RELEASE, release.dumps())
-        write_text(beside / "README.md", _readme(configs, paths, _digests(beside, configs, paths), default, title))
+        write_text(beside / "README.md", _readme(beside, configs, paths, default, title))
 
 
 def check_names(configs: Configs, default: str) -> None:
@@ -297,49 +299,39 @@ def _require_free(folder: Path, replace: bool) -> None:
         raise ConfigError(f"{folder}: has {foreign.name}, which no release has; move it away first")
 
 
-def _paths(configs: Configs) -> dict[tuple[str, str], str]:
+def _paths(configs: Configs) -> dict[str, dict[str, str]]:
     """Where each split of each config lies: in the root where all configs share it, else in the config's folder."""
-    places = {}
-    for config, splits in configs.items():
-        for split, dataset in splits.items():
-            shared = len(configs) > 1 and all(other.get(split) is dataset for other in configs.values())
-            places[config, split] = f"{split}.parquet" if shared else f"{config}/{split}.parquet"
-    return places
+
+    def place(config: str, split: str) -> str:
+        shared = len(configs) > 1 and all(other.get(split) is configs[config][split] for other in configs.values())
+        return f"{split}.parquet" if shared else f"{config}/{split}.parquet"
+
+    return {config: {split: place(config, split) for split in configs[config]} for config in configs}
 
 
-def _digests(folder: Path, configs: Configs, paths: Mapping[tuple[str, str], str]) -> dict[str, str]:
-    """One hash over the files of each config."""
-    return {config: digest(folder / paths[config, split] for split in configs[config]) for config in configs}
-
-
-def _readme(
-    configs: Configs, paths: Mapping[tuple[str, str], str], digests: Mapping[str, str], default: str, title: str
-) -> str:
+def _readme(folder: Path, configs: Configs, paths: Mapping[str, Mapping[str, str]], default: str, title: str) -> str:
     entries = [
         {
             "config_name": config,
             # `load_dataset` caches a local folder by its last name and this head alone (datasets 5.1): without
             # something of the content, the `data` of one run would be answered with the rows of another's.
-            "description": f"content {digests[config]}",
-            "data_files": [{"split": split, "path": paths[config, split]} for split in splits],
+            "description": f"content {digest(folder / path for path in splits.values())}",
+            "data_files": [{"split": split, "path": path} for split, path in splits.items()],
             # A bare `load_dataset(folder)` fails where there are several configs and none is the default.
             **({"default": True} if config == default else {}),
         }
-        for config, splits in configs.items()
+        for config, splits in paths.items()
     ]
     head = yaml.safe_dump({"configs": entries}, sort_keys=False, allow_unicode=True)
-    tables = {
-        (config, split): class_counts(dataset, label_names(dataset))
-        for config in configs
-        for split, dataset in configs[config].items()
-    }
-    names = list(dict.fromkeys(name for counts in tables.values() for name in counts))
+    tables = [(config, split, dataset) for config, splits in configs.items() for split, dataset in splits.items()]
+    counted = [class_counts(dataset, label_names(dataset)) for _, _, dataset in tables]
+    names = list(dict.fromkeys(name for counts in counted for name in counts))
     lines = [
         _table_line("config", "split", "rows", *names),
         _table_line("---", "---", *["---:"] * (1 + len(names))),
         *(
-            _table_line(config, split, len(configs[config][split]), *(counts.get(name, 0) for name in names))
-            for (config, split), counts in tables.items()
+            _table_line(config, split, len(dataset), *(counts.get(name, 0) for name in names))
+            for (config, split, dataset), counts in zip(tables, counted, strict=True)
         ),
     ]
     return "\n".join(["---", head + "---", f"# {title}", "", *lines, ""])

@@ -22,7 +22,7 @@ from rarecase.data.arrow import rows, to_table, with_column
 from rarecase.data.counts import class_counts
 from rarecase.data.pool import make_pool
 from rarecase.data.read import Columns, DuplicateCounts, drop_duplicates, read_argument, row_of
-from rarecase.data.read.columns import DEFAULT
+from rarecase.data.read.columns import DEFAULT, relabeled
 from rarecase.data.schema import canonical_order, conform
 from rarecase.data.taxonomy import Taxonomy
 
@@ -174,12 +174,7 @@ def _renumbered(table: Dataset, taxonomy: Taxonomy) -> Dataset:
     if "reading" in table.column_names:
         table = with_column(table, "reading", [name and taxonomy.index(name) for name in table["reading"][:]])
     if "votes" in table.column_names:
-        votes = to_table(table)["votes"].to_pylist()
-        votes = [
-            cast and [{**vote, "label": vote["label"] and taxonomy.index(vote["label"])} for vote in cast]
-            for cast in votes
-        ]
-        table = with_column(table, "votes", votes)
+        table = with_column(table, "votes", relabeled(to_table(table)["votes"], taxonomy.index))
     return table
 
 

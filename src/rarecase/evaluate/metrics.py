@@ -1,17 +1,10 @@
 """The figures of a classifier, in percent: those of every round, and all that a model's card shows."""
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 import numpy as np
 
-
-class Metrics(TypedDict):
-    """The figures of every round, in percent; `f1` is by class."""
-
-    accuracy: float
-    macro_f1: float
-    f1: dict[str, float]
+from rarecase.data.release import Metrics
 
 
 class AllMetrics(Metrics):

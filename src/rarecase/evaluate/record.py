@@ -6,8 +6,7 @@ from typing import Any, cast
 
 from rarecase.core.files import read_json, write_json
 from rarecase.core.typed import from_json
-from rarecase.data.release import RoundScores
-from rarecase.evaluate.metrics import Metrics
+from rarecase.data.release import Metrics, RoundScores
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -184,16 +184,20 @@ def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
         elif name != "reading" and _fields(found[name]) == _fields(released[name]):
             kept[name] = rows.table[name]
     if "votes" in kept:
-        named = found["votes"].feature["label"].int2str
-        votes = [
-            cast and [{**vote, "label": None if vote["label"] is None else named(vote["label"])} for vote in cast]
-            for cast in kept["votes"].to_pylist()
-        ]
         text = pa.string()
         kept["votes"] = pa.array(
-            votes, pa.list_(pa.struct({"annotator": text, "label": text, "seconds": pa.float32()}))
+            relabeled(kept["votes"], found["votes"].feature["label"].int2str),
+            pa.list_(pa.struct({"annotator": text, "label": text, "seconds": pa.float32()})),
         )
     return kept
+
+
+def relabeled(votes: pa.ChunkedArray, label_of: Callable[[Any], Any]) -> list[Any]:
+    """The column `votes` with other labels; what is null stays null."""
+    return [
+        cast and [{**vote, "label": None if vote["label"] is None else label_of(vote["label"])} for vote in cast]
+        for cast in votes.to_pylist()
+    ]
 
 
 def _fields(feature: Any) -> dict[str, tuple[type, str]] | None:
