@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 from datasets import Dataset, Value, concatenate_datasets
 
 from rarecase.acquire.clusters import assign_clusters
@@ -36,6 +35,7 @@ from rarecase.data.arrow import HELPERS, matrix, rows, with_column, with_columns
 from rarecase.data.counts import class_count_std, class_counts
 from rarecase.data.schema import GENERATED, HUMAN, conform, label_names, public_id
 from rarecase.evaluate.metrics import metrics
+from rarecase.evaluate.predictions import labels_and_guesses, predictions_of
 from rarecase.evaluate.record import RoundRecord, StoppingMeasures
 from rarecase.generate import Generator, accepted, with_own_ids
 from rarecase.labeling.annotator import Annotator, completed
@@ -331,17 +331,13 @@ def _measured(
     names = label_names(train)
 
     def predict() -> Dataset:
-        scored = [learner().score(split).select_columns(["id", "label", "probs"]) for split in (dev, test)]
-        named = [with_column(s, "split", [name] * len(s)) for s, name in zip(scored, ("dev", "test"), strict=True)]
-        return concatenate_datasets(named)
+        return predictions_of({"dev": learner().score(dev), "test": learner().score(test)})
 
     predictions = stages.table(number, "predictions", predict)
     acquired = rows(train, range(start, len(train)))
     human = _by_people(acquired)
 
     def measure() -> RoundRecord:
-        labels, guesses = matrix(predictions, "label"), matrix(predictions, "probs").argmax(axis=1)
-        split = np.array(predictions["split"][:])
         counts = class_counts(acquired, names)
         return RoundRecord(
             round=number,
@@ -350,8 +346,8 @@ def _measured(
             class_counts=counts,
             class_count_std=class_count_std(counts),
             found=class_counts(human, names),
-            dev=metrics(labels[split == "dev"], guesses[split == "dev"], names),
-            test=metrics(labels[split == "test"], guesses[split == "test"], names),
+            dev=metrics(*labels_and_guesses(predictions, "dev"), names),
+            test=metrics(*labels_and_guesses(predictions, "test"), names),
             stopping=judge(human) if judge else None,
         )
 

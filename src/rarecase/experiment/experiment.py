@@ -21,9 +21,9 @@ from datasets import Dataset, concatenate_datasets
 
 from rarecase.core.errors import ConfigError, RarecaseError, RunFolderError, did_you_mean
 from rarecase.core.files import digest, write_folder_beside
-from rarecase.data.arrow import with_column
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
+from rarecase.evaluate.predictions import predictions_of
 from rarecase.experiment.cells import Cell, Found
 from rarecase.experiment.grid import run_grid
 from rarecase.experiment.splits import (
@@ -78,16 +78,21 @@ def _cells(config: ExperimentConfig, models: Iterable[str], strategies: list[str
             f"--settings {config.settings!r}: expected any of {', '.join(SETTINGS)}, separated by commas"
             f"{did_you_mean(unknown or '', SETTINGS)}"
         )
-    cells = [
-        Cell(strategy, seed, model, setting)
-        for model in models
-        for seed in range(config.seed, config.seed + config.seeds)
-        for setting in settings
-        for strategy in ([BOOTSTRAP] if setting == BOOTSTRAP else strategies)
-    ]
+    cells = cells_of(config, models, strategies)
     if len({cell.name for cell in cells}) < len(cells):
         raise ConfigError("--models and --strategies: two cells would have one name; rename a model's folder")
     return cells
+
+
+def cells_of(config: ExperimentConfig, models: Iterable[str], strategies: list[str]) -> list[Cell]:
+    """The cells of the grid, in the order in which they run."""
+    return [
+        Cell(strategy, seed, model, setting)
+        for model in models
+        for seed in range(config.seed, config.seed + config.seeds)
+        for setting in split_list(config.settings)
+        for strategy in ([BOOTSTRAP] if setting == BOOTSTRAP else strategies)
+    ]
 
 
 def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) -> Callable[[Cell, Path], Found]:
@@ -111,17 +116,11 @@ def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) ->
         train = concatenate_datasets([learner.prepare(part) for part in parts])
         learner = learner.fit(train, table(dev))
         scored = {name: learner.score(table(key)) for name, key in (("dev", dev), ("test", test))}
-        write_parquet(place / "predictions.parquet", _predictions(scored))
+        write_parquet(place / "predictions.parquet", predictions_of(scored))
         settings = learner.describe().settings
         return Found(train_rows=len(train), class_counts=class_counts(train, names), fit=settings)
 
     return run_cell
-
-
-def _predictions(scored: dict[str, Dataset]) -> Dataset:
-    """What a learner makes of dev and test: `id`, `label`, `probs` and `split`."""
-    kept = {name: table.select_columns(["id", "label", "probs"]) for name, table in scored.items()}
-    return concatenate_datasets([with_column(t, "split", [name] * len(t)) for name, t in kept.items()])
 
 
 def _reason(error: Exception) -> str | None:

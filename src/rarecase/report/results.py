@@ -17,7 +17,9 @@ from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import texts
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.metrics import expected_calibration_error
+from rarecase.experiment import paper
 from rarecase.experiment.cells import Cell, Predictions, read_cells, read_predictions
+from rarecase.experiment.experiment import cells_of
 from rarecase.experiment.splits import BOOTSTRAP, SETTINGS
 from rarecase.hub.ids import name_of
 from rarecase.report.compare import BySeed
@@ -88,6 +90,11 @@ class Results:
         first, *others = (cell.probs for cell in self.groups[key].values())
         return bool(others) and all(np.array_equal(first, probs) for probs in others)
 
+    @property
+    def in_paper(self) -> bool:
+        """Whether the paper has figures for these classes."""
+        return paper.has_figures_for(self.names)
+
     @cached_property
     def splits(self) -> dict[str, Dataset]:
         """By strategy, the rows that were acquired."""
@@ -135,6 +142,7 @@ def read_results(folder: Path) -> Results:
         raise DataError(f"{folder}: every test text is in a training set too; leave --leave-out-overlap out")
     cells = read_cells(folder)
     models = _models(config, {cell.model or "" for cell in cells})
+    strategies = split_list(config.strategies or "") or [path.stem for path in (folder / "splits").glob("*.parquet")]
     return Results(
         folder=folder,
         config=config,
@@ -144,7 +152,7 @@ def read_results(folder: Path) -> Results:
         left_out=len(test) - len(kept),
         groups=_groups(folder, [cell for cell, found in cells.items() if found.error is None], kept, models),
         failed={cell: found.error for cell, found in cells.items() if found.error is not None},
-        missing=len(_requested(folder, config, models) - set(cells)),
+        missing=len(set(cells_of(config, models, strategies)) - set(cells)),
     )
 
 
@@ -165,18 +173,6 @@ def _groups(
         return settings.index(key.setting), strategies.index(key.strategy), tested.index(key.model)
 
     return {key: found[key] for key in sorted(found, key=place)}
-
-
-def _requested(folder: Path, config: ExperimentConfig, models: Sequence[str]) -> set[Cell]:
-    """The cells of the grid, whether they are done or not."""
-    strategies = split_list(config.strategies or "") or [path.stem for path in (folder / "splits").glob("*.parquet")]
-    return {
-        Cell(strategy, seed, model, setting)
-        for setting in split_list(config.settings)
-        for strategy in ([BOOTSTRAP] if setting == BOOTSTRAP else strategies)
-        for seed in range(config.seed, config.seed + config.seeds)
-        for model in models
-    }
 
 
 def _models(config: ExperimentConfig, known: Collection[str]) -> list[str]:
