@@ -12,7 +12,7 @@ from datasets import Dataset
 from small import NAMES
 
 from rarecase.cli.main import command
-from rarecase.core.errors import ConfigError
+from rarecase.core.errors import ConfigError, RunFolderError
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform
@@ -136,7 +136,7 @@ def test_a_fine_tuned_model_is_one_of_transformers(release, tmp_path, capsys):
 def test_a_used_folder_and_a_missing_config_are_refused_before_any_work(release, tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "thesis.tex").write_text("mine")
-    with pytest.raises(ConfigError, match="used exists and is not empty; name another --out"):
+    with pytest.raises(RunFolderError, match="used exists and is not empty; name another --out"):
         train(str(release), TrainConfig(config_name="bootstrap", out=tmp_path / "used"))
     with pytest.raises(ConfigError, match="--config-name is empty"):
         train(str(release), TrainConfig(config_name=" , ", out=tmp_path / "out"))

@@ -20,7 +20,15 @@ from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels
 from rarecase.learn import workers
-from rarecase.settings.config import ExperimentConfig, RunConfig, SimulateConfig, StartConfig, TrainConfig, read_yaml
+from rarecase.settings.config import (
+    ExperimentConfig,
+    RunConfig,
+    SimulateConfig,
+    StartConfig,
+    TrainConfig,
+    read_yaml,
+    split_list,
+)
 
 if TYPE_CHECKING:
     from cyclopts.argument import ArgumentCollection
@@ -119,18 +127,14 @@ def run(
         resume: go on with this run folder.
         dry_run: only say what the run would ask for: labels, requests, time.
     """
-    from rarecase.runs import session
+    from rarecase.runs.dry_run import dry_run as estimate
+    from rarecase.runs.session import carry_out
 
     if dry_run and resume:
         raise ConfigError("--dry-run says what a run would ask for before it begins; leave --resume out")
     if dry_run:
-        from rarecase.runs.dry_run import dry_run as estimate
-
         return print(estimate(settings))
-    folder = resume or session.begin(settings)
-    for round_ in session.go_on(folder, settings):
-        found = round_.record
-        print(f"round {found.round}: {found.labels} labels, macro-F1 {found.test['macro_f1']:.1f}", file=sys.stderr)
+    folder = carry_out(settings, resume)
     report(folder)
     return print(f"next: load_dataset('{folder}/data'); rarecase report {folder} --format json", file=sys.stderr)
 
@@ -149,10 +153,9 @@ def start(
         config: a YAML file of settings; a flag wins over it.
         resume: go on with this folder, once people have labelled.
     """
-    from rarecase.runs import start as sets
+    from rarecase.runs.start import start as draw
 
-    folder = resume or sets.begin(settings)
-    counted = sets.label(folder, settings)
+    folder, counted = draw(settings, resume)
     print("\n".join(f"{name:10}{rows:>8}" for name, rows in counted.items()))
     print(f"next: rarecase run --start {folder} --out RUN", file=sys.stderr)
 
@@ -211,18 +214,13 @@ def pool(
     """
     from dataclasses import asdict
 
-    from rarecase.data.parquet import write_parquet
-    from rarecase.data.pool import make_pool
+    from rarecase.data.pool import write_pool
     from rarecase.data.read import Columns
 
-    if out.suffix != ".parquet":
-        raise ConfigError(f"--out {out}: expected a name that ends in .parquet")
-    columns = Columns(id=id_column, text=text_column, label=label_column)
-    kinds = [name.strip() for name in wanted.split(",") if name.strip()] if wanted else []
-    posts, counts = make_pool(
-        sources, columns=columns, encoding=encoding, wanted=kinds, per_source=per_source, seed=seed
+    columns, kinds = Columns(id=id_column, text=text_column, label=label_column), split_list(wanted or "")
+    counts = write_pool(
+        out, sources, columns=columns, encoding=encoding, wanted=kinds, per_source=per_source, seed=seed
     )
-    write_parquet(out, posts)
     print(json.dumps(asdict(counts), indent=2) if format == "json" else "\n".join(counts.as_lines()))
 
 

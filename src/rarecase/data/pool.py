@@ -16,6 +16,7 @@ from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import from_table
+from rarecase.data.parquet import write_parquet
 from rarecase.data.read.argument import parse_argument
 from rarecase.data.read.columns import DEFAULT, Columns, is_empty, require_unique_ids, with_ids
 from rarecase.data.read.duplicates import drop_duplicates, exact_duplicates
@@ -102,6 +103,15 @@ def make_pool(
         )
     counts.update(duplicates=dropped.exact, near_duplicates=dropped.near, elsewhere=dropped.elsewhere, kept=len(pool))
     return pool, PoolCounts(**{field.name: counts[field.name] for field in fields(PoolCounts)})
+
+
+def write_pool(out: Path, sources: Sequence[Source], **options: Any) -> PoolCounts:
+    """Writes what `make_pool` makes of the sources to a Parquet file."""
+    if out.suffix != ".parquet":
+        raise ConfigError(f"--out {out}: expected a name that ends in .parquet")
+    posts, counts = make_pool(sources, **options)
+    write_parquet(out, posts)
+    return counts
 
 
 def _parts(source: Source, columns: Columns, encoding: str) -> list[Rows | Path]:

@@ -10,6 +10,7 @@ from rarecase.acquire.strategy import Strategy, columns_of
 from rarecase.data.arrow import rows
 from rarecase.data.sets import Sets
 from rarecase.learn import Learner
+from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
 from rarecase.runs import parts
 from rarecase.runs.session import checked
@@ -25,16 +26,16 @@ def dry_run(config: RunConfig) -> str:
     strategy, sets = checked(config)
     with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
         parts.generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
-    budget = parts.Budget.of(config, len(sets.pool))
-    requests = budget.labels * config.variations if config.generator in ("openai", "local") else 0
+    labels = min(config.budget, len(sets.pool))
+    rounds = parts.rounds_of(labels, config)
+    requests = labels * config.variations if config.generator in ("openai", "local") else 0
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed)
     seconds = estimated_seconds(config, strategy, sets, learner)
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
     stops = f", or fewer, if {config.stop_when} is reached first" if config.stop_when else ""
     time_ = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return (
-        f"labels    {budget.labels} by {config.annotator}, in {budget.rounds} rounds of at most {config.batch}"
-        f"{stops}\n"
+        f"labels    {labels} by {config.annotator}, in {rounds} rounds of at most {config.batch}{stops}\n"
         f"requests  {requests}{to}\n"
         f"time      about {time_} of computing on this machine"
     )
@@ -60,7 +61,8 @@ def estimated_seconds(
         return clock() - begun, result
 
     assert sets.test is not None  # noqa: S101 - a run has one
-    total, budget = 0.0, parts.Budget.of(config, len(sets.pool))
+    total, labels = 0.0, min(config.budget, len(sets.pool))
+    rounds = parts.rounds_of(labels, config)
     few, start, dev = (rows(t, range(min(TIMED, len(t)))) for t in (sets.pool, sets.bootstrap, sets.dev))
     if not config.tune:  # there is nothing to choose
         dev = rows(dev, [])
@@ -73,11 +75,11 @@ def estimated_seconds(
         start, dev = embed(start, encoder), embed(dev, encoder)
     start, dev, few = map(learner.prepare, (start, dev, few))
     fit, fitted = timed(lambda: learner.fit(start, dev))
-    if parts.fit_grows_with_rows(config):
-        fit *= (len(sets.bootstrap) + budget.labels * (1 + config.variations) / 2) / len(start)
+    if FitOptions.of(config).grows_with_rows(config.learner):
+        fit *= (len(sets.bootstrap) + labels * (1 + config.variations) / 2) / len(start)
     score, scored = timed(lambda: fitted.score(few))
-    total += (budget.rounds + 1) * (fit + score / len(few) * everything)
+    total += (rounds + 1) * (fit + score / len(few) * everything)
     if "mc_probs" in columns_of(strategy):
         sample, _ = timed(lambda: fitted.sample(scored))
-        total += budget.rounds * sample / len(few) * len(sets.pool)
+        total += rounds * sample / len(few) * len(sets.pool)
     return total

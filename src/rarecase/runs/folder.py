@@ -229,6 +229,11 @@ def refuse_used(folder: Path) -> None:
         raise RunFolderError(
             f"{folder} holds a run already; go on with it by --resume {folder}, or name another --out"
         )
+    refuse_filled(folder)
+
+
+def refuse_filled(folder: Path) -> None:
+    """Raises `RunFolderError` where the folder holds something."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunFolderError(f"{folder} exists and is not empty; name another --out")
 

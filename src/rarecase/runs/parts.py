@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
@@ -34,35 +34,23 @@ from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import Encoder
 from rarecase.runs.folder import TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
-from rarecase.settings.config import DataConfig, LoopConfig, RunConfig, StartConfig, read_yaml
+from rarecase.settings.config import DataConfig, LearnerConfig, LoopConfig, RunConfig, StartConfig, read_yaml
 
 _MODEL_FILES = (".json", ".safetensors", ".txt")  # those that say what a model does
 # What a release tells of its run; where a model stands on this machine concerns nobody.
 _RELEASED = ("strategy", "learner", "model", "encoder", "annotator", "generator", "generator_model", "budget", "batch")
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How many labels there are in all, and in a round."""
+def rounds_of(labels: int, config: LoopConfig) -> int:
+    """How many rounds so many labels last, where each batch is labelled whole."""
+    return -(-labels // config.batch)
 
-    labels: int
-    batch: int
 
-    @classmethod
-    def of(cls, config: LoopConfig, pool: int | None = None) -> "Budget":
-        """The budget of the settings; with a pool of so many posts, at most one label for each."""
-        return cls(config.budget if pool is None else min(config.budget, pool), config.batch)
-
-    @property
-    def rounds(self) -> int:
-        """How many rounds it lasts, where each batch is labelled whole."""
-        return -(-self.labels // self.batch)
-
-    def require_covers(self, folder: Path) -> None:
-        """Raises `ConfigError` where a run has spent more already."""
-        spent = RoundFiles(folder).spent()
-        if self.labels < spent:
-            raise ConfigError(f"--budget {self.labels}: {folder} has spent {spent} labels; expected at least as many")
+def require_budget(folder: Path, config: LoopConfig) -> None:
+    """Raises `ConfigError` where a run has spent more than its budget already."""
+    spent = RoundFiles(folder).spent()
+    if config.budget < spent:
+        raise ConfigError(f"--budget {config.budget}: {folder} has spent {spent} labels; expected at least as many")
 
 
 def require_a_batch(sets: Sets, config: LoopConfig) -> None:
@@ -117,39 +105,23 @@ def needs_embedding(config: LoopConfig, *chosen: Strategy) -> bool:
     return any(map(needs_encoder, chosen)) or shares_encoder(config)
 
 
-def shares_encoder(config: LoopConfig) -> bool:
-    """Whether the column `embedding` is what the learner's own encoder would make."""
-    return config.learner == "frozen" and config.model == config.encoder
+def shares_encoder(config: LearnerConfig) -> bool:
+    """Whether there is a column `embedding`, which is what the learner's own encoder would make."""
+    return isinstance(config, LoopConfig) and config.learner == "frozen" and config.model == config.encoder
 
 
 def learner_of(
-    config: LoopConfig,
-    names: tuple[str, ...],
-    seed: int,
-    encoder: Encoder | None = None,
-    options: FitOptions | None = None,
+    config: LearnerConfig, names: tuple[str, ...], seed: int, encoder: Encoder | None = None, *, trial: bool = False
 ) -> Learner:
-    """The learner of the settings, not fitted yet; `frozen` shares the encoder where it is the same one."""
-    shared = shares_encoder(config)
-    return make_learner(
-        config.learner,
-        config.model,
-        names,
-        options or FitOptions.of(config),
-        seed=seed,
-        encoder=encoder if shared else None,
-        shared=shared,
-    )
+    """
+    The learner of the settings, not fitted yet; `frozen` shares the encoder where it is the same one.
 
-
-def trial_learner_of(config: LoopConfig, names: tuple[str, ...]) -> Learner:
-    """The same learner with the shortest training, to see whether its model can be loaded and trained."""
-    return learner_of(config, names, config.seed, options=FitOptions.of(config).shortest(config.learner))
-
-
-def fit_grows_with_rows(config: LoopConfig) -> bool:
-    """Whether a fit takes longer with more training rows."""
-    return FitOptions.of(config).grows_with_rows(config.learner)
+    A `trial` has the shortest training: whether its model can be loaded and trained.
+    """
+    shared, options = shares_encoder(config), FitOptions.of(config)
+    options = options.shortest(config.learner) if trial else options
+    own = encoder if shared else None
+    return make_learner(config.learner, config.model, names, options, seed=seed, encoder=own, shared=shared)
 
 
 def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:

@@ -11,20 +11,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.stopping import Stopping, sentence_of
 from rarecase.acquire.strategy import Strategy, name_of
 from rarecase.algorithm import Round, run
 from rarecase.core.files import digest, write_folder_beside
-from rarecase.data.arrow import matrix, rows
+from rarecase.data.arrow import rows
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read.origin import Origin, combined
 from rarecase.data.release import Config, write_release
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, require_gold
-from rarecase.evaluate.metrics import AllMetrics, all_metrics
+from rarecase.evaluate.predictions import measured
 from rarecase.evaluate.record import RoundRecord
 from rarecase.labeling.annotator import Annotator
 from rarecase.learn.record import ModelRecord
@@ -34,6 +32,15 @@ from rarecase.runs import parts
 from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import MAY_CHANGE, LoopConfig, RunConfig, write_yaml
+
+
+def carry_out(config: RunConfig, resume: Path | None) -> Path:
+    """Begins a run, or goes on with one; says on stderr what each round found, and gives the folder."""
+    folder = resume or begin(config)
+    for round_ in go_on(folder, config):
+        found = round_.record
+        print(f"round {found.round}: {found.labels} labels, macro-F1 {found.test['macro_f1']:.1f}", file=sys.stderr)
+    return folder
 
 
 def begin(config: RunConfig) -> Path:
@@ -72,7 +79,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     stop = parts.stopping_of(config)
     manifest = Manifest.read(folder, "run")
     manifest.require_same(folder, config, MAY_CHANGE, partial(parts.inputs_of, config))
-    parts.Budget.of(config).require_covers(folder)
+    parts.require_budget(folder, config)
     config = parts.with_store(folder, config)
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
@@ -102,7 +109,7 @@ def rounds(
     `replies` is the store of the language model's replies, by default the folder's own.
     """
     encoder = load_encoder(config.encoder)
-    with RoundFiles(folder, parts.Budget.of(config).rounds) as stages:
+    with RoundFiles(folder, parts.rounds_of(config.budget, config)) as stages:
         yield from run(
             stages,
             pool=sets.pool,
@@ -138,7 +145,7 @@ def prepare(folder: Path, config: LoopConfig, sets: Sets, strategies: Sequence[S
 
 def _try_model(config: LoopConfig, sets: Sets) -> None:
     """Learns from one text and scores it, so that a model which cannot do that is known before anything is made."""
-    learner = parts.trial_learner_of(config, sets.taxonomy.names)
+    learner = parts.learner_of(config, sets.taxonomy.names, config.seed, trial=True)
     one = learner.prepare(rows(sets.bootstrap, [0]))
     learner.fit(one, rows(one, [])).score(one)
 
@@ -169,16 +176,12 @@ def _finish(
         replace=True,
     )
     learner = last.learner()
-    measured = _measured(folder, last.number, names)
+    predictions = read_parquet(RoundFiles(folder).path(last.number, "predictions.parquet"))
     record = ModelRecord.of(
-        learner.describe(), configs=["bootstrap", strategy], train=last.train, test=splits["test"], measured=measured
+        learner.describe(),
+        configs=["bootstrap", strategy],
+        train=last.train,
+        test=splits["test"],
+        measured=measured(predictions, names),
     )
     learner.save(folder / LEARNER, record)
-
-
-def _measured(folder: Path, number: int, names: Sequence[str]) -> dict[str, AllMetrics]:
-    """All figures of a round's learner on dev and test, out of the predictions that the round stored."""
-    predictions = read_parquet(RoundFiles(folder).path(number, "predictions.parquet"))
-    split = np.array(predictions["split"][:])
-    labels, guesses = matrix(predictions, "label"), matrix(predictions, "probs").argmax(axis=1)
-    return {name: all_metrics(labels[split == name], guesses[split == name], names) for name in ("dev", "test")}

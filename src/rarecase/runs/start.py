@@ -31,6 +31,12 @@ from rarecase.settings.config import StartConfig, read_yaml, write_yaml
 SETS = ("bootstrap", "dev", "test", "certify")
 
 
+def start(config: StartConfig, resume: Path | None) -> tuple[Path, dict[str, int]]:
+    """Begins a start folder, or goes on with one; gives it with what `label` counts."""
+    folder = resume or begin(config)
+    return folder, label(folder, config)
+
+
 def begin(config: StartConfig) -> Path:
     """Draws the sets, and stores them in `drawn.parquet` of a new start folder before anybody is asked."""
     check(config)

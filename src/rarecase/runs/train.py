@@ -8,16 +8,15 @@ from typing import Any
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from rarecase.core.errors import ConfigError, DataError
-from rarecase.data.arrow import matrix
 from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import load
 from rarecase.data.read.table import is_release
 from rarecase.data.sets import taxonomy_of, with_classes
 from rarecase.data.taxonomy import Category, Taxonomy
-from rarecase.evaluate.metrics import AllMetrics, all_metrics
-from rarecase.learn import Learner, make_learner
-from rarecase.learn.hyperparameters import FitOptions
+from rarecase.evaluate.predictions import measured, predictions_of
 from rarecase.learn.record import ModelRecord
+from rarecase.runs.folder import refuse_filled
+from rarecase.runs.parts import learner_of
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import TrainConfig, split_list
 
@@ -29,8 +28,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     """
     check(config)
     out = require_out(config.out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} exists and is not empty; name another --out")
+    refuse_filled(out)
     configs = split_list(config.config_name)
     if not configs:
         raise ConfigError("--config-name is empty: expected names separated by commas, such as bootstrap,cluster")
@@ -44,13 +42,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     parts |= {(role, configs[0]): (f"{data}:{configs[0]}", role) for role in ("dev", "test")}
     raw = {key: read_argument(*part) for key, part in parts.items()}
     taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else classes_of(data, configs[0], raw.values())
-    learner = make_learner(
-        config.learner,
-        config.model,
-        taxonomy.names,
-        FitOptions.of(config),
-        seed=config.seed,
-    )
+    learner = learner_of(config, taxonomy.names, config.seed)
     ready = {
         key: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[key], "label")))
         for key, table in raw.items()
@@ -58,9 +50,9 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     rows = concatenate_datasets([ready["train", name] for name in configs])
     dev, test = ready["dev", configs[0]], ready["test", configs[0]]
     learner = learner.fit(rows, dev)
-    measured = {"dev": _measured(learner, dev), "test": _measured(learner, test)}
-    learner.save(out, ModelRecord.of(learner.describe(), configs=configs, train=rows, test=test, measured=measured))
-    return {"train": len(rows), **measured}
+    figures = measured(predictions_of({"dev": learner.score(dev), "test": learner.score(test)}), learner.names)
+    learner.save(out, ModelRecord.of(learner.describe(), configs=configs, train=rows, test=test, measured=figures))
+    return {"train": len(rows), **figures}
 
 
 def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
@@ -70,8 +62,3 @@ def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
         shipped = Taxonomy.default()
         return shipped if tuple(label.names) == shipped.names else Taxonomy(tuple(map(Category, label.names)))
     return taxonomy_of(None, [label for table in tables for label in table["label"][:]])
-
-
-def _measured(learner: Learner, split: Dataset) -> AllMetrics:
-    probs = matrix(learner.score(split), "probs")
-    return all_metrics(matrix(split, "label"), probs.argmax(axis=1), learner.names)
