@@ -9,6 +9,7 @@ import numpy as np
 
 from rarecase.core.errors import DataError
 from rarecase.core.files import read_json, write_json
+from rarecase.core.typed import from_json
 from rarecase.data.arrow import matrix
 from rarecase.data.parquet import read_parquet
 from rarecase.evaluate.record import RoundRecord
@@ -61,12 +62,9 @@ def read_cell(path: Path) -> tuple[Cell, Found]:
     """Reads a `cell.json`; raises `DataError` where it is damaged."""
     content = read_json(path)
     try:
-        cell = Cell(content["strategy"], content["seed"], content.get("model"), content.get("setting"))
-        known = {name: content[name] for name in ("train_rows", "class_counts", "fit", "error") if name in content}
-        rounds = tuple(RoundRecord.from_json(record, path) for record in content.get("rounds", ()))
-    except (AttributeError, KeyError, TypeError):
+        return from_json(Cell, content, path.name), from_json(Found, content, path.name)
+    except DataError:
         raise DataError(f"{path}: no record of a cell; remove it and repeat the command that wrote it") from None
-    return cell, Found(rounds=rounds or None, **known)
 
 
 def read_cells(grid: Path) -> dict[Cell, Found]:

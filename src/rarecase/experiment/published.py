@@ -233,14 +233,8 @@ def _fits(variations: Sequence[_Row], originals: Sequence[_Row], parents: Sequen
 def _labelled_set(path: Path, name: str, taxonomy: Taxonomy) -> Dataset:
     rows = _read(path, 2, 1, taxonomy)
     digits = 4 if name == "test" else 3
-    columns = {
-        "id": [f"{name}-{i:0{digits}d}" for i in range(len(rows))],
-        "text": [row.text for row in rows],
-        "label": [row.label for row in rows],
-        "source": [row.source for row in rows],
-        "origin": [HUMAN] * len(rows),
-    }
-    return conform(Dataset.from_dict(columns), taxonomy.names)
+    named = [{**row._asdict(), "id": f"{name}-{i:0{digits}d}", "origin": HUMAN} for i, row in enumerate(rows)]
+    return conform(Dataset.from_list(named), taxonomy.names)
 
 
 def _train_set(groups: _Groups, name: str, reading: str, taxonomy: Taxonomy) -> Dataset:

@@ -84,7 +84,7 @@ def report_of_experiment(results: Results | Path, *, model: str | None = None) -
     """
     if isinstance(results, Path):
         results = read_results(results)
-    known = paper.has_figures_for(results.names)
+    known = results.in_paper
     by_key = {Key(*key): found for key, found in results.measures.groupby(list(Key._fields), sort=False)}
     rows = [_row(key, found, results) for key, found in by_key.items()]
     by_setting = {setting: [row for row in rows if row["setting"] == setting] for setting in results.settings}
@@ -142,8 +142,7 @@ def _row(key: Key, found: pd.DataFrame, results: Results) -> Row:
     for name in BY_CLASS:
         row[name] = {label: means[name, label][0] for label in results.names}
         row[f"{name}_interval"] = {label: means[name, label][1] for label in results.names}
-    known = paper.has_figures_for(results.names)
-    return {**row, "paper": paper.figures(key.strategy, key.model, key.setting) if known else None}
+    return {**row, "paper": paper.figures(key.strategy, key.model, key.setting) if results.in_paper else None}
 
 
 def _table3(results: Results) -> Row:
@@ -151,7 +150,7 @@ def _table3(results: Results) -> Row:
     shared = {name: read_parquet(results.folder / f"{name}.parquet") for name in (BOOTSTRAP, "dev")}
     sets = {**results.splits, **shared, "test": results.test}
     counts = {name: class_counts(table, results.names) for name, table in sets.items()}
-    known = paper.has_figures_for(results.names)
+    known = results.in_paper
     return {
         "class_counts": counts,
         "class_count_std": {name: class_count_std(counts[name]) for name in results.splits},
@@ -261,7 +260,7 @@ def _transfer(results: Results) -> list[Row] | None:
     (Lowell, Lipton and Wallace, 2019; the paper's section 5.3).
     """
     learner = next((model for model in results.models if paper.short_name(model) == paper.LEARNER), None)
-    if not paper.has_figures_for(results.names) or learner is None or BASELINE not in results.strategies:
+    if not results.in_paper or learner is None or BASELINE not in results.strategies:
         return None
     lost = []
     for setting in (s for s in results.settings if s != BOOTSTRAP):
@@ -318,6 +317,6 @@ def _notes(results: Results) -> Iterator[str]:
             "not corrected; the minimum detectable difference is the smallest one with an uncorrected p of 0.05."
         )
     own = paper.class_counts("test") == class_counts(results.test, results.names)
-    if paper.has_figures_for(results.names) and not own:
+    if results.in_paper and not own:
         here = f"{len(results.test):,} rows are measured on"
         yield f"The paper's figures are those of its own 2,700 test titles; here {here}."

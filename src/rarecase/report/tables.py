@@ -40,22 +40,22 @@ class Table(NamedTuple):
 
 def number_at(*path: str, form: str = ".1f") -> Callable[[Row], str]:
     """A column of numbers, each at the end of a path of keys; empty where there is none."""
-
-    def shown(row: Row) -> str:
-        value = _at(row, path)
-        return "" if value is None else format(value, form)
-
-    return shown
+    return _shown_at(path, lambda value: format(value, form))
 
 
 def interval_at(*path: str, form: str = ".1f", between: str = " to ") -> Callable[[Row], str]:
     """A column of intervals, each at the end of a path of keys; empty where there is none."""
+    return _shown_at(path, lambda ends: between.join(format(end, form) for end in ends))
 
-    def shown(row: Row) -> str:
-        value = _at(row, path)
-        return "" if value is None else between.join(format(end, form) for end in value)
 
-    return shown
+def _shown_at(path: Sequence[str], shown: Callable[[Any], str]) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        value: Any = row
+        for key in path:
+            value = None if value is None else value.get(key)
+        return "" if value is None else shown(value)
+
+    return cell
 
 
 def plain(*names: str) -> Columns:
@@ -70,13 +70,6 @@ def counts_of(test: dict[str, int]) -> Columns:
         return lambda row: f"{sum(row['class_counts'][name] for name in classes):.0f}"
 
     return [(shown, count(classes)) for shown, classes in shown_classes(test).items()]
-
-
-def _at(row: Row, path: Sequence[str]) -> Any:
-    value: Any = row
-    for key in path:
-        value = None if value is None else value.get(key)
-    return value
 
 
 def csv_of(rows: Iterable[Row]) -> str:

@@ -5,6 +5,7 @@ Lowell, Lipton and Wallace (2019, "Practical obstacles to deploying active learn
 more than random ones; the paper's section 5.3 finds that they do.
 """
 
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
@@ -74,12 +75,10 @@ def report_of_transfer(folder: Path) -> TransferReport:
 
 def transfer_table(report: TransferReport) -> Table:
     """A row for each strategy, setting, acquirer and user."""
-    rows = []
+    names, rows = itemgetter("setting", "acquirer", "user"), []
     for strategy, part in report["strategies"].items():
-        lost = {(row["setting"], row["acquirer"], row["user"]): row for row in part["lost"]}
-        for row in part["matrix"]:
-            names = (row["setting"], row["acquirer"], row["user"])
-            rows.append({"strategy": strategy, **row, **{k: v for k, v in lost.get(names, {}).items() if "lost" in k}})
+        lost = {names(row): row for row in part["lost"]}
+        rows += [{"strategy": strategy, **lost.get(names(row), {}), **row} for row in part["matrix"]]
 
     def score(name: str, row: Row) -> str:
         if name not in row:
