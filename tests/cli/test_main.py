@@ -4,30 +4,30 @@ import json
 import os
 import signal
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from bad_input.files import csv_of, tables
+from forks import RARECASE, Forks
 
 from rarecase import __version__
 
-RARECASE = Path(sys.executable).with_name("rarecase")
 COMMANDS = ["demo", "import-published", "run", "start", "train", "pool", "simulate", "report"]
 HEADER = {"all": "id\ttext\tsubreddit\tcategory", "labeled": "id\tsubreddit\ttitle\tcategory"}
 
 
-def rarecase(*arguments: str | Path) -> subprocess.CompletedProcess:
-    """Runs the installed program."""
-    return subprocess.run([RARECASE, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="module")
+def printed(forks: Forks) -> Callable[..., str]:
+    """What the installed program prints where all is well."""
 
+    def printed(*arguments: str | Path) -> str:
+        done = forks.run(["rarecase", *arguments])
+        assert done.status == 0, done.stderr
+        return done.stdout
 
-def printed(*arguments: str | Path) -> str:
-    """What it prints where all is well."""
-    done = rarecase(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return printed
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def settings(data) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def finished(data, settings) -> Path:
+def finished(data, settings, printed) -> Path:
     """A run that a file of settings describes, one of them overruled by a flag."""
     (data / "run.yaml").write_text(yaml.safe_dump({**settings, "seed": 3, "learning_rate": None}))
     printed("run", "--config", data / "run.yaml", "--batch", "2", "--out", data / "run")
@@ -56,36 +56,36 @@ def finished(data, settings) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_help_text(command):
+def test_every_command_has_a_help_text(command, printed):
     text = printed(command, "--help")
     assert text.startswith(f"Usage: rarecase {command}")
     assert "--out" in text or command == "report"
 
 
-def test_the_version_is_printed():
+def test_the_version_is_printed(printed):
     assert printed("--version") == f"{__version__}\n"
 
 
-def test_a_file_fills_settings_and_a_flag_wins_over_it(finished, settings):
+def test_a_file_fills_settings_and_a_flag_wins_over_it(finished, settings, printed):
     used = yaml.safe_load((finished / "config.yaml").read_text())
     assert used == {**used, **settings, "seed": 3, "batch": 2, "out": str(finished)}
     assert len(json.loads(printed("report", finished, "--format", "json"))["rounds"]) == 3
 
 
 @pytest.mark.parametrize("key", ["text_column", "text-column"])
-def test_a_key_may_be_written_with_underscores_or_as_a_flag(data, settings, tmp_path, key):
+def test_a_key_may_be_written_with_underscores_or_as_a_flag(settings, forks, tmp_path, key):
     (tmp_path / "run.yaml").write_text(yaml.safe_dump({**settings, key: "words"}))
-    done = rarecase("run", "--config", tmp_path / "run.yaml", "--out", tmp_path / "out")
+    done = forks.run(["rarecase", "run", "--config", tmp_path / "run.yaml", "--out", tmp_path / "out"])
     assert "no column 'words'" in done.stderr
 
 
-def test_a_key_called_like_a_command_is_a_setting(settings, tmp_path):
+def test_a_key_called_like_a_command_is_a_setting(settings, forks, tmp_path):
     (tmp_path / "run.yaml").write_text(yaml.safe_dump({**settings, "pool": "nowhere.csv"}))
-    done = rarecase("run", "--config", tmp_path / "run.yaml", "--out", tmp_path / "out")
+    done = forks.run(["rarecase", "run", "--config", tmp_path / "run.yaml", "--out", tmp_path / "out"])
     assert "rarecase: nowhere.csv: no such file" in done.stderr
 
 
-def test_report_train_and_pool_print_json_and_nothing_else(finished, data, tmp_path):
+def test_report_train_and_pool_print_json_and_nothing_else(finished, data, tmp_path, printed):
     report = json.loads(printed("report", finished, "--format", "json"))
     assert [len(r["chosen"]) for r in report["rounds"]] == [0, 2, 2]
     names = ("--config-name", "bootstrap,random")
@@ -95,7 +95,7 @@ def test_report_train_and_pool_print_json_and_nothing_else(finished, data, tmp_p
     assert counts["read"] == counts["kept"] == 40
 
 
-def test_import_published_prints_json_and_nothing_else(tmp_path):
+def test_import_published_prints_json_and_nothing_else(tmp_path, printed):
     for name in ("bootstrap", "dev", "test"):
         rows = [f"{i}\tlegaladvice\t{name} {i}\tlegal-advice" for i in range(3)]
         (tmp_path / f"{name}_labeled.tsv").write_text("\n".join([HEADER["labeled"], *rows]) + "\n")
