@@ -10,6 +10,7 @@ the released ones (`rarecase.data.schema`): `embedding` and `similarity` (the fi
 `features` and `mc_probs` (the learner's), `score`.
 """
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,15 @@ def to_table(dataset: Dataset) -> pa.Table:
     """The rows as an Arrow table in their present order, also after `select` and `shuffle`."""
     if not dataset.column_names:
         return pa.table({})
-    return dataset.with_format("arrow")[:]
+    return as_arrow(dataset)[:]
+
+
+def as_arrow(dataset: Dataset) -> Dataset:
+    """The same rows, whose columns are read as Arrow arrays."""
+    # `with_format` copies all that is known of the table too, which takes longer than reading a column.
+    view = copy.copy(dataset)
+    view.set_format("arrow")
+    return view
 
 
 def from_table(table: pa.Table) -> Dataset:
@@ -144,8 +153,9 @@ def with_column(
         table = table.set_column(table.column_names.index(column), column, values)
     else:
         table = table.append_column(column, values)
-    own = feature or generate_from_arrow_type(values.type)
-    target = Features({name: own if name == column else dataset.features[name] for name in table.column_names})
+    known = dataset.features  # a copy at each call
+    known[column] = feature or generate_from_arrow_type(values.type)
+    target = Features({name: known[name] for name in table.column_names})
     return from_table(table.cast(target.arrow_schema))
 
 
@@ -174,7 +184,7 @@ def require(dataset: Dataset, *columns: str) -> None:
 
 def _array(dataset: Dataset, column: str) -> pa.Array:
     require(dataset, column)
-    chunks = to_table(dataset.select_columns([column]))[column]
+    chunks = as_arrow(dataset)[column]
     return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()  # which would copy a single one
 
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, List, Value
 
 from rarecase.core.errors import DataError, is_plain
-from rarecase.data.arrow import from_table, require, to_table
+from rarecase.data.arrow import as_arrow, from_table, require, to_table
 
 HUMAN, GENERATED = "human", "generated"
 
@@ -81,7 +81,8 @@ def canonical_order(dataset: Dataset) -> np.ndarray:
     """
     require(dataset, "text")
     keys = [name for name in ("text", "label") if name in dataset.column_names]
-    table = dataset.select_columns(keys).with_format("arrow")[:]
+    view = as_arrow(dataset)
+    table = pa.table({key: view[key] for key in keys})
     return pc.sort_indices(table, [(key, "ascending") for key in keys]).to_numpy().astype(np.int64)
 
 
