@@ -13,6 +13,7 @@ import pytest
 import torch
 from datasets import concatenate_datasets
 
+from rarecase import learn
 from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.data import arrow
 from rarecase.data.parquet import write_parquet
@@ -216,12 +217,15 @@ def test_draws_read_the_vectors_of_the_score_and_none_of_an_earlier_fit(shallow,
     assert np.array_equal(draws[0], draws[2])
 
 
-def test_without_a_number_of_updates_it_goes_once_through_the_pairs_but_not_for_ever(shallow, train, dev):
+def test_without_a_number_of_updates_it_goes_once_through_the_pairs_but_not_for_ever(shallow, train, dev, monkeypatch):
+    asked = []
+    monkeypatch.setattr(learn.setfit, "contrast", lambda model, pairs, updates, **_: asked.append(updates))
     few = setfit(shallow, updates=None).fit(train, dev)
     # 21 texts, 7 of each class: 147 pairs of two classes, and as many of one.
     assert few.describe().settings["updates"] == -(-2 * 147 // PAIRS)
     many = concatenate_datasets([train, dev, train.map(lambda row: {"text": row["text"][::-1]})])
     assert setfit(shallow, updates=None).fit(many, dev).describe().settings["updates"] == UPDATES
+    assert asked == [few.describe().settings["updates"], UPDATES]
 
 
 def test_bf16_trains_too(shallow, train, dev):
