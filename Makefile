@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-slow test-busy test-oldest kill lint count bench compare
+.PHONY: install demo test pytest test-slow test-busy test-oldest kill lint count bench compare
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -14,9 +14,13 @@ install: .venv/installed
 demo: install
 	$(BIN)/rarecase demo --out demo
 
+# mypy takes a core for most of a minute, so it runs beside the tests; both are run to their ends.
+test: install
+	$(MAKE) --no-print-directory --keep-going --jobs 2 lint pytest
+
 # Two files of tests at once, each with one thread: torch's threads would only wait for each other. The longest files
 # come first (tests/conftest.py); xdist by itself would take those with most tests first.
-test: install lint
+pytest: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
