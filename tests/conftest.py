@@ -33,7 +33,11 @@ os.environ |= {**client.SETTINGS, "HF_ENDPOINT": f"http://127.0.0.1:{PORT.getsoc
 
 ENVIRONMENT = dict(os.environ)
 # What takes longest of all begins first: at the end of `make test`, one core would wait for the other.
-LONGEST = ("test_readme.py", "test_resume.py", "web/test_run.py", "web/test_answers.py", "test_text_only.py")
+LONGEST = (
+    *("test_readme.py", "test_resume.py", "test_experiment_killed.py", "test_experiment.py", "test_simulate.py"),
+    *("test_no_text.py", "test_no_text_labels.py", "test_text_only.py", "test_histories.py"),
+    *("demo_space/test_page.py", "web/test_interruptions.py", "web/test_looks.py", "web/test_run.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
