@@ -322,8 +322,10 @@ def _command(arguments: list[str]) -> int:
 
 
 def fail(message: str) -> int:
-    """One line on stderr; 2 for a user's mistake."""
-    print(f"rarecase: {' '.join(message.splitlines())}", file=sys.stderr)
+    """One line on stderr, its middle left out where a name in it is endless; 2 for a user's mistake."""
+    line = " ".join(message.splitlines())
+    shown = line if len(line) <= 2000 else f"{line[:1000]} … {line[-1000:]}"
+    print(f"rarecase: {shown}", file=sys.stderr)
     return 2
 
 

@@ -36,8 +36,8 @@ def read_document(path: Path) -> str:
         return _text(file.read(LONGEST_JSON + 1), LONGEST_JSON)
 
 
-def parse_json(content: str | bytes) -> Any:
-    """The value of a JSON document."""
+def parse_json(content: str | bytes, *, surrogates: bool = False) -> Any:
+    """The value of a JSON document; with `surrogates` its texts may have half a character, as a cut title has."""
     text = _text(content, LONGEST_JSON)
     try:
         value = json.loads(text)
@@ -49,7 +49,7 @@ def parse_json(content: str | bytes) -> Any:
         raise ValueError("a number of too many digits") from None
     if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
         raise ValueError("nested too deeply")
-    if "\\ud" in text.lower() and not _is_unicode(value):
+    if not surrogates and "\\ud" in text.lower() and not _is_unicode(value):
         raise ValueError("half a character (a lone surrogate)")
     return value
 

@@ -9,6 +9,7 @@ keeps its traceback.
 import difflib
 import re
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 
 class RarecaseError(Exception):
@@ -66,6 +67,13 @@ def shown_label(label: str, column: Collection[str]) -> str:
     return f" {label!r}" if len(label) <= 40 and len(column) < 100 else ""
 
 
+def listed(names: Iterable[object]) -> str:
+    """Names for a message, which may come from a file: the first twenty, each cut, and how many more there are."""
+    every = [str(name) for name in names]
+    shown = ", ".join(name if len(name) <= 60 else f"{name[:60]}…" for name in every[:20])
+    return f"{shown} and {len(every) - 20:,} more" if len(every) > 20 else shown
+
+
 def flag(setting: str) -> str:
     """A setting as its flag on the command line."""
     return f"--{setting.replace('_', '-')}"
@@ -73,6 +81,7 @@ def flag(setting: str) -> str:
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """The hint that names the nearest option, such as `; did you mean 'strategy'?`, or nothing."""
-    by_folded = {option.casefold(): option for option in options if option}
-    near = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    # Of a file with a hundred thousand columns, the first will do; long words take long, and are no misspelt name.
+    by_folded = {option.casefold(): option for option in islice(options, 1000) if 0 < len(option) <= 100}
+    near = difflib.get_close_matches(word.casefold()[:100], by_folded, n=1, cutoff=0.6)
     return f"; did you mean {by_folded[near[0]]!r}?" if near else ""

@@ -22,7 +22,7 @@ from datasets.features.features import generate_from_arrow_type
 from datasets.fingerprint import generate_random_fingerprint
 from datasets.table import InMemoryTable
 
-from rarecase.core.errors import DataError, MissingColumnError, did_you_mean, shown_id
+from rarecase.core.errors import DataError, MissingColumnError, did_you_mean, listed, shown_id
 
 # The columns that are made on the way, and the call that makes each.
 _MADE_BY = {
@@ -177,9 +177,7 @@ def require(dataset: Dataset, *columns: str) -> None:
         if column not in dataset.column_names:
             made = _MADE_BY.get(column)
             way = f"; make it with {made}" if made else did_you_mean(column, dataset.column_names)
-            raise MissingColumnError(
-                f"column {column!r} is missing (there are: {', '.join(dataset.column_names)}){way}"
-            )
+            raise MissingColumnError(f"column {column!r} is missing (there are: {listed(dataset.column_names)}){way}")
 
 
 def _array(dataset: Dataset, column: str) -> pa.Array:

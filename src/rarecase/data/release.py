@@ -19,7 +19,7 @@ from typing import Any, Required, TypedDict
 import yaml
 from datasets import Dataset
 
-from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.errors import ConfigError, DataError, listed
 from rarecase.core.files import digest, write_folder_beside, write_text
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
@@ -282,7 +282,7 @@ def check_names(configs: Configs, default: str) -> None:
             if not re.fullmatch(r"\w+", split):
                 raise ConfigError(f"{split!r} cannot name a split of {config!r}; use letters, digits and '_'")
     if default not in configs:
-        raise ConfigError(f"the default config {default!r} is none of {', '.join(configs)}")
+        raise ConfigError(f"the default config {default!r} is none of {listed(configs)}")
 
 
 def _require_free(folder: Path, replace: bool) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset
 
 from rarecase.core import randomness
-from rarecase.core.errors import ConfigError, DataError, did_you_mean, flag, shown_id, shown_label
+from rarecase.core.errors import ConfigError, DataError, did_you_mean, flag, listed, shown_id, shown_label
 from rarecase.data.arrow import rows, to_table, with_column
 from rarecase.data.counts import class_counts
 from rarecase.data.pool import make_pool
@@ -162,7 +162,7 @@ def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]
         hint = did_you_mean(label, taxonomy.names) if shown else ""
         raise DataError(
             f"{where(label)}: label{shown} is not in the taxonomy{hint} "
-            f"(classes: {', '.join(taxonomy.names)}; others by --taxonomy FILE, another column by --label-column)"
+            f"(classes: {listed(taxonomy.names)}; others by --taxonomy FILE, another column by --label-column)"
         )
     classes = pa.array([index.get(label) for label in labels], pa.int64())
     classed = with_column(table, "label", classes, ClassLabel(names=list(taxonomy.names)))
@@ -187,7 +187,7 @@ def warn_of_missing_classes(sets: Sets) -> None:
     for where, table in asked.items():
         counts = class_counts(table, sets.taxonomy.names) if table is not None else {}
         if missing := [name for name, count in counts.items() if not count]:
-            print(f"warning: no example of {', '.join(missing)} {where}", file=sys.stderr)
+            print(f"warning: no example of {listed(missing)} {where}", file=sys.stderr)
 
 
 def set_aside(pool: Dataset) -> tuple[Dataset, Dataset | None]:

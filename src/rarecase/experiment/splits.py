@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from rarecase.core.errors import ConfigError, DataError, RarecaseError, did_you_mean
+from rarecase.core.errors import ConfigError, DataError, RarecaseError, did_you_mean, listed
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.read import read_argument, row_of
@@ -151,7 +151,7 @@ def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[
     taxonomy, known = Taxonomy.load(grids[0] / "taxonomy.yaml"), acquired_by(grids)
     unknown = next((strategy for strategy in strategies if strategy not in known), None)
     if unknown is not None:
-        there = ", ".join(known) or "no finished cell"
+        there = listed(known) or "no finished cell"
         raise ConfigError(f"--strategies {unknown}: the grids have {there}{did_you_mean(unknown, known)}")
     tables: dict[str, Dataset] = {}
     refused: dict[str, str] = {}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from rarecase.core.errors import DataError, WaitingForLabels, did_you_mean, shown_id, shown_label
+from rarecase.core.errors import DataError, WaitingForLabels, did_you_mean, listed, shown_id, shown_label
 from rarecase.core.files import write_beside
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
@@ -107,7 +107,7 @@ class File(Annotator):
             if index is None:
                 hint = did_you_mean(label, folded)
                 value = shown_label(label, {*given.values()}) if hint else ""  # a cell may contain anything
-                classes = f"(classes: {', '.join(self.taxonomy.names)})"
+                classes = f"(classes: {listed(self.taxonomy.names)})"
                 raise DataError(f"{self.path} row {number}: label{value} is not in the taxonomy{hint} {classes}")
             found[row["id"]] = index
         return found

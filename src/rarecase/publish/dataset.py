@@ -16,7 +16,7 @@ from pathlib import Path
 from datasets import Dataset
 from huggingface_hub import metadata_load
 
-from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.errors import ConfigError, DataError, listed
 from rarecase.data.arrow import with_column
 from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.read.table import is_release
@@ -79,7 +79,7 @@ def require_license(release: Release, accepted: bool) -> None:
     silent = {str(config.source) for config in release.configs.values() if config.source_states_no_license}
     if silent and not accepted:
         raise ConfigError(
-            f"the source states no licence ({', '.join(sorted(silent))}), so it permits nobody to pass its texts on; "
+            f"the source states no licence ({listed(sorted(silent))}), so it permits nobody to pass its texts on; "
             "if you may do so all the same, repeat with --accept-no-license"
         )
 
@@ -89,12 +89,12 @@ def dataset_files(local: ReleaseFolder, snapshot: Snapshot, *, license: str, abo
     known, repo_id = release_in(snapshot), snapshot.target.repo_id
     if known.classes and known.names != local.release.names:
         raise ConfigError(
-            f"{repo_id} has other classes than {local.folder} ({', '.join(known.names)}); name another --repo"
+            f"{repo_id} has other classes than {local.folder} ({listed(known.names)}); name another --repo"
         )
     others = {name: config for name, config in known.configs.items() if name not in local.paths}
     if others and known.license != license:
         raise ConfigError(
-            f"--license {license}: {', '.join(others)} of {repo_id} came under {known.license}, and one repository "
+            f"--license {license}: {listed(others)} of {repo_id} came under {known.license}, and one repository "
             f"has one licence; repeat with --license {known.license}, or name another --repo"
         )
     added, data = _added(local, others, known.removed)

@@ -11,7 +11,7 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
-from rarecase.core.errors import ConfigError, did_you_mean
+from rarecase.core.errors import ConfigError, did_you_mean, listed
 from rarecase.data.counts import class_count_std, class_counts, rarest
 from rarecase.data.parquet import read_parquet
 from rarecase.evaluate.confusion import DRAWN, drawn_errors, pairs
@@ -169,7 +169,7 @@ def _best(results: Results, rows: Sequence[Row], model: str | None) -> Key | Non
     """The group of the highest macro-F1, of one model or of all."""
     if model is not None and model not in results.models:
         hint = did_you_mean(model, results.models)
-        raise ConfigError(f"--model {model}: no cell of it is done; there are {', '.join(results.models)}{hint}")
+        raise ConfigError(f"--model {model}: no cell of it is done; there are {listed(results.models)}{hint}")
     rows = [row for row in rows if model in (None, row["model"])]
     best = max(rows, key=lambda row: row["macro_f1"], default=None)
     return None if best is None else Key(best["setting"], best["strategy"], best["model"])

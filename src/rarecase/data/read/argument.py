@@ -1,5 +1,6 @@
 """The data arguments `--pool`, `--bootstrap`, `--dev`, `--test` and SET: `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ def parse_argument(argument: Source) -> Argument:
     if not isinstance(argument, str):
         return Argument(argument)
     source, colon, rest = argument.rpartition(":")
-    if not colon or not source or Path(argument).exists():
+    if not colon or not source or os.path.exists(argument):
         return Argument(argument)
     config, _, split = rest.partition("/")
     return Argument(source, config or None, split or None)

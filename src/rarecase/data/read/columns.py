@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Features
 
-from rarecase.core.errors import DataError, MissingColumnError, did_you_mean
+from rarecase.core.errors import DataError, MissingColumnError, did_you_mean, listed
 from rarecase.data.read.formats import Rows
 from rarecase.data.schema import GENERATED, HUMAN, features
 
@@ -128,7 +128,7 @@ def _find(rows: Rows, given: str | None, default: str, *, needed: bool) -> str |
     # In a file without a header the first row is taken for one: nothing that may be a post is repeated.
     shown = [n for n in rows.header if re.fullmatch(r"[\w.-]{1,40}", n)]
     hidden = len(rows.header) - len(shown)
-    there = ", ".join(shown) + (f" and {hidden} that may be texts: is the first row a header?" if hidden else "")
+    there = listed(shown) + (f" and {hidden} that may be texts: is the first row a header?" if hidden else "")
     raise MissingColumnError(
         f"{rows.name}: no column {name!r} (there are: {there}){did_you_mean(name, shown)}; "
         f"name it with --{default}-column"
@@ -154,9 +154,11 @@ def _names(rows: Rows, name: str | None) -> pa.ChunkedArray:
     if name is None:
         return pa.chunked_array([pa.nulls(len(rows.numbers), pa.string())])
     column = rows.table[name]
-    feature = Features.from_arrow_schema(rows.table.schema)[name]
-    if isinstance(feature, ClassLabel):
+    feature = _features(rows)[name]
+    if isinstance(feature, ClassLabel) and pa.types.is_integer(column.type):
         column = pc.if_else(pc.less(column, 0), None, column)  # -1 is the Hub's word for no label
+        beyond = pc.greater_equal(column, len(feature.names))
+        _refuse(rows, beyond, f"a number in column {name!r} for which it has no class; there are {len(feature.names)}")
         return pc.take(pa.array(feature.names, pa.string()), column)
     try:
         column = column.cast(pa.string())
@@ -172,9 +174,20 @@ def _integers(rows: Rows, name: str) -> pa.ChunkedArray:
         raise DataError(f"{rows.name}: column {name!r} has values that are not integers; rename it") from None
 
 
+def _features(rows: Rows) -> Features:
+    """The features of the table, whose schema may have come with the file."""
+    try:
+        found = Features.from_arrow_schema(rows.table.schema)
+        if set(found) >= set(rows.table.column_names):
+            return found
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, pa.ArrowException):
+        pass
+    raise DataError(f"{rows.name}: its metadata 'huggingface' cannot be read; write the file without them")
+
+
 def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
     """The columns of `NESTED` that have their type of a release, and a value in some row."""
-    found, released = Features.from_arrow_schema(rows.table.schema), features([])
+    found, released = _features(rows), features([])
     kept: dict[str, pa.ChunkedArray | pa.Array] = {}
     for name in NESTED:
         if name not in found or rows.table[name].null_count == len(rows.table):
@@ -185,9 +198,12 @@ def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
             kept[name] = rows.table[name]
     if "votes" in kept:
         text = pa.string()
+        try:
+            votes = relabeled(kept["votes"], found["votes"].feature["label"].int2str)
+        except ValueError:
+            raise DataError(f"{rows.name}: column 'votes' has numbers for which it has no class; rename it") from None
         kept["votes"] = pa.array(
-            relabeled(kept["votes"], found["votes"].feature["label"].int2str),
-            pa.list_(pa.struct({"annotator": text, "label": text, "seconds": pa.float32()})),
+            votes, pa.list_(pa.struct({"annotator": text, "label": text, "seconds": pa.float32()}))
         )
     return kept
 

@@ -8,7 +8,7 @@ keeps its number, so that an error can name it as a person finds it: the header 
 import csv
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,14 +16,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rarecase.core.documents import parse_json
 from rarecase.core.errors import DataError
-from rarecase.data.read.lines import COMPRESSED, chunks, text_lines
+from rarecase.data.read.lines import COMPRESSED, LONGEST_LINE, chunks, text_lines
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_COLUMNS = 200_000  # a line could have millions, each an object
+_SMALL = 64 << 20  # bytes that any Parquet file may expand to
+_MOST_EXPANDED = 20  # times its size that a larger one may: texts shrink to a fifth, all columns to a tenth
+_PARQUET_BATCH = 1 << 14  # rows
 _BATCH = 1 << 16  # rows that are held as Python objects before they become Arrow
 
 Records = Iterator[tuple[int, list[Any]]]
@@ -82,20 +88,32 @@ def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> R
 def json_object(path: Path, number: int, line: str) -> Json:
     """The JSON object in a line; an error names the line and the character."""
     try:
-        value = json.loads(line.strip())
-    except (json.JSONDecodeError, RecursionError) as error:
-        at = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
-        raise DataError(f"{path} line {number}: invalid JSON{at}; expected one object a line") from None
+        value = parse_json(line.strip(), surrogates=True)
+    except ValueError as error:
+        raise DataError(f"{path} line {number}: {error}; expected one object a line") from None
     if not isinstance(value, dict):
         raise DataError(f"{path} line {number}: expected a JSON object, found {_kind(value)}; write one object a line")
     return value
 
 
 def _csv_records(path: Path, encoding: str) -> Records:
-    reader = csv.reader((line for _, line in text_lines(path, encoding)), strict=True)
-    number = 0
+    number = length = commas = 0  # the last two of the row that has begun, which may have many lines
+
+    def lines() -> Iterator[str]:
+        nonlocal length, commas
+        for _, line in text_lines(path, encoding):
+            length, commas = length + len(line), commas + line.count(",")
+            if length > LONGEST_LINE:
+                raise DataError(
+                    f"{path} row {number + 1}: longer than {LONGEST_LINE >> 20} MiB; is a quote left open?"
+                )
+            _require_few_columns(path, number + 1, commas)
+            yield line
+
+    reader = csv.reader(lines(), strict=True)
     try:
         for number, fields in enumerate(reader, 1):
+            length = commas = 0
             if fields:
                 yield number, fields
     except csv.Error as error:
@@ -113,17 +131,21 @@ def _tsv_records(path: Path, encoding: str) -> Records:
     for number, line in text_lines(path, encoding):
         line = line.removesuffix("\n").removesuffix("\r")
         if line:
+            _require_few_columns(path, number, line.count("\t"))
             yield number, line.split("\t")
+
+
+def _require_few_columns(path: Path, row: int, count: int) -> None:
+    if count > _MOST_COLUMNS:
+        where = f" row {row}" if row else ""
+        raise DataError(f"{path}{where}: more than {_MOST_COLUMNS:,} columns; keep those that rarecase reads")
 
 
 def _delimited(path: Path, records: Records, wanted: Collection[str], hint: str) -> Rows:
     _, names = next(records, (0, None))
     if names is None:
         raise DataError(f"{path}: the file is empty; expected a header and rows")
-    kept = [place for place, name in enumerate(names) if name in wanted]
-    twice = next((names[place] for place in kept if names.count(names[place]) > 1), None)
-    if twice is not None:
-        raise DataError(f"{path}: the header has the column {twice!r} twice; rename one")
+    kept = _kept(path, names, wanted)
 
     def values() -> Records:
         for number, fields in records:
@@ -134,6 +156,15 @@ def _delimited(path: Path, records: Records, wanted: Collection[str], hint: str)
             yield number, [fields[place] for place in kept]
 
     return replace(_collect(path, values(), [names[place] for place in kept]), header=tuple(names))
+
+
+def _kept(path: Path, names: Sequence[str], wanted: Collection[str]) -> list[int]:
+    """The places of the columns that are read, each there once."""
+    kept = [place for place, name in enumerate(names) if name in wanted]
+    twice = next((names[place] for place in kept if names.count(names[place]) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: the header has the column {twice[:60]!r} twice; rename one")
+    return kept
 
 
 def _json_lines(path: Path, wanted: Collection[str], encoding: str) -> Rows:
@@ -163,16 +194,66 @@ def _json_lines(path: Path, wanted: Collection[str], encoding: str) -> Rows:
 
 def _parquet(path: Path, wanted: Collection[str]) -> Rows:
     try:
-        packed = path.suffix.lower() in COMPRESSED
-        file = pq.ParquetFile(pa.BufferReader(b"".join(chunks(path))) if packed else path)
+        most = max(_SMALL, _MOST_EXPANDED * path.stat().st_size)
+        source = pa.BufferReader(_unpacked(path, most)) if path.suffix.lower() in COMPRESSED else path
+        file = pq.ParquetFile(source)
         header = tuple(file.schema_arrow.names)
-        table = file.read([name for name in header if name in wanted])
+        _require_few_columns(path, 0, len(header))
+        kept = _kept(path, header, wanted)
+        names = [header[place] for place in kept]
+        if _footer_bytes(file.metadata, names) > most:
+            raise _expanded(path, most)
+        # A text that is stored once may stand in every row: dictionaries keep it once until its rows are counted.
+        columns = (file.metadata.schema.column(place) for place in range(file.metadata.num_columns))
+        texts = [c.path for c in columns if c.physical_type == "BYTE_ARRAY" and c.path in names]
+        file = pq.ParquetFile(source, metadata=file.metadata, read_dictionary=texts)
+        batches, expanded = [], 0
+        for batch in file.iter_batches(_PARQUET_BATCH, columns=names):
+            expanded += sum(map(_plain_bytes, batch.columns))
+            if expanded > most:
+                raise _expanded(path, most)
+            plain = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+            batches.append(pa.record_batch(plain, names))
+        table = pa.Table.from_batches(batches) if batches else file.schema_arrow.empty_table().select(names)
         table.validate(full=True)
     except (OSError, pa.ArrowException) as error:
         if getattr(error, "errno", None) is not None:
             raise DataError(f"{path}: {error.strerror}") from error
         raise DataError(f"{path}: not a readable Parquet file (truncated?); fetch or make it again") from None
-    return Rows(table, str(path), np.arange(1, table.num_rows + 1), header)
+    table = table.replace_schema_metadata(file.schema_arrow.metadata)
+    rows = table.num_rows if names else file.metadata.num_rows
+    return Rows(table, str(path), np.arange(1, rows + 1), header)
+
+
+def _unpacked(path: Path, most: int) -> bytes:
+    pieces, size = [], 0
+    for piece in chunks(path):
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            raise _expanded(path, most)
+    return b"".join(pieces)
+
+
+def _footer_bytes(metadata: pq.FileMetaData, names: Collection[str]) -> int:
+    """What the columns take in memory, as the footer tells: texts that are stored once are counted once."""
+    size = 8 * metadata.num_rows
+    places = [p for p in range(metadata.num_columns) if metadata.schema.column(p).path.partition(".")[0] in names]
+    for group in range(metadata.num_row_groups):
+        for column in map(metadata.row_group(group).column, places):
+            size += max(column.total_uncompressed_size, 8 * column.num_values)
+    return size
+
+
+def _plain_bytes(column: pa.Array) -> int:
+    """What a column takes once every text stands in its row."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
+
+
+def _expanded(path: Path, most: int) -> DataError:
+    return DataError(f"{path}: expands to more than {most >> 20:,} MiB, as no table of its size does; make it again")
 
 
 def _collect(path: Path, records: Records, names: list[str]) -> Rows:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from datasets import Dataset, config, get_dataset_config_names, get_dataset_split_names, load_dataset
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
-from rarecase.core.errors import DataError, did_you_mean
+from rarecase.core.errors import DataError, did_you_mean, listed
 from rarecase.data.read.formats import FORMATS
 from rarecase.data.read.lines import COMPRESSED
 from rarecase.hub.ids import split_revision
@@ -26,7 +27,7 @@ def load(source: str, name: str | None, split: str) -> Dataset:
     exist, or why the data set cannot be loaded.
     """
     place, revision = _place(source)
-    cache = _cache_of(Path(source)) if Path(source).exists() else None
+    cache = _cache_of(Path(source)) if os.path.exists(source) else None
     with _readable(source):
         try:
             return load_dataset(place, name, split=split, revision=revision, cache_dir=cache)
@@ -44,10 +45,10 @@ def configs_of(source: str) -> list[str]:
 def _place(source: str) -> tuple[str, str | None]:
     """A folder, or an id on the Hub and its revision."""
     path = Path(source)
-    if path.exists():
+    if os.path.exists(path):
         return source, None
     if not _HUB_ID.fullmatch(source) or path.suffix.lower() in (*FORMATS, *COMPRESSED):
-        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        siblings = [entry.name for entry in path.parent.iterdir()] if os.path.isdir(path.parent) else []
         hint = did_you_mean(path.name, siblings)
         raise DataError(f"{source}: no such file or folder, and not an id on the Hub (owner/name){hint}")
     return split_revision(source)
@@ -100,11 +101,11 @@ def _mistaken(source: str, place: str, revision: str | None, name: str | None, s
     """What was wrong, after `load_dataset` has refused name or split."""
     configs = get_dataset_config_names(place, revision=revision)
     if name is None and len(configs) > 1:
-        return DataError(f"{source}: choose a config, as {source}:CONFIG; there are {', '.join(configs)}")
+        return DataError(f"{source}: choose a config, as {source}:CONFIG; there are {listed(configs)}")
     if name is not None and name not in configs:
-        return DataError(f"{source}: no config {name!r}; there are {', '.join(configs)}{did_you_mean(name, configs)}")
+        return DataError(f"{source}: no config {name!r}; there are {listed(configs)}{did_you_mean(name, configs)}")
     splits = get_dataset_split_names(place, name, revision=revision)
     if split not in splits:
         shown = f"{source}:{name or configs[0]}"
-        return DataError(f"{shown}: no split {split!r}; there are {', '.join(splits)}, such as {shown}/{splits[0]}")
+        return DataError(f"{shown}: no split {split!r}; there are {listed(splits)}, such as {shown}/{splits[0]}")
     return DataError(f"{source}: config {name!r}, split {split!r} cannot be read; are its files damaged?")

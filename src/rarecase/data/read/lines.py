@@ -12,10 +12,13 @@ import zstandard
 from rarecase.core.errors import DataError
 
 COMPRESSED = (".gz", ".zst")
+LONGEST_LINE = 16 << 20  # bytes; a text has at most 100,000 characters, an embedding some hundred kilobytes
 
 _CHUNK = 1 << 18
-_PACKED = 1 << 14  # of zstd: all that it unpacks to is held at once, often twenty times as much
+_PACKED = 1 << 10  # of zstd: all that it unpacks to is held at once, at most 32 MiB
 _WINDOW = 1 << 31  # Reddit dumps are packed with `zstd --long=31`; the default refuses more than 2^27
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NO_TEXT = ("idna", "punycode", "raw-unicode-escape", "unicode-escape")  # encodings of Python's, not of a file
 
 
 def chunks(path: Path) -> Iterator[bytes]:
@@ -24,7 +27,8 @@ def chunks(path: Path) -> Iterator[bytes]:
     unpack = {".gz": _gzip, ".zst": _zstd}.get(packing, _plain)
     try:
         with path.open("rb") as file:
-            yield from unpack(file)
+            for piece in unpack(file):
+                yield from (piece[at : at + _CHUNK] for at in range(0, len(piece), _CHUNK))
     except EOFError:
         raise DataError(f"{path}: ends in the middle (truncated {packing} file); fetch or make it again") from None
     except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError):
@@ -36,52 +40,63 @@ def chunks(path: Path) -> Iterator[bytes]:
 
 
 def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    """The decoded lines of a file with their numbers, from 1; line ends stay, a byte order mark goes."""
+    """The decoded lines of a file with their numbers, from 1; line ends stay, byte order marks go."""
     for number, line in enumerate(_decoded(path, encoding), 1):
         if "\0" in line:
             raise DataError(
                 f"{path} line {number}: a NUL byte at position {line.index(chr(0)) + 1}; is the file damaged, "
                 "or in another encoding (--encoding utf-16)?"
             )
-        yield number, line.removeprefix("\ufeff") if number == 1 else line
+        yield number, line.lstrip("\ufeff") if number == 1 else line
 
 
 def _decoded(path: Path, encoding: str) -> Iterator[str]:
     try:
         newline = "\n".encode(encoding)
-    except LookupError:
-        raise DataError(f"{path}: unknown encoding {encoding!r}; --encoding takes utf-8, latin-1, cp1252, …") from None
+        is_text = codecs.lookup(encoding).name not in _NO_TEXT
+    except (LookupError, ValueError):  # the second where Python cannot even look it up
+        is_text = False
+    if not is_text:
+        raise DataError(f"{path}: unknown encoding {encoding[:40]!r}; --encoding takes utf-8, latin-1, cp1252, …")
     if newline == b"\n":
-        for number, line in enumerate(_split(chunks(path), b"\n"), 1):
+        for number, line in enumerate(_split(path, chunks(path), b"\n"), 1):
             try:
                 yield line.decode(encoding)
             except UnicodeDecodeError as error:
+                likely = "utf-16" if number == 1 and line.startswith(_UTF_16) else "latin-1"
                 raise DataError(
                     f"{path} line {number}: byte {error.start + 1} (0x{line[error.start]:02x}) is not valid "
-                    f"{encoding}; name the encoding of the file, such as --encoding latin-1"
+                    f"{encoding}; name the encoding of the file, such as --encoding {likely}"
                 ) from None
         return
     # In UTF-16 and UTF-32 a line feed is several bytes, so the stream is decoded before it is cut.
     done = 0
     try:
         pieces: Iterator[str] = codecs.iterdecode(chunks(path), encoding)
-        for decoded in _split(pieces, "\n"):
+        for decoded in _split(path, pieces, "\n"):
             yield decoded
             done += 1
     except UnicodeError:
         raise DataError(f"{path}: not valid {encoding} after line {done}; name the encoding with --encoding") from None
 
 
-def _split(pieces: Iterable[AnyStr], newline: AnyStr) -> Iterator[AnyStr]:
-    """The lines of a stream, each with its end."""
-    rest = newline[:0]
+def _split(path: Path, pieces: Iterable[AnyStr], newline: AnyStr) -> Iterator[AnyStr]:
+    """The lines of a stream, each with its end, in time linear in their lengths."""
+    begun: list[AnyStr] = []  # the pieces of the line that has no end yet
+    number, length = 1, 0
     for piece in pieces:
-        lines = (rest + piece).split(newline)
-        rest = lines.pop()
-        for line in lines:
-            yield line + newline
-    if rest:
-        yield rest
+        lines = piece.split(newline)
+        begun.append(lines[0])
+        length += len(lines[0])
+        if length > LONGEST_LINE:
+            raise DataError(f"{path} line {number}: longer than {LONGEST_LINE >> 20} MiB; is it a file of lines?")
+        if len(lines) > 1:
+            lines[0], begun = newline[:0].join(begun), [lines.pop()]
+            for line in lines:
+                yield line + newline
+            number, length = number + len(lines), len(begun[0])
+    if last := newline[:0].join(begun):
+        yield last
 
 
 def _plain(file: BinaryIO) -> Iterator[bytes]:

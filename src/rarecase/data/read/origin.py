@@ -1,5 +1,6 @@
 """Where the texts of a data argument come from, if it is a release: what is published later repeats it."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
@@ -43,7 +44,7 @@ def combined(origins: Iterable[Origin]) -> Origin:
 def release_of(source: str) -> Release | None:
     """The release.json of a folder or a data set on the Hub; None where there is none."""
     try:
-        if Path(source).exists():
+        if os.path.exists(source):
             path = Path(source) / RELEASE
         else:
             repo_id, revision = split_revision(source)

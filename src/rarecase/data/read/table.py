@@ -1,6 +1,7 @@
 """One `Dataset` from a file, a folder, a release, a data set of the Hub or an object in memory."""
 
 import logging
+import os
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ import yaml
 from datasets import Dataset, DatasetDict
 from huggingface_hub import metadata_load
 
-from rarecase.core.errors import DataError
+from rarecase.core.errors import DataError, listed
 from rarecase.data.arrow import from_table, to_table
 from rarecase.data.read.columns import DEFAULT, NESTED, Columns, conformed, is_empty, require_unique_ids, with_ids
 from rarecase.data.read.formats import Rows, format_of, read_file
@@ -87,12 +88,12 @@ def read_parts(
     """
     if isinstance(source, DatasetDict):
         if split not in source:
-            raise DataError(f"no split {split!r} in the DatasetDict; it has {', '.join(map(str, source))}")
+            raise DataError(f"no split {split!r} in the DatasetDict; it has {listed(source)}")
         source = source[split]
     if isinstance(source, Dataset):
         return [_of_dataset(source, "dataset", columns, labeled)]
     path = Path(source)
-    if path.exists() and not is_release(path):
+    if os.path.exists(path) and not is_release(path):  # `Path.exists` raises for a name that is too long
         if config is not None:
             raise DataError(
                 f"{path}: files have no configs, only a release has (in its README.md); leave :{config} out"
@@ -108,7 +109,7 @@ def concatenate(parts: list[Rows]) -> pa.Table:
     try:
         return pa.concat_tables([part.table for part in parts], promote_options="default")
     except pa.ArrowException:
-        names = ", ".join(part.name for part in parts)
+        names = listed(part.name for part in parts)
         raise DataError(
             f"{names}: their columns differ in type (embeddings of two lengths?); read them separately"
         ) from None

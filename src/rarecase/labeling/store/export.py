@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rarecase.core.errors import DataError, did_you_mean, is_plain, shown_id, shown_label
+from rarecase.core.errors import DataError, did_you_mean, is_plain, listed, shown_id, shown_label
 from rarecase.core.files import write_beside
 from rarecase.data.schema import public_id
 from rarecase.labeling.csv_file import read_csv
@@ -149,7 +149,7 @@ def _import(transaction: Transaction, open_: Mapping[str, list[Item]], where: st
     names = transaction.state.names[item.batch]
     if label not in names:
         value = shown_label(label, names) if is_plain(label) else ""
-        raise DataError(f"{where}: label{value} is no class{did_you_mean(label, names)} (classes: {', '.join(names)})")
+        raise DataError(f"{where}: label{value} is no class{did_you_mean(label, names)} (classes: {listed(names)})")
     if not is_name(person):
         raise DataError(f"{where}: annotator: expected a name of 1 to 64 letters, digits, dots and dashes")
     id_ = str(uuid.uuid5(_NAMESPACE, f"{item.id}/{person}"))

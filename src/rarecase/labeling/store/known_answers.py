@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rarecase.core.errors import DataError, did_you_mean, shown_label
+from rarecase.core.errors import DataError, did_you_mean, listed, shown_label
 from rarecase.data.read.argument import read_argument
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.store.service import LabelService, Row
@@ -33,7 +33,7 @@ def add_known_answers(service: LabelService, path: Path, *, calibrate: bool, tax
         if known not in names:
             hint = did_you_mean(known, names)
             value = shown_label(known, set(labels)) if hint else ""  # else it may be a post of another column
-            raise DataError(f"{path}: row {number}: label{value} is no class of the store{hint} ({', '.join(names)})")
+            raise DataError(f"{path}: row {number}: label{value} is no class of the store{hint} ({listed(names)})")
         rows.append(Row(row["id"], row["text"], known=known))
     service.add("qualify", names, rows[::2] if calibrate else rows, use="qualify")
     if calibrate:
