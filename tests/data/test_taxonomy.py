@@ -92,5 +92,5 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"absent\.yaml: No such file or directory; --taxonomy takes a YAML file"):
         Taxonomy.load(tmp_path / "absent.yaml")
     (tmp_path / "latin.yaml").write_bytes("classes: [{name: é}]".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"latin\.yaml: invalid YAML"):
+    with pytest.raises(ConfigError, match=r"latin\.yaml: not valid UTF-8"):
         Taxonomy.load(tmp_path / "latin.yaml")

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import yaml
 from cyclopts import App, Parameter
 
+from rarecase.core.documents import parse_yaml, read_document
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ class Terms:
         if self.about is None:
             return {}
         try:
-            about = yaml.safe_load(self.about.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "invalid YAML"
+            about = parse_yaml(read_document(self.about))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(f"--about {self.about}: {reason}; {expected}") from None
         if not isinstance(about, dict) or not all(isinstance(value, str) for value in about.values()):
             raise ConfigError(f"--about {self.about}: no texts by name; {expected}")

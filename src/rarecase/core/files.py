@@ -9,12 +9,14 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import DataError, DiskFullError
 
 
@@ -103,9 +105,14 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Reads what `write_json` wrote."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(read_document(path))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable JSON; remove it and repeat the command that wrote it") from error
+
+
+def leads_out(name: str) -> bool:
+    """Whether a path or a pattern that a file names may lead out of its folder: up, to a root, a home or a host."""
+    return ":" in name or name.startswith(("/", "\\", "~")) or ".." in re.split(r"[/\\]", name)
 
 
 def digest(paths: Iterable[Path]) -> str:

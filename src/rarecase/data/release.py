@@ -19,8 +19,9 @@ from typing import Any, Required, TypedDict
 import yaml
 from datasets import Dataset
 
+from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ConfigError, DataError, listed
-from rarecase.core.files import digest, write_folder_beside, write_text
+from rarecase.core.files import digest, leads_out, write_folder_beside, write_text
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
@@ -193,17 +194,18 @@ class Release:
         """Reads release.json; a `DataError` names `where` if the file is not of this format."""
         where = where or str(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise DataError(f"{where}: invalid JSON; it was changed, or is damaged") from None
+            content = parse_json(read_document(path))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise DataError(f"{where}: {reason}; it was changed, or is damaged") from None
         return cls.from_json(content, where)
 
     @classmethod
     def find(cls, path: Path) -> "Release | None":
         """The same; None where there is no such file, or it is of another program: JSON without `configs`."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        except ValueError:
+            content = parse_json(read_document(path)) if path.is_file() else None
+        except (OSError, ValueError):
             return None
         ours = isinstance(content, dict) and isinstance(content.get("configs"), dict)
         return cls.from_json(content, str(path)) if ours else None
@@ -217,6 +219,8 @@ class Release:
         release: Release = from_json(cls, content, where)
         if release.default not in release.configs:
             raise DataError(f"{where}: default names no config; it was changed, or is damaged")
+        if any(map(leads_out, release.paths)):
+            raise DataError(f"{where}: names a file outside of its folder; it was changed, or is damaged")
         return release
 
     def to_json(self) -> dict[str, Any]:

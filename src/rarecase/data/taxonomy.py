@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from rarecase.core.documents import parse_yaml, read_document
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 
@@ -91,9 +92,9 @@ class Taxonomy:
         """
         path = Path(path)
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "invalid YAML"
+            content = parse_yaml(read_document(path))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(f"{path}: {reason}; --taxonomy takes a YAML file with a list `classes`") from error
         classes = content.get("classes") if isinstance(content, dict) else None
         if not isinstance(classes, list) or not classes:

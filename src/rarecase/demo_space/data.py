@@ -23,11 +23,12 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import DataError
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.counts import rarest as rarest_of
-from rarecase.data.read.hub import unlogged
+from rarecase.data.read.hub import locate, unlogged
 from rarecase.data.release import RELEASE, Release, RoundScores
 from rarecase.data.schema import GENERATED, label_names
 from rarecase.hub.ids import split_revision
@@ -47,7 +48,11 @@ class DemoSources:
     def read(cls, space: Path) -> "DemoSources":
         """The sources of a Space, the folder of app.py; RARECASE_DATASET and RARECASE_MODEL come before demo.json."""
         path = space / SETTINGS
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        try:
+            content = parse_json(read_document(path)) if path.is_file() else {}
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise DataError(f"{SETTINGS}: {reason}; publish the demo again") from None
         stored: DemoSources = from_json(cls, content, SETTINGS)
         dataset, model = (os.environ.get(f"RARECASE_{name}") for name in ("DATASET", "MODEL"))
         return cls(dataset or stored.dataset, model or stored.model)
@@ -104,6 +109,7 @@ def load_data(source: str) -> Data:
     name, revision = (source, None) if local else split_revision(source)
     path = Path(source) / RELEASE if local else _download(name, revision)
     try:
+        locate(source)
         release = Release.read(path)
         with unlogged():
             configs = {config: load_dataset(name, config, revision=revision) for config in release.configs}

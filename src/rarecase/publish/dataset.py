@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import Dataset
-from huggingface_hub import metadata_load
 
 from rarecase.core.errors import ConfigError, DataError, listed
 from rarecase.data.arrow import with_column
 from rarecase.data.parquet import parquet_bytes, read_parquet
+from rarecase.data.read.card import paths_in, require_inside
 from rarecase.data.read.table import is_release
 from rarecase.data.release import RELEASE, Config, Release
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
@@ -69,9 +69,8 @@ def read_release(folder: Path) -> ReleaseFolder:
             f"{folder}: no run and no release (README.md with configs, {RELEASE}); give a folder that `rarecase run` "
             "or `rarecase import-published` wrote"
         )
-    configs = (metadata_load(folder / "README.md") or {})["configs"]
-    paths = {c["config_name"]: {file["split"]: file["path"] for file in c["data_files"]} for c in configs}
-    return ReleaseFolder(folder, Release.read(folder / RELEASE), paths)
+    require_inside(folder)
+    return ReleaseFolder(folder, Release.read(folder / RELEASE), paths_in(folder / "README.md"))
 
 
 def require_license(release: Release, accepted: bool) -> None:

@@ -5,15 +5,14 @@ The figures of its card are those of `rarecase.json`, written when the model was
 model are published, and no pickle.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import metadata_load
-
+from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ModelError
+from rarecase.data.read.card import front_matter
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, refuse_foreign
 from rarecase.hub.ids import split_revision
 from rarecase.learn.folders import CONFIG, ENCODER, Head, kind_of
@@ -104,7 +103,7 @@ def read_model(folder: Path) -> Model:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        content = parse_json(read_document(path)) if path.is_file() else {}
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: no readable JSON; save the model again") from error
     return content if isinstance(content, dict) else {}
@@ -127,5 +126,5 @@ def _hub_id(made_from: str) -> str | None:
 
 def _tags(snapshot: Snapshot) -> list[str]:
     """Those of the card that is there."""
-    head = metadata_load(snapshot.read("README.md")) if "README.md" in snapshot.files else None
-    return (head or {}).get("tags") or []
+    tags = front_matter(snapshot.read("README.md")).get("tags") if "README.md" in snapshot.files else None
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []

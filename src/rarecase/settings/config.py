@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
+from rarecase.core.documents import parse_yaml, read_document
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 from rarecase.settings.checks import above, at_least, needed_by, no_effect_beside, no_password, setting
@@ -275,9 +276,9 @@ class StartConfig:
 def read_yaml(path: Path, kind: type) -> dict[str, Any]:
     """The settings of a YAML file, by field name; raises `ConfigError` where it has other keys than `kind`."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "invalid YAML"
+        content = parse_yaml(read_document(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path}: {reason}; --config takes a YAML file of settings") from None
     if content is None:
         return {}

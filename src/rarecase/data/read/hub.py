@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasets import Dataset, config, get_dataset_config_names, get_dataset_split_names, load_dataset
-from datasets.exceptions import DatasetNotFoundError, DatasetsError
+from datasets.exceptions import DatasetNotFoundError
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError, HTTPError
 
-from rarecase.core.errors import DataError, did_you_mean, listed
+from rarecase.core.errors import DataError, RarecaseError, did_you_mean, listed
+from rarecase.data.read.card import NAMES, configs_in, require_inside
 from rarecase.data.read.formats import FORMATS
 from rarecase.data.read.lines import COMPRESSED
 from rarecase.hub.ids import split_revision
@@ -26,7 +29,7 @@ def load(source: str, name: str | None, split: str) -> Dataset:
     The `name` of the config may be left out where there is one, or a default. Errors name the configs and splits that
     exist, or why the data set cannot be loaded.
     """
-    place, revision = _place(source)
+    place, revision = locate(source)
     cache = _cache_of(Path(source)) if os.path.exists(source) else None
     with _readable(source):
         try:
@@ -37,21 +40,28 @@ def load(source: str, name: str | None, split: str) -> Dataset:
 
 def configs_of(source: str) -> list[str]:
     """The configs of a data set, in order; `source` as for `load`."""
-    place, revision = _place(source)
+    place, revision = locate(source)
     with _readable(source):
         return get_dataset_config_names(place, revision=revision)
 
 
-def _place(source: str) -> tuple[str, str | None]:
-    """A folder, or an id on the Hub and its revision."""
+def locate(source: str) -> tuple[str, str | None]:
+    """A folder, or an id on the Hub and its revision; a `DataError` where its card names files of others."""
     path = Path(source)
     if os.path.exists(path):
+        require_inside(path)
         return source, None
     if not _HUB_ID.fullmatch(source) or path.suffix.lower() in (*FORMATS, *COMPRESSED):
         siblings = [entry.name for entry in path.parent.iterdir()] if os.path.isdir(path.parent) else []
         hint = did_you_mean(path.name, siblings)
         raise DataError(f"{source}: no such file or folder, and not an id on the Hub (owner/name){hint}")
-    return split_revision(source)
+    repo_id, revision = split_revision(source)
+    for name in NAMES:
+        # What is wrong with the repository itself, `load_dataset` says.
+        with contextlib.suppress(HTTPError, HFValidationError, EntryNotFoundError):
+            path = Path(hf_hub_download(repo_id, name, repo_type="dataset", revision=revision))
+            configs_in(path, f"{source}: {name}")
+    return repo_id, revision
 
 
 @contextlib.contextmanager
@@ -69,7 +79,9 @@ def _readable(source: str) -> Iterator[None]:
             f"{source}: no such file or folder, and no data set on the Hub that can be read "
             "(a private or gated one needs HF_TOKEN)"
         ) from None
-    except (DatasetsError, OSError) as error:
+    except RarecaseError:
+        raise
+    except Exception as error:  # whatever: a stranger's files and card went in
         # Its message could contain a row of the data.
         raise DataError(f"{source}: cannot be read ({type(error).__name__}); are its files damaged?") from None
 

@@ -7,12 +7,11 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import yaml
 from datasets import Dataset, DatasetDict
-from huggingface_hub import metadata_load
 
 from rarecase.core.errors import DataError, listed
 from rarecase.data.arrow import from_table, to_table
+from rarecase.data.read.card import configs_in
 from rarecase.data.read.columns import DEFAULT, NESTED, Columns, conformed, is_empty, require_unique_ids, with_ids
 from rarecase.data.read.formats import Rows, format_of, read_file
 from rarecase.data.read.hub import load
@@ -128,12 +127,7 @@ def data_files(path: Path) -> list[Path]:
 def is_release(path: Path) -> bool:
     """Whether a folder is a release: its `README.md` has `configs` in the front matter."""
     card = path / "README.md"
-    if not card.is_file():
-        return False
-    try:
-        return bool((metadata_load(card) or {}).get("configs"))
-    except (ValueError, yaml.YAMLError):
-        raise DataError(f"{card}: the front matter is invalid YAML; correct it or remove the file") from None
+    return card.is_file() and bool(configs_in(card))
 
 
 def _of_file(path: Path, columns: Columns, encoding: str, labeled: bool) -> Rows:

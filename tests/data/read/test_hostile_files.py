@@ -1,0 +1,172 @@
+"""Files that strangers made: whatever they hold is one line, in bounded memory and time; by the command itself."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from rarecase.cli.main import command
+
+TEXTS = ["one tree by the river", "two boats at the harbour"]
+# Imports what reading takes, and prints how much the peak of the memory then grows by, in MiB, for each file.
+MEASURE = """
+import resource, sys
+import datasets, rarecase.data.pool, rarecase.data.parquet
+from rarecase.cli.main import command
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+before = peak()
+for file in sys.argv[1:]:
+    print(command(["pool", file, "--out", "out.parquet"]), peak() - before, flush=True)
+"""
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """Makes a pool of a file, and gives the one line that refuses it."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        assert command(["pool", *arguments, "--out", "out.parquet"]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("rarecase: ")
+        assert printed.err.count("\n") == 1
+        assert len(printed.err) < 2500
+        assert not os.path.exists("out.parquet")
+        return printed.err
+
+    return run
+
+
+def write(name: str, table: pa.Table) -> str:
+    pq.write_table(table, name)
+    return name
+
+
+def described(features: object, **columns: list) -> pa.Table:
+    """A table with features in the words of `datasets`."""
+    about = json.dumps({"info": {"features": features}}).encode()
+    return pa.table(columns).replace_schema_metadata({b"huggingface": about})
+
+
+def test_bombs_are_refused_in_250_mib_and_ten_seconds(tmp_path):
+    long = b"a" * (1 << 24)
+    zst, gz = zstandard.compress(long), gzip.compress(long)
+    files = {
+        "line.csv": b"id,text\n1," + long * 6,
+        "zst.csv.zst": zstandard.compress(b"id,text\n1,") + zst * 640,  # 10 GiB
+        "RS_dump.zst": zstandard.compress(b'{"id": "') + zst * 640,
+        "line.jsonl.gz": gzip.compress(b'{"text": "') + gz * 128,  # 2 GiB
+        "table.parquet.gz": gz * 128,
+        "fields.csv": b"id,text\n" + b"ab," * (1 << 22),
+        "rows.csv": b"id,text\n" + b'"\n",' * (1 << 24),
+        "utf-16.csv": "a".encode("utf-16") * (1 << 24),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    for name in ("line.jsonl", "line.tsv", "line.json"):
+        os.link(tmp_path / "line.csv", tmp_path / name)
+        files[name] = b""
+    same = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000_000, pa.int32()), ["a" * 2000])
+    tables = {
+        "texts": pa.table({"text": same}),  # 4 GB
+        "nulls": pa.table({"text": pa.nulls(20_000_000, pa.string())}),
+        "text": pa.table({"text": ["a" * (100 << 20)]}),
+    }
+    for name, table in tables.items():
+        write(str(tmp_path / f"{name}.parquet"), table)
+        files[f"{name}.parquet"] = b""
+    run = [sys.executable, "-c", MEASURE, *files]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=10 * len(files))
+    results = [line.split() for line in done.stdout.splitlines()]
+    assert [status for status, _ in results] == ["2"] * len(files), done.stderr
+    assert all(line.startswith("rarecase: ") for line in done.stderr.splitlines())
+    assert len(done.stderr.splitlines()) == len(files)
+    assert int(results[-1][1]) < 250, list(zip(files, results, strict=True))
+
+
+def test_a_long_line_is_read_and_one_of_over_16_mib_is_named(refused, tmp_path, capsys):
+    wide = ",".join(["id", "text", *(f"c{i:07}" for i in range(100_000))])
+    (tmp_path / "wide.csv").write_text(f"{wide}\n1,{TEXTS[0]}{',' * 100_000}\n")
+    assert command(["pool", "wide.csv", "--out", "wide.parquet"]) == 0
+    capsys.readouterr()
+    (tmp_path / "long.tsv").write_text(f"id\ttext\n1\t{'a' * (1 << 24)}\n")
+    assert "long.tsv line 2: longer than 16 MiB" in refused("long.tsv")
+
+
+def test_names_in_an_error_are_few_and_short(refused, tmp_path):
+    (tmp_path / "columns.csv").write_text(",".join(f"c{i}" for i in range(200_000)) + "\n" + "," * 199_999)
+    assert "c0, c1, c2" in (line := refused("columns.csv"))
+    assert "c19 and 199,980 more" in line
+    (tmp_path / "more.csv").write_text(",".join(f"c{i}" for i in range(1_000_000)) + "\n1\n")
+    assert "more.csv row 1: more than 200,000 columns" in refused("more.csv")
+    assert "no such file or folder" in refused("n" * 300)
+    assert "no such file or folder" in refused(f"{'n' * 300}/{'n' * 300}.csv")
+    assert "…" in refused("n" * 100_000)
+
+
+@pytest.mark.parametrize("line", ["9" * 5000, "[" * 100_000 + "]" * 100_000, "[" * 100_000, "1e999999", "\ud800"])
+def test_odd_json_is_one_line(refused, tmp_path, line):
+    (tmp_path / "odd.jsonl").write_bytes(b'{"text": "fine"}\n' + line.encode(errors="surrogatepass") + b"\n")
+    assert "odd.jsonl line 2: " in refused("odd.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "answer"),
+    [
+        ("twice", pa.table([[TEXTS[0]], [TEXTS[1]]], names=["text", "text"]), "has the column 'text' twice"),
+        ("type", described({"text": {"_type": "Evil"}}, text=TEXTS), "its metadata 'huggingface' cannot be read"),
+        (
+            "class",
+            described(
+                {
+                    "text": {"dtype": "string", "_type": "Value"},
+                    "label": {"names": ["a", "b"], "_type": "ClassLabel"},
+                },
+                text=TEXTS,
+                label=[0, 77],
+            ),
+            "row 2: a number in column 'label' for which it has no class; there are 2",
+        ),
+        (
+            "deep",
+            pa.table({"text": TEXTS}).replace_schema_metadata({b"huggingface": b"[" * 100_000}),
+            "its metadata 'huggingface' cannot be read",
+        ),
+    ],
+)
+def test_odd_parquet_is_one_line(refused, tmp_path, name, table, answer):
+    assert answer in refused(write(f"{name}.parquet", table))
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "hex", "rot13", "base64", "idna", "unicode_escape", "", "x" * 5000])
+def test_what_is_no_encoding_of_a_text_file_is_refused(refused, tmp_path, encoding):
+    (tmp_path / "posts.csv").write_text(f"id,text\n1,{TEXTS[0]}\n")
+    assert "unknown encoding" in refused("posts.csv", "--encoding", encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32", "utf-7", "cp037", "hz", "iso2022_jp"])
+@pytest.mark.parametrize("read_as", ["utf-8", "utf-16", "utf-32-be", "utf-7", "shift_jis", "latin-1"])
+def test_a_file_in_another_encoding_is_one_line_or_read(tmp_path, monkeypatch, capsys, encoding, read_as):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "posts.csv").write_bytes(f"id,text\n1,{TEXTS[0]}\n".encode(encoding))
+    assert command(["pool", "posts.csv", "--encoding", read_as, "--out", "out.parquet"]) in (0, 2)
+    assert capsys.readouterr().err.count("\n") <= 1
+
+
+def test_a_file_in_utf_16_is_told_so(refused, tmp_path):
+    (tmp_path / "posts.csv").write_bytes(f"id,text\n1,{TEXTS[0]}\n".encode("utf-16"))
+    assert "such as --encoding utf-16" in refused("posts.csv")
+
+
+def test_a_doubled_byte_order_mark_is_no_part_of_the_header(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "posts.csv").write_text(f"\ufeff\ufeffid,text\n1,{TEXTS[0]}\n", encoding="utf-8")
+    assert command(["pool", "posts.csv", "--out", "out.parquet"]) == 0
+    assert pq.read_table("out.parquet")["id"].to_pylist() == ["1"]

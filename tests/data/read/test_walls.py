@@ -1,0 +1,161 @@
+"""A release, or a data set of the Hub, that names what is not its own is refused before anything is read or asked."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+import releases
+import yaml
+from huggingface_hub import HfApi
+
+from rarecase.cli.main import command
+from rarecase.core.errors import DataError
+from rarecase.data.release import Release
+from rarecase.demo_space.data import load_data
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+CARDS = {  # what is at the head of a card
+    "number": "configs: 7",
+    "numbers": "configs: [7]",
+    "nameless": "configs: [{data_files: posts.csv}]",
+    "deep": "configs: " + "[" * 3000 + "]" * 3000,
+    "laughs": f"{LAUGHS}configs: *i",
+    "loop": "configs: &a [*a]",
+    "tag": "configs: !!int abc",
+    "open": "configs: [[[",
+    "word": "configs: !!python/object/apply:os.getcwd []",
+}
+OUTSIDE = ["/etc/hosts", "../pool.csv", "a/../../pool.csv", "..\\pool.csv", "C:/a.csv", "~/posts.csv"]
+OUTSIDE += ["file:///etc/hosts", "hf://datasets/acme/other/posts.csv", "http://HOST/posts.csv"]
+OUTSIDE += ["zip://posts.csv::http://HOST/posts.zip"]
+RECORDS = ["[]", "7", "[" * 100_000, '{"format": 1}', '{"format": 1, "configs": 7}', "\ud800"]
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys) -> Callable[[list[str]], str]:
+    """Runs a command, and gives the one line that refuses it."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(arguments: list[str]) -> str:
+        capsys.readouterr()
+        assert command(arguments) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("rarecase: ")
+        assert printed.err.count("\n") == 1
+        return printed.err
+
+    return run
+
+
+@pytest.fixture
+def host():
+    """An address, and a list that gets an entry for everybody who connects to it."""
+    asked: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, address = server.accept()
+                    asked.append(address)
+                    connection.close()
+
+        threading.Thread(target=listen, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", asked
+
+
+def card(files: object, **more: object) -> str:
+    return f"---\n{yaml.safe_dump({'configs': [{'config_name': 'default', 'data_files': files, **more}]})}---\n"
+
+
+@pytest.mark.parametrize("head", CARDS.values(), ids=CARDS)
+def test_an_odd_card_is_one_line(refused, tmp_path, head):
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "posts" / "README.md").write_text(f"---\n{head}\n---\n")
+    (tmp_path / "posts" / "posts.csv").write_text("id,text\n1,a tree by the river\n")
+    assert "README.md: " in refused(["pool", "posts", "--out", "out.parquet"])
+
+
+def test_a_card_that_only_the_library_cannot_read_is_one_line(refused, tmp_path):
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "posts" / "README.md").write_text("---\nx: 2024-13-45\n" + card("posts.csv").removeprefix("---\n"))
+    (tmp_path / "posts" / "posts.csv").write_text("id,text\n1,a tree by the river\n")
+    assert "posts: cannot be read (ValueError)" in refused(["pool", "posts", "--out", "out.parquet"])
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_release_that_names_files_of_others_is_neither_read_nor_published(refused, host, tmp_path, path):
+    address, asked = host
+    path = path.replace("HOST", address)
+    folder = releases.write(tmp_path / "mine", most=10)
+    (tmp_path / "pool.csv").write_text("id,text\n1,a tree by the river\n")
+    publish = ["publish", "dataset", "mine", "--repo", "acme/mine", "--license", "mit", "--dry-run"]
+    for files in (path, [path], [{"split": "train", "path": path}], [{"split": "train", "path": ["a.csv", path]}]):
+        (folder / "README.md").write_text(card(files))
+        assert "names files outside of its folder" in refused(["pool", "mine", "--out", "out.parquet"])
+        assert "names files outside of its folder" in refused(publish)
+    (folder / "README.md").write_text(card("posts.csv", data_dir=path))
+    assert "names files outside of its folder" in refused(["train", "mine", "--config-name", "a", "--out", "model"])
+    (folder / "README.md").write_text(card("*.parquet"))
+    (folder / ".huggingface.yaml").write_text(card(path).strip("-\n"))
+    assert ".huggingface.yaml: config 'default' names" in refused(["pool", "mine", "--out", "out.parquet"])
+    assert ".huggingface.yaml: config 'default' names" in refused(publish)
+    assert asked == []
+
+
+def test_a_link_that_leads_out_of_a_release_is_refused_and_one_within_is_followed(refused, tmp_path):
+    folder = releases.write(tmp_path / "mine", most=10)
+    train = folder / "cluster" / "train.parquet"
+    train.rename(folder / "cluster" / "moved.parquet")
+    train.symlink_to("moved.parquet")
+    assert command(["pool", "mine:cluster", "--out", "out.parquet"]) == 0
+    (folder / "cluster" / "moved.parquet").rename(tmp_path / "moved.parquet")
+    train.unlink()
+    train.symlink_to("../../moved.parquet")
+    for arguments in (
+        ["pool", "mine:cluster", "--out", "out.parquet"],
+        ["publish", "dataset", "mine", "--repo", "acme/mine", "--license", "mit", "--dry-run"],
+    ):
+        assert "train.parquet: a link that leads out of mine" in refused(arguments)
+
+
+def test_a_data_set_of_the_hub_that_names_files_of_others_is_refused_before_they_are_asked(refused, host, fresh_hub):
+    address, asked = host
+    hub = HfApi()
+    hub.create_repo("acme/evil", repo_type="dataset")
+
+    def write(name: str, content: str) -> None:
+        hub.upload_file(path_or_fileobj=content.encode(), path_in_repo=name, repo_id="acme/evil", repo_type="dataset")
+
+    for path in ("http://HOST/posts.csv", "/etc/hosts", "file:///etc/hosts", "../other/posts.csv"):
+        write("README.md", card(path.replace("HOST", address)))
+        line = refused(["pool", "acme/evil", "--out", "out.parquet"])
+        assert "acme/evil: README.md: config 'default' names files outside of its folder" in line
+    write("README.md", "# Posts\n")
+    write(".huggingface.yaml", card(f"http://{address}/posts.csv").strip("-\n"))
+    assert "acme/evil: .huggingface.yaml: config" in refused(["pool", "acme/evil", "--out", "out.parquet"])
+    assert asked == []
+
+
+@pytest.mark.parametrize("content", RECORDS)
+def test_an_odd_record_of_a_release_is_one_line(refused, tmp_path, content):
+    folder = releases.write(tmp_path / "mine", most=10)
+    (folder / "release.json").write_bytes(content.encode(errors="surrogatepass"))
+    publish = ["publish", "dataset", "mine", "--repo", "acme/mine", "--license", "mit", "--dry-run"]
+    assert "release.json: " in refused(publish)
+    with pytest.raises(DataError, match="cannot be read"):
+        load_data(str(folder))
+
+
+def test_a_record_that_names_files_of_others_is_refused():
+    split = {"rows": 1, "class_counts": {}, "class_count_std": 0.0, "human": 1, "generated": 0, "not_used": 0}
+    split |= {"num_bytes": 1, "path": "../../other.parquet", "file_bytes": 1, "sha256": ""}
+    content = {"format": 1, "title": "", "default": "a", "classes": [], "configs": {"a": {"splits": {"train": split}}}}
+    with pytest.raises(DataError, match="names a file outside of its folder"):
+        Release.from_json(json.loads(json.dumps(content)))
