@@ -32,6 +32,10 @@ class RunFolderError(RarecaseError):
     """A run folder exists already, has another format, or was started with other settings."""
 
 
+class InUseError(RunFolderError):
+    """Another process works in the folder."""
+
+
 class ModelError(RarecaseError):
     """A model folder or Hub id has nothing that can be loaded safely."""
 

@@ -24,11 +24,11 @@ from rarecase.core.errors import DataError, DiskFullError
 def write_beside(path: Path) -> Iterator[Path]:
     """Gives a temporary path in the same folder, and renames it to `path` when the block ends without an error."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with _writable(path):
+    with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
-        with _writable(path):
+        with writable(path):
             os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
@@ -48,7 +48,7 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
     folder = folder.resolve()  # "." and ".." have no name to write beside
     temporary, old = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old"))
     shutil.rmtree(temporary, ignore_errors=True)
-    with _writable(folder):
+    with writable(folder):
         temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -65,7 +65,7 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _writable(path: Path) -> Iterator[None]:
+def writable(path: Path) -> Iterator[None]:
     """Errors of the system about a place that cannot be written, as one line."""
     try:
         yield
@@ -73,6 +73,16 @@ def _writable(path: Path) -> Iterator[None]:
         if is_disk_full(error):
             raise disk_full(path) from error
         raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error
+
+
+def refused_by_system(error: OSError) -> str | None:
+    """One line for an error of the system about a file or folder; None where it names none."""
+    if error.filename is None:
+        return None
+    path = Path(os.fsdecode(error.filename))
+    if is_disk_full(error):
+        return str(disk_full(path))
+    return f"{path}: {error.strerror}; name another place, or change what is there"
 
 
 def disk_full(path: Path, note: str = "") -> DiskFullError:

@@ -9,31 +9,58 @@ it again.
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeAlias
 
+from rarecase.core.errors import InUseError
+from rarecase.core.locks import locked
 from rarecase.experiment.cells import Cell, Found, read_cell
+
+RunCell: TypeAlias = Callable[[Cell, Path], Found]
+Reason: TypeAlias = Callable[[Exception], str | None]
 
 
 def run_grid(
     grid: Path,
     cells: Iterable[Cell],
-    run_cell: Callable[[Cell, Path], Found],
-    reason: Callable[[Exception], str | None] = lambda error: None,
+    run_cell: RunCell,
+    reason: Reason = lambda error: None,
 ) -> None:
     """
     Runs every cell that is not done, in order; `run_cell` gets the cell and its folder.
 
-    `reason` gives one line for an error that must not stop the other cells, and None for any other.
+    `reason` gives one line for an error that must not stop the other cells, and None for any other. A cell that
+    another process runs now is waited for after the others, and run where that process was killed.
     """
-    for cell in cells:
-        record = cell.folder(grid) / "cell.json"
-        if record.exists() and read_cell(record)[1].error is None:
-            continue
-        try:
-            found = run_cell(cell, cell.folder(grid))
-        except Exception as error:
-            line = reason(error)
-            if line is None:
-                raise
-            found = Found(error=line)
-            print(f"{cell.name}: {line}", file=sys.stderr)
-        found.write(grid, cell)
+    elsewhere = [cell for cell in cells if not _run(grid, cell, run_cell, reason)]
+    for cell in elsewhere:
+        _run(grid, cell, run_cell, reason, f"{cell.name}, a cell that another process runs")
+
+
+def _run(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason, waiting_for: str = "") -> bool:
+    """Runs a cell unless it is done; gives whether it is, for another process may be at it."""
+    if _is_done(grid, cell):
+        return True
+    try:
+        with locked(cell.folder(grid), waiting_for):
+            if not _is_done(grid, cell):  # it was when this process came to it
+                _run_alone(grid, cell, run_cell, reason)
+    except InUseError:
+        return False
+    return True
+
+
+def _is_done(grid: Path, cell: Cell) -> bool:
+    record = cell.folder(grid) / "cell.json"
+    return record.exists() and read_cell(record)[1].error is None
+
+
+def _run_alone(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason) -> None:
+    try:
+        found = run_cell(cell, cell.folder(grid))
+    except Exception as error:
+        line = reason(error)
+        if line is None:
+            raise
+        found = Found(error=line)
+        print(f"{cell.name}: {line}", file=sys.stderr)
+    found.write(grid, cell)

@@ -1,0 +1,46 @@
+"""One process at a time: a lock beside a folder, which the system releases when its process ends, killed or not."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from rarecase.core.errors import InUseError
+from rarecase.core.files import writable
+
+
+@contextlib.contextmanager
+def locked(folder: Path, waiting_for: str = "") -> Iterator[None]:
+    """
+    Holds the lock `.NAME.lock` beside `folder`, which need not exist.
+
+    Where another process holds it, raises `InUseError`; or says on stderr what it waits for, and waits.
+    """
+    folder = folder.resolve()
+    path = folder.with_name(f".{folder.name}.lock")
+    missing = [above for above in folder.parents if not above.exists()]
+    with writable(folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not waiting_for:
+                raise InUseError(
+                    f"{folder}: another process works in it; wait until it has ended, or name another folder"
+                ) from None
+            print(f"waiting for {waiting_for}", file=sys.stderr)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        # While it is held: filelock makes sure that the file which it has locked is still there, and else tries again.
+        with contextlib.suppress(OSError):  # Windows keeps what is open
+            path.unlink()
+        lock.release()
+        if not folder.exists():  # nothing was begun, so nothing stays
+            for above in missing:
+                with contextlib.suppress(OSError):
+                    above.rmdir()
