@@ -17,6 +17,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from small import NAMES, SAMPLE
 
+from rarecase.core.files import digest
 from rarecase.data import arrow, schema
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
@@ -82,8 +83,8 @@ def make_experiment(
             pa.concat_tables([arrow.to_table(shared["bootstrap"]), arrow.to_table(again)])
         )
     splits = {strategy: split(place) for place, strategy in enumerate(strategies)}
-    Manifest("experiment").write(folder)
     Taxonomy.default().save(folder / "taxonomy.yaml")
+    Manifest("experiment", taxonomy=digest([folder / "taxonomy.yaml"])).write(folder)
     config = {"data": "data", "models": ",".join(models), "strategies": ",".join(strategies), "seed": 0}
     config |= {"settings": ",".join(settings), "seeds": seeds, "reading": None}
     (folder / "config.yaml").write_text(yaml.safe_dump({**config, "leave_out_overlap": leave_out_overlap}))

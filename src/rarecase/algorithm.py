@@ -30,7 +30,7 @@ from rarecase.acquire.clusters import assign_clusters
 from rarecase.acquire.stopping import WINDOW, Stopping
 from rarecase.acquire.strategy import LEARNERS, Strategy, columns_of, labeled_columns_of, name_of, needs_encoder
 from rarecase.core import randomness
-from rarecase.core.errors import ConfigError, WaitingForLabels
+from rarecase.core.errors import ConfigError, DataError, WaitingForLabels
 from rarecase.data.arrow import HELPERS, matrix, rows, with_column, with_columns_from
 from rarecase.data.counts import class_count_std, class_counts
 from rarecase.data.schema import GENERATED, HUMAN, conform, label_names, public_id
@@ -278,9 +278,7 @@ def _by_people(labeled: Dataset) -> Dataset:
 
 def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) -> Dataset:
     """The chosen rows of the pool, in order of choice, as they go to the annotator."""
-    place = {id_: row for row, id_ in enumerate(pool["id"][:])}
-    asked = rows(pool, [place[id_] for id_ in chosen["id"][:]])
-    asked = with_column(asked, "round", [number] * len(asked), Value("int32"))
+    asked = with_column(_same_rows(pool, chosen), "round", [number] * len(chosen), Value("int32"))
     asked = with_column(asked, "strategy", [name_of(strategy)] * len(asked))
     # A pool is what people wrote (`make_pool` leaves generated rows out); beside variations it has to be said.
     return with_column(asked, "origin", [HUMAN] * len(asked))
@@ -304,12 +302,23 @@ def _vary(generator: Generator, labels: Dataset, variations: int, taken: Set[str
 
 def _with_columns(dataset: Dataset, carried: Dataset, like: Dataset | None = None) -> Dataset:
     """The columns of `carried` that `dataset` lacks (and `like`, where given, has), its rows found by id."""
-    place = {id_: row for row, id_ in enumerate(carried["id"][:])}
-    same = rows(carried, [place[id_] for id_ in dataset["id"][:]])
+    same = _same_rows(carried, dataset)
     columns = [column for column in same.column_names if column != "id"]
     if like is not None:
         columns = [c for c in columns if c not in dataset.column_names and c in like.column_names]
     return with_columns_from(dataset, same, columns)
+
+
+def _same_rows(table: Dataset, dataset: Dataset) -> Dataset:
+    """The rows of `table` with the ids of `dataset`, in its order."""
+    place = {id_: row for row, id_ in enumerate(table["id"][:])}
+    try:
+        return rows(table, [place[id_] for id_ in dataset["id"][:]])
+    except KeyError:  # which no stage of this run has made
+        raise DataError(
+            "a stored table of a round has other rows than the pool; remove the folder of that round and later ones, "
+            "and repeat the command (a run: --resume)"
+        ) from None
 
 
 def _without(pool: Dataset, taken: Dataset) -> Dataset:

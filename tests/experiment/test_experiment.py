@@ -210,6 +210,23 @@ def test_a_setting_that_an_older_grid_does_not_know_had_its_default(begun, capsy
     assert says in refused(data, out, capsys, **{**flags, "class_weights": "none"})
 
 
+def test_a_release_that_was_written_anew_since_is_refused_where_it_differs(begun, capsys):
+    out, data, flags = begun
+    found = experiments.splits()
+    shutil.rmtree(data)
+    assert command(command_of(data, out, **flags)) == 0  # finished cells need the stored copy alone
+    assert f"warning: --data {data} cannot be read any more; going on with" in capsys.readouterr().err
+    experiments.write(data, found)
+    assert command(command_of(data, out, **flags)) == 0
+    shutil.rmtree(data)
+    order = [1, 0, *range(2, len(found["entropy"]))]
+    labels = rows(found["entropy"], order)["label"][:]
+    changed = with_column(found["entropy"], "label", labels, found["entropy"].features["label"])
+    assert changed["label"][:] != found["entropy"]["label"][:]
+    experiments.write(data, {**found, "entropy": changed})
+    assert "holds is not what it was begun with (splits/entropy)" in refused(data, out, capsys, **flags)
+
+
 def test_other_data_and_other_models_are_refused(begun, capsys):
     out, data, flags = begun
     split = out / "splits" / "entropy.parquet"

@@ -198,3 +198,23 @@ def test_a_post_of_the_pool_without_a_label_is_named_before_anything_is_written(
     assert command(flags) == 2
     assert "simulate: 1 of the 90 posts of the pool have no label, the first has the id" in capsys.readouterr().err
     assert not (tmp_path / "grid").exists()
+
+
+def test_a_pool_whose_labels_were_changed_since_is_refused_and_an_equal_one_is_not(mine, grid, capsys):
+    pool, again = grid.parent / "pool.csv", simulate(grid.parent, "--out", str(mine))
+    good, before = pool.read_text(encoding="utf-8"), small.files(mine)
+    first, *others = good.splitlines(keepends=True)[1:]
+    label = first.rstrip().rpartition(",")[2]
+    other = next(line.rstrip().rpartition(",")[2] for line in others if not line.rstrip().endswith(label))
+    try:
+        pool.write_text(good.replace(first, first.replace(label, other)), encoding="utf-8")
+        assert command(again) == 2
+        assert f"what --pool {pool} holds is not what it was begun with; put that back, or" in capsys.readouterr().err
+        assert small.files(mine) == before
+        pool.unlink()
+        assert command(again) == 0
+        assert f"warning: --pool {pool} cannot be read any more; going on with" in capsys.readouterr().err
+        pool.write_text(good.replace("\n", "\r\n"), encoding="utf-8", newline="")
+        assert command(again) == 0
+    finally:
+        pool.write_text(good, encoding="utf-8")

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -225,7 +226,7 @@ def test_an_experiment_on_what_simulations_acquired_shows_what_is_lost_by_anothe
         tmp_path / "e", models=[FIXED], strategies=["entropy@frozen-packaged"], settings=["human"], seeds=2
     )
     (folder / "seeds").mkdir()  # where these keep their tables
-    Manifest("experiment", settings={"learner": "frozen"}).write(folder)
+    replace(Manifest.read(folder, "experiment"), settings={"learner": "frozen"}).write(folder)
     assert command(["report", str(folder), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == report_of_transfer(folder)
     assert command(["report", str(folder)]) == 0

@@ -16,7 +16,7 @@ from rarecase.report.run import line_of_cost, report_of_run, rounds_table
 from rarecase.report.show import show
 from rarecase.report.simulation import curves_table, differences_table
 from rarecase.report.tables import Table
-from rarecase.runs.folder import Manifest
+from rarecase.runs.folder import Manifest, digest_of_tables
 
 
 def test_a_run_has_a_row_per_round_with_counts_deviation_and_f1():
@@ -88,11 +88,11 @@ def test_numbers_are_shown_as_they_were_formatted():
 def run(tmp_path):
     """A run folder, as far as a report reads it."""
     report, folder = run_report(101), tmp_path / "run"  # past 99, where names no longer sort as numbers
-    Manifest("run").write(folder)
     Taxonomy.default().save(folder / "taxonomy.yaml")
     labels = [i for i, rows in enumerate([16, 18, 19, 18, 3, 26]) for _ in range(rows)]
     test = Dataset.from_dict({"label": labels}, Features({"label": ClassLabel(names=list(NAMES))}))
     write_parquet(folder / "test.parquet", test.shuffle(seed=0))
+    Manifest("run", data=digest_of_tables(folder)).write(folder)
     write_parquet(tmp_path / "labels.parquet", voted([[3.0, 1.0], [4.0]]))
     for record in report["rounds"]:
         place = folder / "rounds" / f"{record['round']:02d}"

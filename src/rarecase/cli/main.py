@@ -19,8 +19,10 @@ from rarecase import __version__
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels
+from rarecase.core.files import refused_by_system
 from rarecase.learn import workers
 from rarecase.settings.config import (
+    SOURCES,
     ExperimentConfig,
     RunConfig,
     SimulateConfig,
@@ -57,6 +59,8 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         files.append(folder / "config.yaml")
     for path in files:
         settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
+        if "--resume" in given and kind is RunConfig:  # which compares those that are named again with what it stored
+            settings = {key: value for key, value in settings.items() if key not in SOURCES}
         # Under the command's name: at the root, a setting called like a command (`pool`) would be left out.
         Dict({commands[-1]: settings}, source=str(path))(app, commands, arguments)
 
@@ -313,11 +317,16 @@ def _command(arguments: list[str]) -> int:
         return fail(" ".join(str(error).split()))
     except RarecaseError as error:
         return fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        line = refused_by_system(error)
+        if line is None:
+            raise
+        return fail(line)
     except KeyboardInterrupt:
         print("rarecase: stopped; repeat the command to go on (a run goes on with --resume)", file=sys.stderr)
         return STOPPED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from rarecase.core.errors import DataError
 
@@ -11,7 +11,11 @@ from rarecase.core.errors import DataError
 def from_json(kind: Any, value: Any, where: str) -> Any:
     """`value` as an object of type `kind`; a `DataError` names the first field that is missing or of another type."""
     origin, arguments = get_origin(kind), get_args(kind)
-    if origin is UnionType:
+    if origin is Literal:
+        if value not in arguments:
+            raise DataError(f"{where}: expected one of {', '.join(arguments)}; it was changed, or is damaged")
+        return value
+    if origin in (Union, UnionType):
         if value is None and NoneType in arguments:
             return None
         kinds = [one for one in arguments if one is not NoneType]

@@ -42,8 +42,8 @@ def acquired_by(grids: list[Path]) -> dict[str, tuple[Path, str]]:
     """By name, such as `entropy@frozen-packaged`: the grid of each strategy with a finished cell, and its own name."""
     found: dict[str, tuple[Path, str]] = {}
     for grid in grids:
-        begun = Manifest.read(grid, "grid").settings
-        by = acquirer_of(begun["learner"], begun["model"])
+        begun = Manifest.read(grid, "grid").config
+        by = acquirer_of(begun.learner, begun.model)
         for strategy in dict.fromkeys(cell.strategy for cell in _finished(grid)):
             name = f"{strategy}@{by}"
             if found.setdefault(name, (grid, strategy))[0] != grid:
@@ -68,7 +68,7 @@ def sets_of(grid: Path, seed: int) -> Sets:
     sets = stored_sets(grid)
     if sets.test is not None:
         return sets
-    return draw_test(sets, Manifest.read(grid, "grid").settings["test_size"], seed)[0]
+    return draw_test(sets, Manifest.read(grid, "grid").config.test_size, seed)[0]
 
 
 def _finished(grid: Path) -> list[Cell]:

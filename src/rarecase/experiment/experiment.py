@@ -19,8 +19,9 @@ from typing import Any
 
 from datasets import Dataset, concatenate_datasets
 
-from rarecase.core.errors import ConfigError, RarecaseError, RunFolderError, did_you_mean
+from rarecase.core.errors import ConfigError, DataError, RarecaseError, RunFolderError, did_you_mean
 from rarecase.core.files import digest, write_folder_beside
+from rarecase.core.locks import locked
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.evaluate.predictions import predictions_of
@@ -55,19 +56,27 @@ def experiment(config: ExperimentConfig) -> Path:
     out = require_out(config.out)
     models, strategies = _models(config), strategies_of(config)
     cells = _shard(_cells(config, models, strategies), config.shard)
-    if is_begun(out):
-        Manifest.read(out, "experiment").require_same(out, config, MAY_CHANGE, partial(_inputs, models))
-    else:
-        refuse_used(out)
-        with write_folder_beside(out) as folder:
-            splits = read_splits(config, strategies)
-            write_splits(folder, splits)
-            _mark(folder, config, models, splits.tables)
-    splits = _with_new(out, config, strategies)
-    _mark(out, config, models, splits.tables)
-    write_yaml(out / "config.yaml", config)
+    with locked(out, f"another process, which begins {out} or reads it"):
+        splits = _begin(out, config, models, strategies)
     run_grid(out, cells, _runner(splits, config, models), _reason)
     return out
+
+
+def _begin(out: Path, config: ExperimentConfig, models: dict[str, str], strategies: list[str]) -> Splits:
+    """Makes the folder, or makes sure that it was begun with the same, and adds the splits that are new."""
+    if is_begun(out):
+        Manifest.read(out, "experiment").require_same(out, config, MAY_CHANGE, partial(_inputs, models))
+        splits = _read_again(out, config, strategies)
+    else:
+        refuse_used(out)
+        splits = read_splits(config, strategies)
+        with write_folder_beside(out) as folder:
+            write_splits(folder, splits)
+            _mark(folder, config, models, splits.tables)
+        splits = replace(splits, tables=stored_splits(out, splits.tables).tables)
+    _mark(out, config, models, splits.tables)
+    write_yaml(out / "config.yaml", config)
+    return splits
 
 
 def _cells(config: ExperimentConfig, models: Iterable[str], strategies: list[str]) -> list[Cell]:
@@ -151,13 +160,21 @@ def _inputs(models: dict[str, str]) -> dict[str, Input]:
     return {name: model for name, model in found.items() if model.digest is not None}
 
 
-def _with_new(out: Path, config: ExperimentConfig, strategies: list[str]) -> Splits:
-    """The stored splits, and those that are new or were refused before."""
+def _read_again(out: Path, config: ExperimentConfig, strategies: list[str]) -> Splits:
+    """
+    The stored splits, which must be those that the data still holds, and those that are new or were refused before.
+
+    Where the data is gone, the stored ones are all that there is, if no cell needs more.
+    """
     stored = stored_splits(out, Manifest.read(out, "experiment").tables)
-    new = [s for s in strategies if any(name not in stored.tables for name in split_names(config, [s]))]
-    if not new:
+    try:
+        read = read_splits(config, strategies)
+    except DataError:
+        is_there = any(Path(source).exists() for source in split_list(config.data or ""))
+        if is_there or not stored.tables.keys() >= set(split_names(config, strategies)):
+            raise
+        print(f"warning: --data {config.data} cannot be read any more; going on with the stored copy", file=sys.stderr)
         return stored
-    read = read_splits(config, new)
     for name, table in stored.tables.items():
         if name in read.tables and read.tables[name].to_dict() != table.to_dict():
             raise RunFolderError(
@@ -165,7 +182,8 @@ def _with_new(out: Path, config: ExperimentConfig, strategies: list[str]) -> Spl
                 "begin anew in another --out"
             )
     added = {name: table for name, table in read.tables.items() if name not in stored.tables}
-    write_splits(out, replace(stored, tables=added))
+    if added:
+        write_splits(out, replace(stored, tables=added))
     return replace(stored, tables={**stored.tables, **added}, refused=read.refused)
 
 

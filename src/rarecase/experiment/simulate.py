@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 
 from rarecase.acquire.find import find_strategy
+from rarecase.acquire.strategy import Strategy
 from rarecase.core.errors import ConfigError
 from rarecase.core.files import write_folder_beside
+from rarecase.core.locks import locked
 from rarecase.data.sets import Sets, draw_test, require_gold
 from rarecase.experiment.cells import Cell, Found
 from rarecase.experiment.grid import run_grid
@@ -35,15 +37,8 @@ def simulate(config: SimulateConfig) -> Path:
     if not names:
         raise ConfigError("--strategies is empty: expected names separated by commas, such as random,cluster")
     found = [find_strategy(name) for name in names]
-    if is_begun(out):
-        Manifest.read(out, "grid").require_same(out, config, MAY_CHANGE, functools.partial(parts.inputs_of, config))
-    else:
-        refuse_used(out)
-        sets = _read(config)
-        with write_folder_beside(out) as folder:
-            prepare(folder, config, sets, found)
-            parts.manifest_of(folder, "grid", config, MAY_CHANGE).write(folder)
-    write_yaml(out / "config.yaml", config)
+    with locked(out, f"another process, which begins {out} or reads it"):
+        _begin(out, config, found)
     sets = stored_sets(out)
     assert sets.gold is not None  # noqa: S101 - checked when the grid began
     annotator = gold_annotator(sets.gold, sets.taxonomy)
@@ -58,6 +53,20 @@ def simulate(config: SimulateConfig) -> Path:
     seeds = range(config.seed, config.seed + config.seeds)
     run_grid(out, [Cell(name, seed) for seed in seeds for name in names], run_cell)
     return out
+
+
+def _begin(out: Path, config: SimulateConfig, strategies: list[Strategy]) -> None:
+    """Makes the grid folder, or makes sure that it was begun with the same."""
+    if is_begun(out):
+        inputs = functools.partial(parts.inputs_of, config)
+        Manifest.read(out, "grid").require_same(out, config, MAY_CHANGE, inputs)
+    else:
+        refuse_used(out)
+        sets = _read(config)
+        with write_folder_beside(out) as folder:
+            prepare(folder, config, sets, strategies)
+            parts.manifest_of(folder, "grid", config, MAY_CHANGE).write(folder)
+    write_yaml(out / "config.yaml", config)
 
 
 def _read(config: SimulateConfig) -> Sets:

@@ -50,7 +50,7 @@ def _seconds(folder: Path, rounds: int) -> float | None:
     """That people took for all votes of the rounds together; None where one of them was not timed."""
     total = 0.0
     for number in range(1, rounds + 1):
-        for votes in read_parquet(RoundFiles(folder).path(number, "labels.parquet"), columns=["votes"])["votes"][:]:
+        for votes in RoundFiles(folder).stored(number, "labels", columns=["votes"])["votes"][:]:
             seconds = [vote["seconds"] for vote in votes or ()]
             if not seconds or not all(seconds):
                 return None

@@ -28,14 +28,19 @@ def show(folder: Path, style: str = "text", *, model: str | None = None, example
     `tables/`. Of an experiment, `model` is whose errors to show, by default the best one's; `examples` is a file for
     posts as examples, which are shown nowhere else.
     """
-    kind = Manifest.read(folder, "run", "grid", "experiment").kind
+    manifest = Manifest.read(folder, "run", "grid", "experiment")
+    kind = manifest.kind
     try:
-        if kind == "experiment" and not is_of_grids(folder):
-            return _experiment(folder, style, model, examples)
-        if model or examples:
+        shows_errors = kind == "experiment" and not is_of_grids(folder)
+        if (model or examples) and not shows_errors:
             unused = "--model" if model else "--examples"
             of = "what simulations acquired" if kind == "experiment" else f"a {kind}"
             raise ConfigError(f"{unused} has no effect on the report of {of}; leave it out")
+        for name in manifest.tables:
+            (folder / f"{name}.parquet").stat()  # one that is missing is named
+        manifest.require_data(folder)
+        if shows_errors:
+            return _experiment(folder, style, model, examples)
         return {"run": _run, "grid": _grid, "experiment": _transfer}[kind](folder, style)
     except FileNotFoundError as error:
         missing = error.filename or error  # pyarrow's has the path as its words

@@ -99,7 +99,7 @@ def transfer_table(report: TransferReport) -> Table:
 
 def _predictions(folder: Path, cells: dict[Cell, Found]) -> dict[Key, dict[int, Predictions]]:
     """By seed, what every user predicted with what every acquirer acquired."""
-    learner = Manifest.read(folder, "experiment").settings["learner"]
+    learner = Manifest.read(folder, "experiment").config.learner
     found: dict[Key, dict[int, Predictions]] = {}
     for cell, of in cells.items():
         if of.error is None and cell.setting != BOOTSTRAP:

@@ -10,8 +10,9 @@ Resuming means: skip a stage whose file exists. Every file is written beside and
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datasets import Dataset
 from safetensors import SafetensorError
@@ -28,10 +29,13 @@ from rarecase.data.sets import Sets
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
 from rarecase.models.encoder import Encoder, embed
+from rarecase.settings.config import ExperimentConfig, RunConfig, SimulateConfig
 
 FORMAT = 1
+EMBEDDINGS = "embeddings.safetensors"
 TABLES = ("pool", "bootstrap", "dev", "test")
 LEARNER = "learner"  # the model folder of the last learner
+T = TypeVar("T")
 STAGES = ("scores", "chosen", "labels", "variations", "predictions")
 
 
@@ -69,14 +73,14 @@ class RoundFiles:
         path = self.path(number, f"{name}.parquet")
         if not path.exists():
             write_parquet(path, make(*arguments))
-        return read_parquet(path)
+        return self.stored(number, name)
 
     def record(self, number: int, make: Callable[[], RoundRecord]) -> RoundRecord:
         """The measurements of a round: read where its file exists, else made and written."""
         path = self.path(number, "metrics.json")
         if not path.exists():
             make().write(path)
-        return RoundRecord.read(path)
+        return _whole(path, RoundRecord.read)
 
     def path(self, number: int, name: str) -> Path:
         """Where a round keeps a file."""
@@ -89,18 +93,35 @@ class RoundFiles:
 
     def records(self) -> list[RoundRecord]:
         """The measurements of all rounds so far."""
-        return [RoundRecord.read(self.path(number, "metrics.json")) for number in self.numbers("metrics.json")]
+        paths = [self.path(number, "metrics.json") for number in self.numbers("metrics.json")]
+        return [_whole(path, RoundRecord.read) for path in paths]
 
     def tables(self, name: str) -> list[Dataset]:
         """The tables of a stage, of all rounds that have it."""
-        return [read_parquet(self.path(number, f"{name}.parquet")) for number in self.numbers(f"{name}.parquet")]
+        return [self.stored(number, name) for number in self.numbers(f"{name}.parquet")]
+
+    def stored(self, number: int, name: str, columns: list[str] | None = None) -> Dataset:
+        """The table of a stage that is stored, or some of its columns."""
+        return _whole(self.path(number, f"{name}.parquet"), partial(read_parquet, columns=columns))
 
     def spent(self) -> int:
         """How many labels the run has spent: those that were given, and those that its last round waits for."""
         labelled = self.numbers("labels.parquet")
         waiting = [number for number in self.numbers("chosen.parquet") if number not in labelled]
-        chosen = [read_parquet(self.path(number, "chosen.parquet")) for number in waiting]
-        return sum(map(len, [*self.tables("labels"), *chosen]))
+        return sum(map(len, [*self.tables("labels"), *(self.stored(number, "chosen") for number in waiting)]))
+
+
+def _whole(path: Path, read: Callable[[Path], T]) -> T:
+    """What a file of a round holds."""
+    try:
+        return read(path)
+    except DataError as error:
+        raise damaged(path) from error
+
+
+def damaged(path: Path) -> RunFolderError:
+    """The error for a file that is made again once it is removed."""
+    return RunFolderError(f"{path}: damaged, or changed; remove it and repeat the command (a run: --resume)")
 
 
 @dataclass(frozen=True)
@@ -115,13 +136,15 @@ class Input:
     digest: str | None
 
 
-# What run.json says of each kind of folder, in this order; `origins` and `inputs` may be absent.
+# What run.json says of each kind of folder, in this order; those of `_OPTIONAL` may be absent.
 _KEYS = {
     "start": ("origins",),
-    "run": ("strategy", "origins", "inputs", "settings", "data"),
-    "grid": ("inputs", "settings", "data"),
+    "run": ("strategy", "origins", "inputs", "settings", "data", "embeddings"),
+    "grid": ("inputs", "settings", "data", "embeddings"),
     "experiment": ("settings", "taxonomy", "tables", "models"),
 }
+_OPTIONAL = ("origins", "inputs", "embeddings")
+_CONFIGS = {"run": RunConfig, "grid": SimulateConfig, "experiment": ExperimentConfig}
 
 
 @dataclass(frozen=True)
@@ -131,7 +154,7 @@ class Manifest:
 
     `settings` are those that may not change when it goes on. All digests tell whether a content is still the same: of
     `inputs` (models and tables outside, by the name of their setting), of the tables and the taxonomy (`data`; of an
-    experiment `tables` and `taxonomy`), and of an experiment's `models` that are folders.
+    experiment `tables` and `taxonomy`), of the `embeddings`, and of an experiment's `models` that are folders.
     """
 
     kind: str
@@ -140,6 +163,7 @@ class Manifest:
     inputs: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""
+    embeddings: str = ""
     taxonomy: str = ""
     tables: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
@@ -156,22 +180,36 @@ class Manifest:
             found = None
         if not isinstance(found, dict):
             raise RunFolderError(f"{folder} is not the folder of a {expected}: no readable run.json")
-        if found.get("kind") not in kinds:
-            raise RunFolderError(f"{folder} is the folder of a {found.get('kind')}, expected a {expected}")
-        if found.get("format") != FORMAT:
+        kind, format_ = found.get("kind"), found.get("format")
+        if kind not in kinds:
+            other = f"a {kind}" if kind in tuple(_KEYS) else "an unknown kind"
+            raise RunFolderError(f"{folder} is the folder of {other}, expected a {expected}")
+        if format_ != FORMAT:
             raise RunFolderError(
-                f"{path}: format {found.get('format')!r}, this rarecase reads {FORMAT}; "
+                f"{path}: format {str(format_)[:20]}, this rarecase reads {FORMAT}; "
                 "use the rarecase that wrote it, or begin anew in another --out"
             )
-        keys = _KEYS[found["kind"]]
-        missing = next((name for name in keys if name not in (*found, "origins", "inputs")), None)
+        keys = _KEYS[kind]
+        missing = next((name for name in keys if name not in (*found, *_OPTIONAL)), None)
         if missing:
             raise RunFolderError(f"{path}: {missing} is missing; begin anew in another --out")
-        return from_json(cls, {name: found[name] for name in ("kind", *keys) if name in found}, str(path))
+        try:
+            manifest = from_json(cls, {name: found[name] for name in ("kind", *keys) if name in found}, str(path))
+            if kind in _CONFIGS:
+                from_json(_CONFIGS[kind], manifest.settings, f"{path}.settings")
+        except DataError as error:
+            raise RunFolderError(f"{error}; put the file back, or begin anew in another --out") from None
+        return manifest
+
+    @property
+    def config(self) -> Any:
+        """The settings; one that was not stored had today's default."""
+        return _CONFIGS[self.kind](**self.settings)
 
     def write(self, folder: Path) -> None:
         """Writes it, last of all that a folder is begun with."""
-        values = {name: getattr(self, name) for name in _KEYS[self.kind] if name != "inputs" or self.inputs}
+        known = {name: getattr(self, name) for name in _KEYS[self.kind]}
+        values = {name: value for name, value in known.items() if value or name not in ("inputs", "embeddings")}
         write_json(folder / "run.json", {"kind": self.kind, "format": FORMAT, **values})
 
     def require_same(
@@ -180,11 +218,10 @@ class Manifest:
         """Raises `RunFolderError` where the folder is to go on with other settings, tables or models than before."""
         # Not those of config.yaml, which is for people to read, and perhaps to edit.
         require_same_settings(folder, self.settings, config, may_change)
-        if not self._has_same_data(folder):
-            raise RunFolderError(
-                f"{folder}: its tables or its taxonomy.yaml are not those it was begun with; begin anew in another "
-                "--out"
-            )
+        self.require_data(folder)
+        vectors = folder / EMBEDDINGS
+        if self.embeddings and vectors.exists() and self.embeddings != digest([vectors]):
+            raise damaged(vectors)
         begun = {**self.inputs, **self.models}
         for name, now in inputs().items():  # last, since it reads whole models
             if begun.get(name, now.digest) != now.digest:
@@ -193,11 +230,18 @@ class Manifest:
                     "another --out"
                 )
 
-    def _has_same_data(self, folder: Path) -> bool:
-        if self.kind != "experiment":
-            return self.data == digest_of_tables(folder)
-        tables = {name: digest([folder / f"{name}.parquet"]) for name in self.tables}
-        return self.tables == tables and self.taxonomy == digest([folder / "taxonomy.yaml"])
+    def require_data(self, folder: Path) -> None:
+        """Raises `RunFolderError` where the tables or the taxonomy in the folder are not those it was begun with."""
+        if self.kind == "experiment":
+            tables = {name: digest([folder / f"{name}.parquet"]) for name in self.tables}
+            is_same = self.tables == tables and self.taxonomy == digest([folder / "taxonomy.yaml"])
+        else:
+            is_same = self.data == digest_of_tables(folder)
+        if not is_same:
+            raise RunFolderError(
+                f"{folder}: its tables or its taxonomy.yaml are not those it was begun with; begin anew in another "
+                "--out"
+            )
 
 
 def require_same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, may_change: Sequence[str]) -> None:
@@ -254,18 +298,17 @@ def write_sets(folder: Path, sets: Sets, encoder: Encoder | None = None) -> None
         write_parquet(folder / "gold.parquet", sets.gold)
     if encoder is not None:
         vectors = {name: matrix(embed(table, encoder), "embedding") for name, table in tables.items()}
-        with write_beside(folder / "embeddings.safetensors") as temporary:
+        with write_beside(folder / EMBEDDINGS) as temporary:
             save_file(vectors, temporary)
 
 
 def stored_sets(folder: Path) -> Sets:
     """The tables of a folder, with the column `embedding` where their vectors were stored."""
     tables = {name: read_parquet(path) for name in (*TABLES, "gold") if (path := folder / f"{name}.parquet").exists()}
-    vectors = folder / "embeddings.safetensors"
+    vectors = folder / EMBEDDINGS
     try:
-        stored = load_file(vectors) if vectors.exists() else {}
-    except SafetensorError as error:
-        raise RunFolderError(f"{vectors}: damaged; begin anew in another --out") from error
-    for name, values in stored.items():
-        tables[name] = with_column(tables[name], "embedding", values)
+        for name, values in (load_file(vectors) if vectors.exists() else {}).items():
+            tables[name] = with_column(tables[name], "embedding", values)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise damaged(vectors) from error
     return Sets(taxonomy=Taxonomy.load(folder / "taxonomy.yaml"), **tables)

@@ -1,5 +1,8 @@
 """From settings to the objects that a run, a grid or a start is made of; nothing below `runs/` knows a setting."""
 
+import hashlib
+import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -10,10 +13,11 @@ from datasets import Dataset
 
 from rarecase.acquire.stopping import Stopping
 from rarecase.acquire.strategy import Strategy, needs_encoder
-from rarecase.core.errors import ConfigError, MissingColumnError, RunFolderError, flag
+from rarecase.core.errors import ConfigError, DataError, MissingColumnError, RunFolderError, flag
 from rarecase.core.files import digest
 from rarecase.data.parquet import read_parquet
-from rarecase.data.read import Columns, read_argument
+from rarecase.data.read import Columns, parse_argument, read_argument
+from rarecase.data.read.content import digest_of_rows
 from rarecase.data.read.origin import Origin, origin
 from rarecase.data.release import Acquired
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, warn_of_missing_classes
@@ -33,8 +37,8 @@ from rarecase.labeling.store.label_store import open_store
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import Encoder
-from rarecase.runs.folder import TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
-from rarecase.settings.config import DataConfig, LearnerConfig, LoopConfig, RunConfig, StartConfig, read_yaml
+from rarecase.runs.folder import EMBEDDINGS, TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
+from rarecase.settings.config import SOURCES, DataConfig, LearnerConfig, LoopConfig, RunConfig, StartConfig, read_yaml
 
 _MODEL_FILES = (".json", ".safetensors", ".txt")  # those that say what a model does
 # What a release tells of its run; where a model stands on this machine concerns nobody.
@@ -223,7 +227,9 @@ def manifest_of(folder: Path, kind: str, config: LoopConfig, may_change: Sequenc
     """What `run.json` says of the settings of a run or a grid, and of the tables and models that it begins with."""
     settings = {name: value for name, value in asdict(config).items() if name not in may_change}
     inputs = {name: found.digest for name, found in inputs_of(config).items() if found.digest is not None}
-    return Manifest(kind, inputs=inputs, settings=settings, data=digest_of_tables(folder))
+    data, vectors = digest_of_tables(folder), folder / EMBEDDINGS
+    embeddings = digest([vectors]) if vectors.exists() else ""
+    return Manifest(kind, inputs=inputs, settings=settings, data=data, embeddings=embeddings)
 
 
 def origins_of(config: RunConfig) -> Mapping[str, Origin]:
@@ -239,10 +245,38 @@ def inputs_of(config: LoopConfig) -> dict[str, Input]:
     if config.generator == "local":
         models["generator_model"] = config.generator_model or ""
     found = {name: Input(f"{flag(name)} {model}", digest_of_model(model)) for name, model in models.items()}
+    found |= _sources_of(config)
     if config.generator == "replay" and config.variations:
         given = f"--generator-data {config.generator_data}"
         found["generator_data"] = Input(given, _replay_of(config).digest)
     return found
+
+
+def _sources_of(config: LoopConfig) -> dict[str, Input]:
+    """The tables and the classes; those that are gone are left out, for the folder has its own copy of them."""
+    found = {}
+    for name in SOURCES:
+        if (given := getattr(config, name)) is None:
+            continue
+        shown = f"{flag(name)} {given}"
+        try:
+            found[name] = Input(shown, _digest_of_source(name, given, config))
+        except DataError:
+            if Path(parse_argument(given).source).exists():
+                raise
+            print(f"warning: {shown} cannot be read any more; going on with the stored copy", file=sys.stderr)
+    return found
+
+
+def _digest_of_source(name: str, given: str, config: LoopConfig) -> str:
+    if name == "start":
+        if not Path(given).exists():
+            raise DataError(f"{given}: no such folder")
+        return digest_of_tables(Path(given))
+    if name == "taxonomy":
+        classes = json.dumps(asdict(Taxonomy.load(given)))
+        return hashlib.blake2b(classes.encode(), digest_size=16).hexdigest()
+    return digest_of_rows(given, name, columns=columns_of(config), encoding=config.encoding)
 
 
 def digest_of_model(model: str) -> str | None:

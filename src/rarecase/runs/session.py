@@ -16,8 +16,8 @@ from rarecase.acquire.stopping import Stopping, sentence_of
 from rarecase.acquire.strategy import Strategy, name_of
 from rarecase.algorithm import Round, run
 from rarecase.core.files import digest, write_folder_beside
+from rarecase.core.locks import locked
 from rarecase.data.arrow import rows
-from rarecase.data.parquet import read_parquet
 from rarecase.data.read.origin import Origin, combined
 from rarecase.data.release import Config, write_release
 from rarecase.data.schema import conform
@@ -31,15 +31,16 @@ from rarecase.models.encoder import load_encoder
 from rarecase.runs import parts
 from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
 from rarecase.settings.checks import check, require_out
-from rarecase.settings.config import MAY_CHANGE, LoopConfig, RunConfig, write_yaml
+from rarecase.settings.config import MAY_CHANGE, SOURCES, LoopConfig, RunConfig, write_yaml
 
 
 def carry_out(config: RunConfig, resume: Path | None) -> Path:
     """Begins a run, or goes on with one; says on stderr what each round found, and gives the folder."""
-    folder = resume or begin(config)
-    for round_ in go_on(folder, config):
-        found = round_.record
-        print(f"round {found.round}: {found.labels} labels, macro-F1 {found.test['macro_f1']:.1f}", file=sys.stderr)
+    with locked(resume or require_out(config.out)):
+        folder = resume or begin(config)
+        for round_ in go_on(folder, config):
+            found, f1 = round_.record, round_.record.test["macro_f1"]
+            print(f"round {found.round}: {found.labels} labels, macro-F1 {f1:.1f}", file=sys.stderr)
     return folder
 
 
@@ -72,13 +73,17 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     """
     Runs what is left of a run, and then writes `data/` (a release folder) and `learner/`.
 
+    A table that the settings do not name is the one that is stored; one that they name again must be the same.
+
     Raises `RunFolderError` where data, model, strategy or seed are not those the run began with, `ConfigError` where
     the budget is less than what it has spent, and `WaitingForLabels` where people have to label first.
     """
     check(config)
     stop = parts.stopping_of(config)
-    manifest = Manifest.read(folder, "run")
-    manifest.require_same(folder, config, MAY_CHANGE, partial(parts.inputs_of, config))
+    manifest, named = Manifest.read(folder, "run"), config
+    stored = {name: manifest.settings.get(name) for name in SOURCES if getattr(config, name) is None}
+    config = replace(config, **stored)
+    manifest.require_same(folder, config, MAY_CHANGE, partial(parts.inputs_of, named))
     parts.require_budget(folder, config)
     config = parts.with_store(folder, config)
     write_yaml(folder / "config.yaml", config)
@@ -176,7 +181,7 @@ def _finish(
         replace=True,
     )
     learner = last.learner()
-    predictions = read_parquet(RoundFiles(folder).path(last.number, "predictions.parquet"))
+    predictions = RoundFiles(folder).stored(last.number, "predictions")
     record = ModelRecord.of(
         learner.describe(),
         configs=["bootstrap", strategy],

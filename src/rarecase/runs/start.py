@@ -14,6 +14,7 @@ from datasets import Dataset, Value
 from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, DataError, WaitingForLabels, flag
 from rarecase.core.files import digest, write_folder_beside
+from rarecase.core.locks import locked
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.pool import make_pool
@@ -33,8 +34,9 @@ SETS = ("bootstrap", "dev", "test", "certify")
 
 def start(config: StartConfig, resume: Path | None) -> tuple[Path, dict[str, int]]:
     """Begins a start folder, or goes on with one; gives it with what `label` counts."""
-    folder = resume or begin(config)
-    return folder, label(folder, config)
+    with locked(resume or require_out(config.out)):
+        folder = resume or begin(config)
+        return folder, label(folder, config)
 
 
 def begin(config: StartConfig) -> Path:

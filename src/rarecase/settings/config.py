@@ -15,6 +15,8 @@ from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 from rarecase.settings.checks import above, at_least, needed_by, no_effect_beside, no_password, setting
 
+# What of a run is read when it begins, and stored.
+SOURCES = ("start", "pool", "bootstrap", "dev", "test", "taxonomy")
 # What may change when a run goes on: none of these has a part in what the stored files say.
 MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "out")
 
