@@ -49,6 +49,7 @@ MODELS = [
     Case(
         "dead endpoint", ask("{dead}/v1"), r"http://127\.0\.0\.1:\d+/v1: no answer; start the server .*--generator-url"
     ),
+    Case("endless endpoint", ask("{endless}/v1"), r"http://\S+: the reply is longer than 4 MiB; --generator-url"),
     Case("endpoint of HTML", ask("{html}"), r"http://\S+: the reply is not JSON; --generator-url takes the address"),
     Case("endpoint that refuses", ask("{refusing}"), r"http://\S+: rejects the key \(401\); set OPENAI_API_KEY"),
     Case(

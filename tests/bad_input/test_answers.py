@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from endpoint import Server, listening
 from forks import RARECASE
+from hostile_server import HostileServer, endless
 
 from bad_input import CASES, KEY
 from bad_input.cases import run, start
@@ -40,11 +41,20 @@ def prepared(rarecase, tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def addresses() -> Iterator[dict[str, str]]:
-    """Endpoints that answer HTML or refuse the key, and one that is not there."""
-    with Server(fault="html") as html, Server(fault="401") as refusing:
+    """Endpoints that answer HTML, refuse the key or do not end, and one that is not there."""
+    with (
+        Server(fault="html") as html,
+        Server(fault="401") as refusing,
+        HostileServer(lambda request: endless()) as without_end,
+    ):
         with listening(0) as dead:
             port = dead.getsockname()[1]
-        yield {"html": html.url, "refusing": refusing.url, "dead": f"http://127.0.0.1:{port}"}
+        yield {
+            "html": html.url,
+            "refusing": refusing.url,
+            "endless": without_end.address,
+            "dead": f"http://127.0.0.1:{port}",
+        }
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.environment], ids=lambda case: case.name)

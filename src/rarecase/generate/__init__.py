@@ -14,6 +14,7 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase.data import arrow, schema
+from rarecase.data.read.columns import LONGEST
 
 
 class Generator(Protocol):
@@ -54,7 +55,7 @@ class Check(TypedDict):
 
 @dataclass(frozen=True)
 class Variation:
-    """What a generator says of one variation; an empty text is marked as failed."""
+    """What a generator says of one variation; an empty text and one that is too long are marked as failed."""
 
     text: str
     generator: str
@@ -84,19 +85,25 @@ def variations_table(seeds: Dataset, variations: Sequence[Sequence[Variation]]) 
     columns = {
         **inherited,
         "id": [f"{parents[row]}-{i}" for row, i, _ in made],
-        "text": [variation.text for _, _, variation in made],
+        "text": ["" if _is_too_long(variation.text) else variation.text for _, _, variation in made],
         "origin": [schema.GENERATED] * len(made),
         "parent_id": [parents[row] for row, _, _ in made],
         "generator": [variation.generator for _, _, variation in made],
         "prompt_hash": [variation.prompt_hash for _, _, variation in made],
-        "checks": [variation.checks or [not_empty(variation.text)] for _, _, variation in made],
+        "checks": [variation.checks or _checks(variation.text) for _, _, variation in made],
     }
     return arrow.from_columns(columns, schema.features(schema.label_names(seeds)))
 
 
-def not_empty(text: str) -> Check:
-    """The check that every new variation goes through."""
-    return {"check": "not-empty", "passed": bool(text), "value": None}
+def _checks(text: str) -> list[Check]:
+    """The check that every new variation goes through, or the one of a text that no release may hold."""
+    if _is_too_long(text):
+        return [{"check": "not-too-long", "passed": False, "value": float(len(text))}]
+    return [{"check": "not-empty", "passed": bool(text), "value": None}]
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text) > LONGEST
 
 
 def accepted(variations: Dataset) -> Dataset:

@@ -1,6 +1,7 @@
 """Variations from any OpenAI-compatible endpoint: a local server, a company's own, or a vendor's."""
 
 import asyncio
+import contextlib
 import email.utils
 import ipaddress
 import json
@@ -10,26 +11,54 @@ import re
 import sys
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from datasets import Dataset
 from tqdm import tqdm
 
 from rarecase.core import randomness
+from rarecase.core.documents import MEBIBYTE, parse_json
 from rarecase.core.errors import ConfigError, GeneratorError
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.replies import Replies, Request, text_of
 from rarecase.generate.template import Template
 
 if TYPE_CHECKING:
-    import openai
+    import httpx2
 
 BUSY_TRIES = 6  # of one request while the server answers 429 or 5xx: with doubling pauses about a quarter of a minute
 DEAD_TRIES = 3  # of one request where no answer comes: at 2.5 s each to connect, a dead address is known within 10 s
+DEADLINE = 600.0  # seconds for the whole of a reply: a large model on a slow machine takes minutes for 512 tokens
+LIST_DEADLINE = 15.0  # seconds for the list of models, which no model has to write
+LONGEST = 4 * MEBIBYTE  # of a reply: 512 tokens are kilobytes, and what some servers add to them hardly more
 FILTERED = "content_filter"  # how endpoints call a post that they do not answer
 _TOO_LONG = re.compile(r"context_length|maximum context|context (?:length|size|window)|exceed_context", re.IGNORECASE)
 LONGEST_PAUSE = 120.0  # seconds; a server that asks for more is a case for going on later
+
+
+class Answer(NamedTuple):
+    """What came back to one request."""
+
+    status: int
+    retry_after: str | None
+    text: str
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether it is what was asked for: no error and no redirect."""
+        return 200 <= self.status < 300
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """What the body of an error says, in OpenAI's form (`code`, `param`) as far as it has it."""
+        try:
+            content = parse_json(self.text)
+        except ValueError:
+            return {}
+        found = content.get("error", content) if isinstance(content, dict) else {}
+        return found if isinstance(found, dict) else {}
 
 
 class Endpoint:
@@ -49,6 +78,7 @@ class Endpoint:
         concurrency (`int`): requests in flight, at most.
         temperature (`float`): of the sampling.
         send_to (`str`, *optional*): the host that posts may be sent to, if it is not this machine.
+        deadline (`float`): seconds in which a reply has to be there whole.
     """
 
     def __init__(
@@ -62,10 +92,11 @@ class Endpoint:
         concurrency: int = 4,
         temperature: float = 0.4,
         send_to: str | None = None,
+        deadline: float = DEADLINE,
     ):
         self.url, self.model, self.replies, self.seed = url, model, replies, seed
         self.template = Template(taxonomy, model, temperature)
-        self.concurrency = concurrency
+        self.concurrency, self.deadline = concurrency, deadline
         self._loopback = _allowed(url, send_to)
         _key(self._loopback)
 
@@ -84,29 +115,24 @@ class Endpoint:
         asyncio.run(self._check())
 
     async def _check(self) -> None:
-        import openai
-
         async with self._client() as client:
             for attempt in range(DEAD_TRIES):
-                try:
-                    reply = await client.models.with_raw_response.list()
-                except openai.APIStatusError as error:
-                    if error.status_code in (401, 403) or error.status_code < 400:
-                        raise self._refused(error) from None
-                    return  # alive: busy, or a server that keeps no list
-                except openai.APIConnectionError:
+                answer = await self._send(client, "GET", "models", min(self.deadline, LIST_DEADLINE))
+                if answer is None:
                     await asyncio.sleep(0.5 * 2**attempt)
                     continue
-                if not reply.text.lstrip().startswith(("{", "[")):
+                if answer.status in (401, 403) or (answer.status < 400 and not answer.is_reply):
+                    raise self._refused(answer)
+                if answer.is_reply and not answer.text.lstrip().startswith(("{", "[")):
                     raise self._unreadable("is not JSON")
-                return
+                return  # alive: perhaps busy, or a server that keeps no list
         raise self._dead()
 
     async def _ask_all(self, requests: list[Request]) -> None:
         queue, pause = iter(requests), _Pause(self.seed)
         bar = tqdm(total=len(requests), desc="variations", unit="reply", disable=None, delay=2, file=sys.stderr)
 
-        async def worker(client: "openai.AsyncOpenAI") -> None:
+        async def worker(client: "httpx2.AsyncClient") -> None:
             for request in queue:
                 reply = await self._ask(client, request, pause)
                 # No await from here on: a reply that has come is stored even if another request has just failed.
@@ -126,45 +152,67 @@ class Endpoint:
         finally:
             bar.close()
 
-    async def _ask(self, client: "openai.AsyncOpenAI", request: Request, pause: "_Pause") -> str:
-        import openai
-
+    async def _ask(self, client: "httpx2.AsyncClient", request: Request, pause: "_Pause") -> str:
         for attempt in range(1, BUSY_TRIES + 1):
             await pause.end()
-            try:
-                # The body as it came: the store keeps what the server said, and parsing comes after.
-                return (await client.chat.completions.with_raw_response.create(**request)).text  # type: ignore[arg-type]
-            except openai.APIStatusError as error:
-                status, wait = error.status_code, _retry_after(error.response.headers.get("retry-after"))
-                if reason := _declines(error):  # an answer about this post, not a failure of the endpoint
-                    return json.dumps({"choices": [{"message": {"content": None}, "finish_reason": reason}]})
-                if status != 429 and status < 500:
-                    raise self._refused(error, request) from None
-                if wait is not None and wait > LONGEST_PAUSE:
-                    raise self._busy(f"{status}, asks to wait {wait:.0f} s") from None
-            except openai.APIConnectionError:
+            answer, wait = await self._send(client, "POST", "chat/completions", self.deadline, request), None
+            if answer is None:
                 if attempt >= DEAD_TRIES:
-                    raise self._dead() from None
-                wait = None
+                    raise self._dead()
+            elif answer.is_reply:
+                # The body as it came: the store keeps what the server said, and parsing comes after.
+                return answer.text
+            elif reason := _declines(answer):  # an answer about this post, not a failure of the endpoint
+                return json.dumps({"choices": [{"message": {"content": None}, "finish_reason": reason}]})
+            elif answer.status != 429 and answer.status < 500:
+                raise self._refused(answer, request)
+            else:
+                busy, wait = answer.status, _retry_after(answer.retry_after)
+                if wait is not None and wait > LONGEST_PAUSE:
+                    raise self._busy(f"{busy}, asks to wait {wait:.0f} s")
             pause.extend(wait, attempt)
-        raise self._busy(f"{status} after {BUSY_TRIES} tries")
+        raise self._busy(f"{busy} after {BUSY_TRIES} tries")
 
-    def _client(self) -> "openai.AsyncOpenAI":
-        import openai
+    async def _send(
+        self, client: "httpx2.AsyncClient", method: str, path: str, within: float, body: Request | None = None
+    ) -> Answer | None:
+        """One request, and its whole answer, bounded in bytes and in time; None where none comes."""
+        import httpx2
 
-        http = openai.DefaultAsyncHttpxClient(
+        content = bytearray()
+        try:
+            async with asyncio.timeout(within), client.stream(method, path, json=body) as response:
+                async for part in response.aiter_raw():  # a compressed body, which was not asked for, stays one
+                    content += part
+                    if len(content) > LONGEST:
+                        raise self._unreadable(f"is longer than {LONGEST // MEBIBYTE} MiB")
+        except TimeoutError:
+            raise self._late(within) from None
+        except httpx2.HTTPError:
+            return None
+        return Answer(response.status_code, response.headers.get("retry-after"), content.decode(errors="replace"))
+
+    def _client(self) -> "httpx2.AsyncClient":
+        import httpx2
+
+        # Every header is named here: clients made for this protocol add what they find in the environment.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "rarecase"}
+        if key := _key(self._loopback):
+            headers["Authorization"] = f"Bearer {key}"
+        return httpx2.AsyncClient(
+            base_url=self.url,
+            headers=headers,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # takes none, so none is sent
             trust_env=not self._loopback,  # a proxy from the environment must not see what is meant for this machine
             follow_redirects=False,  # nor may a redirect carry posts to another host than the one allowed
-            timeout=openai.Timeout(600.0, connect=2.5),
+            timeout=httpx2.Timeout(None, connect=2.5),  # the whole has a deadline
         )
-        # Retries are made here: the client's own pause each request by itself, and draw from the global generator.
-        return openai.AsyncOpenAI(api_key=_key(self._loopback), base_url=self.url, max_retries=0, http_client=http)
 
     # What an error says is made of the address, the model's name and a status: what a server sends back can hold the
     # post or the key, so none of it is shown, and the causes are cut off.
 
-    def _refused(self, error: "openai.APIStatusError", request: Iterable[str] = ()) -> GeneratorError:
-        status = error.status_code
+    def _refused(self, answer: Answer, request: Iterable[str] = ()) -> GeneratorError:
+        status = answer.status
         if status in (401, 403):
             found, way = f"rejects the key ({status})", "set OPENAI_API_KEY to a key that is valid there"
         elif status == 404:
@@ -174,7 +222,8 @@ class Endpoint:
             found = f"redirects to another address ({status})"
             way = "give the final address as --generator-url (posts are sent to no other)"
         else:
-            part = next((f" because of {key!r}" for key in request if error.param == key), "")
+            named = answer.problem.get("param")
+            part = next((f" because of {key!r}" for key in request if key == named), "")
             found = f"rejects the request{part} ({status})"
             way = "try another --generator-model, or see the server's log"
         return GeneratorError(f"{self.url}: {found}; {way}")
@@ -185,6 +234,10 @@ class Endpoint:
 
     def _dead(self) -> GeneratorError:
         return GeneratorError(f"{self.url}: no answer; start the server there, or correct --generator-url")
+
+    def _late(self, within: float) -> GeneratorError:
+        way = "continue later (the replies so far are kept), or try a smaller model or --concurrency"
+        return GeneratorError(f"{self.url}: no whole reply within {within:g} s; {way}")
 
     def _busy(self, what: str) -> GeneratorError:
         return GeneratorError(f"{self.url}: still busy ({what}); continue later (the replies so far are kept)")
@@ -208,25 +261,22 @@ class _Pause:
             await asyncio.sleep(left)
 
 
-def _declines(error: "openai.APIStatusError") -> str | None:
+def _declines(answer: Answer) -> str | None:
     """Why the endpoint does not answer this one post, as a `finish_reason`: filtered, or too long for the model."""
-    if error.code == FILTERED:
+    if answer.problem.get("code") == FILTERED:
         return FILTERED
     # vLLM and llama.cpp say it in other words than OpenAI's code.
-    too_long = error.status_code == 400 and _TOO_LONG.search(f"{error.code} {error.type} {error.message}")
-    return "length" if too_long else None
+    return "length" if answer.status == 400 and _TOO_LONG.search(answer.text) else None
 
 
 def _retry_after(header: str | None) -> float | None:
-    """The seconds that a `Retry-After` header asks for, as a number or a date; None where there is none."""
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        date = email.utils.parsedate_tz(header)
-        seconds = email.utils.mktime_tz(date) - time.time() if date else math.nan
-    return None if math.isnan(seconds) else max(seconds, 0.0)
+    """The seconds that a `Retry-After` header asks for, as a number or a date; None where that is none."""
+    seconds = math.inf
+    with contextlib.suppress(ValueError, OverflowError):
+        seconds = email.utils.parsedate_to_datetime(header or "").timestamp() - time.time()
+    with contextlib.suppress(ValueError):
+        seconds = float(header or "")
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def _allowed(url: str, send_to: str | None) -> bool:
@@ -261,4 +311,4 @@ def _key(loopback: bool) -> str:
         raise ConfigError("OPENAI_API_KEY has characters that are not allowed in a key; set it again")
     if not key and not loopback:
         raise ConfigError("OPENAI_API_KEY is not set; set it to your key (or to any word, if the server needs no key)")
-    return key or "none"
+    return key

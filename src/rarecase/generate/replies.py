@@ -42,7 +42,7 @@ def text_of(reply: str) -> str:
     """
     try:
         written = json.loads(reply)["choices"][0]["message"].get("content")
-    except json.JSONDecodeError:
+    except ValueError:  # also of a number of too many digits
         raise ValueError("is not JSON") from None
     except (KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise ValueError("has no choices") from None
