@@ -292,6 +292,9 @@ def main() -> None:
 def command(arguments: list[str]) -> int:
     """Runs one command and gives its exit status."""
     quiet_libraries(uploading=arguments[:1] == ["publish"])
+    from rarecase.hub.client import limit_waiting  # the library reads the environment when it is imported
+
+    limit_waiting()
     if not workers.is_distributed():
         return _command(arguments)
     try:

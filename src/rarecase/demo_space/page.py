@@ -19,6 +19,7 @@ from rarecase.data.parquet import read_parquet
 from rarecase.demo_space import data as demo_data
 from rarecase.demo_space import plots as demo_plots
 from rarecase.demo_space.data import Data, DemoSources, Group, Post
+from rarecase.hub.client import limit_waiting
 from rarecase.hub.ids import split_revision
 from rarecase.learn import Learner
 
@@ -44,6 +45,7 @@ THEME = gr.themes.Default(
 
 def launch(space: Path) -> None:
     """Serves the page of a Space (the folder of app.py, with demo.json and map.parquet) until it is stopped."""
+    limit_waiting()
     page(space).launch(
         theme=THEME,
         css_paths=CSS,

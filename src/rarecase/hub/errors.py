@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import TypeVar
 
 import numpy as np
@@ -21,7 +22,9 @@ from rarecase.core.errors import HubError
 
 Result = TypeVar("Result")
 
-# What the clients raise; a failed upload (`RuntimeError`) and a refused card (`ValueError`) have the answer as cause.
+# What the clients raise at an answer that is none of the Hub's: no JSON, or JSON of another form.
+JUNK = (JSONDecodeError, TypeError, LookupError, AttributeError, RecursionError)
+# What they raise else; a failed upload (`RuntimeError`) and a refused card (`ValueError`) have the answer as cause.
 ERRORS = (HTTPError, ValueError, LocalTokenNotFoundError, LocalEntryNotFoundError, ConnectionError, RuntimeError)
 
 
@@ -75,14 +78,17 @@ def hub_errors(repo_id: str) -> Iterator[None]:
 def retried(repo_id: str, call: Callable[[], Result]) -> Result:
     """The result of a call that can safely be made twice, repeated while the error is temporary."""
     with hub_errors(repo_id):
-        for attempt in range(RETRY.attempts - 1):
-            try:
-                return call()
-            except ERRORS as error:
-                if not is_temporary(error):
-                    raise
-                RETRY.wait(2.0**attempt)
-        return call()
+        try:
+            for attempt in range(RETRY.attempts - 1):
+                try:
+                    return call()
+                except ERRORS as error:
+                    if not is_temporary(error):
+                        raise
+                    RETRY.wait(2.0**attempt)
+            return call()
+        except JUNK as error:
+            raise HubError(f"{repo_id}: the answer is not a Hub's; check HF_ENDPOINT") from error
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from rarecase.core.errors import ModelError
+from rarecase.core.errors import HubError, ModelError
 from rarecase.hub.ids import split_revision
 
 PACKAGED = "packaged"
@@ -76,6 +76,8 @@ def _download(model: str) -> Path:
     from huggingface_hub.errors import RepositoryNotFoundError as NotFoundError
     from huggingface_hub.errors import RevisionNotFoundError as NoRevisionError
 
+    from rarecase.hub.errors import JUNK
+
     repo_id, revision = split_revision(model)
     try:
         try:
@@ -83,7 +85,7 @@ def _download(model: str) -> Path:
             _refuse_unsafe(model, [file.rfilename for file in files])
         except (NotFoundError, NoRevisionError, HFValidationError):
             raise
-        except (HTTPError, OSError):
+        except (HTTPError, HubError, OSError, *JUNK):
             # Without a connection it may still be in the cache; asking the Hub once more would only cost its retries.
             return Path(
                 snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES, local_files_only=True)
@@ -99,7 +101,7 @@ def _download(model: str) -> Path:
         reason = f"the model on the Hub has no branch, tag or commit {revision!r}"
     except HfHubHTTPError as error:
         reason = f"the Hub answered with status {error.response.status_code}"
-    except (HTTPError, OSError):
+    except (HTTPError, OSError, *JUNK):
         reason = "neither a folder nor in the cache, and the Hub cannot be reached"
     raise ModelError(f"{model}: {reason}; give a model folder, a Hub id or 'packaged'")
 

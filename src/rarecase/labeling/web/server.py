@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from rarecase.core.errors import ConfigError
 from rarecase.data.taxonomy import Taxonomy
+from rarecase.hub.client import limit_waiting
 from rarecase.labeling.store.label_store import LabelStore, open_store
 from rarecase.labeling.store.roles import Everybody, Roles, read_roles, roles_text
 from rarecase.labeling.store.settings import FILE, Settings, SpaceFile
@@ -85,6 +86,7 @@ def serve(
 
 def launch(space: Path) -> None:
     """Serves the page of a Space: the folder of app.py, labeling.json and perhaps taxonomy.yaml."""
+    limit_waiting()
     file = SpaceFile.parse((space / FILE).read_bytes()) if (space / FILE).is_file() else SpaceFile({})
     store = file.store or os.environ.get("RARECASE_STORE")
     if not store:
