@@ -1,0 +1,191 @@
+"""Mutated requests to the page of a label server: by people who are signed in and by anybody, as bytes on a socket."""
+
+import contextlib
+import functools
+import io
+import json
+import logging
+import socket
+import tempfile
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import labelers
+from labelers import Client, act, vote
+
+from fuzz import blocks, good
+from fuzz.blocks import NOBODY, Act
+from fuzz.mutators import Rng, bytes_mutated, choice, head_mutated, json_mutated, token, value_mutated
+
+CASES = 10_000
+QUIET = 0.2  # seconds without a byte after which a request that may not be complete gets no answer any more
+PATHS = [
+    *(
+        "/",
+        "/config",
+        "/settle",
+        "/settle/",
+        "/settle/config",
+        "/health",
+        "/theme.css",
+        "/robots.txt",
+        "/manifest.json",
+    ),
+    *("/gradio_api/info", "/gradio_api/queue/status", "/gradio_api/file=/etc/hostname", "/static/img/logo.svg"),
+    *("/gradio_api/proxy=http://127.0.0.1:9/", "/assets/index.js", "/favicon.ico", "/docs", "/no/such/page"),
+    *("/gradio_api/startup-events", "/gradio_api/app_id", "/gradio_api/heartbeat/abc", "/gradio_api/deep_link"),
+]
+POSTED = [
+    *("/gradio_api/component_server", "/gradio_api/queue/join", "/gradio_api/call/say", "/gradio_api/run/say"),
+    *("/gradio_api/api/say", "/gradio_api/upload", "/gradio_api/reset", "/gradio_api/cancel", "/login", "/settle/"),
+]
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "G\0T", ""]
+FIELDS = [
+    *("Origin: null", "Origin: http://evil.example", "Host: evil.example", "X-Forwarded-Host: evil.example"),
+    *(
+        "X-Forwarded-For: 1.2.3.4",
+        "Content-Type: text/plain",
+        "Content-Type: multipart/form-data; boundary=",
+        "Upgrade: h2c",
+    ),
+    *(
+        "Expect: 100-continue",
+        "Range: bytes=0-99999999999",
+        "Accept: text/html",
+        "Cookie: session=",
+        "X-HTTP-Method: PUT",
+    ),
+    *(
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA",
+        "Accept-Encoding: *",
+    ),
+]
+
+
+class World:
+    """A page with texts, people who are signed in, and what the server logs."""
+
+    def __init__(self) -> None:
+        within, place = ExitStack(), Path(tempfile.mkdtemp(prefix="fuzz-page-"))
+        texts = [f"{row['text']} {i}" for i in range(20) for row in good.posts("pool")]
+        labelers.fill(place / "labels.sqlite", texts, good.NAMES)
+        self.url = within.enter_context(labelers.running(place / "labels.sqlite"))
+        self.address = ("127.0.0.1", urlsplit(self.url).port)
+        people = [Client(self.url, name) for name in ("ann", "bob", "olga")]
+        self.items = [one["item"] for person in people for one in person.say()["queue"]]
+        self.cookies = ["; ".join(f"{n}={v}" for n, v in person.http.cookies.items()) for person in people]
+        self.components = {page: component(people[0], page) for page in ("", "/settle")}
+        self.log = io.StringIO()
+        for name in ("", "uvicorn"):
+            logging.getLogger(name).addHandler(logging.StreamHandler(self.log))
+        self.within = within
+
+
+def component(person: Client, page: str) -> int:
+    """The number of the part of a page that has functions of the server."""
+    config = person.http.get(f"{page}/config").json()
+    return next(one["id"] for one in config["components"] if one["props"].get("server_fns"))
+
+
+@functools.cache
+def world() -> World:
+    """That of this process."""
+    return World()
+
+
+def act_of(rng: Rng) -> dict[str, object]:
+    """Something that a page may send."""
+    item = choice(rng, [*world().items, "no-such", "../x"])
+    kind = choice(rng, ["vote", "skip", "flag", "comment", "decline", "undo"])
+    more = {"comment": {"text": choice(rng, ["why", NOBODY * 100])}, "decline": {"classes": ["storm"]}}
+    made = vote(item, choice(rng, good.NAMES)) if kind == "vote" else act(kind, item=item, **more.get(kind, {}))
+    return made | {"event": str(uuid.UUID(bytes=rng.bytes(16), version=4))}
+
+
+def asked(rng: Rng) -> tuple[str, str, list[str], bytes]:
+    """Method, path, header and body of a request as the page, a browser or a curious person would send it."""
+    draw = rng.random()
+    if draw < 0.55:
+        page, name = choice(rng, [("", "say"), ("", "say"), ("/settle", "settle")])
+        data = {"acts": [act_of(rng) for _ in range(int(rng.integers(3)))], "have": world().items[:2]}
+        if name == "settle":
+            data = {
+                "item": choice(rng, world().items),
+                "label": "storm",
+                "event": str(uuid.UUID(bytes=rng.bytes(16), version=4)),
+            }
+        body = {"data": value_mutated(rng, data), "component_id": world().components[page], "fn_name": name}
+        content = json.dumps(body | {"session_hash": "abc"}).encode()
+        content = content if rng.random() < 0.7 else json_mutated(rng, content)
+        return "POST", f"{page}/gradio_api/component_server/", ["Content-Type: application/json"], content
+    if draw < 0.6:
+        name = choice(rng, [token(rng), "аnn".encode(), b"ann", b"a" * 65, b"ANN"])
+        form = ["Content-Type: application/x-www-form-urlencoded"]
+        return "POST", choice(rng, ["/sign-in", "/sign-in?to=/settle/", "/sign-in?to=//evil"]), form, b"name=" + name
+    if draw < 0.75:
+        body = json.dumps(value_mutated(rng, {"data": [], "fn_index": 0, "session_hash": "a", "fn_name": "say"}))
+        return (
+            "POST",
+            choice(rng, ["", "/settle"]) + choice(rng, POSTED),
+            ["Content-Type: application/json"],
+            body.encode(),
+        )
+    path = choice(rng, ["", "/settle"]) + choice(rng, PATHS)
+    if rng.random() < 0.3:
+        path += choice(
+            rng,
+            ["/..", "%2e%2e/%2e%2e/etc/passwd", "?a=" + quote(token(rng)), "/" * 500, "%00", "%", "?" + "a" * 9000],
+        )
+    return "GET", path, [], b""
+
+
+def case(rng: Rng, folder: Path) -> tuple[str, Act]:
+    method, path, fields, body = asked(rng)
+    if rng.random() < 0.1:
+        method = choice(rng, METHODS)
+    fields = ["Host: 127.0.0.1", "Connection: close", *fields]
+    if rng.random() < 0.8:
+        fields.append(f"Cookie: {choice(rng, world().cookies)}")
+    if rng.random() < 0.1:
+        fields.append(choice(rng, FIELDS))
+    fields += [f"Content-Length: {len(body)}"] * bool(body)
+    request = "\r\n".join([f"{method} {path} HTTP/1.1", *fields]).encode("latin-1", "replace") + b"\r\n\r\n" + body
+    whole = True
+    if rng.random() < 0.25:
+        whole = False
+        request = choice(rng, [head_mutated, bytes_mutated])(rng, request)
+    return f"{method[:8]} {path[:60]}", lambda: tried(request, whole)
+
+
+def tried(request: bytes, whole: bool) -> bytes:
+    """Sends it and checks the answer: nothing failed in the server, and it goes on."""
+    world().log.seek(0)
+    world().log.truncate()
+    answer = answered(request, blocks.LONGEST if whole else QUIET)
+    said = world().log.getvalue()
+    failed = answer.startswith(b"HTTP/1.1 5") or any(sign in said for sign in ("Traceback", " in /", NOBODY))
+    if failed or (whole and not answer):
+        raise AssertionError(f"{said.strip()[-400:] or 'without a word'} {answer[:40]!r}")
+    return answer
+
+
+def answered(request: bytes, patience: float) -> bytes:
+    """What comes back, to the end of the connection or of patience; of what goes on for ever the head."""
+    answer = b""
+    with socket.create_connection(world().address, timeout=patience) as connection, contextlib.suppress(OSError):
+        connection.sendall(request)
+        while piece := connection.recv(1 << 16):
+            answer += piece
+            if b"text/event-stream" in answer:
+                break
+    return answer
+
+
+def main() -> None:
+    blocks.main(case, CASES, world)
+
+
+if __name__ == "__main__":
+    main()
