@@ -1,5 +1,6 @@
 """What makes hostile content out of good content. Every draw is the generator's that a function is given."""
 
+import contextlib
 import copy
 import gzip
 import io
@@ -152,10 +153,12 @@ def value_mutated(rng: Rng, value: Any) -> Any:
 
 
 def json_mutated(rng: Rng, content: bytes) -> bytes:
-    """JSON whose values are mutated, or its bytes."""
+    """JSON whose values are mutated, or its bytes; what is no JSON by its bytes alone."""
     if rng.random() < 0.3:
         return bytes_mutated(rng, content)
-    return json.dumps(value_mutated(rng, json.loads(content))).encode()
+    with contextlib.suppress(ValueError):
+        return json.dumps(value_mutated(rng, json.loads(content))).encode()
+    return bytes_mutated(rng, content)
 
 
 def json_lines_mutated(rng: Rng, content: bytes) -> bytes:
@@ -200,9 +203,8 @@ def parquet_mutated(rng: Rng, content: bytes) -> bytes:
         case 3:
             table = table.slice(int(rng.integers(rows + 1)), int(rng.integers(3)))
         case 4:
-            metadata = dict(table.schema.metadata or {b"huggingface": b"{}"})
-            key = choice(rng, list(metadata))
-            table = table.replace_schema_metadata(metadata | {key: json_mutated(rng, metadata[key])})
+            own = (table.schema.metadata or {}).get(b"huggingface", b"{}")
+            table = table.replace_schema_metadata({b"huggingface": json_mutated(rng, own)})
         case _:
             table = table.set_column(place, name, column_of(rng, rows))
     buffer = io.BytesIO()

@@ -125,7 +125,8 @@ class Finetune(Learner):
         """See `Learner.score`; `features` are what the last layer of the classifier reads."""
         unique, index = distinct(schema.texts(dataset))
         network = self._inference()
-        probs, hidden = _forward(network, self.tokenizer, self._tokenize(unique), progress=True)
+        with loading(self.model, "used"):
+            probs, hidden = _forward(network, self.tokenizer, self._tokenize(unique), progress=True)
         scored = arrow.with_column(dataset, "probs", probs[index])
         return arrow.with_column(scored, "features", hidden[index])
 
@@ -138,11 +139,12 @@ class Finetune(Learner):
                 f"{self.model}: has no dropout layers, so all samples would be equal; choose another strategy "
                 "than bald, or another model"
             )
-        tokens = self._tokenize(unique)
         found = np.zeros((len(unique), draws, len(self.names)), np.float32)
-        for draw in range(draws):
-            with dropout_sample(network, self.seed, draw):
-                found[:, draw], _ = _forward(network, self.tokenizer, tokens, progress=True)
+        with loading(self.model, "used"):
+            tokens = self._tokenize(unique)
+            for draw in range(draws):
+                with dropout_sample(network, self.seed, draw):
+                    found[:, draw], _ = _forward(network, self.tokenizer, tokens, progress=True)
         return arrow.with_column(dataset, "mc_probs", found[index])
 
     def variants(self) -> Iterator[Self]:
@@ -183,13 +185,16 @@ class Finetune(Learner):
                 folder, output_loading_info=True, **_SAFE
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            names = [network.config.id2label[i] for i in range(network.config.num_labels)]
         if found["missing_keys"]:
             raise ModelError(
                 f"{model}: an encoder without a trained head; fit it first, or give a classifier's folder"
             )
-        if tokenizer.model_max_length > 100_000:  # transformers' way to say that it does not know
+        if not all(isinstance(name, str) for name in names) or not 0 < len(set(names)) == len(names):
+            raise ModelError(f"{model}: id2label in its config.json does not name its classes; give another model")
+        longest = tokenizer.model_max_length
+        if not isinstance(longest, int) or not 0 < longest <= 100_000:  # transformers has 1e30 where it does not know
             tokenizer.model_max_length = _LONGEST
-        names = [network.config.id2label[i] for i in range(network.config.num_labels)]
         learner = cls(str(model), names, FitOptions(precision=precision), seed=seed)
         learner.settings = replace(learner.settings, max_length=tokenizer.model_max_length)
         learner.network, learner.tokenizer = network.to(PartialState().device).eval(), tokenizer

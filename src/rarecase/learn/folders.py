@@ -1,13 +1,15 @@
 """Model folders: the kind of learner in them, and how one is written whole or not at all."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
-from rarecase.core.errors import ModelError
+from rarecase.core.documents import parse_json, read_document
+from rarecase.core.errors import DataError, ModelError
 from rarecase.core.files import write_folder_beside, write_json
+from rarecase.core.typed import from_json
 from rarecase.learn.hyperparameters import Kind, Settings
 from rarecase.learn.record import ModelRecord
 
@@ -24,6 +26,17 @@ def kind_of(folder: Path) -> Kind | None:
     return "finetune" if (folder / CONFIG).is_file() else None
 
 
+class Saved(TypedDict, total=False):
+    """The settings of a learner that `head.json` holds."""
+
+    C: float
+    class_weights: str | None
+    precision: str
+    updates: int | None
+    updates_run: int
+    learning_rate: float
+
+
 @dataclass(frozen=True)
 class Head:
     """The content of `head.json`: the kind of a learner with an encoder and a head, its classes and its settings."""
@@ -37,14 +50,18 @@ class Head:
     def read(cls, folder: Path) -> "Head":
         """Reads it, checked whole."""
         try:
-            content = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+            content = parse_json(read_document(folder / "head.json"))
             if content.pop("format") != FORMAT:
                 raise ValueError("another format")
             if "class_weight" in content:  # its first name
                 content["class_weights"] = content.pop("class_weight")
             learner = content.pop("learner", "frozen")
-            names, encoder = tuple(map(str, content.pop("names"))), str(content.pop("encoder", ""))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            names = from_json(tuple[str, ...], content.pop("names"), "names")
+            if not 0 < len(set(names)) == len(names):
+                raise ValueError("names that are not distinct")
+            encoder = from_json(str, content.pop("encoder", ""), "encoder")
+            settings = from_json(Saved, content, "head.json")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
             raise ModelError(
                 f"{folder}: head.json is missing, damaged or of another format; save the learner again"
             ) from error
@@ -52,7 +69,7 @@ class Head:
             raise ModelError(
                 f"{folder}: head.json is of another learner, expected frozen or setfit; train the model again"
             )
-        return cls(learner, names, encoder, content)
+        return cls(learner, names, encoder, settings)
 
     def write(self, folder: Path) -> None:
         """Writes it into a model folder."""

@@ -151,11 +151,14 @@ class Frozen(Learner):
         try:
             tensors = load_file(source / HEAD)
             weight, bias = tensors["weight"], tensors["bias"]
-        except (OSError, KeyError, SafetensorError) as error:
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             raise ModelError(
                 f"{folder}: {HEAD} is missing or damaged ({type(error).__name__}); save the learner again"
             ) from error
-        if weight.shape[:1] != bias.shape or bias.shape != (len(head.names),):
+        fits = weight.ndim == 2 and weight.shape[:1] == bias.shape == (len(head.names),)
+        # The bias of a class without an example is -inf.
+        finite = fits and np.isfinite(weight).all() and (bias < np.inf).all() and np.isfinite(bias).any()
+        if not finite or weight.dtype != np.float32 or bias.dtype != np.float32:
             raise ModelError(f"{folder}: head.json does not fit {HEAD}; save the learner again")
         learner = cls(head.encoder or str(folder), head.names, seed=seed, encoder=load_encoder(str(source / ENCODER)))
         learner._weight_and_bias = weight, bias

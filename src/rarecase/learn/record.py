@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import DataError, ModelError
 from rarecase.core.files import write_json
 from rarecase.core.typed import from_json
@@ -99,7 +100,7 @@ class ModelRecord(Description):
         if not path.exists():
             return None
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(read_document(path))
         except (OSError, ValueError) as error:
             raise ModelError(f"{path}: no readable JSON; train the model again, or delete this file") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -7,11 +7,11 @@ any code of its author on the machine that loads it.
 
 import contextlib
 import importlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from rarecase.core.errors import HubError, ModelError
+from rarecase.core.documents import parse_json, read_document
+from rarecase.core.errors import HubError, ModelError, RarecaseError
 from rarecase.hub.ids import split_revision
 
 PACKAGED = "packaged"
@@ -101,14 +101,18 @@ def _download(model: str) -> Path:
         reason = f"the model on the Hub has no branch, tag or commit {revision!r}"
     except HfHubHTTPError as error:
         reason = f"the Hub answered with status {error.response.status_code}"
-    except (HTTPError, OSError, *JUNK):
+    except (HTTPError, OSError):
         reason = "neither a folder nor in the cache, and the Hub cannot be reached"
+    except ModelError:
+        raise
+    except Exception:  # of any type: the client reads an answer that is none of a Hub
+        reason = "the Hub's answer makes no sense"
     raise ModelError(f"{model}: {reason}; give a model folder, a Hub id or 'packaged'")
 
 
 def _read_json(model: str, path: Path) -> dict:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_document(path))
     except (OSError, ValueError) as error:
         raise ModelError(f"{model}: {path.name} is no readable JSON; save or download the model again") from error
     return content if isinstance(content, dict) else {}
@@ -131,13 +135,13 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def loading(model: str) -> Iterator[None]:
-    """Loads quietly; what a library raises becomes a `ModelError` with the first line of its reason."""
-    from safetensors import SafetensorError
-
+def loading(model: str, what: str = "loaded") -> Iterator[None]:
+    """Loads or uses it quietly; what a library raises becomes a `ModelError` with the first line of its reason."""
     try:
         with quiet():
             yield
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except RarecaseError:
+        raise
+    except Exception as error:  # of any type: several libraries read files that anybody may have written
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise ModelError(f"{model}: cannot be loaded: {reason}") from error
+        raise ModelError(f"{model}: cannot be {what}: {reason}") from error

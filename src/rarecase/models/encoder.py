@@ -78,14 +78,20 @@ class SentenceEncoder:
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """The vectors of some texts, float32, shape `(len(texts), dim)`; see `Encoder`."""
+        model = self.model
         if not texts:
-            return np.zeros((0, self.model.get_embedding_dimension() or 0), np.float32)
+            return np.zeros((0, model.get_embedding_dimension() or 0), np.float32)
         unique, index = distinct(texts)
-        # The library batches by length; its own bar would also appear where stderr is no terminal.
-        vectors = self.model.encode(
-            unique, batch_size=BATCH_SIZE, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-        )
-        return np.asarray(vectors, np.float32)[index]
+        with loading(self.name, "used"):
+            # The library batches by length; its own bar would also appear where stderr is no terminal.
+            vectors = model.encode(
+                unique,
+                batch_size=BATCH_SIZE,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+            return np.asarray(vectors, np.float32)[index]
 
     def save(self, folder: Path) -> None:
         """Writes the encoder as `sentence-transformers` does, with safetensors."""

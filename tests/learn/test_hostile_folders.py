@@ -1,0 +1,131 @@
+"""Model folders as somebody makes them who wants to break it: one line by name, whatever a library raises."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+from safetensors.numpy import load_file, save_file
+
+from rarecase.core.errors import ModelError
+from rarecase.learn import FitOptions, load_learner, make_learner
+from rarecase.learn.record import ModelRecord
+
+DEEP, DIGITS = "[" * 10_000, '{"format": ' + "7" * 5_000 + "}"
+
+
+@pytest.fixture(scope="module")
+def saved(train, dev, tmp_path_factory) -> Path:
+    """A tiny learner of each kind, saved under the name of its kind."""
+    folder = tmp_path_factory.mktemp("saved")
+    body = str(tiny_models.made()["google-bert/bert-base-cased"])
+    for kind, options in {"frozen": FitOptions(), "finetune": FitOptions(updates=1)}.items():
+        learner = make_learner(kind, body, train.features["label"].names, options, seed=0)
+        learner.fit(train, dev).save(folder / kind)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """Copies one of them."""
+    return lambda kind: Path(shutil.copytree(saved / kind, tmp_path / kind))
+
+
+def use(folder: Path, dev) -> None:
+    """What a user would do with it; it is answered by one line that names the folder."""
+    with pytest.raises(ModelError) as raised:
+        load_learner(folder).score(dev)
+    assert str(folder) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+JSON = [
+    *[("frozen", "head.json", content) for content in (DEEP, DIGITS, "7", '{"format": 1}', "\ufeff\ufeff{}")],
+    *[("finetune", "config.json", content) for content in (DEEP, DIGITS, "[]", "null")],
+    *[("finetune", name, DEEP) for name in ("tokenizer_config.json", "tokenizer.json")],
+    ("finetune", "tokenizer.json", '{"version": ' + "7" * 5_000 + "}"),
+    ("frozen", "encoder/1_Pooling/config.json", '{"\\u0000": 1}'),
+    ("frozen", "encoder/modules.json", '[{"idx": 0, "name": "0", "path": "", "type": "os.abort"}]'),
+    ("frozen", "encoder/modules.json", "[[]]"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "content"), JSON, ids=[f"{kind} {name}" for kind, name, _ in JSON])
+def test_json_that_is_none_or_of_another_kind(folder, dev, kind, name, content):
+    place = folder(kind)
+    (place / name).write_text(content, encoding="utf-8")
+    use(place, dev)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "changes"),
+    [
+        ("frozen", "head.json", {"names": "abc"}),
+        ("frozen", "head.json", {"names": ["a", "a", "b"]}),
+        ("frozen", "head.json", {"names": [["a"], "b", "c"]}),
+        ("frozen", "head.json", {"C": "strong"}),
+        ("frozen", "head.json", {"encoder": 7}),
+        ("frozen", "head.json", {"learner": ["frozen"]}),
+        ("frozen", "encoder/config.json", {"vocab_size": 5}),
+        ("finetune", "config.json", {"id2label": {"0": "a", "1": "a", "2": "b"}}),
+        ("finetune", "config.json", {"id2label": ["a"]}),
+        ("finetune", "config.json", {"layer_norm_eps": [0.5]}),
+        ("finetune", "config.json", {"hidden_act": "evil"}),
+        ("finetune", "config.json", {"num_attention_heads": 0}),
+        ("finetune", "tokenizer_config.json", {"cls_token": [7]}),
+    ],
+)
+def test_values_of_another_type_or_meaning(folder, dev, kind, name, changes):
+    place = folder(kind)
+    path = place / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    use(place, dev)
+
+
+@pytest.mark.parametrize("longest", ["many", -1, 0, None, [], 1e300])
+def test_a_longest_text_that_is_no_number_is_not_known(folder, dev, longest):
+    place = folder("finetune")
+    path = place / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": longest}))
+    assert len(load_learner(place).score(dev)) == len(dev)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weight": np.zeros((3, 2, 2), np.float32)},
+        {"weight": np.full((3, 32), np.nan, np.float32)},
+        {"bias": np.full(3, -np.inf, np.float32)},
+        {"bias": np.full(3, np.inf, np.float32)},
+        {"bias": np.zeros(3, np.int64)},
+        {"weight": np.zeros((3, 32), np.float16)},
+    ],
+    ids=["dimensions", "NaN", "no class", "infinite", "whole numbers", "half precision"],
+)
+def test_a_head_of_other_numbers(folder, dev, change):
+    place = folder("frozen")
+    save_file(load_file(place / "head.safetensors") | change, place / "head.safetensors")
+    use(place, dev)
+
+
+@pytest.mark.parametrize("content", [DEEP, DIGITS, "[]", '{"format": 1, "names": "\\ud800"}', "\0"])
+def test_a_record_that_is_none(tmp_path, content):
+    (tmp_path / "rarecase.json").write_text(content)
+    with pytest.raises(ModelError, match=r"rarecase\.json: .*; (train the model again|use the rarecase)"):
+        ModelRecord.read(tmp_path)
+
+
+def test_nothing_pickled_and_no_code_beside_the_weights_is_ever_run(folder, dev):
+    place = folder("frozen")
+    for part in (place, place / "encoder", place / "encoder" / "1_Pooling"):
+        (part / "pytorch_model.bin").write_bytes(tiny_models.PICKLED)
+        (part / "evil.py").write_text("import os\nos.abort()\n")
+    use(place, dev)  # the pooling has no other weights
+    (place / "encoder" / "1_Pooling" / "pytorch_model.bin").unlink()
+    assert len(load_learner(place).score(dev)) == len(dev)
+    (place / "encoder" / "modules.json").write_text(
+        (place / "encoder" / "modules.json").read_text().replace("sentence_transformers.", "evil.", 1)
+    )
+    use(place, dev)
