@@ -16,12 +16,14 @@ from forks import Forked, Forks
 
 import rarecase.labeling.people
 from rarecase.cli.main import command
+from rarecase.core.errors import DataError
 from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.people import People
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.service import LabelService
+from rarecase.labeling.store.settings import Settings
 
 TAXONOMY = Taxonomy.default()
 NAMES = TAXONOMY.names
@@ -65,6 +67,21 @@ def store(tmp_path) -> str:
 
 def people(store: str, context: str = "run 1") -> People:
     return People(open_store(store), context, TAXONOMY, f"rarecase label serve --store {store}")
+
+
+def test_a_label_that_others_have_added_to_the_store_is_one_line(store, chosen):
+    def strange(_: float) -> None:
+        service = LabelService(EventLog(store))
+        service.start(Settings(votes=1))
+        with service.transaction() as transaction:
+            (batch,) = transaction.state.batches
+            transaction.append("batch", batch=batch, names=["strange"])
+        for entry in service.queue("ann").queue:
+            assert service.vote("ann", entry["item"], "strange").accepted
+
+    asking = People(open_store(store), "run 1", TAXONOMY, "serve", strange)
+    with pytest.raises(DataError, match=r"^label store: a text has a label that is no class of this run; [^\n]*$"):
+        asking.annotate(chosen)
 
 
 class Annotators:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from tqdm import tqdm
 
+from rarecase.core.errors import DataError
 from rarecase.core.progress import Progress
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
@@ -58,7 +59,7 @@ class People(Annotator):
             arrow.rows(dataset, [row_of[item.row] for item, _ in kept]),
             [self._index(decision.label) for _, decision in kept],
             self.taxonomy.names,
-            annotator=[aliases[decision.person] for _, decision in kept],
+            annotator=[aliases.get(decision.person, "") for _, decision in kept],
             votes=[self._votes(item, aliases) for item, _ in kept],
         )
 
@@ -100,7 +101,9 @@ class People(Annotator):
         ]
 
     def _index(self, label: str | None) -> int:
-        return self.taxonomy.names.index(label or "")
+        if label not in self.taxonomy.names:  # whoever shares the store may have added classes to the batch
+            raise DataError("label store: a text has a label that is no class of this run; name another --store")
+        return self.taxonomy.names.index(label)
 
 
 @contextmanager

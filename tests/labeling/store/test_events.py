@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.labeling.store.address import database_url, without_password
-from rarecase.labeling.store.events import Event, EventLog
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.kinds import Event
 
 APPEND = """
 import sys
-from rarecase.labeling.store.events import Event, EventLog
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.kinds import Event
 log = EventLog(sys.argv[1])
 for number in range(int(sys.argv[3])):
     with log.exclusive() as writer:

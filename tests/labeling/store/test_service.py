@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 from voting import NAMES, Clock, items_of, put, vote_next
 
-from rarecase.labeling.store.events import Event, EventLog
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.service import MAX_COMMENT, LabelService, Row, clean, item_id
 from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.store.transaction import QUEUE_LENGTH

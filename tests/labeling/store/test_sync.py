@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rarecase.core.errors import DataError
-from rarecase.labeling.store.events import Event, EventLog
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.service import LabelService, Row, item_id
 from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.store.sync import EventFiles

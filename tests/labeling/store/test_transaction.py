@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from rarecase.core.errors import DataError
-from rarecase.labeling.store.events import Event, EventLog
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.transaction import GroupCommit
 
 

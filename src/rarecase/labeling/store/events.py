@@ -9,20 +9,20 @@ click or after a lost connection, is stored once.
 
 import json
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from rarecase.core.errors import ConfigError, DataError, DiskFullError
 from rarecase.core.files import is_disk_full
 from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.address import database_url, without_password
+from rarecase.labeling.store.kinds import FIELDS, Event, damaged
 
 _EVENTS = sa.Table(
     "events",
@@ -38,19 +38,6 @@ _EVENTS = sa.Table(
 _LOCK = 0x7261_7265  # "rare": the advisory lock of the writer in PostgreSQL
 TIMEOUT = 30_000  # milliseconds to wait for the log, and that PostgreSQL waits for a writer that is silent
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened, and to which item and by whom; `state.py` lists the kinds and what `data` holds."""
-
-    kind: str
-    item: str | None = None
-    person: str | None = None  # by the name they signed in with
-    data: dict[str, Any] = field(default_factory=dict)
-    at: float = 0.0  # seconds since 1970
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    seq: int = 0  # position in this log
 
 
 class EventLog:
@@ -75,7 +62,11 @@ class EventLog:
             with self._engine.begin() as connection:
                 self._lock(connection)
                 _EVENTS.metadata.create_all(connection)
-        except (ArgumentError, DBAPIError) as error:
+        except (
+            SQLAlchemyError,
+            ValueError,
+            TypeError,
+        ) as error:  # two of them of a driver's options
             raise ConfigError(f"{shown}: {_reason(error)}; expected a file or postgresql://…") from None
 
     @contextmanager
@@ -134,8 +125,7 @@ class EventWriter:
         by_id = {event.id: replace(event, at=event.at or self.now) for event in events}
         if not by_id:
             return []
-        columns = ("id", "kind", "at", "item", "person")
-        values = [{**{c: getattr(e, c) for c in columns}, "data": json.dumps(e.data)} for e in by_id.values()]
+        values = [{**{c: getattr(e, c) for c in FIELDS}, "data": json.dumps(e.data)} for e in by_id.values()]
         insert = _INSERT[self._connection.dialect.name](_EVENTS).on_conflict_do_nothing(index_elements=["id"])
         placed = self._connection.execute(insert.returning(_EVENTS.c.seq, _EVENTS.c.id), values)
         return [replace(by_id[id_], seq=seq) for seq, id_ in sorted(placed.tuples())]
@@ -168,7 +158,14 @@ def _rows(connection: sa.Connection, seq: int) -> Sequence[sa.Row]:
 
 
 def _events(rows: Iterable[sa.Row]) -> list[Event]:
-    return [Event(**{**row._mapping, "data": json.loads(row.data)}) for row in rows]
+    return list(map(_event, rows))
+
+
+def _event(row: sa.Row) -> Event:
+    try:
+        return Event(**{**row._mapping, "data": json.loads(row.data)})
+    except (ValueError, TypeError, RecursionError):
+        raise damaged(row.seq) from None
 
 
 def _reason(error: Exception) -> str:

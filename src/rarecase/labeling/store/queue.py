@@ -35,7 +35,7 @@ def queue_of(state: State, person: Person, now: float) -> list[Item]:
         item
         for item in state.work()
         if not (item.reviewed or person.name in item.votes or person.name in item.flags)
-        and (not item.flags or item.reservations.get(person.name, 0.0) > now)
+        and (not item.flags or item.is_reserved(person.name, now))
         and (item.suggestion is None or item.suggestion not in person.declined)
         and item.has_room(votes, now, person.name)
     )
@@ -71,7 +71,7 @@ def _ordered(items: Iterable[Item], person: Person, now: float) -> list[Item]:
             return -2
         if skips := person.skips[item.id]:
             return skips
-        return -1 if item.reservations.get(person.name, 0.0) > now else 0  # what is on the screen stays there
+        return -1 if item.is_reserved(person.name, now) else 0  # what is on the screen stays there
 
     return sorted(items, key=rank)
 

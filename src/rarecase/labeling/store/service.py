@@ -16,7 +16,8 @@ from typing import Literal
 
 from rarecase.labeling.store.agreement import Agreement, agreement
 from rarecase.labeling.store.consensus import Decisions
-from rarecase.labeling.store.events import Event, EventLog
+from rarecase.labeling.store.events import EventLog
+from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.store.state import ClassInfo, Decision, Item, State
 from rarecase.labeling.store.transaction import NOT_YOURS, Answer, GroupCommit, Transaction
@@ -200,7 +201,7 @@ class LabelService:
                 else:
                     # It cannot have been on the screen for longer than since it was reserved.
                     limit = now - found.first_reserved.get(person, now - state.settings.lease)
-                    seconds = round(min(seconds, limit), 2) if seconds > 0 else 0.0
+                    seconds = round(max(0.0, min(seconds, limit)), 2)
                     seen = item in state.person(person).shown
                     transaction.append("vote", item, person, event, label=label, seconds=seconds, seen=seen)
             suggestion = None if refusal else state.items[item].suggestion

@@ -1,22 +1,6 @@
 """
 What the event log comes to: items, their votes, and what is reserved for whom. Made by applying the events in order,
-and by nothing else, so that a server that was killed knows as much as before.
-
-| event | item, person | data |
-|---|---|---|
-| `settings` | | those of `Settings` |
-| `batch` | | `batch`, `names` (the classes in order), `about` (`ClassInfo` of each) |
-| `item` | item | `batch`, `row` (id in the table), `text`, `suggestion`, `known` (its answer), `use`, `cleaned` |
-| `taken` | | `batch`, `decisions`: its labels have been read, nothing of it changes any more |
-| `bind` | person | `browser`: a hash of the secret of the browser that took the name |
-| `forget` | person | the name is free again for the next browser |
-| `decline` | person | `classes` the person would rather not see |
-| `lease` | item, person | `until`: the item is reserved |
-| `vote` | item, person | `label`, `seconds`, `seen` (whether the suggestion had been shown before) |
-| `skip`, `flag` | item, person | |
-| `comment` | item, person | `text`, `cleaned` |
-| `undo` | item, person | `event`: the id of the vote, skip or flag that is undone |
-| `settle` | item, person | an adjudicator's `label`, or null where the item is left out |
+and by nothing else, so that a server that was killed knows as much as before. `kinds.py` lists the events.
 """
 
 from collections import Counter
@@ -25,13 +9,10 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple, TypedDict
 
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.store.events import Event
+from rarecase.labeling.store.kinds import KINDS, Event, damaged, is_whole
 from rarecase.labeling.store.settings import Settings
 
-KINDS = (
-    *("settings", "batch", "item", "taken", "bind", "forget", "decline"),
-    *("lease", "vote", "skip", "flag", "comment", "undo", "settle"),
-)
+SKEW = 60.0  # seconds by which the clocks of two servers at one store may differ
 
 
 class ClassInfo(TypedDict, total=False):
@@ -80,15 +61,20 @@ class Item:
     votes: dict[str, Vote] = field(default_factory=dict)  # by person
     first_reserved: dict[str, float] = field(default_factory=dict)  # person → when
     reservations: dict[str, float] = field(default_factory=dict)  # person → until; kept when it is over
+    reserved_at: dict[str, float] = field(default_factory=dict)  # person → since when, of these
     flags: set[str] = field(default_factory=set)
     comments: list[tuple[str, str]] = field(default_factory=list)
     reviewed: bool = False  # by an adjudicator
     verdict: str | None = None  # the reviewer's label; None where the item is left out
     reviewer: str | None = None
 
+    def is_reserved(self, person: str, now: float) -> bool:
+        """Whether it is reserved for somebody now; one from the future is over, since the clock was set back."""
+        return self.reservations.get(person, 0.0) > now > self.reserved_at.get(person, 0.0) - SKEW
+
     def reserved(self, now: float, except_for: str | None = None) -> int:
         """For how many people it is reserved, not counting this one."""
-        return sum(until > now and person != except_for for person, until in self.reservations.items())
+        return sum(person != except_for and self.is_reserved(person, now) for person in self.reservations)
 
     def has_room(self, votes: int, now: float, person: str) -> bool:
         """Whether this person's vote would be one of the so many that it needs."""
@@ -126,14 +112,27 @@ class State:
     changed: set[str] = field(default_factory=set)  # items that `Decisions` has to look at again
 
     def apply(self, events: Iterable[Event]) -> "State":
-        """Applies further events, in order; one of an unknown kind is ignored."""
+        """Applies further events, in order; one of an unknown kind is ignored, and one of what is not there."""
         for event in events:
-            if event.kind in KINDS:
-                getattr(self, f"_{event.kind}")(event)
+            if not is_whole(event):
+                raise damaged(event.seq)
+            if event.kind in KINDS and self.fits(event):
+                getattr(self, f"_{event.kind}", lambda event: None)(event)
             if event.kind != "lease" and event.person in self.people:
                 self.people[event.person].idle_since = None
             self.seq = max(self.seq, event.seq)
         return self
+
+    def fits(self, event: Event) -> bool:
+        """Whether its batch and its items are there, and the class that it names is one of them."""
+        if event.kind in ("item", "taken"):
+            batch, decisions = event.data["batch"], event.data.get("decisions", {})
+            labels = {label for label, *_ in decisions.values()} - {None}
+            return batch in self.names and decisions.keys() <= self.items.keys() and labels <= {*self.names[batch]}
+        if event.kind not in KINDS or not KINDS[event.kind].item:
+            return True
+        item, label = self.items.get(str(event.item)), event.data.get("label")
+        return item is not None and (label is None or label in self.names[item.batch])
 
     def person(self, name: str) -> Person:
         """Somebody; who has done nothing yet is not kept."""
@@ -167,8 +166,9 @@ class State:
         self.settings = Settings(**{key: value for key, value in event.data.items() if key in known})
 
     def _batch(self, event: Event) -> None:
-        self.names[event.data["batch"]] = tuple(event.data["names"])
-        self.about[event.data["batch"]] = event.data.get("about") or {}
+        batch, names = event.data["batch"], event.data["names"]
+        self.names[batch] = tuple(dict.fromkeys((*self.names.get(batch, ()), *names)))  # of a vote none is taken away
+        self.about[batch] = event.data.get("about", {})
 
     def _item(self, event: Event) -> None:
         id_ = str(event.item)
@@ -196,8 +196,9 @@ class State:
     def _lease(self, event: Event) -> None:
         person, item = self._person(event), self._of(event)
         item.reservations[person.name] = event.data["until"]
+        item.reserved_at[person.name] = event.at
         item.first_reserved.setdefault(person.name, event.at)
-        person.idle_since = person.idle_since or event.at
+        person.idle_since = min(person.idle_since or event.at, event.at)
 
     def _vote(self, event: Event) -> None:
         person, item = self._person(event), self._of(event)

@@ -11,8 +11,8 @@ brought.
 | `queue/<batch>-<uuid>.jsonl` | a batch and its items; what came to it later: more items, that its labels were taken |
 | `events/<uuid>.jsonl` | everything else: votes, skips, flags, comments, undos, reviews, names, settings |
 
-A line is an event with its own id and time. Reservations are not shared: they last minutes. Neither are two kinds of
-events by which a log remembers its files:
+A line is an event with its own id and time. Reservations are not shared: they last minutes. Nor are codes, which are
+those of one server, and two kinds of events by which a log remembers its files:
 
 | event | data |
 |---|---|
@@ -24,7 +24,7 @@ The first is written before the commit, which is the same one when it is repeate
 What was read is appended in this order: batches and items; then the other events, file by file as they begin, each in
 its own order; last, what was taken. So A1 is the same person in a new log, as long as one server at a time gives out
 the texts. An event that a log has already is not stored twice; one about an item that no file has (somebody deleted
-the file) is ignored.
+the file), or with a class that its batch has not, is ignored.
 """
 
 import json
@@ -36,12 +36,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from rarecase.core.documents import parse_json
 from rarecase.core.errors import DataError
-from rarecase.labeling.store.events import Event, EventWriter
+from rarecase.labeling.store.events import EventWriter
+from rarecase.labeling.store.kinds import FIELDS, Event, is_whole
 from rarecase.labeling.store.service import LabelService
+from rarecase.labeling.store.state import State
 
 QUEUE = ("batch", "item", "taken")
-LOCAL = ("lease", "file", "flushed")
+LOCAL = ("lease", "file", "flushed", "code")
 COUNTED = ("vote", "settle")
 PATH = re.compile(r"(queue|events)/[^/]+\.jsonl")
 
@@ -100,10 +103,9 @@ class EventFiles:
             `DataError`: naming file and line where there is no event; nothing of the files is appended then.
         """
         found = {path: _events(path, content) for path, content in files.items()}
-        events = _in_order(found.values())
         with self._service.state() as state, self._exclusive() as (writer, known):
-            items = {None, *state.items, *(event.item for event in events if event.kind == "item")}
-            known.apply(writer.append(event for event in events if event.item in items))
+            there = State(names=dict(state.names), items=dict(state.items))
+            known.apply(writer.append(event for event in _in_order(found.values()) if _fits(event, there)))
             for path, in_file in found.items():
                 _note(writer, known, "file", path=path, events=[event.id for event in in_file])
             _note(writer, known, "flushed", paths=sorted(files))
@@ -169,18 +171,15 @@ def _in_order(files: Iterable[list[Event]]) -> list[Event]:
     return sorted((event for events in begun for event in events), key=lambda event: rank.get(event.kind, 1))
 
 
-_FIELDS: dict[str, type | tuple[type, ...]] = {
-    "id": str,
-    "kind": str,
-    "at": (int, float),
-    "item": (str, type(None)),
-    "person": (str, type(None)),
-    "data": dict,
-}
+def _fits(event: Event, there: State) -> bool:
+    """Whether what it is about is there; a batch or an item is there from now on."""
+    if event.kind in ("batch", "item"):
+        there.apply([event])
+    return there.fits(event)
 
 
 def _lines(events: Iterable[Event]) -> bytes:
-    lines = (json.dumps({name: getattr(event, name) for name in _FIELDS}) + "\n" for event in events)
+    lines = (json.dumps({name: getattr(event, name) for name in FIELDS}) + "\n" for event in events)
     return "".join(lines).encode()
 
 
@@ -190,15 +189,12 @@ def _events(path: str, content: bytes) -> list[Event]:
 
 def _event(path: str, number: int, line: bytes) -> Event:
     try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if (
-        not isinstance(found, dict)
-        or not all(isinstance(found.get(name), type_) for name, type_ in _FIELDS.items())
-        or found["kind"] in LOCAL
-    ):
-        raise DataError(
-            f"{path} line {number}: no event of a label store; put back the file that rarecase wrote, or delete it"
-        ) from None
-    return Event(**{name: found[name] for name in _FIELDS})
+        found = parse_json(line)
+        event = Event(**{name: found[name] for name in FIELDS})
+        if is_whole(event) and event.kind not in LOCAL:
+            return event
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise DataError(
+        f"{path} line {number}: no event of a label store; put back the file that rarecase wrote, or delete it"
+    )

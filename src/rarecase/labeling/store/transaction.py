@@ -16,7 +16,8 @@ from typing import Any, TypedDict
 
 from rarecase.core.errors import DataError, RarecaseError
 from rarecase.labeling.store.consensus import Decisions
-from rarecase.labeling.store.events import Event, EventLog, EventWriter
+from rarecase.labeling.store.events import EventLog, EventWriter
+from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.queue import Progress, progress, queue_of
 from rarecase.labeling.store.state import ClassInfo, Item, State
 
@@ -190,9 +191,10 @@ class Transaction:
         """
         known, queue = self.state.person(person), self._queue(person)
         next_ = queue[:QUEUE_LENGTH]
-        until = ((idle and known.idle_since) or self.writer.now) + self.state.settings.lease
-        if until > self.writer.now:
-            expired = [found for found in next_ if found.reservations.get(person, 0.0) <= self.writer.now]
+        now = self.writer.now
+        until = min((idle and known.idle_since) or now, now) + self.state.settings.lease
+        if until > now:
+            expired = [found for found in next_ if not found.is_reserved(person, now)]
             self.extend([Event("lease", found.id, person, {"until": until}) for found in expired])
         return Answer(
             accepted=not refusal,
