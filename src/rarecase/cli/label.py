@@ -1,6 +1,7 @@
 """`rarecase label …`: thin, and a part of `rarecase.cli.main`; nothing heavy is imported before a command runs."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ def import_(file: Path, /, *, store: StoreAddress) -> None:
         from rarecase.labeling.store.export import import_votes
 
         new = import_votes(service, file)
-    print(f"{store}: {new} new votes" if "://" not in store else f"{new} new votes", file=sys.stderr)
+    print(f"{without_password(store)}: {new} new votes", file=sys.stderr)
 
 
 @app.command
@@ -123,7 +124,7 @@ def forget(name: str, /, *, store: StoreAddress) -> None:
 
 def _require_file(store: str) -> None:
     """A file that is not there would be made, and found empty; and be in the way of the folder of a run."""
-    if "://" not in store and not file_of(store).is_file():
+    if store and "://" not in store and not os.path.isfile(file_of(store)):
         raise _no_store(store)
 
 

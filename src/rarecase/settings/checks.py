@@ -10,6 +10,7 @@ from dataclasses import Field, field, fields
 from math import inf
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from rarecase.core.errors import ConfigError, flag
 
@@ -81,7 +82,7 @@ def needed_by(name: str, *values: str, otherwise: str) -> Rule:
 
 def no_password(config: Any, entry: Field[Any]) -> None:
     """The address of a database holds no password."""
-    if re.search(r"://[^@/]*:[^@]*@|[?&]password=", getattr(config, entry.name) or ""):
+    if re.search(r"://[^@/]*:[^@]*@|password\s*=", unquote(getattr(config, entry.name) or ""), re.IGNORECASE):
         raise ConfigError(
             f"{flag(entry.name)}: the password in the address would be written down in config.yaml; leave it out, and "
             "give it as PGPASSWORD or in ~/.pgpass"

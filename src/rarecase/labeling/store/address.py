@@ -1,12 +1,15 @@
 """The address of a label store: a file, a folder, a database URL or a data set repository of the Hub."""
 
+import os
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 
 def file_of(address: str) -> Path:
     """The file of a store whose address is no URL: of a folder, such as that of a run, `labels.sqlite` in it."""
     path = Path(address)
-    return path / "labels.sqlite" if path.is_dir() else path
+    return path / "labels.sqlite" if os.path.isdir(path) else path  # `Path.is_dir` raises where a name is too long
 
 
 def address_in(folder: Path, given: str | None) -> str:
@@ -28,13 +31,9 @@ def database_url(address: str) -> str:
 
 
 def without_password(address: str) -> str:
-    """The address as it may be shown: without the password that it may contain."""
+    """The address as it may be shown: without a password, in whatever form it has one, and without its options."""
+    shown = re.sub(r"(://[^@/:]*):.*@", r"\1:***@", re.split(r"[?#]", address)[0])
     if "://" not in address:
-        return address
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(address).render_as_string(hide_password=True).partition("?")[0]
-    except ArgumentError:
-        return address.partition("://")[0] + "://…"
+        return "…" if re.search(r"password\s*=", unquote(address), re.IGNORECASE) else address
+    parts = r"[\w+.-]+://([^@:/]*(:\*\*\*)?@)?([\w.,-]*|\[[\da-f:.]+\])(:\d+)?(/.*)?"
+    return shown if re.fullmatch(parts, shown, re.IGNORECASE) else f"{address.partition('://')[0]}://…"

@@ -113,6 +113,8 @@ def open_store(address: str, push: Push = None) -> LabelStore:
         >>> open_store("run").service.queue("ann").progress["left"]
         20
     """
+    if not address:
+        raise ConfigError("--store is empty; expected a file, postgresql://… or hf://datasets/OWNER/NAME")
     with needs_app("--store"):  # not the address: it may contain a password, and what removes that is not installed
         from rarecase.labeling.store.events import EventLog
         from rarecase.labeling.store.service import LabelService
