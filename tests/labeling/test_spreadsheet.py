@@ -11,6 +11,7 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rarecase.core.csv_cells import restored
 from rarecase.core.errors import DataError, WaitingForLabels
 from rarecase.data import arrow, schema
 from rarecase.data.taxonomy import Category, Taxonomy
@@ -61,7 +62,7 @@ def test_it_writes_the_rows_and_says_what_to_do(annotator, chosen):
     message = asked(annotator, chosen)
     assert annotator.path.read_bytes().startswith(b"id,text,label\r\n")
     assert [(row["id"], row["text"], row["label"]) for row in read(annotator.path)] == [
-        (id_, text, "") for id_, text in zip(IDS, TEXTS, strict=True)
+        (id_, text.replace("=1+1", "'=1+1"), "") for id_, text in zip(IDS, TEXTS, strict=True)
     ]
     assert message.startswith(f"{annotator.path}: 5 rows to label; ")
     assert all(name in message for name in TAXONOMY.names)
@@ -84,6 +85,21 @@ def test_filled_rows_come_back_in_the_order_asked_and_empty_ones_do_not(annotato
     ]
     assert labelled["source"][:] == ["r/a", "r/a"]
     assert schema.conform(labelled, TAXONOMY.names).features == schema.features(TAXONOMY.names)
+
+
+def test_no_cell_is_a_formula_and_ids_and_labels_come_back(tmp_path):
+    names = ["=HYPERLINK(0)", "-1", "+x", "@home", "'quoted", "plain"]
+    annotator = File(tmp_path / "to_label.csv", Taxonomy(tuple(map(Category, names))), "go on", ["set"])
+    ids = [f"{name}#1" for name in names]
+    chosen = Dataset.from_dict({"id": ids, "text": ["=cmd|' /C calc'!A0"] * 6, "set": ["\tdev"] * 6})
+    asked(annotator, chosen)
+    rows = list(csv.reader(io.StringIO(annotator.path.read_text(encoding="utf-8"), newline="")))
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    for written in (names, [f"'{name}" for name in names[:5]] + ["plain"]):  # as typed, or as we would write it
+        filled = [[*row[:2], label, "x"] for row, label in zip(rows[1:], written, strict=True)]
+        save(annotator.path, [dict(zip(rows[0], row, strict=True)) for row in filled])
+        assert annotator.annotate(chosen)["id"][:] == ids
+        assert annotator.annotate(chosen)["label"][:] == list(range(6))
 
 
 def test_while_nothing_is_filled_in_it_asks_again_and_leaves_the_file(annotator, chosen):
@@ -226,7 +242,7 @@ def test_any_texts_survive_and_exactly_the_filled_rows_come_back(data, texts):
         asked(annotator, chosen)
         with annotator.path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        assert [row["text"] for row in rows] == texts
+        assert [restored(row["text"]) for row in rows] == texts
         save(annotator.path, [{**row, "label": wanted.get(row["id"], "")} for row in rows])
         labelled = annotator.annotate(chosen)
     assert labelled["text"][:] == [texts[int(id_)] for id_ in labelled["id"][:]]

@@ -15,6 +15,7 @@ from rarecase.experiment.cells import Cell
 from rarecase.report.experiment import report_of_experiment
 from rarecase.report.experiment_tables import text_of_experiment, write_tables
 from rarecase.report.show import show
+from rarecase.report.tables import csv_of
 from rarecase.report.transfer import report_of_transfer
 from rarecase.runs.folder import Manifest
 
@@ -155,6 +156,10 @@ def test_models_of_one_name_keep_their_organisations(tmp_path):
     folder = make_experiment(tmp_path / "e", models=models, strategies=["random"], settings=["human"], seeds=1)
     page = text_of_experiment(report_of_experiment(folder), "markdown")
     assert all(f" {model} " in page for model in models)
+
+
+def test_no_name_in_a_csv_file_is_a_formula_and_numbers_stay_numbers():
+    assert csv_of([{"=a": "=1+1", "difference": -1.5}]) == "'=a,difference\n'=1+1,-1.5\n"
 
 
 def test_every_table_is_a_csv_file_with_unrounded_figures_and_two_columns_for_an_interval(mine):

@@ -1,4 +1,4 @@
-"""CSV files as spreadsheet programs give them back."""
+"""CSV files as spreadsheet programs give them back; what `core/csv_cells.py` put in front of a cell is taken away."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+from rarecase.core.csv_cells import restored
 from rarecase.core.errors import DataError, did_you_mean
 
 
@@ -36,6 +37,6 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, st
         if len(cells) > len(head):
             advice = "put quotes around a text that contains the separator"
             raise DataError(f"{path} row {number}: {len(cells)} cells, expected {len(head)}; {advice}")
-        found = list(zip_longest(head, cells, fillvalue=""))
+        found = list(zip_longest(head, map(restored, cells), fillvalue=""))
         rows.append((number, dict(reversed(found))))  # of two columns with one name the first counts
     return rows

@@ -1,11 +1,11 @@
 """
 Labels from a spreadsheet: `to_label.csv` is written, people fill in the column `label`, and the run goes on.
 
-The file is UTF-8 and RFC 4180 when it is written, and may come back as `csv_file.py` reads it. Texts are written as
-they are, also where they begin with `=` or `+`: only `id` and `label` are read back.
+The file is UTF-8 and RFC 4180 when it is written, and may come back as `csv_file.py` reads it. A cell that a
+spreadsheet program would take for a formula has one `'` in front (`core/csv_cells.py`); `id` and `label`, which alone
+are read back, lose it then.
 """
 
-import csv
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from datasets import Dataset
 
+from rarecase.core.csv_cells import write_csv
 from rarecase.core.errors import DataError, WaitingForLabels, did_you_mean, listed, shown_id, shown_label
-from rarecase.core.files import write_beside
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator, labelled
@@ -66,10 +66,7 @@ class File(Annotator):
     def _write(self, dataset: Dataset) -> None:
         head = ["id", "text", "label", *self.columns]
         columns = [[""] * len(dataset) if name == "label" else dataset[name][:] for name in head]
-        with write_beside(self.path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\r\n")
-            writer.writerow(head)
-            writer.writerows(zip(*columns, strict=True))
+        write_csv(self.path, [head, *zip(*columns, strict=True)])
 
     def _move_aside(self) -> Path:
         names = (self.path.with_name(f"{self.path.stem}-earlier-{n}{self.path.suffix}") for n in itertools.count(1))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from tabulate import tabulate
 
+from rarecase.core.csv_cells import neutralized
 from rarecase.data.counts import shown_classes
 
 Row = Mapping[str, Any]  # a row of a report: its keys are those of the JSON
@@ -73,8 +74,16 @@ def counts_of(test: dict[str, int]) -> Columns:
 
 
 def csv_of(rows: Iterable[Row]) -> str:
-    """Rows as CSV, unrounded; a nested value is a column `OUTER_INNER`, an interval two, `_low` and `_high`."""
-    return pd.DataFrame([dict(_flat(row)) for row in rows], dtype=object).to_csv(index=False, lineterminator="\n")
+    """
+    Rows as CSV, unrounded; a nested value is a column `OUTER_INNER`, an interval two, `_low` and `_high`. Texts are no
+    formulas (`core/csv_cells.py`).
+    """
+    cells = [{neutralized(name): _neutralized(value) for name, value in _flat(row)} for row in rows]
+    return pd.DataFrame(cells, dtype=object).to_csv(index=False, lineterminator="\n")
+
+
+def _neutralized(value: object) -> object:
+    return neutralized(value) if isinstance(value, str) else value
 
 
 def _flat(row: Row, before: str = "") -> Iterator[tuple[str, object]]:

@@ -14,6 +14,7 @@ from rarecase.core.errors import DataError
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.export import COLUMNS, export_votes, import_votes, status
 from rarecase.labeling.store.service import LabelService, Row, item_id
+from rarecase.labeling.store.settings import Settings
 
 
 @pytest.fixture
@@ -58,6 +59,19 @@ def test_every_vote_is_there_also_those_that_were_overruled(labelled, tmp_path):
     assert [row["item"] for row in rows if row["overruled"] == ""] == ["p1", "p1"]
     assert {row["annotator"] for row in rows} == {"A1", "A2"}
     assert "text" not in (tmp_path / "votes.csv").read_text()
+
+
+def test_no_class_name_is_a_formula_and_the_file_can_be_imported_again(tmp_path):
+    stores = [LabelService(EventLog(str(tmp_path / f"{name}.sqlite"))) for name in ("one", "two")]
+    for store in stores:
+        store.add("b", ["=1+1", "plain"], [Row("-p0", "text")])
+        store.start(Settings(votes=1))
+    vote_next(stores[0], "ann", "=1+1")
+    export_votes(stores[0], tmp_path / "votes.csv")
+    (row,) = read(tmp_path / "votes.csv")
+    assert (row["item"], row["label"]) == ("'-p0", "'=1+1")
+    assert import_votes(stores[1], tmp_path / "votes.csv") == 1
+    assert [decision.label for decision in stores[1].decisions("b")] == ["=1+1"]
 
 
 def test_kappa_is_scikit_learns_from_the_export(labelled, tmp_path):

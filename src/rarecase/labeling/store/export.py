@@ -1,6 +1,5 @@
 """Votes as a table, out of a store and into one, and what `rarecase label status` reports."""
 
-import csv
 import math
 import uuid
 from collections.abc import Iterator, Mapping
@@ -8,8 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rarecase.core.csv_cells import write_csv
 from rarecase.core.errors import DataError, did_you_mean, is_plain, listed, shown_id, shown_label
-from rarecase.core.files import write_beside
 from rarecase.data.schema import public_id
 from rarecase.labeling.csv_file import read_csv
 from rarecase.labeling.store.roles import is_name
@@ -96,9 +95,7 @@ def export_votes(service: LabelService, out: Path) -> int:
     """Writes every vote of the store to a CSV file, also those that were overruled; the number of votes."""
     with service.transaction() as transaction:
         rows = list(_rows(transaction))
-    with write_beside(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerows([COLUMNS, *rows])
+    write_csv(out, [COLUMNS, *rows])
     return len(rows)
 
 
