@@ -74,7 +74,7 @@ def test_all_texts_were_there_and_everything_was_said(world, finished):
     assert all(server.asked for server in world.servers.values())
     assert any(MARK in body for server in world.servers.values() for body in server.bodies)
     said = b"".join(result.err for result in finished)
-    for logger in ("httpcore", "datasets", "huggingface_hub", "matplotlib", "asyncio", "filelock"):
+    for logger in ("httpcore", "datasets", "huggingface_hub", "openai", "matplotlib", "asyncio", "filelock"):
         assert f"DEBUG:{logger}".encode() in said, logger
 
 

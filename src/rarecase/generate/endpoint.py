@@ -11,7 +11,6 @@ import re
 import sys
 import time
 from collections.abc import Iterable
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -26,13 +25,12 @@ from rarecase.generate.replies import Replies, Request, text_of
 from rarecase.generate.template import Template
 
 if TYPE_CHECKING:
-    import httpx2
+    from rarecase.generate.client import Client
 
 BUSY_TRIES = 6  # of one request while the server answers 429 or 5xx: with doubling pauses about a quarter of a minute
 DEAD_TRIES = 3  # of one request where no answer comes: at 2.5 s each to connect, a dead address is known within 10 s
 DEADLINE = 600.0  # seconds for the whole of a reply: a large model on a slow machine takes minutes for 512 tokens
 LIST_DEADLINE = 15.0  # seconds for the list of models, which no model has to write
-LONGEST = 4 * MEBIBYTE  # of a reply: 512 tokens are kilobytes, and what some servers add to them hardly more
 FILTERED = "content_filter"  # how endpoints call a post that they do not answer
 _TOO_LONG = re.compile(r"context_length|maximum context|context (?:length|size|window)|exceed_context", re.IGNORECASE)
 LONGEST_PAUSE = 120.0  # seconds; a server that asks for more is a case for going on later
@@ -117,7 +115,7 @@ class Endpoint:
     async def _check(self) -> None:
         async with self._client() as client:
             for attempt in range(DEAD_TRIES):
-                answer = await self._send(client, "GET", "models", min(self.deadline, LIST_DEADLINE))
+                answer = await self._send(client, min(self.deadline, LIST_DEADLINE))
                 if answer is None:
                     await asyncio.sleep(0.5 * 2**attempt)
                     continue
@@ -132,7 +130,7 @@ class Endpoint:
         queue, pause = iter(requests), _Pause(self.seed)
         bar = tqdm(total=len(requests), desc="variations", unit="reply", disable=None, delay=2, file=sys.stderr)
 
-        async def worker(client: "httpx2.AsyncClient") -> None:
+        async def worker(client: "Client") -> None:
             for request in queue:
                 reply = await self._ask(client, request, pause)
                 # No await from here on: a reply that has come is stored even if another request has just failed.
@@ -152,10 +150,10 @@ class Endpoint:
         finally:
             bar.close()
 
-    async def _ask(self, client: "httpx2.AsyncClient", request: Request, pause: "_Pause") -> str:
+    async def _ask(self, client: "Client", request: Request, pause: "_Pause") -> str:
         for attempt in range(1, BUSY_TRIES + 1):
             await pause.end()
-            answer, wait = await self._send(client, "POST", "chat/completions", self.deadline, request), None
+            answer, wait = await self._send(client, self.deadline, request), None
             if answer is None:
                 if attempt >= DEAD_TRIES:
                     raise self._dead()
@@ -173,40 +171,32 @@ class Endpoint:
             pause.extend(wait, attempt)
         raise self._busy(f"{busy} after {BUSY_TRIES} tries")
 
-    async def _send(
-        self, client: "httpx2.AsyncClient", method: str, path: str, within: float, body: Request | None = None
-    ) -> Answer | None:
-        """One request, and its whole answer, bounded in bytes and in time; None where none comes."""
-        import httpx2
+    async def _send(self, client: "Client", within: float, request: Request | None = None) -> Answer | None:
+        """The answer to a request, or else to the question which models there are; None where none comes."""
+        import openai
 
-        content = bytearray()
+        from rarecase.generate.client import LONGEST
+
+        chat, models = client.chat.completions.with_raw_response, client.models.with_raw_response
         try:
-            async with asyncio.timeout(within), client.stream(method, path, json=body) as response:
-                async for part in response.aiter_raw():  # a compressed body, which was not asked for, stays one
-                    content += part
-                    if len(content) > LONGEST:
-                        raise self._unreadable(f"is longer than {LONGEST // MEBIBYTE} MiB")
+            async with asyncio.timeout(within):
+                response = (await (chat.create(**request) if request else models.list())).http_response  # type: ignore[arg-type]
         except TimeoutError:
             raise self._late(within) from None
-        except httpx2.HTTPError:
+        except openai.APIStatusError as error:
+            response = error.response
+        except openai.APIConnectionError:
             return None
-        return Answer(response.status_code, response.headers.get("retry-after"), content.decode(errors="replace"))
+        if len(response.content) > LONGEST:
+            raise self._unreadable(f"is longer than {LONGEST // MEBIBYTE} MiB")
+        text = response.content.decode(errors="replace")
+        return Answer(response.status_code, response.headers.get("retry-after"), text)
 
-    def _client(self) -> "httpx2.AsyncClient":
-        import httpx2
+    def _client(self) -> "Client":
+        from rarecase.generate.client import client_of
 
-        # Every header is named here: clients made for this protocol add what they find in the environment.
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "rarecase"}
-        if key := _key(self._loopback):
-            headers["Authorization"] = f"Bearer {key}"
-        return httpx2.AsyncClient(
-            base_url=self.url,
-            headers=headers,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # takes none, so none is sent
-            trust_env=not self._loopback,  # a proxy from the environment must not see what is meant for this machine
-            follow_redirects=False,  # nor may a redirect carry posts to another host than the one allowed
-            timeout=httpx2.Timeout(None, connect=2.5),  # the whole has a deadline
-        )
+        # A proxy from the environment must not see what is meant for this machine.
+        return client_of(self.url, _key(self._loopback), trust_env=not self._loopback)
 
     # What an error says is made of the address, the model's name and a status: what a server sends back can hold the
     # post or the key, so none of it is shown, and the causes are cut off.
