@@ -21,7 +21,7 @@ class Client(openai.AsyncOpenAI):
         return {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"}
 
 
-class _Bounded(openai.DefaultAsyncHttpxClient):  # type: ignore[misc, valid-type]
+class _Bounded(openai.DefaultAsyncHttpxClient):
     """Answers with status, `Retry-After` and the bytes that came, of which one more than `LONGEST` is too many."""
 
     def __init__(self, key: str, **options: Any):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.stopping import Stopping, sentence_of
@@ -81,7 +82,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     check(config)
     stop = parts.stopping_of(config)
     manifest, named = Manifest.read(folder, "run"), config
-    stored = {name: manifest.settings.get(name) for name in SOURCES if getattr(config, name) is None}
+    stored: dict[str, Any] = {name: manifest.settings.get(name) for name in SOURCES if getattr(config, name) is None}
     config = replace(config, **stored)
     manifest.require_same(folder, config, MAY_CHANGE, partial(parts.inputs_of, named))
     parts.require_budget(folder, config)
