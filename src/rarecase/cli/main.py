@@ -65,11 +65,21 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         Dict({commands[-1]: settings}, source=str(path))(app, commands, arguments)
 
 
+def refuse_typing_errors(app: App, commands: tuple[str, ...], arguments: "ArgumentCollection") -> None:
+    """Refuses an empty value, which as a path would be the working folder, and a fraction that would be rounded."""
+    for argument in arguments:
+        for token in argument.tokens:
+            if token.value == "":
+                raise ConfigError(f"{argument.name} is empty; give it a value, or leave it out")
+            if argument.hint in (int, int | None) and "." in token.value:
+                raise ConfigError(f"{argument.name} {token.value[:40]}: expected a whole number")
+
+
 app = App(
     name="rarecase",
     help="An active learner steers LLM generation towards the texts that are rare and critical.",
     version=__version__,
-    config=settings_files,
+    config=(settings_files, refuse_typing_errors),
     suppress_keyboard_interrupt=False,  # ours says how to go on
     help_format="markdown",
 )

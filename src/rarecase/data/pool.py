@@ -78,6 +78,8 @@ def make_pool(
     """
     if per_source is not None and per_source < 1:
         raise ConfigError(f"--per-source {per_source}: expected at least 1")
+    if seed < 0:
+        raise ConfigError(f"--seed {seed}: expected at least 0")
     parts = [part for source in sources for part in _parts(source, columns, encoding)]
     counts: Counter[str] = Counter()
     names = {name.casefold() for name in wanted}

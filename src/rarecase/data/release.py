@@ -195,9 +195,8 @@ class Release:
         where = where or str(path)
         try:
             content = parse_json(read_document(path))
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise DataError(f"{where}: {reason}; it was changed, or is damaged") from None
+        except ValueError as error:
+            raise DataError(f"{where}: {error}; it was changed, or is damaged") from None
         return cls.from_json(content, where)
 
     @classmethod

@@ -42,7 +42,12 @@ def above(limit: float) -> Rule:
 def _number(is_valid: Callable[[float], bool], expected: str) -> Rule:
     def rule(config: Any, entry: Field[Any]) -> None:
         value = getattr(config, entry.name)
-        if value is not None and not is_valid(value):
+        if value is None:
+            return
+        whole = entry.type in (int, int | None)
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            raise ConfigError(f"{flag(entry.name)} {value!r:.40}: expected a {'whole ' if whole else ''}number")
+        if not is_valid(value):
             raise ConfigError(f"{flag(entry.name)} {value}: expected {expected}")
 
     return rule

@@ -91,6 +91,8 @@ def read_parts(
         source = source[split]
     if isinstance(source, Dataset):
         return [_of_dataset(source, "dataset", columns, labeled)]
+    if source == "":  # as a path it would be the working folder
+        raise DataError("the path of a table is empty; name a file, a folder or a data set of the Hub")
     path = Path(source)
     if os.path.exists(path) and not is_release(path):  # `Path.exists` raises for a name that is too long
         if config is not None:

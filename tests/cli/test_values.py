@@ -1,0 +1,78 @@
+"""A mistyped value is refused, not rounded or taken for the working folder: on the command line and in YAML."""
+
+import pytest
+
+from rarecase.cli.main import command
+from rarecase.core.errors import DataError
+from rarecase.data.read import read_table
+
+RUN = ["run", "--pool", "pool.csv", "--bootstrap", "b.csv", "--dev", "d.csv", "--test", "t.csv", "--out", "out"]
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """Runs a command in an empty folder, and gives the one line that refuses it."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        assert command(list(arguments)) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("rarecase: ")
+        assert printed.err.count("\n") == 1
+        return printed.err
+
+    return run
+
+
+@pytest.mark.parametrize("value", ["2.99", "3.0", "-0.5", "1.e999"])
+@pytest.mark.parametrize("setting", ["budget", "batch", "clusters", "variations", "seed", "concurrency"])
+def test_a_fraction_for_a_whole_number_is_refused(refused, tmp_path, setting, value):
+    line = f"--{setting} {value}: expected a whole number"
+    assert line in refused(*RUN, f"--{setting}", value)
+    (tmp_path / "run.yaml").write_text(f"{setting}: {value!r}\n")
+    assert line in refused(*RUN, "--config", "run.yaml")
+
+
+def test_of_other_commands_too(refused):
+    assert "--seed 0.5: expected a whole" in refused("pool", "a.csv", "--out", "a.parquet", "--seed", "0.5")
+    assert "--per-source 2.5: expected a whole" in refused("pool", "a", "--out", "a.parquet", "--per-source", "2.5")
+    assert "--seed -1: expected at least 0" in refused("pool", "a.csv", "--out", "a.parquet", "--seed", "-1")
+    assert "--bootstrap 1.5: expected a whole" in refused("start", "--pool", "a", "--bootstrap", "1.5", "--out", "o")
+    assert "--seeds 1.5: expected a whole" in refused("simulate", "--pool", "a", "--seeds", "1.5", "--out", "o")
+
+
+@pytest.mark.parametrize("value", ["true", ".nan", ".inf", "-.inf", "abc", "[1]", "{a: 1}", "1e400", "9" * 5000])
+@pytest.mark.parametrize("setting", ["budget", "temperature", "learning_rate"])
+def test_what_is_no_number_is_refused_in_yaml(refused, tmp_path, setting, value):
+    (tmp_path / "run.yaml").write_text(f"learner: setfit\ngenerator: none\n{setting}: {value}\n")
+    refused(*RUN, "--config", "run.yaml")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pool", "", "--out", "a.parquet"],
+        ["pool", "a.csv", "--out", ""],
+        ["run", "--pool", "", "--out", "out"],
+        ["run", "--pool", "a.csv", "--out", ""],
+        ["start", "--pool", "a.csv", "--taxonomy", "", "--out", "out"],
+        ["simulate", "--pool", "a.csv", "--dev", "", "--out", "out"],
+        ["train", "", "--config-name", "a", "--out", "out"],
+        ["experiment", "--data", "", "--out", "out"],
+        ["report", ""],
+        ["import-published", "", "--out", "out"],
+        ["publish", "dataset", "", "--repo", "a/b", "--license", "mit"],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_value_is_refused(refused, tmp_path, arguments):
+    (tmp_path / "posts.csv").write_text("id,text\n1,a tree by the river\n")
+    assert "is empty; give it a value" in refused(*arguments)
+
+
+def test_an_empty_value_in_yaml_and_in_python_is_refused(refused, tmp_path):
+    (tmp_path / "run.yaml").write_text("taxonomy: ''\n")
+    assert "--taxonomy is empty" in refused(*RUN, "--config", "run.yaml")
+    with pytest.raises(DataError, match="the path of a table is empty"):
+        read_table("", split="train", labeled=False)
