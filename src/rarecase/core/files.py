@@ -26,6 +26,7 @@ def write_beside(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.tmp")
     with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()  # so that a folder which cannot be written says so here, whatever writes the file
     try:
         yield temporary
         with writable(path):

@@ -1,0 +1,74 @@
+"""A place that cannot be written, or has no room left, is one line, and nothing is left there."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rarecase.cli.main import command
+
+WORDS = ["medical-advice", "legal-advice", "discard"]
+
+
+def published(folder: Path) -> Path:
+    """The seven files that `import-published` reads."""
+    folder.mkdir()
+    for name in ("bootstrap", "dev", "test"):
+        rows = [f"{name}{i}\tr\t{name} garden {i}\t{WORDS[i % 3]}" for i in range(6)]
+        (folder / f"{name}_labeled.tsv").write_text("\n".join(["id\tsubreddit\ttitle\tcategory", *rows]) + "\n")
+    for name in ("random", "topn", "coreset", "cluster"):
+        posts = [f"{name}{i}\t{name} recipe {i}\tr\t{WORDS[i % 3]}" for i in range(100)]
+        varied = [f"{name}{i}\t{name} recipe {i} again {k}\tr\t{WORDS[i % 3]}" for i in range(100) for k in range(5)]
+        (folder / f"{name}-all.tsv").write_text("\n".join(["id\ttext\tsubreddit\tcategory", *varied, *posts]) + "\n")
+    return folder
+
+
+@pytest.fixture
+def commands(tmp_path, capsys):
+    """Runs both commands that make data with these places, and gives the line of each."""
+    rows = "".join(f"{i},{' '.join(f'{i * k * 7919 % 100_003:x}' for k in range(1, 60))}\n" for i in range(300))
+    (tmp_path / "pool.csv").write_text(f"id,text\n{rows}")
+    folder = published(tmp_path / "in")
+
+    def run(pool: Path | str, release: Path | str) -> list[str]:
+        lines = []
+        for arguments in (
+            ["pool", tmp_path / "pool.csv", "--out", pool],
+            ["import-published", folder, "--out", release],
+        ):
+            assert command(list(map(str, arguments))) == 2
+            printed = capsys.readouterr()
+            assert printed.out == ""
+            assert printed.err.count("\n") == 1
+            lines.append(printed.err)
+        return lines
+
+    return run
+
+
+def test_a_read_only_disk_is_one_line(commands, small_disk):
+    disk = small_disk("1m")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    for line in commands(disk / "pool.parquet", disk / "release"):
+        assert "cannot be written (Read-only file system); name another place" in line
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_left_there(commands, small_disk):
+    disk = small_disk("24k")
+    for line in commands(disk / "pool.parquet", disk / "release"):
+        assert "no space left on the disk; free some" in line
+    assert not list(disk.iterdir())
+
+
+def test_a_place_that_is_none_is_one_line(commands, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.parquet").mkdir()
+    long = tmp_path / f"{'n' * 247}.parquet", tmp_path / ("n" * 252)  # one that has no name to write beside
+    nowhere = "/proc/nowhere.parquet", "/proc/nowhere"
+    for pool, release in (long, nowhere, (tmp_path / "file" / "a.parquet", tmp_path / "file" / "a")):
+        for line in commands(pool, release):
+            assert "cannot be written (" in line
+    for line in commands(tmp_path / f"{'n' * 300}.parquet", tmp_path / ("n" * 300)):
+        assert "no name that a file can have" in line
+    assert "folder.parquet: cannot be written (" in commands(tmp_path / "folder.parquet", "/proc/nowhere")[0]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
