@@ -69,6 +69,28 @@ def test_a_place_that_is_none_is_one_line(commands, tmp_path):
         for line in commands(pool, release):
             assert "cannot be written (" in line
     for line in commands(tmp_path / f"{'n' * 300}.parquet", tmp_path / ("n" * 300)):
-        assert "no name that a file can have" in line
+        assert "too long" in line
     assert "folder.parquet: cannot be written (" in commands(tmp_path / "folder.parquet", "/proc/nowhere")[0]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "{}", "--config-name", "a", "--out", "o"],
+        ["experiment", "--data", "{}", "--out", "o"],
+        ["run", "--start", "{}", "--generator", "none", "--out", "o"],
+        ["run", "--pool", "{}", "--bootstrap", "{}", "--dev", "d", "--test", "t", "--generator", "none", "--out", "o"],
+        ["start", "--pool", "p", "--taxonomy", "{}", "--out", "o"],
+        ["report", "{}"],
+        ["publish", "dataset", "{}", "--repo", "a/b", "--license", "mit"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_name_of_300_letters_is_one_line(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p").write_text("")
+    assert command([argument.replace("{}", "n" * 300) for argument in arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("rarecase: ")
+    assert printed.err.count("\n") == 1

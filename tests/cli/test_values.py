@@ -3,8 +3,9 @@
 import pytest
 
 from rarecase.cli.main import command
-from rarecase.core.errors import DataError
+from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.read import read_table
+from rarecase.data.taxonomy import Taxonomy
 
 RUN = ["run", "--pool", "pool.csv", "--bootstrap", "b.csv", "--dev", "d.csv", "--test", "t.csv", "--out", "out"]
 
@@ -76,3 +77,21 @@ def test_an_empty_value_in_yaml_and_in_python_is_refused(refused, tmp_path):
     assert "--taxonomy is empty" in refused(*RUN, "--config", "run.yaml")
     with pytest.raises(DataError, match="the path of a table is empty"):
         read_table("", split="train", labeled=False)
+
+
+@pytest.mark.parametrize("value", [r'"a\0b"', r'"a\uD800b"'])
+def test_a_character_that_no_name_has_is_refused(refused, tmp_path, value):
+    (tmp_path / "run.yaml").write_text(f"encoder: {value}\n")
+    assert "has a NUL or half a character" in refused(*RUN, "--config", "run.yaml")
+
+
+def test_a_bomb_in_yaml_is_one_line(refused, tmp_path):
+    laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    (tmp_path / "bomb.yaml").write_text(f"{laughs}classes: *i\n")
+    assert "bomb.yaml: too many aliases" in refused(*RUN, "--config", "bomb.yaml")
+    publish = ["publish", "dataset", "x", "--repo", "a/b", "--license", "mit"]
+    assert "bomb.yaml: too many aliases" in refused(*publish, "--about", "bomb.yaml")
+    with pytest.raises(ConfigError, match=r"bomb\.yaml: too many aliases"):
+        Taxonomy.load(tmp_path / "bomb.yaml")

@@ -5,9 +5,9 @@ Data goes to stdout, the rest to stderr. A mistake of the user's is one line and
 an unexpected error keeps its traceback and exits with 1. Nothing heavy is imported before a command runs.
 """
 
-import errno
 import json
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -67,27 +67,15 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
 
 
 def refuse_typing_errors(app: App, commands: tuple[str, ...], arguments: "ArgumentCollection") -> None:
-    """Refuses an empty value, which as a path would be the working folder, and a fraction that would be rounded."""
+    """Refuses an empty value, which would be the working folder, a fraction, which would be rounded, and a NUL."""
     for argument in arguments:
         for token in argument.tokens:
             if token.value == "":
                 raise ConfigError(f"{argument.name} is empty; give it a value, or leave it out")
             if argument.hint in (int, int | None) and "." in token.value:
                 raise ConfigError(f"{argument.name} {token.value[:40]}: expected a whole number")
-            if argument.hint in (Path, Path | None) and not _can_be_a_file(token.value):
-                raise ConfigError(
-                    f"{argument.name} {token.value[:40]!r}: no name that a file can have; choose another"
-                )
-
-
-def _can_be_a_file(path: str) -> bool:
-    try:
-        os.lstat(path)
-    except OSError as error:
-        return error.errno != errno.ENAMETOOLONG
-    except ValueError:  # a NUL, or half a character
-        return False
-    return True
+            if re.search("[\0\ud800-\udc7f]", token.value):
+                raise ConfigError(f"{argument.name} {token.value[:40]!r}: has a NUL or half a character; correct it")
 
 
 app = App(
