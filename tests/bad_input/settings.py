@@ -26,9 +26,16 @@ SETTINGS = [
     ),
     Case("unknown module", run(strategy="nowhere:f"), r"--strategy nowhere:f: no module 'nowhere' in .* environment"),
     Case("unknown function", run(strategy="divides:dvide"), r"--strategy divides:dvide: no such .*mean 'divide'\?"),
+    Case("a path for a module", run(strategy="../x:f"), r"--strategy \.\./x:f: expected one of random,.*module:func"),
+    Case("a relative module", run(strategy=".x:f"), r"--strategy \.x:f: expected one of random,.*module:function"),
     Case("no module", run(strategy=":divide"), r"--strategy :divide: expected one of random,.*module:function"),
     Case("no function", run(strategy="os:sep"), r"--strategy os:sep: no such function in os"),
     Case("no out", run(out=None), r"--out is missing: the folder to write"),
+    Case(
+        "an out of a long name",
+        run(out="x" * 300),
+        r"x{300}: .*File name too long.*; name another",
+    ),
     Case(
         "out below a file", run(out="pool.csv/out"), r".*pool\.csv/out: cannot be written \(.*\); name another place"
     ),

@@ -31,11 +31,11 @@ def write_beside(path: Path) -> Iterator[Path]:
         yield temporary
         with writable(path):
             os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if is_disk_full(error):
-            raise disk_full(path) from error
-        raise
+    except BaseException:
+        with contextlib.suppress(OSError):  # of a disk that is read-only
+            temporary.unlink(missing_ok=True)
+        with writable(path, temporary):
+            raise
 
 
 @contextlib.contextmanager
@@ -57,23 +57,25 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
             os.replace(folder, old)
         os.replace(temporary, folder)
-    except BaseException as error:
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
-        if is_disk_full(error):
-            raise disk_full(folder) from error
-        raise
+        with writable(folder, temporary):
+            raise
     shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """Errors of the system about a place that cannot be written, as one line."""
+def writable(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Errors of the system about a place that cannot be written, or about a temporary one for it, as one line."""
     try:
         yield
-    except OSError as error:
+    except Exception as error:
         if is_disk_full(error):
             raise disk_full(path) from error
-        raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error
+        is_there = temporary is None or Path(getattr(error, "filename", None) or path) == temporary
+        if isinstance(error, OSError) and is_there:
+            raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error
+        raise
 
 
 def refused_by_system(error: OSError) -> str | None:

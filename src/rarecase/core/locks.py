@@ -1,6 +1,7 @@
 """One process at a time: a lock beside a folder, which the system releases when its process ends, killed or not."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,11 @@ def locked(folder: Path, waiting_for: str = "") -> Iterator[None]:
 
     Where another process holds it, raises `InUseError`; or says on stderr what it waits for, and waits.
     """
-    folder = folder.resolve()
-    path = folder.with_name(f".{folder.name}.lock")
-    missing = [above for above in folder.parents if not above.exists()]
+    place = folder.resolve()  # by whatever path others name it
+    path = place.with_name(f".{place.name}.lock")
+    if place.exists() and not os.access(place.parent, os.W_OK):  # such as one that is mounted into a container
+        path = place / ".lock"
+    missing = [above for above in place.parents if not above.exists()]
     with writable(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -40,7 +43,7 @@ def locked(folder: Path, waiting_for: str = "") -> Iterator[None]:
         with contextlib.suppress(OSError):  # Windows keeps what is open
             path.unlink()
         lock.release()
-        if not folder.exists():  # nothing was begun, so nothing stays
+        if not place.exists():  # nothing was begun, so nothing stays
             for above in missing:
                 with contextlib.suppress(OSError):
                     above.rmdir()

@@ -10,6 +10,7 @@ set and splits, in `seeds/SEED/`.
 """
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
@@ -199,7 +200,8 @@ def _models(config: ExperimentConfig) -> dict[str, str]:
 def _shard(cells: list[Cell], shard: str | None) -> list[Cell]:
     if shard is None:
         return cells
-    place, _, parts = shard.partition("/")
-    if not (place.isdecimal() and parts.isdecimal() and 1 <= int(place) <= int(parts)):
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", shard, re.ASCII)
+    place, parts = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= place <= parts:
         raise ConfigError(f"--shard {shard}: expected I/N with I from 1 to N, such as 1/4")
-    return cells[int(place) - 1 :: int(parts)]
+    return cells[place - 1 :: parts]
