@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from rarecase.core.errors import ModelError
 from rarecase.learn import FitOptions, load_learner, make_learner
 from rarecase.learn.record import ModelRecord
+from rarecase.publish.model import read_model
 
 DEEP, DIGITS = "[" * 10_000, '{"format": ' + "7" * 5_000 + "}"
 
@@ -69,11 +70,13 @@ def test_json_that_is_none_or_of_another_kind(folder, dev, kind, name, content):
         ("frozen", "head.json", {"encoder": 7}),
         ("frozen", "head.json", {"learner": ["frozen"]}),
         ("frozen", "encoder/config.json", {"vocab_size": 5}),
+        ("frozen", "encoder/config.json", {"num_hidden_layers": 10**7}),
         ("finetune", "config.json", {"id2label": {"0": "a", "1": "a", "2": "b"}}),
         ("finetune", "config.json", {"id2label": ["a"]}),
         ("finetune", "config.json", {"layer_norm_eps": [0.5]}),
         ("finetune", "config.json", {"hidden_act": "evil"}),
         ("finetune", "config.json", {"num_attention_heads": 0}),
+        ("finetune", "config.json", {"num_hidden_layers": 10**7}),
         ("finetune", "tokenizer_config.json", {"cls_token": [7]}),
     ],
 )
@@ -84,12 +87,40 @@ def test_values_of_another_type_or_meaning(folder, dev, kind, name, changes):
     use(place, dev)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"architectures": [["BertForSequenceClassification"]]}, {"id2label": {"2[[": "a"}}, {"id2label": {"0": ["a"]}}],
+    ids=["architectures", "no number", "no name"],
+)
+def test_neither_are_they_published(folder, changes):
+    path = folder("finetune") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ModelError, match="no classifier in it, expected"):
+        read_model(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"num_hidden_layers": 10**7}, "more layers than its weights have"),
+        ({"vocab_size": 10**9}, "a larger model than its weights are"),
+        ({"text_config": {"num_local_experts": 10**7}}, "more layers than its weights have"),
+    ],
+)
+def test_a_model_that_its_weights_do_not_fill_is_not_made_first(folder, train, dev, changes, says):
+    path = folder("finetune") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ModelError, match=f"finetune: its config.json describes {says}; save or download"):
+        make_learner("finetune", str(path.parent), train.features["label"].names, FitOptions(), seed=0).fit(train, dev)
+
+
 @pytest.mark.parametrize("longest", ["many", -1, 0, None, [], 1e300])
 def test_a_longest_text_that_is_no_number_is_not_known(folder, dev, longest):
     place = folder("finetune")
     path = place / "tokenizer_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": longest}))
     assert len(load_learner(place).score(dev)) == len(dev)
+    assert read_model(place).longest is None
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import RATES, copies
 from rarecase.learn.workers import all_or_none, is_distributed, is_main, require_main, send
-from rarecase.models.checkpoint import loading, local_folder, quiet
+from rarecase.models.checkpoint import loading, local_folder, quiet, require_weights
 from rarecase.models.encoder import distinct
 
 Labeled = tuple[list[str], np.ndarray]  # texts in canonical order, and their classes (int64)
@@ -181,6 +181,7 @@ class Finetune(Learner):
         """
         folder = local_folder(str(model))
         with loading(str(model)):
+            require_weights(str(model), folder)
             network, found = AutoModelForSequenceClassification.from_pretrained(
                 folder, output_loading_info=True, **_SAFE
             )
@@ -225,6 +226,7 @@ def _pretrained(model: str, names: Sequence[str], max_length: int) -> tuple[Any,
     """The network with a new head for `names`, drawn from torch's generator, and its tokenizer."""
     folder = local_folder(model)
     with loading(model):
+        require_weights(model, folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         # The length travels with the tokenizer, so that pipeline(..., truncation=True) reads what was trained on.
         tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)

