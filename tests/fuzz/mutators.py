@@ -33,9 +33,9 @@ TOKENS = [
 ]
 VALUES = [
     None, True, False, 0, 10_000_000, -1, 0.5, "", "a", [], {}, 2**63, -(2**63) - 1, 10**400, 1e308, float("nan"),
-    float("inf"), "\0", "\ud800", "\ufeff", "a" * 300, "=1+1", "../x", "/etc/passwd", "b\nc", "\u202e", DIGITS, "..", ".",
-    "a/b", -0.0, [[]], [[[]]], [{}], {"": None}, {"a": {"b": {}}}, [None], ["a", 1], [0.5] * 100, ["a"] * 1000, {"0": 0},
-    "evil.Evil", {"AutoModel": "evil.Evil"}, int(DIGITS[:4000]),
+    float("inf"), "\0", "\ud800", "\ufeff", "a" * 300, "=1+1", "../x", "/etc/passwd", "b\nc", "\u202e", DIGITS, "..",
+    ".", "a/b", -0.0, [[]], [[[]]], [{}], {"": None}, {"a": {"b": {}}}, [None], ["a", 1], [0.5] * 100, ["a"] * 1000,
+    {"0": 0}, "evil.Evil", {"AutoModel": "evil.Evil"}, int(DIGITS[:4000]),
 ]
 # fmt: on
 
