@@ -36,6 +36,7 @@ class HostileServer:
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
+        self.socket.shutdown(socket.SHUT_RDWR)  # which ends `accept` in the other thread
         self.socket.close()
 
     def _accept(self) -> None:
@@ -45,10 +46,8 @@ class HostileServer:
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), client, client.makefile("rb") as lines:
-            while head := list(iter(lines.readline, b"\r\n")):
-                if not head[0]:  # the client has gone
-                    return
-                self.heard.append(b"".join(head).decode("latin-1"))
+            while head := list(iter(lambda: lines.readline().strip(), b"")):  # nothing comes where the client has gone
+                self.heard.append(b"\r\n".join(head).decode("latin-1"))
                 lengths = [int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:")]
                 lines.read(sum(lengths))
                 for part in self.say(head[0].decode("latin-1")):

@@ -70,7 +70,7 @@ def refuse_typing_errors(app: App, commands: tuple[str, ...], arguments: "Argume
     """Refuses an empty value, which would be the working folder, a fraction, which would be rounded, and a NUL."""
     for argument in arguments:
         for token in argument.tokens:
-            if token.value == "":
+            if token.value == "" and argument.hint is not bool:  # such a flag has no value
                 raise ConfigError(f"{argument.name} is empty; give it a value, or leave it out")
             if argument.hint in (int, int | None) and "." in token.value:
                 raise ConfigError(f"{argument.name} {token.value[:40]}: expected a whole number")
