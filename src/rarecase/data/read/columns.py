@@ -192,6 +192,8 @@ def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
     for name in NESTED:
         if name not in found or rows.table[name].null_count == len(rows.table):
             continue
+        if not rows.table.schema.field(name).type.equals(released.arrow_schema.field(name).type):
+            continue  # whatever the metadata of the file say
         if name == "reading" and isinstance(found[name], ClassLabel):
             kept[name] = _names(rows, name)
         elif name != "reading" and _fields(found[name]) == _fields(released[name]):
