@@ -83,3 +83,9 @@ def test_beyond_eight_classes_the_seven_rarest_of_test_are_shown_and_every_class
         assert [test[name] for name, _ in rarest] == list(range(1, 8))
         assert others == f"{len(rest)} others"
     assert sum(sum_groups(test, shown).values()) == sum(test.values())
+
+
+@pytest.mark.parametrize("labels", [["a"], [-1], [2], [0, 10**8]])
+def test_labels_that_are_no_classes_are_one_line(labels):
+    with pytest.raises(DataError, match=r"column 'label': expected the numbers of 2 classes; it was changed"):
+        class_counts(Dataset.from_dict({"label": labels}), ["x", "y"])

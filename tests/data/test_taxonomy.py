@@ -94,3 +94,9 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path):
     (tmp_path / "latin.yaml").write_bytes("classes: [{name: é}]".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"latin\.yaml: not valid UTF-8"):
         Taxonomy.load(tmp_path / "latin.yaml")
+
+
+def test_a_name_that_a_terminal_would_obey_is_refused(tmp_path):
+    (tmp_path / "taxonomy.yaml").write_text('classes:\n- name: "x\\e]0;mine\\a"\n')
+    with pytest.raises(ConfigError, match="has characters that cannot be printed; rename it"):
+        Taxonomy.load(tmp_path / "taxonomy.yaml")

@@ -11,7 +11,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
@@ -19,7 +19,7 @@ from cyclopts.config import Dict
 from rarecase import __version__
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
-from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels
+from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, shown_id
 from rarecase.core.files import refused_by_system
 from rarecase.learn import workers
 from rarecase.settings.config import (
@@ -60,10 +60,20 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         files.append(folder / "config.yaml")
     for path in files:
         settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
-        if "--resume" in given and kind is RunConfig:  # which compares those that are named again with what it stored
-            settings = {key: value for key, value in settings.items() if key not in SOURCES}
+        if "--resume" in given and kind is RunConfig:
+            settings = _of_folder(folder, settings, {argument.name for argument in arguments if argument.tokens})
         # Under the command's name: at the root, a setting called like a command (`pool`) would be left out.
         Dict({commands[-1]: settings}, source=str(path))(app, commands, arguments)
+
+
+def _of_folder(folder: Path, settings: dict[str, Any], given: set[str]) -> dict[str, Any]:
+    """What a run folder settles by itself: no source, which is compared where it is named again, and no permission."""
+    strategy = str(settings.get("strategy"))
+    if ":" in strategy and "--strategy" not in given:  # the folder may be somebody else's, and so may be the code
+        raise ConfigError(
+            f"{folder}: its strategy{shown_id(strategy)} is code outside rarecase; name it by --strategy"
+        )
+    return {key: value for key, value in settings.items() if key not in (*SOURCES, "send-to")}
 
 
 def refuse_typing_errors(app: App, commands: tuple[str, ...], arguments: "ArgumentCollection") -> None:
@@ -348,7 +358,8 @@ def _command(arguments: list[str]) -> int:
 
 def fail(message: str) -> int:
     """One line on stderr, its middle left out where a name in it is endless; 2 for a user's mistake."""
-    line = " ".join(message.splitlines())
+    # What strangers named may hold what a terminal obeys.
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.splitlines()))
     shown = line if len(line) <= 2000 else f"{line[:1000]} … {line[-1000:]}"
     print(f"rarecase: {shown}", file=sys.stderr)
     return 2

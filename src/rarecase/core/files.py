@@ -26,6 +26,7 @@ def write_beside(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.tmp")
     with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # it may be a link to elsewhere, in a folder that somebody else made
         temporary.touch()  # so that a folder which cannot be written says so here, whatever writes the file
     try:
         yield temporary
@@ -118,6 +119,8 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Reads what `write_json` wrote."""
     try:
+        if path.exists() and not path.is_file():  # which may never end
+            raise ValueError("not a file")
         return parse_json(read_document(path))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable JSON; remove it and repeat the command that wrote it") from error
@@ -132,7 +135,7 @@ def digest(paths: Iterable[Path]) -> str:
     """One hash over the contents of files, to check that a run continues with the data it started with."""
     sum_ = hashlib.blake2b(digest_size=16)
     for path in paths:  # a hash for each, so that no byte can move from one file to the next unseen
-        sum_.update(_hash(path) if path.exists() else b"absent")
+        sum_.update(_hash(path) if path.is_file() else b"absent")
     return sum_.hexdigest()
 
 

@@ -45,6 +45,8 @@ def _record(kind: Any, value: dict[str, Any], where: str) -> Any:
 
 def _require(value: Any, kind: type, where: str) -> Any:
     accepted = (int, float) if kind is float else kind
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise DataError(f"{where}: a number of too many digits; it was changed, or is damaged")
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise DataError(f"{where}: {type(value).__name__}, expected {kind.__name__}; it was changed, or is damaged")
     return value

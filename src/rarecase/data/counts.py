@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from rarecase.core.errors import DataError
 from rarecase.data.arrow import matrix
 
 MOST = 8  # classes that a table or a picture shows one by one: no more colours are told apart
@@ -13,7 +14,10 @@ MOST = 8  # classes that a table or a picture shows one by one: no more colours 
 
 def class_counts(dataset: Dataset, names: Sequence[str]) -> dict[str, int]:
     """Rows per class of the column `label`, whose indices are those of `names`; every class is counted."""
-    counted = np.bincount(matrix(dataset, "label").astype(np.int64), minlength=len(names))
+    labels = matrix(dataset, "label")
+    if len(labels) and (labels.dtype.kind not in "iu" or not 0 <= labels.min() <= labels.max() < len(names)):
+        raise DataError(f"column 'label': expected the numbers of {len(names)} classes; it was changed, or is damaged")
+    counted = np.bincount(labels.astype(np.int64), minlength=len(names))
     return dict(zip(names, counted.tolist(), strict=True))
 
 

@@ -47,10 +47,15 @@ def _to_parquet(dataset: Dataset, target: str | io.BytesIO) -> None:
 def read_parquet(path: Path, columns: list[str] | None = None) -> Dataset:
     """Reads a Parquet file that `write_parquet` wrote, or some columns, into memory and past every cache."""
     try:
+        if path.exists() and not path.is_file():  # which may never end
+            raise OSError
         table = pq.read_table(path, columns=columns)
     except FileNotFoundError:
         raise
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path}: not a readable Parquet file (truncated?); make it again") from error
-    features = Features.from_arrow_schema(table.schema)
-    return Dataset(InMemoryTable(table.cast(features.arrow_schema)))
+    try:
+        features = Features.from_arrow_schema(table.schema)
+        return Dataset(InMemoryTable(table.cast(features.arrow_schema)))
+    except Exception as error:  # whatever: a stranger may have written what the schema says of its columns
+        raise DataError(f"{path}: not a readable Parquet file (its schema); make it again") from error

@@ -43,6 +43,10 @@ class Category:
     openai: str = ""
     aliases: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.name.isprintable():  # not shown: it may be a post, or what a terminal obeys
+            raise ConfigError("the name of a class has characters that cannot be printed; rename it")
+
 
 @dataclass(frozen=True)
 class Taxonomy:

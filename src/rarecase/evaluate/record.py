@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from rarecase.core.errors import DataError
 from rarecase.core.files import read_json, write_json
 from rarecase.core.typed import from_json
 from rarecase.data.release import Metrics, RoundScores
@@ -54,7 +55,12 @@ class RoundRecord:
     @classmethod
     def from_json(cls, content: Any, where: Path) -> "RoundRecord":
         """Checks the content of `metrics.json`, or of a record in another file; raises `DataError` naming `where`."""
-        return from_json(cls, content, str(where))
+        record: RoundRecord = from_json(cls, content, str(where))
+        names = record.class_counts.keys()
+        others = (record.found, record.dev["f1"], record.test["f1"])
+        if not names or any(counted.keys() != names for counted in others) or not "".join(names).isprintable():
+            raise DataError(f"{where}: its classes are not the same everywhere; it was changed, or is damaged")
+        return record
 
     @classmethod
     def read(cls, path: Path) -> "RoundRecord":

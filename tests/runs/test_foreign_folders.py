@@ -1,0 +1,108 @@
+"""A run folder of somebody else: it brings no code, no permission and no way out of itself, and is read soon."""
+
+import json
+import os
+import re
+
+import pytest
+import small
+from hostile_server import HostileServer, answer
+
+from rarecase.cli.main import command
+from rarecase.core.errors import DataError
+from rarecase.core.files import digest, read_json, write_text
+from rarecase.data.parquet import read_parquet
+from rarecase.evaluate.record import RoundRecord
+
+
+@pytest.fixture
+def refused(capsys):
+    def refused(*arguments):
+        capsys.readouterr()
+        assert command([*map(str, arguments)]) == 2
+        printed = capsys.readouterr().err
+        assert printed.startswith("rarecase: ")
+        assert printed.count("\n") == 1
+        return printed
+
+    return refused
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """What a folder needs to be taken for that of a run."""
+    manifest = {"kind": "run", "format": 1, "strategy": "random", "settings": {}, "data": ""}
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "run.json").write_text(json.dumps(manifest))
+    return tmp_path / "got"
+
+
+def test_code_that_a_folder_names_does_not_run_until_it_is_named_again(folder, refused, monkeypatch):
+    (folder / "evil.py").write_text(f"open({str(folder / 'written')!r}, 'w')\n\ndef f(pool, n, **_):\n    pass\n")
+    (folder / "config.yaml").write_text("strategy: got.evil:f\n")
+    monkeypatch.chdir(folder.parent)
+    assert "its strategy 'got.evil:f' is code outside rarecase; name it by --strategy" in refused(
+        "run", "--resume", "got"
+    )
+    assert not (folder / "written").exists()
+
+
+def test_posts_and_key_go_to_no_host_that_only_the_folder_permits(tmp_path, refused, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    out = str(tmp_path / "out")
+    with HostileServer(lambda request: answer(b'{"data": []}')) as here:
+        asked = ["--generator", "openai", "--generator-url", f"{here.address}/v1", "--generator-model", "words"]
+        begin = ["run", *small.write(tmp_path), *asked, "--strategy", "random", "--budget", "4", "--batch", "4"]
+        assert command([*begin, "--out", out]) == 0  # it waits for labels
+    config = tmp_path / "out" / "config.yaml"
+    config.write_text(re.sub("(?m)^(generator_url|send_to):.*\n", "", config.read_text()))
+    with config.open("a") as file:
+        file.write("generator_url: http://192.0.2.2/v1\nsend_to: 192.0.2.2\n")
+    assert "posts would leave this machine for 192.0.2.2; add --send-to" in refused("run", "--resume", out)
+
+
+def test_nothing_is_written_through_a_link_that_lies_where_a_file_is_made(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / ".report.md.tmp").symlink_to(tmp_path / "mine.txt")
+    write_text(tmp_path / "report.md", "new")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert (tmp_path / "report.md").read_text() == "new"
+    assert not (tmp_path / "report.md").is_symlink()
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "metrics.json")
+    with pytest.raises(DataError, match="not readable JSON"):
+        read_json(tmp_path / "metrics.json")
+    os.mkfifo(tmp_path / "test.parquet")
+    with pytest.raises(DataError, match="not a readable Parquet file"):
+        read_parquet(tmp_path / "test.parquet")
+    assert digest([tmp_path / "test.parquet"]) == digest([tmp_path / "absent"])
+
+
+CHANGES = {
+    "a class less": lambda record: record["found"].clear(),
+    "another class": lambda record: record["test"]["f1"].update(more=0.0),
+    "no class": lambda record: [part.clear() for part in (record["class_counts"], record["found"])],
+    "a number without end": lambda record: record.update(labels=10**400),
+    "what a terminal obeys": lambda record: [
+        part.update({"\x1b]0;x\x07": 0})
+        for part in (record["class_counts"], record["found"], record["dev"]["f1"], record["test"]["f1"])
+    ],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_record_that_contradicts_itself_is_damaged(change, tmp_path):
+    counted, scores = {"a": 1, "b": 2}, {"accuracy": 50.0, "macro_f1": 50.0, "f1": {"a": 50.0, "b": 50.0}}
+    record = {
+        "round": 1, "chosen": ["x"], "labels": 1, "class_counts": {**counted}, "class_count_std": 0.5,
+        "found": {**counted}, "dev": json.loads(json.dumps(scores)), "test": json.loads(json.dumps(scores)),
+    }  # fmt: skip
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps(record))
+    RoundRecord.read(path)
+    CHANGES[change](record)
+    path.write_text(json.dumps(record))
+    with pytest.raises(DataError, match=r"it was changed, or is damaged|not readable JSON"):
+        RoundRecord.read(path)
