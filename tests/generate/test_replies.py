@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -87,3 +88,17 @@ def test_a_file_that_is_no_store_is_named(tmp_path):
 def test_the_key_is_a_hash_of_the_whole_request():
     changed = [{**REQUEST, key: None} for key in REQUEST]
     assert len({request_key(r) for r in (REQUEST, *changed)}) == 4
+
+
+def test_a_reply_that_is_not_utf_8_is_not_shown(tmp_path):
+    path = tmp_path / "replies.sqlite"
+    store = Replies(path)
+    store.put(REQUEST, "http://127.0.0.1/v1", "{}")
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE replies SET reply = CAST(x'706f7374ff' AS TEXT)")  # post\xff
+    store = Replies(path)
+    with pytest.raises(DataError, match="Could not decode to UTF-8 column 'reply'") as caught:
+        store.get(REQUEST)
+    store.close()
+    assert "post" not in str(caught.value).removeprefix(str(path))

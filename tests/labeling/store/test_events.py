@@ -180,3 +180,14 @@ def test_a_database_that_fails_is_one_line_without_values(tmp_path):
             call()
         assert "a post" not in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_a_text_that_is_not_utf_8_is_not_shown(tmp_path):
+    path = tmp_path / "labels.sqlite"
+    log = EventLog(str(path))
+    appended(log, Event("comment", item="a", person="ann", data={"text": "x", "cleaned": {}}))
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE events SET data = CAST(x'7b2261223a22706f7374ff227d' AS TEXT)")  # {"a":"post\xff"}
+    with pytest.raises(DataError, match="Could not decode to UTF-8 column 'data'; repeat") as caught:
+        log.since(0)
+    assert "post" not in str(caught.value).removeprefix(str(path))

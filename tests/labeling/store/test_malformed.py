@@ -38,6 +38,7 @@ MALFORMED = {
     "long person": {"person": "x" * 129},
     "NUL in the person": {"person": "e\0ve"},
     "half a character": {"person": "e\ud800"},
+    "half a character of a text": {"kind": "comment", "data": {"text": "x \ud800", "cleaned": {}}},
     "kind is a list": {"kind": ["vote"]},
     "data is a list": {"data": []},
     "field is missing": {"item": ...},

@@ -173,4 +173,5 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, DBAPIError):
         return "no address of a database"  # SQLAlchemy's own message may contain the address, and with it a password
     message = str(error.orig).strip()
-    return message.splitlines()[0] if message else type(error.orig).__name__
+    # What SQLite cannot decode it shows, after these words.
+    return message.splitlines()[0].partition(" with text ")[0] if message else type(error.orig).__name__

@@ -22,6 +22,7 @@ The kinds of events, and what each must hold, which is checked wherever one is r
 A kind that is not in this table is of a later version: it is kept and handed on, and changes nothing.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,14 +48,15 @@ class Event:
 
 
 Check = Callable[[Any], bool]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and not _SURROGATE.search(value)  # which no page and no file can show
 
 
 def _text_or_null(value: Any) -> bool:
-    return value is None or isinstance(value, str)
+    return value is None or _text(value)
 
 
 def _texts(value: Any) -> bool:
