@@ -73,8 +73,8 @@ class Replies:
         """The stored reply to a request, as it came from whatever address; None where there is none."""
         if self._connection is None and not self.path.exists():
             return None
-        found = self._execute("SELECT reply FROM replies WHERE request = ?", request_key(request)).fetchone()
-        return found[0] if found else None
+        found = self._execute("SELECT reply FROM replies WHERE request = ?", request_key(request))
+        return found[0][0] if found else None
 
     def put(self, request: Request, address: str, reply: str) -> None:
         """
@@ -103,11 +103,11 @@ class Replies:
             self._connection.close()
             self._connection = None
 
-    def _execute(self, statement: str, *values: str) -> sqlite3.Cursor:
+    def _execute(self, statement: str, *values: str) -> list[tuple[str]]:
         try:
             if self._connection is None:
                 self._connection = self._open()
-            return self._connection.execute(statement, values)
+            return self._connection.execute(statement, values).fetchall()
         except (sqlite3.Error, OSError) as error:
             if is_disk_full(error):
                 raise disk_full(self.path, "; the replies so far are kept") from None
