@@ -19,7 +19,6 @@ from typing import Any
 
 import httpx
 import small
-import uvicorn
 from hub_server.server import bound, free_port
 
 from rarecase.data.taxonomy import Taxonomy
@@ -29,7 +28,8 @@ from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.roles import Everybody
 from rarecase.labeling.store.service import LabelService, Row
 from rarecase.labeling.store.settings import Settings
-from rarecase.labeling.web.server import application
+from rarecase.labeling.web.server import application, server
+from rarecase.labeling.web.site import Site
 
 SERVE = """
 import sys, json
@@ -76,23 +76,29 @@ def running(
     settings: Settings = TWO_VOTES,
     qualify: Path | None = None,
     clock: Callable[[], float] = time.time,
+    base: str = "",
 ) -> Iterator[str]:
-    """The address of the page while it is served by a thread of this process, which takes no time to start."""
+    """
+    The address of the page while it is served by a thread of this process, which takes no time to start; `base` is the
+    path that a proxy would have before it.
+    """
     listening, served = bound(), open_store(str(store))
     served.service.log.clock = clock
     served.service.start(settings)
     if qualify:
         add_known_answers(served.service, qualify, calibrate=settings.calibrate_every > 0)
-    app = application(served, Everybody(), Taxonomy.default())
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}{base}"
+    site = Site(local=True, public=url if base else "")
+    app = application(served, Everybody(), Taxonomy.default(), site)
+    running = server(app, site)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    while not server.started:
+    while not running.started:
         time.sleep(0.005)
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield url
     finally:
-        server.should_exit = True
+        running.should_exit = True
         thread.join(10)
         served.close()
 
@@ -248,7 +254,7 @@ def shown_kappa(page, wanted):
 
 def as_other(page, server, name):
     """Signs somebody in with another tab of the same browser."""
-    page.context.request.get(f"{server.url}/logout")
+    page.context.request.post(f"{server.url}/logout")
     page.context.request.post(f"{server.url}/sign-in", form={"name": name})
 
 

@@ -274,7 +274,7 @@ def test_a_known_answer_that_is_no_class_stops_it_before_anything_is_made(fresh_
         ("anotators: [ann]", "unknown role 'anotators'; did you mean 'annotators'?"),
         ("{}", "nobody is named"),
         (None, "No such file or directory; expected a YAML file of who may do what"),
-        ("\udcff", "no UTF-8; expected a YAML file"),
+        ("\udcff", "not valid UTF-8; expected a YAML file"),
     ],
 )
 def test_roles_that_are_none_stop_it_before_anything_is_made(fresh_hub, publish, folder, roles, says):

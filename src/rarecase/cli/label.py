@@ -36,13 +36,16 @@ def serve(
     qualify: Path | None = None,
     calibrate_every: int = 0,
     roles: Path | None = None,
+    links: bool = False,
+    public_url: str = "",
 ) -> None:
     """
     Show the texts of a label store to people, until it is stopped.
 
     Args:
         store: a file, `postgresql://…` or `hf://datasets/OWNER/NAME`; where `rarecase run --store` puts its texts.
-        host: 127.0.0.1 is for people at this machine only.
+        host: 127.0.0.1 is for people at this machine only. Beyond it each person of `--roles` gets a link to sign in
+            with, which is printed once; without roles whoever reaches the page can take any free name.
         port: of the page.
         votes: annotators for each text.
         lease: seconds that a text is reserved for whoever was given it.
@@ -52,6 +55,9 @@ def serve(
         calibrate_every: after so many votes of a person, one of these texts instead; every second of them is for that.
         roles: a YAML file with the lists `owners`, `adjudicators` and `annotators`; without it anybody who reaches the
             page may label and review.
+        links: print new links for all of `--roles`; the earlier ones are no longer valid.
+        public_url: `https://HOST` or `https://HOST/PATH` where a proxy that people reach leads to this page; what it
+            says of a client (`X-Forwarded-For`) counts then, from this machine or from `FORWARDED_ALLOW_IPS`.
     """
     check_settings(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
     _require_file(store)
@@ -59,7 +65,16 @@ def serve(
     with needs_app("the page"):
         from rarecase.labeling.web import serve as serve_page
     settings = Settings(votes=votes, lease=lease, consensus=consensus, calibrate_every=calibrate_every)
-    serve_page(store, host=host, port=port, settings=settings, qualify=qualify, roles=roles)
+    serve_page(
+        store,
+        host=host,
+        port=port,
+        settings=settings,
+        qualify=qualify,
+        roles=roles,
+        links=links,
+        public_url=public_url,
+    )
 
 
 @app.command

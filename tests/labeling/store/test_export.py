@@ -231,7 +231,7 @@ def test_a_name_is_forgotten_by_command(labelled, tmp_path, capsys):
     assert command(["label", "forget", "fey", *store]) == 2
     assert "nobody has signed in as 'fey'; did you mean 'fay'?" in capsys.readouterr().err
     assert command(["label", "forget", "fay", *store]) == 0
-    assert LabelService(EventLog(store[1])).bind("fay", "browser 2")
+    assert LabelService(EventLog(store[1])).bind("fay", "browser 2") is None
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,25 @@ def test_a_lease_ends_and_the_item_goes_to_others(service, clock):
     assert service.vote("eve", ann[0], NAMES[0]).accepted
 
 
+def test_a_clock_that_is_set_back_locks_no_text(service, clock):
+    service.start(Settings(votes=1))
+    put(service, 3)
+    first = items_of(service.queue("ann"))
+    clock.now -= 500_000
+    assert items_of(service.queue("bob")) == first
+    assert items_of(service.queue("ann")) == []
+    assert service.vote("bob", first[0], NAMES[0], seconds=3.0).accepted
+    (cast,) = [event for event in service.log.since(0) if event.kind == "vote"]
+    assert cast.data["seconds"] >= 0
+    clock.now += 601
+    assert items_of(service.queue("ann")) == first[1:]
+    clock.now -= 500_000
+    assert items_of(service.queue("ann")) == first[1:]  # for one lease from now, and no longer
+    assert items_of(service.queue("bob")) == []
+    clock.now += 601
+    assert items_of(service.queue("bob")) == first[1:]
+
+
 def test_a_page_that_nobody_sits_at_holds_nothing_for_longer_than_a_lease(service, clock):
     service.start(Settings(votes=1))
     put(service, 2 * QUEUE_LENGTH + 1)

@@ -3,7 +3,8 @@
 import pytest
 
 from rarecase.core.errors import ConfigError
-from rarecase.labeling.store.roles import Everybody, is_name, read_roles
+from rarecase.labeling.store.names import is_name
+from rarecase.labeling.store.roles import Everybody, read_roles
 
 
 def test_each_role_may_do_what_it_says():
@@ -36,6 +37,9 @@ def test_a_name_is_a_word():
         ("", r"roles\.yaml: expected lists of names under"),
         ("- ann", r"roles\.yaml: expected lists of names under"),
         ("a: [", r"roles\.yaml: invalid YAML"),
+        ("annotators: &all [*all]", r"roles\.yaml: an alias that contains itself; expected lists"),
+        ("annotators: !!int abc", r"roles\.yaml: invalid YAML; expected lists"),
+        ("annotators: " + "[" * 5000 + "]" * 5000, r"roles\.yaml: nested too deeply; expected lists"),
     ],
 )
 def test_a_file_that_says_something_else_is_told_in_one_line(text, line):

@@ -190,14 +190,14 @@ def test_a_suggestion_seen_before_is_recorded(service):
 
 def test_a_name_is_the_first_browsers_until_it_is_forgotten(url):
     service, other = LabelService(EventLog(url)), LabelService(EventLog(url))
-    assert service.bind("ann", "browser 1")
-    assert service.bind("ann", "browser 1")
-    assert not other.bind("ann", "browser 2")
+    assert service.bind("ann", "browser 1") is None
+    assert service.bind("ann", "browser 1") is None
+    assert other.bind("ann", "browser 2") == "has signed in with another browser: choose another name"
     assert other.forget("ann")
     assert not other.forget("ann")
     assert not service.forget("nobody")
-    assert other.bind("ann", "browser 2")
-    assert not service.bind("ann", "browser 1")
+    assert other.bind("ann", "browser 2") is None
+    assert service.bind("ann", "browser 1") is not None
     assert (service.browser_of("ann"), other.browser_of("bob")) == ("browser 2", None)
     other.forget("ann")
     assert service.browser_of("ann") is None

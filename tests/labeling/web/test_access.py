@@ -120,8 +120,13 @@ def test_a_name_is_that_of_the_first_browser_that_took_it(served):
     answer = second.post("/sign-in", data={"name": "bob"})
     assert answer.status_code == 409
     assert second.get("/config").status_code == 401
-    assert first.http.get("/logout").status_code == 303
+    assert first.http.get("/logout").status_code == 405
+    assert first.http.get("/config").status_code == 200
+    copied = httpx.Client(base_url=served.url, cookies=dict(first.http.cookies))
+    assert first.http.post("/logout").status_code == 303
     assert first.http.get("/config").status_code == 401
+    assert copied.get("/config").status_code == 401
+    assert copied.post("/sign-in", data={"name": "bob"}).status_code == 409
     assert first.http.post("/sign-in", data={"name": "bob"}).status_code == 303
     assert first.say()["me"] == "bob"
     assert oct((served.folder / "labels.sqlite.key").stat().st_mode)[-3:] == "600"
@@ -253,8 +258,11 @@ def test_a_page_whose_name_is_made_to_lead_here_gets_nothing(ann):
 
 
 def test_files_are_not_taken(ann):
-    answer = ann.http.post("/gradio_api/upload", files={"files": ("a.txt", b"more than a byte")})
-    assert answer.status_code == 413
+    for name, content in (("a.txt", b"more than a byte"), ("a.txt", b"x"), ("../../a.txt", b"")):
+        for path in ("/gradio_api/upload", "/gradio_api/upload/", "/settle/gradio_api/upload"):
+            assert ann.http.post(path, files={"files": (name, content)}).status_code in (401, 404)
+    for path in ("queue/join", "run/say", "call/say", "api/say", "reset", "cancel", "stream/x"):
+        assert ann.http.post(f"/gradio_api/{path}", json=JSON).status_code == 404
 
 
 def test_on_a_space_people_sign_in_with_hugging_face_and_only_the_listed_get_in(browser, tmp_path):
@@ -280,7 +288,8 @@ def test_on_a_space_people_sign_in_with_hugging_face_and_only_the_listed_get_in(
                     assert refused(statuses(http, [route for route in EVERY if route[1].startswith("/settle")])) == []
                 assert GradioClient(url, headers={"Cookie": cookie}, verbose=False).config["dependencies"] == []
                 assert page.goto(f"{url}/settle/", wait_until="domcontentloaded").status == 401
-                page.goto(f"{url}/logout", wait_until="domcontentloaded")
+                page.goto(url, wait_until="domcontentloaded")
+                page.get_by_role("button", name="Sign out").click()
                 page.get_by_role("link", name="Sign in with Hugging Face").wait_for()
             with through(browser, url, "eve", "/settle/") as (page, cookie):
                 page.get_by_text("Nothing to review").wait_for()

@@ -69,7 +69,7 @@ def test_what_is_labelled_in_one_tab_is_gone_from_the_other(browser, tmp_path):
 
 def test_who_is_signed_out_meanwhile_signs_in_again_and_loses_nothing(browser, tmp_path):
     with served(tmp_path, labelers.posts(10)) as server, labeling(browser, server) as page:
-        page.context.request.get(f"{server.url}/logout")
+        page.context.request.post(f"{server.url}/logout")
         first = press(page, "1")
         page.get_by_role("link", name="Sign in again: nothing is lost.").click()
         page.get_by_label("Your name").fill("ann")
@@ -85,7 +85,8 @@ def test_what_one_person_answered_never_becomes_anothers(browser, tmp_path):
         first = press(page, "1")
         other = page.context.new_page()
         for name in ("bob", "ann"):
-            other.goto(f"{server.url}/logout", wait_until="domcontentloaded")
+            other.context.request.post(f"{server.url}/logout")
+            other.goto(server.url, wait_until="domcontentloaded")
             other.get_by_label("Your name").fill(name)
             other.keyboard.press("Enter")
             other.locator("#post[data-item]").wait_for()

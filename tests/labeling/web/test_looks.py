@@ -165,6 +165,6 @@ def test_everything_is_legible_and_fits_in_light_and_dark(browser, tmp_path, siz
             page.locator("#post[data-item]").wait_for()
             page.locator("#confusion td").first.wait_for()
             check(page)
-            page.goto(f"{server.url}/logout", wait_until="domcontentloaded")
+            page.get_by_role("button", name="Sign out").click()
             page.get_by_label("Your name").wait_for()
             check(page)

@@ -29,7 +29,8 @@ def test_a_verdict_never_becomes_that_of_whoever_signs_in_later(browser, tmp_pat
             first = press(page, "3")
             assert judges(service) == {first: "eve"}
             other = page.context.new_page()
-            other.goto(f"{url}/logout", wait_until="domcontentloaded")
+            other.context.request.post(f"{url}/logout")
+            other.goto(url, wait_until="domcontentloaded")
             other.get_by_label("Your name").fill("fay")
             other.keyboard.press("Enter")
             other.get_by_text("labelled by you").wait_for()
@@ -53,7 +54,7 @@ def test_a_verdict_that_had_no_answer_is_not_sent_again_in_anothers_name(browser
             page.route("**/component_server/", lambda route: route.abort())
             page.keyboard.press("3")
             told(page, "Not counted yet.")
-            page.context.request.get(f"{url}/logout")
+            page.context.request.post(f"{url}/logout")
             page.context.request.post(f"{url}/sign-in", form={"name": "fay"})
             page.unroute("**/component_server/")
             page.keyboard.press("3")

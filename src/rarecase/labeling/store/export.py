@@ -11,7 +11,7 @@ from rarecase.core.csv_cells import write_csv
 from rarecase.core.errors import DataError, did_you_mean, is_plain, listed, shown_id, shown_label
 from rarecase.data.schema import public_id
 from rarecase.labeling.csv_file import read_csv
-from rarecase.labeling.store.roles import is_name
+from rarecase.labeling.store.names import is_name
 from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.state import Item, State
 from rarecase.labeling.store.transaction import Transaction

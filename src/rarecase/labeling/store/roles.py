@@ -1,13 +1,12 @@
 """Who may label and who may review: a YAML file of names, or everybody."""
 
-import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rarecase.core.documents import parse_yaml, read_document
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
+from rarecase.labeling.store.names import is_name
 
 
 @dataclass(frozen=True)
@@ -17,6 +16,11 @@ class Roles:
     owners: tuple[str, ...] = ()  # may do everything
     adjudicators: tuple[str, ...] = ()  # may review what annotators disagree on
     annotators: tuple[str, ...] = ()  # may label
+
+    @property
+    def names(self) -> list[str]:
+        """Everybody who is listed, once."""
+        return list(dict.fromkeys((*self.owners, *self.adjudicators, *self.annotators)))
 
     def may_label(self, name: str) -> bool:
         """Whether somebody may use the labeling page."""
@@ -35,17 +39,12 @@ class Everybody(Roles):
         return True
 
 
-def is_name(name: str) -> bool:
-    """Whether somebody can be called this: 1 to 64 letters, digits and `-`, `_`, `.`."""
-    return bool(re.fullmatch(r"[\w.-]{1,64}", name))
-
-
 def roles_text(path: Path) -> str:
     """The content of a file of roles; a `ConfigError` where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8"
+        return read_document(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"--roles {path}: {reason}; expected a YAML file of who may do what") from None
 
 
@@ -54,9 +53,9 @@ def read_roles(text: str, where: str) -> Roles:
     known = [field.name for field in fields(Roles)]
     expected = f"expected lists of names under {', '.join(known)}"
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"{where}: invalid YAML; {expected}") from None
+        content = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}; {expected}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{where}: {expected}")
     for key in content:

@@ -7,9 +7,10 @@ server that is killed loses nothing that was answered, and two servers at one st
 
 import hashlib
 import math
+import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -18,11 +19,14 @@ from rarecase.labeling.store.agreement import Agreement, agreement
 from rarecase.labeling.store.consensus import Decisions
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.kinds import Event
+from rarecase.labeling.store.limit import PerMinute
+from rarecase.labeling.store.names import look_alike
 from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.store.state import ClassInfo, Decision, Item, State
 from rarecase.labeling.store.transaction import NOT_YOURS, Answer, GroupCommit, Transaction
 
 MAX_COMMENT = 2_000  # characters
+COMMENTS = 30  # a minute of a person: nobody who reads a text types as many
 NO_CLASS = "there is no such class"
 
 
@@ -59,6 +63,7 @@ class LabelService:
         self._read = Decisions(State())
         self._reading = threading.RLock()
         self._read_at = 0.0
+        self._comments = PerMinute(COMMENTS)
         self._computing = threading.Lock()
         self._agreement, self._agreement_of, self._agreement_at = agreement([], []), 0, -math.inf
 
@@ -136,17 +141,42 @@ class LabelService:
         with self.state():
             pass
 
-    def bind(self, name: str, browser: str) -> bool:
-        """Whether a name is this browser's (a hash of its secret), which claims it where it is free."""
+    def bind(self, name: str, browser: str, proof: str | None = None) -> str | None:
+        """
+        Claims a name for a browser, and says why it cannot be claimed; None where it is this browser's.
+
+        Args:
+            name (`str`): a free one, or one that is claimed with `browser` or `proof`.
+            browser (`str`): a hash of the browser's secret from now on.
+            proof (`str`, *optional*): a hash of its secret until now.
+        """
         with self.transaction() as transaction:
-            if transaction.state.person(name).browser is None:
+            owner, people = transaction.state.person(name).browser, transaction.state.people
+            if owner not in (None, proof, browser):
+                return "has signed in with another browser: choose another name"
+            if name not in people and any(look_alike(name, other) for other in people):
+                return "looks like the name of somebody else here: choose another name"
+            if owner != browser:
                 transaction.append("bind", None, name, browser=browser)
-            return transaction.state.person(name).browser == browser
+            return None
 
     def browser_of(self, name: str) -> str | None:
         """The browser that has claimed a name, see `bind`; None where it is free."""
         with self.state() as state:
             return state.person(name).browser
+
+    def give_codes(self, names: Iterable[str], *, anew: bool = False) -> dict[str, str]:
+        """A code to sign in with for each of these people who has none, or anew for all; hashes alone are kept."""
+        with self.transaction() as transaction:
+            wanted = [name for name in names if anew or transaction.state.person(name).code is None]
+            codes = {name: secrets.token_urlsafe(16) for name in wanted}
+            transaction.extend(Event("code", None, name, {"hash": hashed(code)}) for name, code in codes.items())
+            return codes
+
+    def person_of(self, code: str) -> str | None:
+        """Whose code this is; None where it is nobody's."""
+        with self.state() as state:
+            return next((person.name for person in state.people.values() if person.code == hashed(code)), None)
 
     def forget(self, name: str) -> bool:
         """Releases a name so that another browser can claim it; False where it was free."""
@@ -229,6 +259,8 @@ class LabelService:
             refusal = transaction.refusal_of_repeat(event, "comment", person, item)
             if refusal is None and (found is None or not transaction.is_reserved(found, person)):
                 refusal = NOT_YOURS
+            if refusal is None and not self._comments.allows(person):
+                refusal = "that is too many comments: wait a minute"
             if refusal is None:
                 text, cleaned = clean(text[:MAX_COMMENT])
                 transaction.append("comment", item, person, event, text=text, cleaned=cleaned)
@@ -294,6 +326,11 @@ def _refusal_to_undo(state: State, person: str, item: Item) -> str | None:
     if item.use == "qualify" and all(person in {*c.votes, *c.flags} for c in state.checks("qualify")):
         return "the qualification round is over"
     return None
+
+
+def hashed(secret: str) -> str:
+    """What is kept of a secret, which has more than a hundred random bits."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def item_id(batch: str, row: str) -> str:

@@ -87,7 +87,8 @@ class Person:
 
     name: str  # as they signed in
     alias: str = ""  # A1, A2, … in the order of the first vote or review; empty before
-    browser: str | None = None
+    browser: str | None = None  # a hash of the secret that the browser has which the name is of
+    code: str | None = None  # a hash of what the person signs in with, where that is needed
     declined: frozenset[str] = frozenset()
     acts: list[tuple[str, str, str]] = field(default_factory=list)  # (kind, event, item) of what can be undone
     skips: Counter[str] = field(default_factory=Counter)  # by item
@@ -186,6 +187,9 @@ class State:
 
     def _bind(self, event: Event) -> None:
         self._person(event).browser = event.data["browser"]
+
+    def _code(self, event: Event) -> None:
+        self._person(event).code = event.data["hash"]
 
     def _forget(self, event: Event) -> None:
         self._person(event).browser = None

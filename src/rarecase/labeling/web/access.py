@@ -5,6 +5,7 @@ Gradio answers some of its routes to anybody, with `auth_dependency` too (its th
 uncaught exception would be printed with its message, which could contain a text; neither passes here.
 """
 
+import asyncio
 import logging
 import os
 import traceback
@@ -20,17 +21,25 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rarecase.labeling.store.roles import Roles
+from rarecase.labeling.web.site import Site, on_a_space
 
 logger = logging.getLogger(__name__)
+
+ANYWHERE = Site()
 
 HEALTH = "/health"  # answers that the server runs, and nothing else
 REVIEW = "/settle"
 READING = ("GET", "HEAD", "OPTIONS")
-MAX_BODY = 1_000_000  # bytes: many times what the pages send
+LEAVE = "/logout"
+CALL = (
+    "/gradio_api/component_server"  # what the pages call; uploads, queues and the rest of what Gradio has are closed
+)
+MAX_BODY, MAX_FORM = 1_000_000, 10_000  # bytes: many times what the pages send, and what anybody may
+SLOWEST_BODY = 30.0  # seconds
 WARNING = (
     "Content warning. The texts here may speak of self-harm, illness, crime and distress. Take breaks, skip what you "
     "do not want to read, and stop whenever you like."
@@ -49,7 +58,7 @@ class SignIn:
 
 
 def sign_in_page(
-    form: str, message: str = "", *, status: int = 401, back: bool = False, leave: bool = False
+    form: str, message: str = "", *, status: int = 401, base: str = "", back: bool = False, leave: bool = False
 ) -> HTMLResponse:
     """
     The page of somebody who has no access: the content warning, and how to sign in.
@@ -58,14 +67,15 @@ def sign_in_page(
         form (`str`): HTML by which one signs in; empty where that would not help.
         message (`str`): for the person, as text.
         status (`int`): of the answer.
+        base (`str`): the path before those of the pages.
         back (`bool`): whether they may use the labeling page.
         leave (`bool`): whether they may want to sign in as somebody else.
     """
     shown = f'<p role="alert">{escape(message)}</p>' if message else ""
-    shown += '<p><a class="button" href="/">To the labeling page</a></p>' if back else ""
-    shown += '<p><a class="button" href="/logout">Sign out</a></p>' if leave else ""
+    shown += f'<p><a class="button" href="{base}/">To the labeling page</a></p>' if back else ""
+    shown += f'<form method="post" action="{base}{LEAVE}"><button>Sign out</button></form>' if leave else ""
     page = _PAGE.substitute(message=shown, form=form, warning=escape(WARNING))
-    return HTMLResponse(page, status, {"Cache-Control": "no-store"})
+    return HTMLResponse(page, status, {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"})
 
 
 @dataclass
@@ -75,6 +85,7 @@ class AccessControl:
     app: ASGIApp
     sign_in: SignIn
     roles: Roles
+    site: Site = ANYWHERE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -85,33 +96,42 @@ class AccessControl:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
+        request, scope = Request(scope), _as_reached(scope, self.site)
         if refusal := await self._refusal(request):
             await refusal(scope, receive, send)
         elif request.method in READING:
             await self.app(scope, receive, send)
-        elif body := await _body(request.headers, receive):
-            await self.app(scope, body, send)
         else:
-            await PlainTextResponse(f"more than {MAX_BODY} bytes", 413)(scope, receive, send)
+            most = MAX_FORM if _path(scope, self.site) in self.sign_in.paths else MAX_BODY
+            body = await _body(request.headers, receive, most)
+            too_much = PlainTextResponse(f"more than {most} bytes, or {SLOWEST_BODY:.0f} seconds", 413)
+            await (too_much(scope, receive, send) if body is None else self.app(scope, body, send))
 
     async def _refusal(self, request: Request) -> Response | None:
-        path = request.scope["path"]
-        if request.method not in READING and _is_foreign(request):
+        path = _path(request.scope, self.site)
+        if not self.site.answers_to(request.headers.get("host", "")):
+            return PlainTextResponse("Invalid host header", 400)
+        if request.method not in READING and _is_foreign(request, self.site):
             return PlainTextResponse("sent from another site", 403)
+        if path == self.site.base:  # its links are those of a folder
+            return RedirectResponse(f"{path}/")
+        if path == LEAVE and request.method in READING:  # else any page elsewhere could sign somebody out, by an image
+            return PlainTextResponse("signing out is a POST", 405)
         if path == HEALTH or path in self.sign_in.paths:
             return None
         name = await run_in_threadpool(self.sign_in.who, request)
         reviews = path == REVIEW or path.startswith(f"{REVIEW}/")
         if name and (self.roles.may_review(name) if reviews else self.roles.may_label(name)):
-            return None
+            called = request.method in READING or path.rstrip("/").endswith(CALL)
+            return None if called else PlainTextResponse("the pages do not send this", 404)
         if "text/html" not in request.headers.get("accept", ""):
             return JSONResponse({"detail": "Not authenticated"}, 401)
         if name is None:
             return sign_in_page(self.sign_in.form(f"{REVIEW}/" if reviews else "/"))
         if reviews and self.roles.may_label(name):
-            return sign_in_page("", f"{name} may label here, and not review.", back=True)
-        return sign_in_page("", f"{name} is not on the list of this page. Its owner can add you.", leave=True)
+            return sign_in_page("", f"{name} may label here, and not review.", base=self.site.base, back=True)
+        message = f"{name} is not on the list of this page. Its owner can add you."
+        return sign_in_page("", message, base=self.site.base, leave=True)
 
     async def _answer_safely(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -130,17 +150,42 @@ class AccessControl:
                 await PlainTextResponse("the server failed", 500)(scope, receive, send)
 
 
-async def _body(headers: Headers, receive: Receive) -> Receive | None:
-    """Receives the whole body, to be received again; None where it is too long, by its header or in fact, or cut."""
-    if int(headers.get("content-length", 0)) > MAX_BODY:
+def _as_reached(scope: Scope, site: Site) -> Scope:
+    """
+    The request as people sent it to the site: at its address and below its path, whether the proxy takes that away or
+    not, and without what a proxy says, which anybody could say. On a Space that is the Hub's proxy, which Gradio asks.
+    """
+    if on_a_space():
+        return scope
+    headers = [(key, value) for key, value in scope["headers"] if not key.startswith((b"x-forwarded-", b"forwarded"))]
+    if not site.public:
+        return {**scope, "headers": headers}
+    headers = [(key, site.netloc.encode() if key == b"host" else value) for key, value in headers]
+    path = site.base + _path(scope, site)
+    return {**scope, "scheme": site.scheme, "root_path": site.base, "path": path, "headers": headers}
+
+
+def _path(scope: Scope, site: Site) -> str:
+    """The path of a request without that of the site before it, which a proxy may have taken away."""
+    path: str = scope["path"]
+    return path.removeprefix(site.base) if path.startswith(f"{site.base}/") else path
+
+
+async def _body(headers: Headers, receive: Receive, most: int) -> Receive | None:
+    """Receives the whole body, to be received again; None where it is too long or too slow, or cut."""
+    if int(headers.get("content-length", 0)) > most:
         return None
     body, more = bytearray(), True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY or message["type"] != "http.request":
-            return None
-        more = message.get("more_body", False)
+    try:
+        async with asyncio.timeout(SLOWEST_BODY):
+            while more:
+                message = await receive()
+                body += message.get("body", b"")
+                if len(body) > most or message["type"] != "http.request":
+                    return None
+                more = message.get("more_body", False)
+    except TimeoutError:
+        return None
     whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     async def again() -> Message:
@@ -149,8 +194,8 @@ async def _body(headers: Headers, receive: Receive) -> Receive | None:
     return again
 
 
-def _is_foreign(request: Request) -> bool:
+def _is_foreign(request: Request, site: Site) -> bool:
     """Whether a browser sends this for a page of another site."""
     origin = request.headers.get("origin")
-    own = {request.headers.get("host"), *os.environ.get("SPACE_HOST", "").split(",")}
+    own = {request.headers.get("host"), site.netloc, *os.environ.get("SPACE_HOST", "").split(",")}
     return origin is not None and urlsplit(origin).netloc not in own - {""}

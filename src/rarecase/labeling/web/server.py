@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,6 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
@@ -21,13 +19,15 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.client import limit_waiting
 from rarecase.labeling.store.label_store import LabelStore, open_store
 from rarecase.labeling.store.roles import Everybody, Roles, read_roles, roles_text
+from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.settings import FILE, Settings, SpaceFile
 from rarecase.labeling.store.state import class_infos
-from rarecase.labeling.web.access import HEALTH, REVIEW, AccessControl, SignIn
+from rarecase.labeling.web.access import ANYWHERE, HEALTH, REVIEW, AccessControl, SignIn
+from rarecase.labeling.web.connections import ImpatientProtocol
 from rarecase.labeling.web.pages import HERE, PageContext, label_page, review_page
-from rarecase.labeling.web.sign_in import by_name, on_a_space, with_hugging_face
+from rarecase.labeling.web.sign_in import ENTER, needs_code, on_this_server, with_hugging_face
+from rarecase.labeling.web.site import Site, address_of, bound, checked_url, is_loopback, on_a_space
 
-LOCAL = ("127.0.0.1", "localhost")
 ROLES = "RARECASE_ROLES"
 THEME = gr.themes.Default(
     primary_hue="blue",
@@ -45,6 +45,8 @@ def serve(
     qualify: Path | None = None,
     roles: Path | None = None,
     taxonomy: Taxonomy | None = None,
+    public_url: str = "",
+    links: bool = False,
 ) -> None:
     """
     Serves the labeling page of a store until it is stopped.
@@ -57,11 +59,16 @@ def serve(
         roles (`Path`, *optional*): a YAML file of who may do what; on a Space the secret RARECASE_ROLES instead.
             Without one, on one's own machine, everybody labels, and reviews what they did not vote on.
         taxonomy (`Taxonomy`, *optional*): describes classes that a batch does not, by default the shipped ones.
+        public_url (`str`): where people reach the page through a proxy, whose headers count then; empty for none.
+        links (`bool`): whether all who are listed get new links, instead of those who have none.
 
     Raises:
         `ConfigError`: where something is missing or contradicts the rest.
     """
-    who, listening = _roles(roles), _bound(host, port)
+    who, listening = _roles(roles), bound(host, port)
+    site = Site(local=is_loopback(listening.getsockname()[0]), public=checked_url(public_url))
+    if links and not needs_code(who, site):
+        raise ConfigError("--links needs --roles FILE, and a --host or a --public-url that others reach")
     opened = open_store(store)
     try:
         opened.service.start(settings)
@@ -69,19 +76,34 @@ def serve(
             from rarecase.labeling.store.known_answers import add_known_answers  # reads tables, which a Space cannot
 
             add_known_answers(opened.service, qualify, calibrate=settings.calibrate_every > 0)
-        app = application(opened, who, taxonomy or Taxonomy.default())
-        if host in LOCAL:  # else a page elsewhere whose name is made to lead here could sign in and read
-            app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL])
+        app = application(opened, who, taxonomy or Taxonomy.default(), site)
         shown = f"[{host}]" if ":" in host else host
         print(f"rarecase: the labeling page is at http://{shown}:{listening.getsockname()[1]}", file=sys.stderr)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        if site.is_open and not on_a_space():
+            _invite(opened.service, who, site, site.public or address_of(listening, host), anew=links)
         opened.start_syncing(report=_report)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the store is closed, and sends what is left
         with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
-            uvicorn.Server(config).run(sockets=[listening])
+            server(app, site).run(sockets=[listening])
     finally:
         opened.close()
         listening.close()
+
+
+def _invite(service: LabelService, roles: Roles, site: Site, address: str, anew: bool) -> None:
+    """Prints a link for each person who has none yet, or what anybody can do where nobody is listed."""
+    if not needs_code(roles, site):
+        print(
+            f"rarecase: whoever reaches {address} can sign in by any free name, label and review; list people with "
+            "--roles FILE, and each gets a link",
+            file=sys.stderr,
+        )
+        return
+    codes = service.give_codes(roles.names, anew=anew)
+    for name, code in codes.items():
+        print(f"rarecase: {name} signs in at {address}{ENTER}?code={code}", file=sys.stderr)
+    if not codes:
+        print("rarecase: all who are listed have their links; --links makes new ones", file=sys.stderr)
 
 
 def launch(space: Path) -> None:
@@ -97,18 +119,32 @@ def launch(space: Path) -> None:
     serve(store, host="0.0.0.0", port=port, settings=file.settings, taxonomy=taxonomy)  # noqa: S104 - as Spaces want it
 
 
-def application(store: LabelStore, roles: Roles, taxonomy: Taxonomy) -> FastAPI:
+def application(store: LabelStore, roles: Roles, taxonomy: Taxonomy, site: Site = ANYWHERE) -> FastAPI:
     """The pages behind their access control; the taxonomy describes classes that a batch does not."""
-    sign_in = with_hugging_face() if on_a_space() else by_name(store.service, roles)
+    sign_in = with_hugging_face() if on_a_space() else on_this_server(store.service, roles, site)
     context = PageContext(store, roles, sign_in.who, class_infos(taxonomy))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_route(HEALTH, _healthy, methods=["GET", "HEAD"])
     app.add_route(REVIEW, _with_slash, methods=["GET", "HEAD"])
-    app.add_middleware(AccessControl, sign_in=sign_in, roles=roles)
+    app.add_middleware(AccessControl, sign_in=sign_in, roles=roles, site=site)
     sign_in.attach(app)  # after the access control, so that the session is read before it
     _mount(app, review_page(context), REVIEW, sign_in, roles.may_review)
     _mount(app, label_page(context), "/", sign_in, roles.may_label)
     return app
+
+
+def server(app: FastAPI, site: Site) -> uvicorn.Server:
+    """What serves an app; what a proxy says of a client counts where there is one."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        http=ImpatientProtocol,
+        ws="none",
+        proxy_headers=bool(site.public) or on_a_space(),
+    )
+    return uvicorn.Server(config)
 
 
 def _mount(app: FastAPI, page: gr.Blocks, path: str, sign_in: SignIn, may: Callable[[str], bool]) -> None:
@@ -136,19 +172,6 @@ def _report(trouble: str) -> None:
     print(f"rarecase: {trouble or 'labels reach the Hub again'}", file=sys.stderr, flush=True)
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    # With its protocol named, asyncio sends each part of an answer at once; else every answer waits 40 ms for an ACK.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(2048)
-    except OSError as error:
-        raise ConfigError(f"cannot listen at {host}:{port} ({error.strerror}); choose another --port") from None
-    return listening
-
-
 def _roles(path: Path | None) -> Roles:
     if on_a_space():
         if not (secret := os.environ.get(ROLES)):
@@ -164,4 +187,4 @@ async def _healthy(request: Request) -> Response:
 
 
 async def _with_slash(request: Request) -> Response:
-    return RedirectResponse(f"{REVIEW}/")
+    return RedirectResponse(f"{REVIEW.removeprefix('/')}/")  # relative, whatever path a proxy has before it

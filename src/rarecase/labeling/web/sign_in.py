@@ -1,7 +1,8 @@
-"""Ways to sign in: on a Space with Hugging Face, on one's own machine by name alone."""
+"""
+Ways to sign in: on a Space with Hugging Face, on one's own machine by name alone, elsewhere by a link for each person.
+"""
 
 import contextlib
-import hashlib
 import logging
 import os
 import secrets
@@ -9,6 +10,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 from functools import partial
+from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -22,22 +24,26 @@ from starlette.responses import RedirectResponse, Response
 
 from rarecase.core.errors import ConfigError
 from rarecase.labeling.store.address import without_password
-from rarecase.labeling.store.roles import Roles, is_name
-from rarecase.labeling.store.service import LabelService
-from rarecase.labeling.web.access import REVIEW, SignIn, sign_in_page
+from rarecase.labeling.store.limit import PerMinute
+from rarecase.labeling.store.names import is_name
+from rarecase.labeling.store.roles import Everybody, Roles
+from rarecase.labeling.store.service import LabelService, hashed
+from rarecase.labeling.web.access import LEAVE, REVIEW, SignIn, sign_in_page
+from rarecase.labeling.web.site import Site
 
 logger = logging.getLogger(__name__)
 
-ENTER, LEAVE = "/sign-in", "/logout"
+ENTER = "/sign-in"
 OWNER = "rarecase.owner"  # of a request: the browser that its name belongs to
+SIGN_INS = (
+    100  # a minute of an address: a class of fifty has one, and nobody guesses a code or takes all names with it
+)
+MOST_NAMES = 10  # that a browser can have claimed: a cookie has 4 kB
 YEAR = 365 * 24 * 3600  # seconds; who loses the cookie loses the name
 
+NO_LINK = "This link is not valid, or not any more. The owner of this page can give you a new one."
+
 NEEDED = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
-
-
-def on_a_space() -> bool:
-    """Whether this runs on a Space, or Gradio would take it for one."""
-    return bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
 
 
 def with_hugging_face() -> SignIn:
@@ -50,62 +56,126 @@ def with_hugging_face() -> SignIn:
             f"this Space has no sign-in ({', '.join(missing) or 'SYSTEM'} not set), and by name alone nobody signs in "
             "on a Space; put `hf_oauth: true` into the front matter of its README.md"
         )
+
+    async def leave(request: Request) -> Response:
+        request.session.pop("oauth_info", None)
+        return RedirectResponse("/", 303)
+
+    def attach(app: FastAPI) -> None:
+        app.add_route(LEAVE, leave, methods=["POST"])
+        oauth.attach_oauth(app)
+
     return SignIn(
         who=_of_hugging_face,
         paths=frozenset({"/login/huggingface", "/login/callback", LEAVE}),
-        attach=oauth.attach_oauth,
+        attach=attach,
         form=_form("hugging_face"),
     )
 
 
-def by_name(service: LabelService, roles: Roles) -> SignIn:
-    """The sign-in of one's own machine: a name belongs to the first browser that claimed it."""
+def on_this_server(service: LabelService, roles: Roles, site: Site) -> SignIn:
+    """The sign-in without Hugging Face."""
+    return _OnThisServer(service, roles, site).sign_in()
 
-    ask_name = _form("by_name")
 
-    def who(request: Any) -> str | None:
-        name, browser = request.session.get("name"), request.session.get("browser")
-        if not name or not browser:
-            return None
-        if OWNER not in request.scope:  # the name may have been released meanwhile; one look for each request
-            request.scope[OWNER] = service.browser_of(name)
-        return name if request.scope[OWNER] == _hashed(browser) else None
+class _OnThisServer:
+    """
+    A name belongs to the browser that claimed it, which needs the code of that person where others can reach the page
+    and it lists who may use it.
+    """
 
-    async def enter(request: Request) -> Response:
-        form = await request.form()
-        name = unicodedata.normalize("NFKC", str(form.get("name", ""))).strip()
-        to = f"{REVIEW}/" if request.query_params.get("to") == f"{REVIEW}/" else "/"
-        if not is_name(name):
-            return sign_in_page(
-                ask_name(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400
-            )
-        if not roles.may_label(name):
-            return sign_in_page(ask_name(to), f"{name} is not on the list of this page. Its owner can add you.")
-        browser = request.session.setdefault("browser", secrets.token_urlsafe(32))
-        if not await run_in_threadpool(service.bind, name, _hashed(browser)):
-            return sign_in_page(
-                ask_name(to), f"{name} has signed in with another browser: choose another name.", status=409
-            )
-        request.session["name"] = name
-        return RedirectResponse(to, 303)
+    def __init__(self, service: LabelService, roles: Roles, site: Site):
+        self.service, self.roles, self.site = service, roles, site
+        self.needs_code = needs_code(roles, site)
+        self.form = _form("by_code" if self.needs_code else "by_name", site.base)
+        self.limit = PerMinute(SIGN_INS)
 
-    async def leave(request: Request) -> Response:
-        request.session.pop("name", None)  # the browser keeps what its names are known by
-        return RedirectResponse("/", 303)
+    def sign_in(self) -> SignIn:
+        return SignIn(who=self.who, paths=frozenset({ENTER, LEAVE}), attach=self.attach, form=self.form)
 
-    def attach(app: FastAPI) -> None:
-        app.add_route(ENTER, enter, methods=["POST"])
-        app.add_route(LEAVE, leave, methods=["GET"])
+    def attach(self, app: FastAPI) -> None:
+        app.add_route(ENTER, self.enter, methods=["POST"])
+        app.add_route(ENTER, self.follow_link, methods=["GET"])
+        app.add_route(LEAVE, self.leave, methods=["POST"])
         app.add_middleware(
             SessionMiddleware,
-            secret_key=session_key(service),
-            session_cookie=f"rarecase-{store_id(service)}",
+            secret_key=session_key(self.service),
+            session_cookie=f"rarecase-{store_id(self.service)}",
             max_age=YEAR,
+            path=f"{self.site.base}/",
             same_site="lax",
-            https_only=False,
+            https_only=self.site.public.startswith("https:"),
         )
 
-    return SignIn(who=who, paths=frozenset({ENTER, LEAVE}), attach=attach, form=ask_name)
+    def who(self, request: Any) -> str | None:
+        name = request.session.get("name")
+        if not (secret := request.session.get("secrets", {}).get(name)):
+            return None
+        if OWNER not in request.scope:  # the name may have been released meanwhile; one look for each request
+            request.scope[OWNER] = self.service.browser_of(name)
+        return name if request.scope[OWNER] == hashed(secret) else None
+
+    async def follow_link(self, request: Request) -> Response:
+        """Asks whoever has opened a link to sign in: a program that looks at all links does not press a button."""
+        code = request.query_params.get("code", "")
+        if not (self.needs_code and code):
+            return RedirectResponse(f"{self.site.base}/", 303)
+        if refusal := self._too_often(request):
+            return refusal
+        if not (name := await run_in_threadpool(self.service.person_of, code)):
+            return sign_in_page(self.form("/"), NO_LINK)
+        return sign_in_page(_form("with_link", self.site.base)("/", code=escape(code), name=escape(name)), status=200)
+
+    async def enter(self, request: Request) -> Response:
+        if refusal := self._too_often(request):
+            return refusal
+        given, kept = await request.form(), request.session.get("secrets", {})
+        to = f"{REVIEW}/" if request.query_params.get("to") == f"{REVIEW}/" else "/"
+        if self.needs_code:
+            name = await run_in_threadpool(self.service.person_of, str(given.get("code", ""))) or ""
+            proof = await run_in_threadpool(self.service.browser_of, name)
+        else:
+            name = unicodedata.normalize("NFKC", str(given.get("name", ""))).strip()
+            proof = hashed(kept.get(name, ""))
+        if self.needs_code and not name:
+            return sign_in_page(self.form(to), NO_LINK)
+        if not is_name(name):
+            return sign_in_page(
+                self.form(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400
+            )
+        if not self.roles.may_label(name):
+            return sign_in_page(self.form(to), f"{name} is not on the list of this page. Its owner can add you.")
+        if refused := await run_in_threadpool(self._claim, request.session, name, proof):
+            return sign_in_page(self.form(to), f"{name} {refused}.", status=409)
+        request.session["name"] = name
+        return RedirectResponse(f"{self.site.base}{to}", 303)
+
+    async def leave(self, request: Request) -> Response:
+        if name := await run_in_threadpool(self.who, request):
+            await run_in_threadpool(self._claim, request.session, name, hashed(request.session["secrets"][name]))
+        request.session.pop("name", None)
+        if self.needs_code:  # else the browser keeps the new secrets, to claim its names by again
+            request.session.clear()
+        return RedirectResponse(f"{self.site.base}/", 303)
+
+    def _claim(self, session: dict[str, Any], name: str, proof: str | None) -> str | None:
+        """Claims a name with a new secret, which makes copies of an earlier cookie worthless; why not, or None."""
+        secret, kept = secrets.token_urlsafe(32), session.get("secrets", {})
+        refusal = self.service.bind(name, hashed(secret), proof)
+        if refusal is None:
+            others = [(other, of_other) for other, of_other in kept.items() if other != name]
+            session["secrets"] = dict([*others, (name, secret)][-MOST_NAMES:])
+        return refusal
+
+    def _too_often(self, request: Request) -> Response | None:
+        if self.limit.allows(request.client.host if request.client else ""):
+            return None
+        return sign_in_page("", "Too many have signed in from your address: wait a minute.", status=429)
+
+
+def needs_code(roles: Roles, site: Site) -> bool:
+    """Whether a name alone is not enough: others can reach the page, and it says who they may be."""
+    return site.is_open and not isinstance(roles, Everybody)
 
 
 def store_id(service: LabelService) -> str:
@@ -115,7 +185,7 @@ def store_id(service: LabelService) -> str:
     """
     file = _file(service)
     address = str(Path(file).resolve()) if file else without_password(service.log.url)
-    return _hashed(address)[:12]
+    return hashed(address)[:12]
 
 
 def session_key(service: LabelService) -> str:
@@ -126,9 +196,15 @@ def session_key(service: LabelService) -> str:
         logger.warning("RARECASE_SESSION_KEY is not set: after a restart nobody is signed in, and names stay claimed")
         return secrets.token_urlsafe(32)
     path = Path(f"{file}.key")
-    with contextlib.suppress(FileExistsError), open(path, "x", opener=partial(os.open, mode=0o600)) as new:
-        new.write(secrets.token_urlsafe(32))
-    key = path.read_text(encoding="utf-8")
+    try:
+        with contextlib.suppress(FileExistsError), open(path, "x", opener=partial(os.open, mode=0o600)) as new:
+            new.write(secrets.token_urlsafe(32))
+        key = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8"
+        raise ConfigError(
+            f"{path}: {reason}; what signs cookies must be kept there, or in RARECASE_SESSION_KEY"
+        ) from None
     if len(key) < 32:
         raise ConfigError(f"{path}: too short a key to sign cookies; delete the file, and all sign in again")
     return key
@@ -140,10 +216,6 @@ def _file(service: LabelService) -> str | None:
     return url.database if url.get_backend_name() == "sqlite" else None
 
 
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
 def _of_hugging_face(request: Any) -> str | None:
     info = request.session.get("oauth_info") or {}
     if info.get("expires_at") is not None and info["expires_at"] < time.time():
@@ -151,7 +223,7 @@ def _of_hugging_face(request: Any) -> str | None:
     return (info.get("userinfo") or {}).get("preferred_username")
 
 
-def _form(name: str) -> Callable[[str], str]:
-    """The HTML by which one signs in, given where one wanted to go."""
+def _form(name: str, base: str = "") -> Callable[..., str]:
+    """The HTML by which one signs in, given where one wanted to go and what else it shows."""
     template = Template(Path(__file__).with_name(f"{name}.html").read_text(encoding="utf-8"))
-    return lambda to: template.substitute(to=to)
+    return lambda to, **values: template.substitute(to=to, base=base, **values)

@@ -1,0 +1,35 @@
+"""What somebody can be called, and which names look alike."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+BLANK = re.compile("[\u115f\u1160]")  # letters of Hangul that nobody sees; NFKC turns two others into these
+
+
+def is_name(name: str) -> bool:
+    """Whether somebody can be called this: 1 to 64 letters, digits and `-`, `_`, `.`."""
+    return bool(re.fullmatch(r"[\w.-]{1,64}", name))
+
+
+def look_alike(one: str, other: str) -> bool:
+    """Whether people could take one name for the other: upper and lower case, Cyrillic а and Latin a, 1 and l."""
+    return bool(_looks(one) & _looks(other))
+
+
+@lru_cache(10_000)
+def _looks(name: str) -> frozenset[str]:
+    """What a name looks like as it stands, and in small letters: in either it may be taken for another."""
+    seen = BLANK.sub("", unicodedata.normalize("NFKC", name))
+    return frozenset({_skeleton(seen).casefold(), _skeleton(seen.casefold())})
+
+
+def _skeleton(text: str) -> str:
+    """Each letter as the first of those that look like it (the confusables of Unicode Technical Standard 39)."""
+    from confusable_homoglyphs.confusables import is_confusable
+
+    def like(letter: str) -> set[str]:
+        found = is_confusable(letter, greedy=True) or [{"homoglyphs": []}]
+        return {letter, *(glyph["c"] for glyph in found[0]["homoglyphs"])}
+
+    return "".join(min(set().union(*map(like, like(letter)))) for letter in text)

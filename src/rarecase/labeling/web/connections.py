@@ -1,0 +1,35 @@
+"""Connections that end: uvicorn alone waits for ever for the first request of a connection, and for a slow one."""
+
+import asyncio
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD = 15.0  # seconds for the head of a request, also for the first byte of it
+
+
+class ImpatientProtocol(H11Protocol):
+    """HTTP/1.1, and a connection is closed that does not bring the head of a request in time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Waits for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def handle_events(self) -> None:
+        """Reads what has come; with the head of a request the waiting is over."""
+        super().handle_events()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._deadline.cancel()
+
+    def on_response_complete(self) -> None:
+        """Waits for the next request."""
+        self._wait()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Waits no more."""
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._deadline = self.loop.call_later(HEAD, self.transport.close)

@@ -1,0 +1,101 @@
+"""Where people reach the pages: at this machine, at another, or through a proxy."""
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from rarecase.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Site:
+    """
+    Where people reach the pages.
+
+    Args:
+        local (`bool`): whether the server listens to this machine alone.
+        public (`str`): the URL of a proxy before it, without a slash at the end; empty where there is none.
+    """
+
+    local: bool = False
+    public: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether people reach it from other machines."""
+        return bool(self.public) or not self.local
+
+    @property
+    def base(self) -> str:
+        """The path before all paths of the pages, such as `/labels`; the proxy may strip it, or not."""
+        return urlsplit(self.public).path
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`, as people reach the proxy."""
+        return urlsplit(self.public).scheme
+
+    @property
+    def netloc(self) -> str:
+        """Host and port of the proxy."""
+        return urlsplit(self.public).netloc
+
+    def answers_to(self, host: str) -> bool:
+        """
+        Whether a header `Host` is right. A page elsewhere whose name is made to lead to this machine could sign in and
+        read (DNS rebinding), so who listens here alone answers to the names of this machine, and of the proxy.
+        """
+        if not self.local or (self.public and host == self.netloc):
+            return True
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name == "localhost" or is_loopback(name)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address is one of this machine's own."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def on_a_space() -> bool:
+    """Whether this runs on a Space, or Gradio would take it for one."""
+    return bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
+
+
+def checked_url(given: str) -> str:
+    """The URL of a proxy without a slash at the end, or nothing; raises a `ConfigError` where it is another one."""
+    if given and not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?(/[\w./~-]*)?", given, re.ASCII):
+        raise ConfigError("--public-url: expected https://HOST or https://HOST/PATH, where people reach the page")
+    return given.rstrip("/")
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there."""
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"--port {port}: expected 0 to 65535")
+    # With its protocol named, asyncio sends each part of an answer at once; else every answer waits 40 ms for an ACK.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except (OSError, ValueError) as error:  # of a name that is too long, a UnicodeError
+        listening.close()
+        reason = error.strerror if isinstance(error, OSError) else "no name of a host"
+        raise ConfigError(f"cannot listen at {host}:{port} ({reason}); choose another --port") from None
+    return listening
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """The URL of a server that listens there; of one at all addresses, by the name of this machine."""
+    shown = socket.gethostname() if ip_address(listening.getsockname()[0]).is_unspecified else host
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}"
