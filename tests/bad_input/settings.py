@@ -34,7 +34,7 @@ SETTINGS = [
     Case(
         "an out of a long name",
         run(out="x" * 300),
-        r"x{300}: .*File name too long.*; name another",
+        r".*x{300}: .*File name too long.*; name another",
     ),
     Case(
         "out below a file", run(out="pool.csv/out"), r".*pool\.csv/out: cannot be written \(.*\); name another place"

@@ -11,6 +11,8 @@ import pytest
 from measured import DRAWS, FIXED, fail, lines, make_experiment
 
 from rarecase.cli.main import command
+from rarecase.data.arrow import matrix, rows, with_column
+from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.experiment.cells import Cell
 from rarecase.report.experiment import report_of_experiment
 from rarecase.report.experiment_tables import text_of_experiment, write_tables
@@ -296,8 +298,16 @@ def test_a_damaged_file_is_named_in_one_line_with_the_way_out(mine, capsys, name
     assert says in said.err
 
 
-def test_predictions_of_other_columns_are_no_predictions(mine, capsys):
+def test_predictions_of_other_columns_classes_or_rows_are_no_predictions(mine, capsys):
     path = min(mine.glob("cells/*/predictions.parquet"))
-    shutil.copy(mine / "test.parquet", path)
-    assert command(["report", str(mine)]) == 2
-    assert f"{path}: no readable predictions" in capsys.readouterr().err
+    good = read_parquet(path)
+    probs = matrix(good, "probs")
+    for other in (
+        read_parquet(mine / "test.parquet"),
+        with_column(good, "label", [99] * len(good)),
+        with_column(good, "probs", probs[:, :1]),
+        rows(good, range(len(good) - 1)),
+    ):
+        write_parquet(path, other)
+        assert command(["report", str(mine)]) == 2
+        assert f"{path}: no readable predictions" in capsys.readouterr().err

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import UNSET, App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from rarecase import __version__
@@ -80,7 +80,7 @@ def refuse_typing_errors(app: App, commands: tuple[str, ...], arguments: "Argume
     """Refuses an empty value, which would be the working folder, a fraction, which would be rounded, and a NUL."""
     for argument in arguments:
         for token in argument.tokens:
-            if token.value == "" and argument.hint is not bool:  # such a flag has no value
+            if token.value == "" and token.implicit_value is UNSET:  # `--dry-run` has no value of its own
                 raise ConfigError(f"{argument.name} is empty; give it a value, or leave it out")
             if argument.hint in (int, int | None) and "." in token.value:
                 raise ConfigError(f"{argument.name} {token.value[:40]}: expected a whole number")

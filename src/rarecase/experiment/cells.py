@@ -98,12 +98,18 @@ def read_predictions(path: Path) -> Predictions:
     """Reads a `predictions.parquet`; raises `DataError` where it is missing or damaged."""
     try:
         table = read_parquet(path).select_columns(["id", "label", "probs", "split"])
-    except (DataError, FileNotFoundError, ValueError):
-        raise DataError(
-            f"{path}: no readable predictions; remove the folder of this cell and repeat the command that made it"
-        ) from None
-    rows = np.flatnonzero(np.array(table["split"][:]) == "test")
-    ids = np.array(table["id"][:])[rows]
-    order = np.argsort(ids, kind="stable")
-    labels, probs = (matrix(table, name)[rows][order] for name in ("label", "probs"))
-    return Predictions(tuple(ids[order].tolist()), labels.astype(np.int64), probs)
+        rows = np.flatnonzero(np.array(table["split"][:]) == "test")
+        ids = np.array(table["id"][:])[rows]
+        order = np.argsort(ids, kind="stable")
+        labels, probs = (matrix(table, name)[rows][order] for name in ("label", "probs"))
+        np.zeros(probs.shape[1])[labels]  # an IndexError where one is no class
+        return Predictions(tuple(ids[order].tolist()), labels.astype(np.int64), probs)
+    except (DataError, FileNotFoundError, IndexError, TypeError, ValueError):
+        raise unreadable(path) from None
+
+
+def unreadable(path: Path) -> DataError:
+    """The error for predictions of a cell that are damaged, or of other test rows."""
+    return DataError(
+        f"{path}: no readable predictions; remove the folder of this cell and repeat the command that made it"
+    )

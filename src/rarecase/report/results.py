@@ -18,7 +18,7 @@ from rarecase.data.schema import texts
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.metrics import expected_calibration_error
 from rarecase.experiment import paper
-from rarecase.experiment.cells import Cell, Predictions, read_cells, read_predictions
+from rarecase.experiment.cells import Cell, Predictions, read_cells, read_predictions, unreadable
 from rarecase.experiment.experiment import cells_of
 from rarecase.experiment.splits import BOOTSTRAP, SETTINGS
 from rarecase.hub.ids import name_of
@@ -150,21 +150,23 @@ def read_results(folder: Path) -> Results:
         test=rows(test, kept),
         overlap=int((~apart).sum()),
         left_out=len(test) - len(kept),
-        groups=_groups(folder, [cell for cell, found in cells.items() if found.error is None], kept, models),
+        groups=_groups(folder, [c for c, found in cells.items() if found.error is None], len(test), kept, models),
         failed={cell: found.error for cell, found in cells.items() if found.error is not None},
         missing=len(set(cells_of(config, models, strategies)) - set(cells)),
     )
 
 
 def _groups(
-    folder: Path, done: Iterable[Cell], kept: np.ndarray, models: Sequence[str]
+    folder: Path, done: Iterable[Cell], size: int, kept: np.ndarray, models: Sequence[str]
 ) -> dict[Key, dict[int, Predictions]]:
-    """The predictions of each group by seed, in the order of the tables."""
+    """The predictions of each group for the kept of so many test rows by seed, in the order of the tables."""
     found: dict[Key, dict[int, Predictions]] = {}
     for cell in sorted(done, key=lambda cell: cell.seed):
         key = Key(cell.setting or "", cell.strategy, cell.model or "")
-        predictions = read_predictions(cell.folder(folder) / "predictions.parquet").at(kept)
-        found.setdefault(key, {})[cell.seed] = predictions
+        predictions = read_predictions(path := cell.folder(folder) / "predictions.parquet")
+        if len(predictions.ids) != size:
+            raise unreadable(path)
+        found.setdefault(key, {})[cell.seed] = predictions.at(kept)
     settings, strategies, tested = (
         _ordered({key[place] for key in found}, first) for place, first in enumerate((SETTINGS, _STRATEGIES, models))
     )

@@ -6,6 +6,7 @@ The layout of the folder of a run, a grid or a start. All other modules ask this
     replies.sqlite  data/ (a release folder)  learner/ (the last)
 
 Resuming means: skip a stage whose file exists. Every file is written beside and renamed, so one that exists is whole.
+While a process works in the folder there is `.NAME.lock` beside it (`rarecase.core.locks`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
