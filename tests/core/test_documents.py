@@ -27,6 +27,8 @@ HOSTILE_YAML = {
     "a: !!int abc": "invalid YAML",
     "a: !!bool abc": "invalid YAML",
     "a: !!timestamp abc": "invalid YAML",
+    "a: !!binary aGVsbG8=": "invalid YAML",
+    "a: !!set {b}": "invalid YAML",
     "a: !!python/object/apply:os.system [ls]": "invalid YAML",
     "? [a]\n: b": "invalid YAML",
     "a: \0": "invalid YAML",

@@ -164,3 +164,8 @@ def test_the_info_is_read_back_by_datasets():
     assert {name: split.num_examples for name, split in read.splits.items()} == {"train": 2, "test": 1}
     assert read.dataset_size == sum(split.num_bytes for split in read.splits.values())
     assert read.download_size == sum(len(parquet_bytes(split)) for split in splits.values())
+
+
+def test_a_prompt_hash_that_is_none_is_in_no_card():
+    train = table({**VARIED, "prompt_hash": "z\n\n<img src=//evil/x.png>"}, VARIED)
+    assert summary(train=train).generators == (GeneratedRows("words", 2, ("ab12",)),)

@@ -18,6 +18,9 @@ MOST_NODES = 100_000  # of YAML, every alias written out
 LONGEST_NUMBER = 100  # characters
 
 _STRING = "tag:yaml.org,2002:str"
+_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "value")
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -102,6 +105,8 @@ def _is_unicode(value: Any) -> bool:
 
 def _count(node: yaml.Node, counted: dict[yaml.Node, int], above: tuple[yaml.Node, ...]) -> int:
     """How many nodes there are with every alias written out; a `ValueError` where that is endless, or too many."""
+    if node.tag not in _TAGS:  # such as `!!binary` and `!!set`: no setting is bytes
+        raise ValueError("invalid YAML")
     if node in above:
         raise ValueError("an alias that contains itself")
     if len(above) >= DEEPEST and not isinstance(node, yaml.ScalarNode):

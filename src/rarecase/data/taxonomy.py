@@ -44,8 +44,8 @@ class Category:
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.name.isprintable():  # not shown: it may be a post, or what a terminal obeys
-            raise ConfigError("the name of a class has characters that cannot be printed; rename it")
+        if not self.name.strip() or not self.name.isprintable():  # not shown: it may be what a terminal obeys
+            raise ConfigError("the name of a class is empty, or has characters that cannot be printed; rename it")
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ def plain(text: str) -> str:
 
 
 def code(name: str) -> str:
-    """A name in the letters of code, unless it has a backtick itself."""
-    return plain(name) if "`" in name else f"`{name}`"
+    """A name in the letters of code, unless it has a backtick or a line break itself."""
+    return plain(name) if "`" in name or not name.isprintable() else f"`{name}`"
 
 
 def stated(text: str | None) -> str:

@@ -1,6 +1,7 @@
 """The counts of a published config, made from its rows alone; no text is among them."""
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -111,9 +112,11 @@ def _generators(tables: Iterable[Dataset]) -> tuple[GeneratedRows, ...]:
             *(table[c][:] for c in ("origin", "generator", "prompt_hash")), strict=True
         ):
             if origin == GENERATED:
-                written[generator].append(prompt)
+                written[generator].append(
+                    prompt if re.fullmatch("[0-9a-f]{1,64}", prompt or "") else None
+                )  # it is shown
     return tuple(
-        GeneratedRows(name, len(hashes), tuple(sorted(set(hashes) - {None})))
+        GeneratedRows(name, len(hashes), tuple(sorted(hash_ for hash_ in set(hashes) if hash_)))
         for name, hashes in sorted(written.items(), key=lambda item: (item[0] is None, item[0] or ""))
     )
 

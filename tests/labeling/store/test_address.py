@@ -74,3 +74,8 @@ def test_settings_that_are_written_down_hold_no_password(address):
 )
 def test_the_rest_of_an_address_is_shown(address, shown):
     assert without_password(address) == shown
+
+
+@pytest.mark.parametrize("address", ["postgresql:/u:secret@h/db", "//u:secret@h/db", "postgresql//u:secret@h"])
+def test_a_mistyped_address_shows_no_password_either(address):
+    assert without_password(address) == "…"

@@ -34,6 +34,7 @@ def without_password(address: str) -> str:
     """The address as it may be shown: without a password, in whatever form it has one, and without its options."""
     shown = re.sub(r"(://[^@/:]*):.*@", r"\1:***@", re.split(r"[?#]", address)[0])
     if "://" not in address:
-        return "…" if re.search(r"password\s*=", unquote(address), re.IGNORECASE) else address
+        secret = re.search(r"password\s*=|^[\w+]*(://?|//)[^/@]*:[^/]*@", unquote(address), re.IGNORECASE)
+        return "…" if secret else address
     parts = r"[\w+.-]+://([^@:/]*(:\*\*\*)?@)?([\w.,-]*|\[[\da-f:.]+\])(:\d+)?(/.*)?"
     return shown if re.fullmatch(parts, shown, re.IGNORECASE) else f"{address.partition('://')[0]}://…"

@@ -11,6 +11,7 @@ from rarecase.core.csv_cells import write_csv
 from rarecase.core.errors import DataError, did_you_mean, is_plain, listed, shown_id, shown_label
 from rarecase.data.schema import public_id
 from rarecase.labeling.csv_file import read_csv
+from rarecase.labeling.store.kinds import LATEST
 from rarecase.labeling.store.names import is_name
 from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.state import Item, State
@@ -166,6 +167,6 @@ def _seconds(where: str, value: str) -> float:
         seconds = float(value)
     except ValueError:
         seconds = math.nan
-    if not 0 <= seconds < math.inf:
+    if not 0 <= seconds <= LATEST:
         raise DataError(f"{where}: seconds: expected a number of at least 0")
     return seconds

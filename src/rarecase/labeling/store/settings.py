@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rarecase.core.documents import parse_json
 from rarecase.core.errors import ConfigError, did_you_mean
+from rarecase.core.typed import from_json
 
 FILE = "labeling.json"
 
@@ -51,7 +53,7 @@ class SpaceFile:
         """Reads the file; raises a `ConfigError` where it is not what `content` writes."""
         known = ["store", *(field.name for field in fields(Settings))]
         try:
-            values = json.loads(content)
+            values = parse_json(content)
         except ValueError:
             values = None
         if not isinstance(values, dict):
@@ -59,6 +61,7 @@ class SpaceFile:
         for key in values:
             if key not in known:
                 raise ConfigError(f"{FILE}: unknown setting {key!r}{did_you_mean(key, known)}")
+        from_json(Settings, {key: value for key, value in values.items() if key != "store"}, FILE)
         return cls(values)
 
     def updated(self, store: str, given: Mapping[str, str | float]) -> "SpaceFile":

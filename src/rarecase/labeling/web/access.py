@@ -197,5 +197,9 @@ async def _body(headers: Headers, receive: Receive, most: int) -> Receive | None
 def _is_foreign(request: Request, site: Site) -> bool:
     """Whether a browser sends this for a page of another site."""
     origin = request.headers.get("origin")
+    try:
+        sent_from = origin and urlsplit(origin).netloc
+    except ValueError:
+        return True
     own = {request.headers.get("host"), site.netloc, *os.environ.get("SPACE_HOST", "").split(",")}
-    return origin is not None and urlsplit(origin).netloc not in own - {""}
+    return origin is not None and sent_from not in own - {""}

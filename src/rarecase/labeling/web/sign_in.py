@@ -191,6 +191,8 @@ def store_id(service: LabelService) -> str:
 def session_key(service: LabelService) -> str:
     """What signs the cookies: RARECASE_SESSION_KEY, else a file beside an SQLite store, else new at each start."""
     if given := os.environ.get("RARECASE_SESSION_KEY"):
+        if len(given) < 32:
+            raise ConfigError("RARECASE_SESSION_KEY is too short to sign cookies; expected 32 characters or more")
         return given
     if not (file := _file(service)):
         logger.warning("RARECASE_SESSION_KEY is not set: after a restart nobody is signed in, and names stay claimed")

@@ -1,0 +1,14 @@
+"""`labeling.json` of a Space, which may be somebody else's."""
+
+import pytest
+
+from rarecase.core.errors import RarecaseError
+from rarecase.labeling.store.settings import SpaceFile
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"votes": "x"}', '{"lease": null}', '{"calibrate_every": 1.5}', "[]"]
+)
+def test_what_is_no_file_of_ours_is_one_line(content):
+    with pytest.raises(RarecaseError, match=r"^labeling\.json[^\n]*$"):
+        SpaceFile.parse(content.encode())
