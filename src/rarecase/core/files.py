@@ -86,7 +86,7 @@ def refused_by_system(error: OSError) -> str | None:
     path = Path(os.fsdecode(error.filename))
     if is_disk_full(error):
         return str(disk_full(path))
-    return f"{str(path)[-200:]}: {error.strerror}; name another place, or change what is there"
+    return f"{path}: {error.strerror}; name another place, or change what is there"
 
 
 def disk_full(path: Path, note: str = "") -> DiskFullError:

@@ -92,7 +92,7 @@ def retried(repo_id: str, call: Callable[[], Result]) -> Result:
 
 
 def _cause(error: BaseException) -> BaseException:
-    cause = error.__cause__
+    cause = error.__cause__ or error.__context__  # a card that the Hub refuses has the answer as context alone
     return cause if not isinstance(error, HTTPError) and isinstance(cause, HTTPError) else error
 
 
