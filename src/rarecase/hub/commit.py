@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard, constants, hf_hub_download
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, hf_hub_download
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils.sha import git_hash
@@ -100,7 +100,7 @@ def push(target: Target, build: Build, message: str) -> Pushed:
     """
     api, repo_id = HfApi(), target.repo_id
     with hub_errors(repo_id), without_debug_logs():
-        before = retried(repo_id, lambda: _open(api, target, build))
+        before = retried(repo_id, lambda: _open(api, target))
         files, commit, url = _commit(api, target, build, message)
         if target.tag:
             retried(repo_id, lambda: _tag(api, target, commit))
@@ -152,19 +152,11 @@ def refuse_foreign(snapshot: Snapshot) -> None:
         )
 
 
-def refuse_bad_card(target: Target, files: Files) -> None:
-    """Asks the Hub whether it takes the card: it may not know the licence or a language."""
-    card = files.get("README.md")
-    if isinstance(card, bytes):
-        retried(target.repo_id, lambda: RepoCard(card.decode()).validate(repo_type=target.kind))
-
-
-def _open(api: HfApi, target: Target, build: Build) -> Snapshot:
+def _open(api: HfApi, target: Target) -> Snapshot:
     """The repository, created private where there is none; nothing is made public here."""
     snapshot = _base(api, target)
     require_public_is_meant(snapshot)
     if snapshot.sha is None:
-        refuse_bad_card(target, build(snapshot))  # else an empty repository would be left
         sdk = "gradio" if target.kind == "space" else None
         api.create_repo(**target.repo, private=True, exist_ok=True, space_sdk=sdk)
     if target.gated:
