@@ -6,6 +6,7 @@ import pytest
 
 from rarecase.evaluate.record import RoundRecord
 from rarecase.experiment.cells import Cell, Found, read_cells
+from rarecase.experiment.experiment import reason_of
 from rarecase.experiment.grid import run_grid
 
 CELLS = [Cell("random", 0), Cell("cluster", 0), Cell("random", 1), Cell("my_module:mine", 1)]
@@ -100,3 +101,8 @@ def test_a_model_and_a_setting_are_part_of_a_cells_name_and_record(tmp_path):
 
 def test_a_grid_without_cells_is_empty(tmp_path):
     assert read_cells(tmp_path) == {}
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_a_cell_that_is_out_of_memory_has_a_way_out_as_its_reason(error):
+    assert reason_of(error) == "out of memory; give a smaller model, or run this cell on a larger machine (--shard)"

@@ -7,7 +7,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features
 from reports import NAMES, RAREST, grid_report, run_report
 
-from rarecase.core.errors import DataError, RunFolderError
+from rarecase.core.errors import RunFolderError
 from rarecase.core.files import write_json
 from rarecase.data.parquet import write_parquet
 from rarecase.data.schema import conform
@@ -151,7 +151,7 @@ def test_show_gives_json_markdown_or_text_and_draws_the_picture(run):
 def test_rounds_that_were_cut_off_are_named_in_one_line(run):
     folder, _ = run
     (folder / "rounds" / "07" / "metrics.json").write_text('{"round": 7')
-    with pytest.raises(DataError, match=r"rounds/07/metrics\.json: not readable JSON; remove it and repeat"):
+    with pytest.raises(RunFolderError, match=r"rounds/07/metrics\.json: damaged, or changed; remove it and "):
         show(folder)
 
 

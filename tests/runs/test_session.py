@@ -174,7 +174,10 @@ def test_a_function_in_the_working_folder_is_a_strategy(tmp_path, sets, monkeypa
     assert command(["run", *sets, *settings, "--strategy", "strategy_of_mine:longest", "--out", "out"]) == 0
     texts = sorted((len(text) for text in read_parquet(Path("out/pool.parquet"))["text"][:]), reverse=True)
     assert [len(text) for text in read_parquet(Path("out/data/longest/train.parquet"))["text"][:]] == texts[:6]
-    assert command(["run", "--resume", "out", "--budget", "7"]) == 0
+    again = ["run", "--resume", "out", "--budget", "7"]
+    assert command(again) == 2
+    assert "code outside rarecase; name it by --strategy" in capsys.readouterr().err
+    assert command([*again, "--strategy", "strategy_of_mine:longest"]) == 0
     capsys.readouterr()
     assert command(["run", *sets, *settings, "--strategy", "strategy_of_mine:longst", "--out", "other"]) == 2
     assert "did you mean 'longest'?" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Tables as Parquet files: written whole or not at all, the same rows with the same bytes."""
 
 import io
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,7 +48,7 @@ def _to_parquet(dataset: Dataset, target: str | io.BytesIO) -> None:
 def read_parquet(path: Path, columns: list[str] | None = None) -> Dataset:
     """Reads a Parquet file that `write_parquet` wrote, or some columns, into memory and past every cache."""
     try:
-        if path.exists() and not path.is_file():  # which may never end
+        if os.path.exists(path) and not os.path.isfile(path):  # which may never end
             raise OSError
         table = pq.read_table(path, columns=columns)
     except FileNotFoundError:

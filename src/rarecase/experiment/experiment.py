@@ -59,7 +59,7 @@ def experiment(config: ExperimentConfig) -> Path:
     cells = _shard(_cells(config, models, strategies), config.shard)
     with locked(out, f"another process, which begins {out} or reads it"):
         splits = _begin(out, config, models, strategies)
-    run_grid(out, cells, _runner(splits, config, models), _reason)
+    run_grid(out, cells, _runner(splits, config, models), reason_of)
     return out
 
 
@@ -133,7 +133,7 @@ def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) ->
     return run_cell
 
 
-def _reason(error: Exception) -> str | None:
+def reason_of(error: Exception) -> str | None:
     """One line for an error that can occur in one cell and not in the next; None for an unexpected one."""
     if any(map(_is_of_memory, (error, error.__cause__))):
         return "out of memory; give a smaller model, or run this cell on a larger machine (--shard)"

@@ -176,7 +176,8 @@ def test_of_a_body_that_is_too_long_no_more_is_read_and_nothing_gets_through(hea
     gate = AccessControl(
         behind, SignIn(lambda request: "ann", frozenset(), lambda app: None, lambda to: ""), Everybody()
     )
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": b""}
+    path = "/gradio_api/component_server/"  # what the pages send to
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
     asyncio.run(gate(scope, receive, send))
     assert sent[0]["status"] == 413
     assert (reached, len(received)) == ([], most)
