@@ -1,4 +1,4 @@
-"""A server on a plain socket, for tests: it says whatever it is told to, over and over where that is endless."""
+"""A server on a plain socket, for tests: it answers what a test hands in, over and over where that is endless."""
 
 import contextlib
 import socket

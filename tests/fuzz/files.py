@@ -228,7 +228,7 @@ def of_grid(given: Given) -> Act:
 
 def of_model(given: Given) -> Act:
     path = given.mutated(given.one_of(["frozen", "finetune"]), given.one_of(["*", "*.json"]))
-    if given.mutates and given.sometimes(0.2):  # what nobody may load stands beside it, or in its place
+    if given.mutates and given.sometimes(0.2):  # a file that must not be loaded is beside it, or in its place
         place = given.one_of([path, *(folder for folder in path.rglob("*") if folder.is_dir())])
         (place / given.one_of(["pytorch_model.bin", "model.pt", "training_args.bin"])).write_bytes(PICKLED)
         (place / "evil.py").write_text("import os\nos.abort()\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from rarecase.core.documents import parse_yaml, read_document
+from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ class Terms:
         try:
             about = parse_yaml(read_document(self.about))
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ConfigError(f"--about {self.about}: {reason}; {expected}") from None
+            raise ConfigError(f"--about {self.about}: {reason(error)}; {expected}") from None
         if not isinstance(about, dict) or not all(isinstance(value, str) for value in about.values()):
             raise ConfigError(f"--about {self.about}: no texts by name; {expected}")
         unknown = next((str(key) for key in about if key not in known), None)

@@ -5,6 +5,7 @@ The message is a reason for the one line that the caller makes: where it was rea
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ LONGEST_YAML = MEBIBYTE  # which takes some ten seconds to read
 DEEPEST = 50  # of what is nested: no walk through it gets near the limit of recursion
 MOST_NODES = 100_000  # of YAML, every alias written out
 LONGEST_NUMBER = 100  # characters
+SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no file in UTF-8 can hold
 
 _STRING = "tag:yaml.org,2002:str"
 _TAGS = {
@@ -39,6 +41,11 @@ def read_document(path: Path) -> str:
         return _text(file.read(LONGEST_JSON + 1), LONGEST_JSON)
 
 
+def reason(error: OSError | ValueError) -> str:
+    """Why a document could not be read, for the line that the caller makes."""
+    return str(error.strerror if isinstance(error, OSError) else error)
+
+
 def parse_json(content: str | bytes, *, surrogates: bool = False) -> Any:
     """The value of a JSON document; with `surrogates` its texts may have half a character, as a cut title has."""
     text = _text(content, LONGEST_JSON)
@@ -52,7 +59,7 @@ def parse_json(content: str | bytes, *, surrogates: bool = False) -> Any:
         raise ValueError("a number of too many digits") from None
     if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
         raise ValueError("nested too deeply")
-    if not surrogates and "\\ud" in text.lower() and not _is_unicode(value):
+    if not surrogates and "\\ud" in text.lower() and SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise ValueError("half a character (a lone surrogate)")
     return value
 
@@ -94,13 +101,6 @@ def _is_deep(value: Any) -> bool:
         containers = [one for one in level if isinstance(one, dict | list)]
         level = [inner for one in containers for inner in (one.values() if isinstance(one, dict) else one)]
     return any(isinstance(one, dict | list) for one in level)
-
-
-def _is_unicode(value: Any) -> bool:
-    try:
-        return bool(json.dumps(value, ensure_ascii=False).encode())
-    except UnicodeEncodeError:
-        return False
 
 
 def _count(node: yaml.Node, counted: dict[yaml.Node, int], above: tuple[yaml.Node, ...]) -> int:

@@ -78,6 +78,12 @@ def listed(names: Iterable[object]) -> str:
     return f"{shown} and {len(every) - 20:,} more" if len(every) > 20 else shown
 
 
+def database_reason(error: BaseException | None) -> str:
+    """The first line of what a database reports, without the value that SQLite shows where it cannot decode it."""
+    lines = str(error).strip().splitlines()
+    return lines[0].partition(" with text ")[0] if lines else ""
+
+
 def flag(setting: str) -> str:
     """A setting as its flag on the command line."""
     return f"--{setting.replace('_', '-')}"

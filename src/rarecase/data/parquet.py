@@ -1,7 +1,6 @@
 """Tables as Parquet files: written whole or not at all, the same rows with the same bytes."""
 
 import io
-import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +10,7 @@ from datasets.table import InMemoryTable
 from datasets.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from rarecase.core.errors import DataError
-from rarecase.core.files import write_beside
+from rarecase.core.files import require_file, write_beside
 from rarecase.data.arrow import from_table, to_table
 
 
@@ -48,8 +47,7 @@ def _to_parquet(dataset: Dataset, target: str | io.BytesIO) -> None:
 def read_parquet(path: Path, columns: list[str] | None = None) -> Dataset:
     """Reads a Parquet file that `write_parquet` wrote, or some columns, into memory and past every cache."""
     try:
-        if os.path.exists(path) and not os.path.isfile(path):  # which may never end
-            raise OSError
+        require_file(path)
         table = pq.read_table(path, columns=columns)
     except FileNotFoundError:
         raise

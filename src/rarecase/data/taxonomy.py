@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from rarecase.core.documents import parse_yaml, read_document
+from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 
@@ -98,8 +98,9 @@ class Taxonomy:
         try:
             content = parse_yaml(read_document(path))
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ConfigError(f"{path}: {reason}; --taxonomy takes a YAML file with a list `classes`") from error
+            raise ConfigError(
+                f"{path}: {reason(error)}; --taxonomy takes a YAML file with a list `classes`"
+            ) from error
         classes = content.get("classes") if isinstance(content, dict) else None
         if not isinstance(classes, list) or not classes:
             raise ConfigError(f"{path}: expected a list `classes`, each with at least a `name`")

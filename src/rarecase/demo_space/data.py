@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from rarecase.core.documents import parse_json, read_document
+from rarecase.core.documents import parse_json, read_document, reason
 from rarecase.core.errors import DataError
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
@@ -51,8 +51,7 @@ class DemoSources:
         try:
             content = parse_json(read_document(path)) if path.is_file() else {}
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise DataError(f"{SETTINGS}: {reason}; publish the demo again") from None
+            raise DataError(f"{SETTINGS}: {reason(error)}; publish the demo again") from None
         stored: DemoSources = from_json(cls, content, SETTINGS)
         dataset, model = (os.environ.get(f"RARECASE_{name}") for name in ("DATASET", "MODEL"))
         return cls(dataset or stored.dataset, model or stored.model)

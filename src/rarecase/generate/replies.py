@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
-from rarecase.core.errors import DataError
+from rarecase.core.errors import DataError, database_reason
 from rarecase.core.files import disk_full, is_disk_full
 
 
@@ -111,9 +111,9 @@ class Replies:
         except (sqlite3.Error, OSError) as error:
             if is_disk_full(error):
                 raise disk_full(self.path, "; the replies so far are kept") from None
-            reason = str(error).partition(" with text ")[0]  # what SQLite cannot decode it shows, after these words
             raise DataError(
-                f"{self.path}: cannot be used as the store of replies ({reason}); move it away to start a new one"
+                f"{self.path}: cannot be used as the store of replies ({database_reason(error)}); move it away to "
+                "start a new one"
             ) from None
 
     def _open(self) -> sqlite3.Connection:

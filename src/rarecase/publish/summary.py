@@ -112,9 +112,8 @@ def _generators(tables: Iterable[Dataset]) -> tuple[GeneratedRows, ...]:
             *(table[c][:] for c in ("origin", "generator", "prompt_hash")), strict=True
         ):
             if origin == GENERATED:
-                written[generator].append(
-                    prompt if re.fullmatch("[0-9a-f]{1,64}", prompt or "") else None
-                )  # it is shown
+                is_hash = re.fullmatch("[0-9a-f]{1,64}", prompt or "")  # else it may be Markdown, on the card
+                written[generator].append(prompt if is_hash else None)
     return tuple(
         GeneratedRows(name, len(hashes), tuple(sorted(hash_ for hash_ in set(hashes) if hash_)))
         for name, hashes in sorted(written.items(), key=lambda item: (item[0] is None, item[0] or ""))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from rarecase.core.documents import parse_yaml, read_document
+from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 from rarecase.settings.checks import above, at_least, needed_by, no_effect_beside, no_password, setting
@@ -280,8 +280,7 @@ def read_yaml(path: Path, kind: type) -> dict[str, Any]:
     try:
         content = parse_yaml(read_document(path))
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{path}: {reason}; --config takes a YAML file of settings") from None
+        raise ConfigError(f"{path}: {reason(error)}; --config takes a YAML file of settings") from None
     if content is None:
         return {}
     if not isinstance(content, dict):

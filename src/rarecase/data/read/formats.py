@@ -7,7 +7,6 @@ keeps its number, so that an error can name it as a person finds it: the header 
 
 import csv
 import json
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,13 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rarecase.core.documents import parse_json
+from rarecase.core.documents import SURROGATE, parse_json
 from rarecase.core.errors import DataError
 from rarecase.data.read.lines import COMPRESSED, LONGEST_LINE, chunks, text_lines
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_COLUMNS = 200_000  # a line could have millions, each an object
 _SMALL = 64 << 20  # bytes that any Parquet file may expand to
 _MOST_EXPANDED = 20  # times its size that a larger one may: texts shrink to a fifth, all columns to a tenth
@@ -264,7 +262,7 @@ def _collect(path: Path, records: Records, names: list[str]) -> Rows:
         try:
             columns = [pa.array([values[place] for _, values in chunk], pa.string()) for place in range(len(names))]
         except UnicodeEncodeError:
-            row = next(number for number, values in chunk if any(_SURROGATE.search(value or "") for value in values))
+            row = next(number for number, values in chunk if any(SURROGATE.search(value or "") for value in values))
             raise DataError(
                 f"{path} row {row}: half of a surrogate pair (\\ud800 … \\udfff), not valid text"
             ) from None

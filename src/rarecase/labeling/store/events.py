@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from rarecase.core.errors import ConfigError, DataError, DiskFullError
+from rarecase.core.errors import ConfigError, DataError, DiskFullError, database_reason
 from rarecase.core.files import is_disk_full
 from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.address import database_url, without_password
@@ -62,11 +62,7 @@ class EventLog:
             with self._engine.begin() as connection:
                 self._lock(connection)
                 _EVENTS.metadata.create_all(connection)
-        except (
-            SQLAlchemyError,
-            ValueError,
-            TypeError,
-        ) as error:  # two of them of a driver's options
+        except (SQLAlchemyError, ValueError, TypeError) as error:  # the last two of a driver's options
             raise ConfigError(f"{shown}: {_reason(error)}; expected a file or postgresql://…") from None
 
     @contextmanager
@@ -172,6 +168,4 @@ def _reason(error: Exception) -> str:
     """The first line of what the driver reports; of statements and values, which contain texts, nothing."""
     if not isinstance(error, DBAPIError):
         return "no address of a database"  # SQLAlchemy's own message may contain the address, and with it a password
-    message = str(error.orig).strip()
-    # What SQLite cannot decode it shows, after these words.
-    return message.splitlines()[0].partition(" with text ")[0] if message else type(error.orig).__name__
+    return database_reason(error.orig) or type(error.orig).__name__

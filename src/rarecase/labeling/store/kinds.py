@@ -22,12 +22,12 @@ The kinds of events, and what each must hold, which is checked wherever one is r
 A kind that is not in this table is of a later version: it is kept and handed on, and changes nothing.
 """
 
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from rarecase.core.documents import SURROGATE
 from rarecase.core.errors import DataError
 
 FIELDS = ("id", "kind", "at", "item", "person", "data")  # of an event, in a file and in a log
@@ -48,11 +48,10 @@ class Event:
 
 
 Check = Callable[[Any], bool]
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and not _SURROGATE.search(value)  # which no page and no file can show
+    return isinstance(value, str) and not SURROGATE.search(value)  # which no page and no file can show
 
 
 def _text_or_null(value: Any) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rarecase.core.documents import parse_yaml, read_document
+from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.labeling.store.names import is_name
 
@@ -44,8 +44,7 @@ def roles_text(path: Path) -> str:
     try:
         return read_document(path)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"--roles {path}: {reason}; expected a YAML file of who may do what") from None
+        raise ConfigError(f"--roles {path}: {reason(error)}; expected a YAML file of who may do what") from None
 
 
 def read_roles(text: str, where: str) -> Roles:

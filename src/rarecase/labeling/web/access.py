@@ -35,9 +35,8 @@ HEALTH = "/health"  # answers that the server runs, and nothing else
 REVIEW = "/settle"
 READING = ("GET", "HEAD", "OPTIONS")
 LEAVE = "/logout"
-CALL = (
-    "/gradio_api/component_server"  # what the pages call; uploads, queues and the rest of what Gradio has are closed
-)
+# What the pages call; uploads, queues and the rest of what Gradio has are closed.
+CALL = "/gradio_api/component_server"
 MAX_BODY, MAX_FORM = 1_000_000, 10_000  # bytes: many times what the pages send, and what anybody may
 SLOWEST_BODY = 30.0  # seconds
 WARNING = (

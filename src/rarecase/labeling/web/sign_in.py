@@ -35,9 +35,8 @@ logger = logging.getLogger(__name__)
 
 ENTER = "/sign-in"
 OWNER = "rarecase.owner"  # of a request: the browser that its name belongs to
-SIGN_INS = (
-    100  # a minute of an address: a class of fifty has one, and nobody guesses a code or takes all names with it
-)
+# A minute of an address: a class of fifty has one, and nobody guesses a code or takes all names with so many.
+SIGN_INS = 100
 MOST_NAMES = 10  # that a browser can have claimed: a cookie has 4 kB
 YEAR = 365 * 24 * 3600  # seconds; who loses the cookie loses the name
 
