@@ -44,6 +44,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not str(item.path).endswith(LONGEST))
 
 
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys) -> Callable[..., str]:
+    """Runs a command in an empty folder, and gives the one line that refuses it."""
+    from rarecase.cli.main import command
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> str:
+        capsys.readouterr()
+        assert command([*map(str, arguments)]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("rarecase: ")
+        assert printed.err.count("\n") == 1
+        return printed.err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def forks(tmp_path_factory) -> Iterator[Forks]:
     """Runs the installed `rarecase` offline, in processes that have imported the libraries."""

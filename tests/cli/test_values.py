@@ -2,28 +2,11 @@
 
 import pytest
 
-from rarecase.cli.main import command
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.read import read_table
 from rarecase.data.taxonomy import Taxonomy
 
 RUN = ["run", "--pool", "pool.csv", "--bootstrap", "b.csv", "--dev", "d.csv", "--test", "t.csv", "--out", "out"]
-
-
-@pytest.fixture
-def refused(tmp_path, monkeypatch, capsys):
-    """Runs a command in an empty folder, and gives the one line that refuses it."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> str:
-        assert command(list(arguments)) == 2
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert printed.err.startswith("rarecase: ")
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return run
 
 
 @pytest.mark.parametrize("value", ["2.99", "3.0", "-0.5", "1.e999"])

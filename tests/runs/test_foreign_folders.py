@@ -16,19 +16,6 @@ from rarecase.evaluate.record import RoundRecord
 
 
 @pytest.fixture
-def refused(capsys):
-    def refused(*arguments):
-        capsys.readouterr()
-        assert command([*map(str, arguments)]) == 2
-        printed = capsys.readouterr().err
-        assert printed.startswith("rarecase: ")
-        assert printed.count("\n") == 1
-        return printed
-
-    return refused
-
-
-@pytest.fixture
 def folder(tmp_path):
     """What a folder needs to be taken for that of a run."""
     manifest = {"kind": "run", "format": 1, "strategy": "random", "settings": {}, "data": ""}

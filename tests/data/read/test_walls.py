@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -37,23 +36,6 @@ RECORDS = ["[]", "7", "[" * 100_000, '{"format": 1}', '{"format": 1, "configs": 
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch, capsys) -> Callable[[list[str]], str]:
-    """Runs a command, and gives the one line that refuses it."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(arguments: list[str]) -> str:
-        capsys.readouterr()
-        assert command(arguments) == 2
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert printed.err.startswith("rarecase: ")
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return run
-
-
-@pytest.fixture
 def host():
     """An address, and a list that gets an entry for everybody who connects to it."""
     asked: list[object] = []
@@ -79,14 +61,14 @@ def test_an_odd_card_is_one_line(refused, tmp_path, head):
     (tmp_path / "posts").mkdir()
     (tmp_path / "posts" / "README.md").write_text(f"---\n{head}\n---\n")
     (tmp_path / "posts" / "posts.csv").write_text("id,text\n1,a tree by the river\n")
-    assert "README.md: " in refused(["pool", "posts", "--out", "out.parquet"])
+    assert "README.md: " in refused("pool", "posts", "--out", "out.parquet")
 
 
 def test_a_card_that_only_the_library_cannot_read_is_one_line(refused, tmp_path):
     (tmp_path / "posts").mkdir()
     (tmp_path / "posts" / "README.md").write_text("---\nx: 2024-13-45\n" + card("posts.csv").removeprefix("---\n"))
     (tmp_path / "posts" / "posts.csv").write_text("id,text\n1,a tree by the river\n")
-    assert "posts: cannot be read (ValueError)" in refused(["pool", "posts", "--out", "out.parquet"])
+    assert "posts: cannot be read (ValueError)" in refused("pool", "posts", "--out", "out.parquet")
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
@@ -98,14 +80,14 @@ def test_a_release_that_names_files_of_others_is_neither_read_nor_published(refu
     publish = ["publish", "dataset", "mine", "--repo", "acme/mine", "--license", "mit", "--dry-run"]
     for files in (path, [path], [{"split": "train", "path": path}], [{"split": "train", "path": ["a.csv", path]}]):
         (folder / "README.md").write_text(card(files))
-        assert "names files outside of its folder" in refused(["pool", "mine", "--out", "out.parquet"])
-        assert "names files outside of its folder" in refused(publish)
+        assert "names files outside of its folder" in refused("pool", "mine", "--out", "out.parquet")
+        assert "names files outside of its folder" in refused(*publish)
     (folder / "README.md").write_text(card("posts.csv", data_dir=path))
-    assert "names files outside of its folder" in refused(["train", "mine", "--config-name", "a", "--out", "model"])
+    assert "names files outside of its folder" in refused("train", "mine", "--config-name", "a", "--out", "model")
     (folder / "README.md").write_text(card("*.parquet"))
     (folder / ".huggingface.yaml").write_text(card(path).strip("-\n"))
-    assert ".huggingface.yaml: config 'default' names" in refused(["pool", "mine", "--out", "out.parquet"])
-    assert ".huggingface.yaml: config 'default' names" in refused(publish)
+    assert ".huggingface.yaml: config 'default' names" in refused("pool", "mine", "--out", "out.parquet")
+    assert ".huggingface.yaml: config 'default' names" in refused(*publish)
     assert asked == []
 
 
@@ -122,7 +104,7 @@ def test_a_link_that_leads_out_of_a_release_is_refused_and_one_within_is_followe
         ["pool", "mine:cluster", "--out", "out.parquet"],
         ["publish", "dataset", "mine", "--repo", "acme/mine", "--license", "mit", "--dry-run"],
     ):
-        assert "train.parquet: a link that leads out of mine" in refused(arguments)
+        assert "train.parquet: a link that leads out of mine" in refused(*arguments)
 
 
 def test_a_data_set_of_the_hub_that_names_files_of_others_is_refused_before_they_are_asked(refused, host, fresh_hub):
@@ -135,11 +117,11 @@ def test_a_data_set_of_the_hub_that_names_files_of_others_is_refused_before_they
 
     for path in ("http://HOST/posts.csv", "/etc/hosts", "file:///etc/hosts", "../other/posts.csv"):
         write("README.md", card(path.replace("HOST", address)))
-        line = refused(["pool", "acme/evil", "--out", "out.parquet"])
+        line = refused("pool", "acme/evil", "--out", "out.parquet")
         assert "acme/evil: README.md: config 'default' names files outside of its folder" in line
     write("README.md", "# Posts\n")
     write(".huggingface.yaml", card(f"http://{address}/posts.csv").strip("-\n"))
-    assert "acme/evil: .huggingface.yaml: config" in refused(["pool", "acme/evil", "--out", "out.parquet"])
+    assert "acme/evil: .huggingface.yaml: config" in refused("pool", "acme/evil", "--out", "out.parquet")
     assert asked == []
 
 
@@ -148,7 +130,7 @@ def test_an_odd_record_of_a_release_is_one_line(refused, tmp_path, content):
     folder = releases.write(tmp_path / "mine", most=10)
     (folder / "release.json").write_bytes(content.encode(errors="surrogatepass"))
     publish = ["publish", "dataset", "mine", "--repo", "acme/mine", "--license", "mit", "--dry-run"]
-    assert "release.json: " in refused(publish)
+    assert "release.json: " in refused(*publish)
     with pytest.raises(DataError, match="cannot be read"):
         load_data(str(folder))
 
