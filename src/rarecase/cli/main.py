@@ -43,6 +43,13 @@ STOPPED = 130  # the exit status after Ctrl-C
 KINDS = {"run": RunConfig, "simulate": SimulateConfig, "start": StartConfig, "experiment": ExperimentConfig}
 
 
+def limit_hub(*_: object) -> None:
+    """Bounds how long the Hub is waited for; help and version do without what this imports."""
+    from rarecase.hub.client import limit_waiting  # the library reads the environment when it is imported
+
+    limit_waiting()
+
+
 def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentCollection") -> None:
     """Takes settings without a flag from `--config FILE`, and else from the folder of `--resume`."""
     kind = KINDS.get(commands[-1]) if commands else None
@@ -92,7 +99,7 @@ app = App(
     name="rarecase",
     help="An active learner steers LLM generation towards the texts that are rare and critical.",
     version=__version__,
-    config=(settings_files, refuse_typing_errors),
+    config=(limit_hub, settings_files, refuse_typing_errors),  # before every command
     suppress_keyboard_interrupt=False,  # ours says how to go on
     help_format="markdown",
 )
@@ -315,13 +322,11 @@ def main() -> None:
 def command(arguments: list[str]) -> int:
     """Runs one command and gives its exit status."""
     quiet_libraries(uploading=arguments[:1] == ["publish"])
-    from rarecase.hub.client import limit_waiting  # the library reads the environment when it is imported
-
-    limit_waiting()
     if not workers.is_distributed():
         return _command(arguments)
     try:
         if not workers.is_main():
+            limit_hub()
             workers.serve()
             return 0
     except RarecaseError as error:
