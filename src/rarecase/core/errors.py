@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 from itertools import islice
+from urllib.parse import unquote
 
 
 class RarecaseError(Exception):
@@ -76,6 +77,12 @@ def listed(names: Iterable[object]) -> str:
     every = [str(name) for name in names]
     shown = ", ".join(name if len(name) <= 60 else f"{name[:60]}…" for name in every[:20])
     return f"{shown} and {len(every) - 20:,} more" if len(every) > 20 else shown
+
+
+def holds_password(address: str) -> bool:
+    """Whether the address of a database holds a password, in whatever form, mistyped ones included."""
+    form = r"password\s*=|(://|^[\w+]*(:/|//))[^/@]*:[^@]*@"
+    return bool(re.search(form, unquote(address), re.IGNORECASE))
 
 
 def database_reason(error: BaseException | None) -> str:

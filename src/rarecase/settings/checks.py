@@ -4,15 +4,13 @@ The rules of settings: which values a field takes, and beside which others it ha
 A field names its rules (`setting`), and `check` applies them, wherever the settings come from.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import Field, field, fields
 from math import inf
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-from rarecase.core.errors import ConfigError, flag
+from rarecase.core.errors import ConfigError, flag, holds_password
 
 Rule = Callable[[Any, Field[Any]], None]  # raises where the field of these settings has a value that it may not have
 
@@ -87,7 +85,7 @@ def needed_by(name: str, *values: str, otherwise: str) -> Rule:
 
 def no_password(config: Any, entry: Field[Any]) -> None:
     """The address of a database holds no password."""
-    if re.search(r"://[^@/]*:[^@]*@|password\s*=", unquote(getattr(config, entry.name) or ""), re.IGNORECASE):
+    if holds_password(getattr(config, entry.name) or ""):
         raise ConfigError(
             f"{flag(entry.name)}: the password in the address would be written down in config.yaml; leave it out, and "
             "give it as PGPASSWORD or in ~/.pgpass"

@@ -8,6 +8,7 @@ from rarecase.labeling.store.address import without_password
 from rarecase.settings.checks import check
 from rarecase.settings.config import RunConfig
 
+MISTYPED = ["postgresql:/u:PWMARK@h/db", "//u:PWMARK@h/db", "postgresql//u:PWMARK@h"]
 WITH_PASSWORD = [
     "postgresql://u:PWMARK@127.0.0.1:1/db",
     "postgresql://u@127.0.0.1:1/db?password=PWMARK",
@@ -24,6 +25,7 @@ WITH_PASSWORD = [
     "postgresql://u:PWMARK@h:port/db",
     "host=127.0.0.1 password=PWMARK",
     "host=127.0.0.1 PASSWORD = 'PWMARK'",
+    *MISTYPED,
 ]
 BROKEN = [
     "",
@@ -76,6 +78,6 @@ def test_the_rest_of_an_address_is_shown(address, shown):
     assert without_password(address) == shown
 
 
-@pytest.mark.parametrize("address", ["postgresql:/u:secret@h/db", "//u:secret@h/db", "postgresql//u:secret@h"])
+@pytest.mark.parametrize("address", MISTYPED)
 def test_a_mistyped_address_shows_no_password_either(address):
     assert without_password(address) == "…"

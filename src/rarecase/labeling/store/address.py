@@ -3,7 +3,8 @@
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
+
+from rarecase.core.errors import holds_password
 
 
 def file_of(address: str) -> Path:
@@ -34,7 +35,6 @@ def without_password(address: str) -> str:
     """The address as it may be shown: without a password, in whatever form it has one, and without its options."""
     shown = re.sub(r"(://[^@/:]*):.*@", r"\1:***@", re.split(r"[?#]", address)[0])
     if "://" not in address:
-        secret = re.search(r"password\s*=|^[\w+]*(://?|//)[^/@]*:[^/]*@", unquote(address), re.IGNORECASE)
-        return "…" if secret else address
+        return "…" if holds_password(address) else address
     parts = r"[\w+.-]+://([^@:/]*(:\*\*\*)?@)?([\w.,-]*|\[[\da-f:.]+\])(:\d+)?(/.*)?"
     return shown if re.fullmatch(parts, shown, re.IGNORECASE) else f"{address.partition('://')[0]}://…"
