@@ -1,7 +1,9 @@
 """The label server and whoever reaches it: who may be whom, how often, how slowly, and through which proxy."""
 
 import contextlib
+import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -283,6 +285,7 @@ def test_the_pages_work_below_a_path(browser, store):
         (["--port", "99999"], "--port 99999: expected 0 to 65535"),
         (["--port", "-1"], "--port -1: expected 0 to 65535"),
         (["--host", "x" * 300], "); choose another --port"),
+        (["--host", "é" * 70], "(no name of a host); choose another --port"),
         (["--host", "a..b"], "cannot listen at a..b:7860"),
         (["--host", "nosuch.invalid"], "cannot listen at nosuch.invalid:7860"),
         (["--host", "999.1.1.1"], "cannot listen at 999.1.1.1:7860"),
@@ -301,6 +304,27 @@ def test_a_key_that_cannot_be_kept_is_one_line(store, capsys):
     assert command(["label", "serve", "--store", str(store), "--port", "0"]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert re.match(r"rarecase: .*labels\.sqlite\.key: Is a directory; what signs cookies must be kept there", said)
+
+
+@pytest.mark.parametrize("disk", ["read-only", "full"])
+def test_a_disk_that_cannot_be_written_is_one_line(store, small_disk, capsys, disk):
+    place, votes = small_disk("1m"), store.parent / "votes.csv"
+    shutil.copy(store, place)
+    votes.write_text("item,annotator,label\nr0,fay,self-harm\n")
+    if disk == "read-only":
+        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    else:
+        with (place / "filler").open("wb") as filler:
+            os.posix_fallocate(filler.fileno(), 0, shutil.disk_usage(place).free)
+    there = ["--store", str(place)]
+    for asked in (
+        ["serve", "--port", "0", *there],
+        ["import", str(votes), *there],
+        ["export", "--store", str(store), "--out", str(place / "votes.csv")],
+    ):
+        assert command(["label", *asked]) == 2
+        said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("rarecase: ")]
+        assert re.search("[Rr]ead-?only|[Nn]o space left on", said[-1])
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         listening.bind((host, port))
         listening.listen(2048)
-    except (OSError, ValueError) as error:  # of a name that is too long, a UnicodeError
+    except (OSError, TypeError) as error:  # the second of what cannot be encoded as the name of a host
         listening.close()
         reason = error.strerror if isinstance(error, OSError) else "no name of a host"
         raise ConfigError(f"cannot listen at {host}:{port} ({reason}); choose another --port") from None
