@@ -1,8 +1,8 @@
 """
 The demo of a data set and a model: `python app.py`.
 
-Which ones is written in demo.json beside this file, or in RARECASE_DATASET and RARECASE_MODEL: a folder, `ORG/NAME` or
-`ORG/NAME@REVISION`. Private ones are read with the secret HF_TOKEN.
+Which ones is written in demo.json beside this file, or in RARECASE_DATASET and RARECASE_MODEL: `ORG/NAME` or
+`ORG/NAME@REVISION`; the two variables may name a folder too. Private ones are read with the secret HF_TOKEN.
 """
 
 from pathlib import Path

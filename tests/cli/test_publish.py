@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import releases
 from datasets import Dataset, load_dataset
-from huggingface_hub import hf_hub_download
+from huggingface_hub import HfApi, hf_hub_download
 from small import NAMES
 
 from rarecase.cli.main import app
-from rarecase.core.errors import ConfigError
+from rarecase.core.errors import ConfigError, HubError
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform
 from rarecase.hub.commit import Target, push
@@ -48,6 +48,14 @@ def test_the_model_of_a_demo_is_looked_up_and_pinned(fresh_hub, tmp_path):
     rarecase(*demo)
     named = json.loads(Path(hf_hub_download("acme/safety-demo", "demo.json", repo_type="space")).read_text())
     assert named["model"] == f"acme/guard@{made}"
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]])
+def test_a_licence_that_the_hub_does_not_know_is_refused_before_a_repository_is_made(flags, fresh_hub, tmp_path):
+    data = str(releases.write(tmp_path / "data", 12))
+    with pytest.raises(HubError, match=r'acme/safety: the Hub refuses it \(status 400\): .*"license" must be one of'):
+        rarecase("dataset", data, "--repo", "acme/safety", "--license", "cc-by", *flags)
+    assert not HfApi().repo_exists("acme/safety", repo_type="dataset")
 
 
 def test_ids_with_commas_are_taken_down_and_the_demo_is_named(fresh_hub, tmp_path, capsys):

@@ -153,6 +153,45 @@ def test_a_release_json_of_something_else_does_not_stop_the_page(alone, monkeypa
     assert told(alone).count("The data set foreign cannot be read") == 2  # in Results and in Variations
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"format": ' + "9" * 5000 + "}",
+        '{"format": 1, "title": "Posts", "default": "cluster", "classes": [], "configs": {"cluster": {"rounds": [{'
+        '"round": 1, "labels": 1, "class_counts": {}, "class_count_std": 0, "dev": NONE, "test": NONE}]}}}',
+    ],
+)
+def test_a_hostile_release_json_does_not_stop_the_page(alone, monkeypatch, said):
+    folder = release(alone / "foreign")
+    figures = '{"accuracy": 1, "macro_f1": 1, "f1": {}}'
+    (folder / "release.json").write_text(said.replace("NONE", figures))
+    monkeypatch.setenv("RARECASE_DATASET", str(folder))
+    assert told(alone).count("The data set foreign cannot be read") == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("[1]", "demo.json: list, expected dict"),
+        ("no JSON", "demo.json: invalid JSON at character 1; publish the demo again"),
+        ("[" * 100_000, "demo.json: nested too deeply; publish the demo again"),
+        ('{"dataset": 7}', "demo.json.dataset: int, expected str"),
+        ('{"dataset": "../.."}', "demo.json names something else than ORG/NAME@REVISION"),
+        ('{"model": "/etc"}', "demo.json names something else than ORG/NAME@REVISION"),
+        ('{"dataset": "acme/safety@../../x y"}', "demo.json names something else than ORG/NAME@REVISION"),
+    ],
+)
+def test_hostile_sources_are_a_line_on_the_page(alone, said, line):
+    (alone / "demo.json").write_text(said)
+    assert told(alone).count(line) == 3  # in each view that needs them
+
+
+def test_a_map_of_something_else_is_a_line_on_the_page(alone):
+    Dataset.from_dict({"x": ["left"], "y": ["right"]}).to_parquet(alone / "map.parquet")
+    assert "map.parquet is not a map that rarecase drew: publish the demo again." in told(alone)
+
+
 def test_a_class_without_variations_is_said_so():
     """Next, pressed before the browser knows the classes of a config just chosen."""
     assert demo._cards([], 0) == '<p role="status">There are no variations of this class.</p>'

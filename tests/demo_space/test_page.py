@@ -60,8 +60,8 @@ def hostile(tmp_path_factory):
     train = conform(Dataset.from_list(rows), ODD)
     write_release(place / "data", {"odd": {"train": train}}, default="odd", title=TITLE)
     folder = space.write(space_files(place / "data", **space.NAMED), place / "space")
-    (folder / "demo.json").write_text(json.dumps({"dataset": str(place / "data")}))
-    with space.serving(folder, place / "log") as url:
+    (folder / "demo.json").write_text("{}")
+    with space.serving(folder, place / "log", RARECASE_DATASET=str(place / "data")) as url:
         yield url
 
 

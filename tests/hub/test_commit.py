@@ -250,10 +250,10 @@ def test_who_may_not_is_told_the_way_out(fresh_hub, monkeypatch, repo_id, token,
         push(Target(kind="model", repo_id=repo_id), lambda _: FILES, "A guard")
 
 
-def test_a_card_that_the_hub_refuses_is_refused_before_the_upload(fresh_hub):
+def test_a_card_that_the_hub_refuses_is_refused_before_a_repository_is_made(fresh_hub):
     with pytest.raises(HubError, match=r"acme/guard: the Hub refuses it \(status 400\)"):
         push(GUARD, lambda _: {**FILES, "README.md": b"---\nlicense: [\n---\n"}, "A guard")
-    assert contents() == {}
+    assert not HfApi().repo_exists("acme/guard")
 
 
 def test_four_at_once_all_succeed_and_a_reader_only_sees_whole_states(fresh_hub):

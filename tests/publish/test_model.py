@@ -292,6 +292,14 @@ def test_a_pickled_file_is_named_and_nothing_is_published(frozen, tmp_path, name
         model_files(copied, repo_id="acme/guard", license="mit")
 
 
+def test_a_link_out_of_the_folder_is_named_and_nothing_is_published(frozen, tmp_path):
+    copied = shutil.copytree(frozen, tmp_path / "frozen")
+    (tmp_path / "secret").write_text("of somebody's home")
+    (copied / "encoder" / "merges.txt").symlink_to("../../secret")
+    with pytest.raises(ModelError, match=r"encoder/merges\.txt is a link that leads out of it; copy the file into it"):
+        model_files(copied, repo_id="acme/guard", license="mit")
+
+
 def test_what_is_no_model_is_one_line(guard, frozen, tmp_path):
     def refused(folder: Path) -> str:
         with pytest.raises(ModelError) as raised:

@@ -6,13 +6,15 @@ The page shows one line about whatever is missing, in place of the view that nee
 
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, DatasetDict, Features, Value, load_dataset
 from datasets.exceptions import DatasetsError
 from huggingface_hub import get_token, hf_hub_download
 from huggingface_hub.errors import (
@@ -35,6 +37,17 @@ from rarecase.hub.ids import split_revision
 from rarecase.learn import Learner, load_learner
 
 SETTINGS, MAP = "demo.json", "map.parquet"  # beside app.py
+MAP_COLUMNS = Features(  # null where unknown
+    {
+        "x": Value("float32"),
+        "y": Value("float32"),
+        "id": Value("string"),
+        "label": Value("string"),
+        "strategy": Value("string"),
+        "round": Value("int32"),
+    }
+)
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -48,13 +61,20 @@ class DemoSources:
     def read(cls, space: Path) -> "DemoSources":
         """The sources of a Space, the folder of app.py; RARECASE_DATASET and RARECASE_MODEL come before demo.json."""
         path = space / SETTINGS
-        try:
-            content = parse_json(read_document(path)) if path.is_file() else {}
-        except (OSError, ValueError) as error:
-            raise DataError(f"{SETTINGS}: {reason(error)}; publish the demo again") from None
-        stored: DemoSources = from_json(cls, content, SETTINGS)
+        stored = cls.parse(path) if path.is_file() else cls()
         dataset, model = (os.environ.get(f"RARECASE_{name}") for name in ("DATASET", "MODEL"))
         return cls(dataset or stored.dataset, model or stored.model)
+
+    @classmethod
+    def parse(cls, path: Path) -> "DemoSources":
+        """What demo.json names: of the Hub alone, since no folder of this machine is a Space's to show."""
+        try:
+            stored: DemoSources = from_json(cls, parse_json(read_document(path)), SETTINGS)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{SETTINGS}: {reason(error)}; publish the demo again") from None
+        if not all(_HUB_ID.fullmatch(name) for name in (stored.dataset, stored.model) if name is not None):
+            raise DataError(f"{SETTINGS} names something else than ORG/NAME@REVISION; publish the demo again")
+        return stored
 
     def dumps(self) -> str:
         """The text of demo.json."""
@@ -114,7 +134,13 @@ def load_data(source: str) -> Data:
             configs = {config: load_dataset(name, config, revision=revision) for config in release.configs}
         rounds = {config: found.rounds for config, found in release.configs.items() if found.rounds}
         names = label_names(next(iter(configs[release.default].values())))
-        return Data(release.title, tuple(names), configs, rounds)
+        for scores in chain.from_iterable(rounds.values()):
+            if not set(names) <= scores["test"]["f1"].keys():
+                raise DataError("the figures are of other classes")
+        data = Data(release.title, tuple(names), configs, rounds)
+        data.counts()  # what cannot be shown is known before anything is
+        data.groups()
+        return data
     except (DataError, DatasetsError, HTTPError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         # Its message could quote a row of the data.
         raise DataError(

@@ -14,7 +14,7 @@ import gradio as gr
 from datasets import Dataset
 from huggingface_hub import constants
 
-from rarecase.core.errors import RarecaseError
+from rarecase.core.errors import DataError, RarecaseError
 from rarecase.data.parquet import read_parquet
 from rarecase.demo_space import data as demo_data
 from rarecase.demo_space import plots as demo_plots
@@ -58,9 +58,12 @@ def launch(space: Path) -> None:
 
 def page(space: Path) -> gr.Blocks:
     """The page, with everything that it shows read in."""
-    sources = DemoSources.read(space)
-    data = _tried(demo_data.load_data, sources.dataset, "No data set is named: set RARECASE_DATASET to ORG/NAME.")
-    learner = _tried(demo_data.load_model, sources.model, "There is no model to try: set RARECASE_MODEL to ORG/NAME.")
+    found = _tried(DemoSources.read, space, "")
+    sources, damaged = (DemoSources(), found) if isinstance(found, str) else (found, "")
+    no_data = damaged or "No data set is named: set RARECASE_DATASET to ORG/NAME."
+    no_model = damaged or "There is no model to try: set RARECASE_MODEL to ORG/NAME."
+    data = _tried(demo_data.load_data, sources.dataset, no_data)
+    learner = _tried(demo_data.load_model, sources.model, no_model)
     points = _tried(_points, space, "There is no map: publishing the demo draws one (map.parquet).")
     names = data.names if isinstance(data, Data) else ()
     views: dict[str, tuple[Any, Callable[[Any], None]]] = {
@@ -95,7 +98,10 @@ def _tried(read: Callable[[Any], T], source: Any, nothing: str) -> T | str:
 
 
 def _points(space: Path) -> Dataset:
-    return read_parquet(space / demo_data.MAP)
+    points = read_parquet(space / demo_data.MAP)
+    if points.features != demo_data.MAP_COLUMNS:
+        raise DataError(f"{demo_data.MAP} is not a map that rarecase drew: publish the demo again.")
+    return points
 
 
 def _html(value: str = "") -> gr.HTML:

@@ -12,9 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, hf_hub_download
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    constants,
+    get_session,
+    hf_hub_download,
+)
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import hf_raise_for_status
 from huggingface_hub.utils.sha import git_hash
 
 from rarecase.core.errors import ConfigError, HubError
@@ -100,7 +108,7 @@ def push(target: Target, build: Build, message: str) -> Pushed:
     """
     api, repo_id = HfApi(), target.repo_id
     with hub_errors(repo_id), without_debug_logs():
-        before = retried(repo_id, lambda: _open(api, target))
+        before = retried(repo_id, lambda: _open(api, target, build))
         files, commit, url = _commit(api, target, build, message)
         if target.tag:
             retried(repo_id, lambda: _tag(api, target, commit))
@@ -152,11 +160,21 @@ def refuse_foreign(snapshot: Snapshot) -> None:
         )
 
 
-def _open(api: HfApi, target: Target) -> Snapshot:
+def refuse_bad_card(target: Target, files: Files) -> None:
+    """Asks the Hub whether it takes the card: it may not know the licence or a language."""
+    card = files.get("README.md")
+    if isinstance(card, bytes):
+        asked = {"repoType": target.kind, "content": card.decode()}
+        address = f"{HfApi().endpoint}/api/validate-yaml"
+        retried(target.repo_id, lambda: hf_raise_for_status(get_session().post(address, json=asked)))
+
+
+def _open(api: HfApi, target: Target, build: Build) -> Snapshot:
     """The repository, created private where there is none; nothing is made public here."""
     snapshot = _base(api, target)
     require_public_is_meant(snapshot)
     if snapshot.sha is None:
+        refuse_bad_card(target, build(snapshot))  # else an empty repository would be left
         sdk = "gradio" if target.kind == "space" else None
         api.create_repo(**target.repo, private=True, exist_ok=True, space_sdk=sdk)
     if target.gated:

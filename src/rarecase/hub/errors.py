@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from json import JSONDecodeError
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from huggingface_hub import constants
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -19,6 +21,7 @@ from huggingface_hub.errors import (
 )
 
 from rarecase.core.errors import HubError
+from rarecase.core.files import disk_full, is_disk_full
 
 Result = TypeVar("Result")
 
@@ -73,6 +76,13 @@ def hub_errors(repo_id: str) -> Iterator[None]:
         if line is None:
             raise  # a defect, not an answer
         raise HubError(f"{repo_id}: {line}") from error
+    except OSError as error:  # of a file on this machine
+        if is_disk_full(error):
+            raise disk_full(Path(error.filename or constants.HF_HUB_CACHE)) from error
+        raise HubError(
+            f"{repo_id}: {error.filename or constants.HF_HUB_CACHE}: {error.strerror}; files of the Hub are kept in "
+            "HF_HOME, which may name another folder"
+        ) from error
 
 
 def retried(repo_id: str, call: Callable[[], Result]) -> Result:
@@ -92,7 +102,7 @@ def retried(repo_id: str, call: Callable[[], Result]) -> Result:
 
 
 def _cause(error: BaseException) -> BaseException:
-    cause = error.__cause__ or error.__context__  # a card that the Hub refuses has the answer as context alone
+    cause = error.__cause__
     return cause if not isinstance(error, HTTPError) and isinstance(cause, HTTPError) else error
 
 

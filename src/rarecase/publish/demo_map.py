@@ -14,6 +14,7 @@ from rarecase.core import randomness
 from rarecase.data.arrow import from_columns, matrix, require, rows, with_column
 from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import GENERATED, canonical_order, label_names, public_id, texts
+from rarecase.demo_space.data import MAP_COLUMNS
 from rarecase.models.encoder import distinct, encode, load_encoder
 from rarecase.publish.dataset import read_release
 from rarecase.publish.repository import without_rows
@@ -47,7 +48,7 @@ def map_table(folder: Path, removed: Collection[str] = ()) -> Dataset:
         vectors = encode(Dataset.from_dict({"text": unique}), load_encoder())
     x, y = project(vectors)[place].T
     shown = {"x": x, "y": y} | {name: points[name][:] for name in _KNOWN}
-    return from_columns(shown, Features({"x": Value("float32"), "y": Value("float32"), **_KNOWN}))
+    return from_columns(shown, MAP_COLUMNS)
 
 
 def project(vectors: np.ndarray) -> np.ndarray:
@@ -68,7 +69,7 @@ def project(vectors: np.ndarray) -> np.ndarray:
     return plane.astype(np.float32)
 
 
-_KNOWN = {"id": Value("string"), "label": Value("string"), "strategy": Value("string"), "round": Value("int32")}
+_KNOWN = {name: MAP_COLUMNS[name] for name in ("id", "label", "strategy", "round")}
 
 
 def _of_run(folder: Path, removed: Collection[str]) -> tuple[Dataset, Dataset]:

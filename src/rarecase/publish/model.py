@@ -71,7 +71,11 @@ def own_files(folder: Path) -> tuple[Model, Files]:
             "delete it, or save the model again"
         )
     pattern = _BELONGS[model.kind]
-    return model, {name: path for name, path in found.items() if name == RECORD or pattern.fullmatch(name)}
+    files = {name: path for name, path in found.items() if name == RECORD or pattern.fullmatch(name)}
+    outside = next((name for name, path in files.items() if not path.resolve().is_relative_to(folder.resolve())), None)
+    if outside:
+        raise ModelError(f"{folder}: {outside} is a link that leads out of it; copy the file into it")
+    return model, files
 
 
 def _belongs(path: str) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from rarecase.hub.commit import Build, Kind, Pushed, Target, base_snapshot, require_public_is_meant
+from rarecase.hub.commit import Build, Kind, Pushed, Target, base_snapshot, refuse_bad_card, require_public_is_meant
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Plan:
         snapshot = base_snapshot(target)
         require_public_is_meant(snapshot)
         files = dict(sorted(build(snapshot).items()))
+        refuse_bad_card(target, files)
         private = snapshot.private and not target.public
         sizes = {path: None if content is None else _size(content) for path, content in files.items()}
         card = cast(bytes, files["README.md"]).decode()  # a card is always made, never a file on this machine

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from datasets import Dataset
 
-from rarecase.core.errors import ConfigError
+from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import rows
 from rarecase.data.release import RELEASE, Change, Release
 from rarecase.data.schema import hash_of
@@ -25,11 +25,23 @@ class Remaining(NamedTuple):
 
 
 def release_in(snapshot: Snapshot) -> Release:
-    """The release.json of a repository; of version 0, without configs, where the repository is empty."""
+    """The release.json of a repository, checked whole; of version 0, without configs, where that is empty."""
     if RELEASE not in snapshot.files:
         refuse_foreign(snapshot)
         return Release(title="", default="", classes=(), configs={})
-    return Release.read(snapshot.read(RELEASE), f"{snapshot.target.repo_id}: {RELEASE}")
+    where = f"{snapshot.target.repo_id}: {RELEASE}"
+    release = Release.read(snapshot.read(RELEASE), where)
+    if not release.paths <= snapshot.files.keys():
+        raise DataError(f"{where}: names a data file that is not there; it was changed, or is damaged")
+    splits = [config.splits for config in release.configs.values()]
+    try:
+        counted = all(split.class_counts.keys() == set(release.names) for of in splits for split in of.values())
+        whole = all(splits) and counted and bool(dataset_card(release))  # which names whatever else is missing
+    except (LookupError, TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise DataError(f"{where}: lacks classes, splits or settings; it was changed, or is damaged")
+    return release
 
 
 def release_files(release: Release, before: Release, change: str) -> Files:
