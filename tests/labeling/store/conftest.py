@@ -1,4 +1,4 @@
-"""A label store in either database or on the Hub, and a clock that a test can set."""
+"""A label store in a file or on the Hub, and a clock that a test can set."""
 
 import pytest
 from hub_store import NAMES, ROWS, URL
@@ -9,12 +9,6 @@ from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.label_store import LabelStore, open_store
 from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.settings import Settings
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path) -> str:
-    """The address of an empty store."""
-    return str(tmp_path / "labels.sqlite") if request.param == "sqlite" else request.getfixturevalue("postgres")()
 
 
 @pytest.fixture

@@ -49,7 +49,6 @@ def main() -> None:
         settings = state.settings
     service.start(settings)
     with Server(("127.0.0.1", int(sys.argv[2])), Handler) as server:
-        print("ready", flush=True)
         server.serve_forever()
 
 

@@ -263,6 +263,8 @@ def test_files_are_not_taken(ann):
             assert ann.http.post(path, files={"files": (name, content)}).status_code in (401, 404)
     for path in ("queue/join", "run/say", "call/say", "api/say", "reset", "cancel", "stream/x"):
         assert ann.http.post(f"/gradio_api/{path}", json=JSON).status_code == 404
+    for path in ("heartbeat/x", "dev/reload", "call/say/1", "queue/data", "deep_link", "startup-events"):
+        assert ann.http.get(f"/gradio_api/{path}").status_code == 404  # the first two would never end
 
 
 def test_on_a_space_people_sign_in_with_hugging_face_and_only_the_listed_get_in(browser, tmp_path):

@@ -1,17 +1,21 @@
 """
 Fifty people at once through the served page, beside four browsers that label, one that settles, and pages that nobody
-sits at: nothing lost, nothing twice, nobody waits.
+sits at: nothing lost, nothing twice, nobody waits. And fifty whose server is killed, on either database.
 """
 
+import json
 import random
+import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import asdict
 
 import labelers
 import numpy as np
 import pytest
-from labelers import NAMES, Client, vote
+from labelers import NAMES, SERVE, TWO_VOTES, Client, act, vote
+from many_writers import Served, Told, labelled_by_many, require_all_there, show
 
 from rarecase.labeling.store.events import EventLog
 
@@ -92,3 +96,38 @@ def test_fifty_people_and_four_browsers_label_without_waiting_or_loss(browser, t
     assert sum(event.person.startswith("browser") for event in events) >= 0.9 * 4 * EACH
     assert EACH // 2 < len(settled) == len(set(settled))
     assert np.percentile(waits, 99) < 0.5
+
+
+class ThroughPage:
+    """Somebody who makes the page's own calls."""
+
+    def __init__(self, name: str, port: int):
+        self.client, self.have = Client(f"http://127.0.0.1:{port}", name), []
+        self.queue()  # signs in, and finds where the page calls
+
+    def queue(self) -> Told:
+        return self._told(self.client.say(have=self.have))
+
+    def vote(self, item: str, label: str, event: str) -> Told:
+        return self._told(
+            self.client.say(act("vote", item=item, label=label, seconds=1.5) | {"event": event}, have=self.have)
+        )
+
+    def _told(self, answer) -> Told:
+        told = answer["told"][0] if answer["told"] else {"accepted": True, "reason": ""}
+        self.have = [row["item"] for row in answer["queue"]]
+        return Told(told["accepted"], told["reason"], answer["queue"])
+
+
+@pytest.mark.slow
+def test_fifty_people_lose_nothing_while_the_server_of_the_page_is_killed_five_times(url):
+    lease = 30.0
+    said = {"store": url, "settings": asdict(TWO_VOTES) | {"lease": lease}, "qualify": None, "roles": None}
+
+    def serve(port: int) -> Served:
+        command = [sys.executable, "-c", SERVE, json.dumps(said | {"port": port})]
+        return Served(command, port, RARECASE_SESSION_KEY="known to this test alone" * 2)
+
+    people = labelled_by_many(url, serve, ThroughPage, writers=50, each=40, pace=2.0, lease=lease, kills=5)
+    show(people)
+    require_all_there(url, people, 1_000)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,7 @@ import rarecase.labeling.web.sign_in
 from rarecase.cli.main import command
 from rarecase.labeling.store.names import look_alike
 from rarecase.labeling.store.service import COMMENTS
+from rarecase.labeling.web.connections import BACKLOG, MOST, most_connections
 
 ROLES = "owners: [olga]\nannotators: [ann, bob]\n"
 LINK = re.compile(r"rarecase: (\w+) signs in at (\S+)/sign-in\?code=(\S+)")
@@ -365,6 +367,26 @@ def test_connections_that_bring_nothing_or_too_slowly_are_closed(impatient):
                     elif name == "next":
                         connections[name].sendall(b"a")
         assert not still
+
+
+def test_one_connection_too_many_is_closed_and_the_others_are_answered(store, monkeypatch):
+    monkeypatch.setattr(rarecase.labeling.web.connections, "MOST", 3)
+    with labelers.running(store) as url, contextlib.ExitStack() as stack:
+        netloc = url.removeprefix("http://")
+        host, port = netloc.split(":")
+        opened = [stack.enter_context(socket.create_connection((host, int(port)), timeout=20)) for _ in range(9)]
+        assert [connection.recv(1) for connection in opened[3:]] == [b""] * 6
+        for connection in opened[:3]:
+            connection.sendall(f"GET /health HTTP/1.1\r\nHost: {netloc}\r\nConnection: close\r\n\r\n".encode())
+            assert connection.makefile("rb").read().startswith(b"HTTP/1.1 200")
+        assert Client(url, "ann").say()["me"] == "ann"
+
+
+def test_connections_are_fewer_than_the_files_of_the_process(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (200, 200))
+    assert 0 < most_connections() < 200 - BACKLOG
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
+    assert most_connections() == MOST
 
 
 def test_whoever_uses_the_page_is_not_cut_off(impatient):
