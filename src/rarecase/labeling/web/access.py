@@ -35,8 +35,10 @@ HEALTH = "/health"  # answers that the server runs, and nothing else
 REVIEW = "/settle"
 READING = ("GET", "HEAD", "OPTIONS")
 LEAVE = "/logout"
-# What the pages call; uploads, queues and the rest of what Gradio has are closed.
-CALL = "/gradio_api/component_server"
+# What the pages read and call; uploads, queues, streams and the rest of what Gradio has are closed.
+READ = ("", "config", "theme.css", "favicon.ico", "manifest.json", "robots.txt", "gradio_api/info")
+FOLDERS = ("assets/", "static/", "svelte/")
+CALL = "gradio_api/component_server"
 MAX_BODY, MAX_FORM = 1_000_000, 10_000  # bytes: many times what the pages send, and what anybody may
 SLOWEST_BODY = 30.0  # seconds
 WARNING = (
@@ -121,8 +123,7 @@ class AccessControl:
         name = await run_in_threadpool(self.sign_in.who, request)
         reviews = path == REVIEW or path.startswith(f"{REVIEW}/")
         if name and (self.roles.may_review(name) if reviews else self.roles.may_label(name)):
-            called = request.method in READING or path.rstrip("/").endswith(CALL)
-            return None if called else PlainTextResponse("the pages do not send this", 404)
+            return None if _is_called(request.method, path) else PlainTextResponse("the pages do not send this", 404)
         if "text/html" not in request.headers.get("accept", ""):
             return JSONResponse({"detail": "Not authenticated"}, 401)
         if name is None:
@@ -147,6 +148,12 @@ class AccessControl:
             logger.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
             if not begun:
                 await PlainTextResponse("the server failed", 500)(scope, receive, send)
+
+
+def _is_called(method: str, path: str) -> bool:
+    """Whether the pages ask for this."""
+    asked = path.removeprefix(REVIEW).strip("/")
+    return (asked in READ or asked.startswith(FOLDERS)) if method in READING else asked == CALL
 
 
 def _as_reached(scope: Scope, site: Site) -> Scope:

@@ -1,19 +1,37 @@
-"""Connections that end: uvicorn alone waits for ever for the first request of a connection, and for a slow one."""
+"""
+Connections that end, and not too many: uvicorn alone waits for ever for the first request of one, and for a slow one.
+"""
 
 import asyncio
+import sys
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD = 15.0  # seconds for the head of a request, also for the first byte of it
+MOST = 1000  # connections at once
+BACKLOG = 64  # connections that may be accepted before the first of them is counted
+OWN_FILES = 86  # that the server itself has open, at most
+
+
+def most_connections() -> int:
+    """How many are kept: fewer than files that this process may open, without which it can accept and read nothing."""
+    if sys.platform == "win32":
+        return MOST
+    import resource
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST if files == resource.RLIM_INFINITY else max(1, min(MOST, files - BACKLOG - OWN_FILES))
 
 
 class ImpatientProtocol(H11Protocol):
     """HTTP/1.1, and a connection is closed that does not bring the head of a request in time."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Waits for the first request."""
+        """Waits for the first request; closes what is one connection too many."""
         super().connection_made(transport)
         self._wait()
+        if len(self.connections) > most_connections():
+            transport.close()
 
     def handle_events(self) -> None:
         """Reads what has come; with the head of a request the waiting is over."""

@@ -23,7 +23,7 @@ from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.settings import FILE, Settings, SpaceFile
 from rarecase.labeling.store.state import class_infos
 from rarecase.labeling.web.access import ANYWHERE, HEALTH, REVIEW, AccessControl, SignIn
-from rarecase.labeling.web.connections import ImpatientProtocol
+from rarecase.labeling.web.connections import BACKLOG, ImpatientProtocol
 from rarecase.labeling.web.pages import HERE, PageContext, label_page, review_page
 from rarecase.labeling.web.sign_in import ENTER, needs_code, on_this_server, with_hugging_face
 from rarecase.labeling.web.site import Site, address_of, bound, checked_url, is_loopback, on_a_space
@@ -140,6 +140,7 @@ def server(app: FastAPI, site: Site) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=1,
+        backlog=BACKLOG,
         http=ImpatientProtocol,
         ws="none",
         proxy_headers=bool(site.public) or on_a_space(),
