@@ -262,6 +262,8 @@ def _choose(
         labeled=labeled.select_columns(known),
         seed=randomness.integer(seed, "round", number),
     )
+    if not isinstance(chosen, Dataset) or "id" not in chosen.column_names:
+        raise ConfigError(f"strategy {name_of(strategy)!r} returned no Dataset with the column id of the pool")
     ids = chosen["id"][:]
     if len(ids) != n or len(set(ids)) != n or not set(ids) <= set(pool["id"][:]):
         raise ConfigError(

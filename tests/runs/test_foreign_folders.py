@@ -67,6 +67,16 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     assert digest([tmp_path / "test.parquet"]) == digest([tmp_path / "absent"])
 
 
+def test_pipes_are_no_settings_and_no_tables(tmp_path, refused):
+    for name in ("config.yaml", "pool.csv"):
+        os.mkfifo(tmp_path / name)
+    for flag in ("--config", "--taxonomy"):
+        assert "config.yaml: not a file" in refused(
+            "start", "--pool", "p.csv", flag, tmp_path / "config.yaml", "--out", "o"
+        )
+    assert "pool.csv: not a file" in refused("pool", tmp_path / "pool.csv", "--out", "pool.parquet")
+
+
 CHANGES = {
     "a class less": lambda record: record["found"].clear(),
     "another class": lambda record: record["test"]["f1"].update(more=0.0),

@@ -4,7 +4,9 @@ JSON and YAML that anybody may have written: bounded, and every failure a `Value
 The message is a reason for the one line that the caller makes: where it was read, and what to do about it.
 """
 
+import errno
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,15 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def require_file(path: Path | str) -> None:
+    """Raises `OSError` where something is there that is no file: a pipe or a device may never end."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "not a file", str(path))
+
+
 def read_document(path: Path) -> str:
     """A file that is read whole, as UTF-8; raises `OSError` or `ValueError`."""
+    require_file(path)
     with path.open("rb") as file:
         return _text(file.read(LONGEST_JSON + 1), LONGEST_JSON)
 

@@ -119,16 +119,9 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Reads what `write_json` wrote."""
     try:
-        require_file(path)
         return parse_json(read_document(path))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable JSON; remove it and repeat the command that wrote it") from error
-
-
-def require_file(path: Path | str) -> None:
-    """Raises `OSError` where something is there that is no file: a pipe or a device may never end."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(errno.EINVAL, "not a file", str(path))
 
 
 def leads_out(name: str) -> bool:

@@ -9,8 +9,9 @@ from datasets import Dataset, Features
 from datasets.table import InMemoryTable
 from datasets.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+from rarecase.core.documents import require_file
 from rarecase.core.errors import DataError
-from rarecase.core.files import require_file, write_beside
+from rarecase.core.files import write_beside
 from rarecase.data.arrow import from_table, to_table
 
 

@@ -9,6 +9,7 @@ from typing import AnyStr, BinaryIO
 
 import zstandard
 
+from rarecase.core.documents import require_file
 from rarecase.core.errors import DataError
 
 COMPRESSED = (".gz", ".zst")
@@ -26,6 +27,7 @@ def chunks(path: Path) -> Iterator[bytes]:
     packing = path.suffix.lower()
     unpack = {".gz": _gzip, ".zst": _zstd}.get(packing, _plain)
     try:
+        require_file(path)
         with path.open("rb") as file:
             for piece in unpack(file):
                 yield from (piece[at : at + _CHUNK] for at in range(0, len(piece), _CHUNK))
