@@ -265,7 +265,7 @@ def test_a_batch_left_out_as_a_whole_costs_nothing_and_is_not_asked_for_again(tm
     assert len(train) == asked - 2
     assert not set(train["text"][:]) & set(gone)
     written = {path: path.read_bytes() for path in (out / "rounds").rglob("*.parquet")}
-    assert command(["run", "--resume", str(out)]) == 0  # with nobody at the page
+    assert command(["run", "--resume", str(out), "--store", store]) == 0  # with nobody at the page
     assert written == {path: path.read_bytes() for path in (out / "rounds").rglob("*.parquet")}
 
 

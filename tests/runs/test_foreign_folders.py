@@ -9,10 +9,12 @@ import small
 from hostile_server import HostileServer, answer
 
 from rarecase.cli.main import command
-from rarecase.core.errors import DataError
+from rarecase.core.errors import ConfigError, DataError
 from rarecase.core.files import digest, read_json, write_text
 from rarecase.data.parquet import read_parquet
 from rarecase.evaluate.record import RoundRecord
+from rarecase.runs.parts import with_store_of_start
+from rarecase.settings.config import RunConfig
 
 
 @pytest.fixture
@@ -32,6 +34,44 @@ def test_code_that_a_folder_names_does_not_run_until_it_is_named_again(folder, r
         "run", "--resume", "got"
     )
     assert not (folder / "written").exists()
+
+
+ELSEWHERE = [
+    "mine.sqlite",
+    "got/../mine.sqlite",
+    "postgresql://192.0.2.1/x",
+    "hf://datasets/eve/labels",
+    "file:mine.sqlite?uri=true",
+    ["mine.sqlite"],
+]
+
+
+@pytest.mark.parametrize("store", ELSEWHERE, ids=str)
+def test_a_store_elsewhere_that_a_folder_names_is_not_opened_until_it_is_named_again(folder, refused, store):
+    settings = json.dumps({"annotator": "people", "store": store})  # JSON is YAML too
+    (folder / "config.yaml").write_text(settings)
+    line = f"got: its label store {store} is outside of that folder, which may be somebody else's; name it by --store"
+    assert line in refused("run", "--resume", "got")
+    (folder / "run.json").write_text(json.dumps({"kind": "start", "format": 1}))
+    assert line in refused("start", "--resume", "got")
+    with pytest.raises(ConfigError, match=re.escape(line)):  # of `run --start got`: what it names is not named
+        with_store_of_start(RunConfig(start="got", annotator="people"))
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["got"]
+
+
+def test_what_sqlite_reads_as_an_address_is_no_file_in_the_folder(folder, refused, monkeypatch):
+    (folder / "config.yaml").write_text("store: file:../mine.sqlite?uri=true\n")
+    monkeypatch.chdir(folder)
+    assert ".: its label store file:../mine.sqlite?uri=true is outside" in refused("run", "--resume", ".")
+    assert not (folder.parent / "mine.sqlite").exists()
+
+
+def test_a_link_out_of_a_folder_in_place_of_its_store_is_not_followed(folder, refused):
+    (folder.parent / "mine.sqlite").touch()
+    (folder / "labels.sqlite").symlink_to(folder.parent / "mine.sqlite")
+    (folder / "config.yaml").write_text("annotator: people\n")
+    assert "got: its label store got/labels.sqlite is outside of that folder" in refused("run", "--resume", "got")
+    assert (folder.parent / "mine.sqlite").stat().st_size == 0
 
 
 def test_posts_and_key_go_to_no_host_that_only_the_folder_permits(tmp_path, refused, monkeypatch):

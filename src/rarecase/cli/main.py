@@ -21,6 +21,7 @@ from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, shown_id
 from rarecase.core.files import refused_by_system
+from rarecase.labeling.store.address import require_inside
 from rarecase.learn import workers
 from rarecase.settings.config import (
     SOURCES,
@@ -67,16 +68,20 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         files.append(folder / "config.yaml")
     for path in files:
         settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
-        if "--resume" in given and kind is RunConfig:
-            settings = _of_folder(folder, settings, {argument.name for argument in arguments if argument.tokens})
+        if "--resume" in given:
+            settings = _of_folder(folder, settings, {argument.name for argument in arguments if argument.tokens}, kind)
         # Under the command's name: at the root, a setting called like a command (`pool`) would be left out.
         Dict({commands[-1]: settings}, source=str(path))(app, commands, arguments)
 
 
-def _of_folder(folder: Path, settings: dict[str, Any], given: set[str]) -> dict[str, Any]:
-    """What a run folder settles by itself: no source, which is compared where it is named again, and no permission."""
+def _of_folder(folder: Path, settings: dict[str, Any], given: set[str], kind: type) -> dict[str, Any]:
+    """What a folder settles by itself: no permission, and of a run no source, which is compared where named again."""
+    if "--store" not in given:  # the folder may be somebody else's, and would read and write there
+        require_inside(folder, settings.get("store"))
+    if kind is not RunConfig:
+        return settings
     strategy = str(settings.get("strategy"))
-    if ":" in strategy and "--strategy" not in given:  # the folder may be somebody else's, and so may be the code
+    if ":" in strategy and "--strategy" not in given:  # its code may be somebody else's too
         raise ConfigError(
             f"{folder}: its strategy{shown_id(strategy)} is code outside rarecase; name it by --strategy"
         )

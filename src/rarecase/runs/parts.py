@@ -32,7 +32,7 @@ from rarecase.labeling.annotator import Annotator
 from rarecase.labeling.gold import gold_annotator
 from rarecase.labeling.people import people
 from rarecase.labeling.spreadsheet import File
-from rarecase.labeling.store.address import address_in, is_same_store
+from rarecase.labeling.store.address import address_in, is_same_store, require_inside
 from rarecase.labeling.store.label_store import open_store
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
@@ -196,25 +196,32 @@ def annotator_of(
         yield File(folder / "to_label.csv", taxonomy, f"rarecase {command} --resume {folder}", shown)
 
 
-def with_store(folder: Path, config: RunConfig) -> RunConfig:
+def with_store_of_start(config: RunConfig) -> RunConfig:
     """
     The settings with the label store of the run: by default that of the start whose sets people have labelled, so that
-    A1 is the same person in all that comes of it. Raises `RunFolderError` where the run has labels of another store.
+    A1 is the same person in all that comes of it. Raises `ConfigError` where the start has its store elsewhere.
     """
-    if config.annotator != "people":
+    if config.annotator != "people" or config.store is not None or config.start is None:
         return config
-    if config.store is None and config.start is not None:
-        begun = read_yaml(Path(config.start) / "config.yaml", StartConfig)
-        if begun.get("annotator") == "people":
-            config = replace(config, store=address_in(Path(config.start), begun.get("store")))
+    folder = Path(config.start)
+    begun = read_yaml(folder / "config.yaml", StartConfig)
+    if begun.get("annotator") != "people":
+        return config
+    require_inside(folder, begun.get("store"))
+    return replace(config, store=address_in(folder, begun.get("store")))
+
+
+def require_store_of_labels(folder: Path, config: RunConfig) -> None:
+    """Raises `RunFolderError` where the run has labels of another store."""
+    if config.annotator != "people" or not RoundFiles(folder).numbers("labels.parquet"):
+        return
     before = address_in(folder, read_yaml(folder / "config.yaml", RunConfig).get("store"))
     now = address_in(folder, config.store)
-    if RoundFiles(folder).numbers("labels.parquet") and not is_same_store(now, before):
+    if not is_same_store(now, before):
         raise RunFolderError(
             f"{folder} has labels of another store than {now}, where A1 may be somebody else; go on with --store "
             f"{before}"
         )
-    return config
 
 
 def require_store(config: RunConfig | StartConfig) -> None:

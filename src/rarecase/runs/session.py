@@ -50,6 +50,7 @@ def begin(config: RunConfig) -> Path:
     out = require_out(config.out)
     refuse_used(out)
     strategy, sets = checked(config)
+    config = parts.with_store_of_start(config)
     parts.require_store(config)
     with write_folder_beside(out) as folder:
         prepare(folder, config, sets, [strategy])
@@ -81,12 +82,13 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     """
     check(config)
     stop = parts.stopping_of(config)
+    config = parts.with_store_of_start(config)
     manifest, named = Manifest.read(folder, "run"), config
     stored: dict[str, Any] = {name: manifest.settings.get(name) for name in SOURCES if getattr(config, name) is None}
     config = replace(config, **stored)
     manifest.require_same(folder, config, MAY_CHANGE, partial(parts.inputs_of, named))
     parts.require_budget(folder, config)
-    config = parts.with_store(folder, config)
+    parts.require_store_of_labels(folder, config)
     write_yaml(folder / "config.yaml", config)
     sets = stored_sets(folder)
     records: list[RoundRecord] = []

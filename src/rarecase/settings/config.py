@@ -150,7 +150,8 @@ class RunConfig(LoopConfig):
             `gold` (labels that are in the pool already).
         store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
             `hf://datasets/OWNER/NAME`; by default that of `--start`, where people labelled it, else `labels.sqlite`
-            in the output folder. It may be another one when a run goes on, until a label is stored.
+            in the output folder. It may be another one when a run goes on, until a label is stored. One outside of the
+            output folder is named again by whoever goes on.
         stop_when (`str`, *optional*): what ends the run before its budget is spent: `gain=0.3` (ten more labels would
             change at most 0.3 % of predictions), `stability=0.99` (the kappa of successive learners) or
             `uncertainty=0.2` (mean entropy, in nats); several are separated by commas, and the first that holds stops.
@@ -249,7 +250,8 @@ class StartConfig:
         annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
             `gold` (labels that are in the pool already).
         store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
-            `hf://datasets/OWNER/NAME`; by default `labels.sqlite` in the output folder.
+            `hf://datasets/OWNER/NAME`; by default `labels.sqlite` in the output folder. One outside of that is named
+            again by whoever goes on.
         seed (`int`): decides the draw.
         id_column (`str`, *optional*): by default `id`; without one, ids come from a hash of the text.
         text_column (`str`, *optional*): by default `text`.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from rarecase.core.errors import holds_password
 
+from rarecase.core.errors import ConfigError
+
 
 def file_of(address: str) -> Path:
     """The file of a store whose address is no URL: of a folder, such as that of a run, `labels.sqlite` in it."""
@@ -16,6 +18,21 @@ def file_of(address: str) -> Path:
 def address_in(folder: Path, given: str | None) -> str:
     """The address of the label store of a folder: the one given, else `labels.sqlite` in it."""
     return given or str(folder / "labels.sqlite")
+
+
+def require_inside(folder: Path, given: object) -> None:
+    """Raises `ConfigError` where the label store that the settings in a folder name is no file in it."""
+    # With a colon or a question mark it may be read as a URL, or its end as options of one.
+    is_file = given is None or not re.search("[:?]", str(given))
+    if is_file:
+        path = file_of(address_in(folder, None if given is None else str(given)))
+        if path.resolve().is_relative_to(folder.resolve()):
+            return
+        given = given or path
+    raise ConfigError(
+        f"{folder}: its label store {without_password(str(given))} is outside of that folder, which may be somebody "
+        "else's; name it by --store"
+    )
 
 
 def is_same_store(one: str, other: str) -> bool:
