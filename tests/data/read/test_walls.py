@@ -107,6 +107,21 @@ def test_a_link_that_leads_out_of_a_release_is_refused_and_one_within_is_followe
         assert "train.parquet: a link that leads out of mine" in refused(*arguments)
 
 
+def test_a_link_that_leads_out_of_a_folder_of_tables_is_refused_and_one_that_is_named_is_followed(refused, tmp_path):
+    (tmp_path / "mine.csv").write_text("text\nmine\n")
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "posts.csv").write_text("text\ngot\n")
+    (tmp_path / "got" / "same.csv").symlink_to("posts.csv")
+    (tmp_path / "named").symlink_to("got")
+    assert command(["pool", "named", "--out", "out.parquet"]) == 0
+    (tmp_path / "got" / "more.csv").symlink_to("../mine.csv")
+    line = "got/more.csv: a link that leads out of got; copy the file into it"
+    assert line in refused("pool", "got", "--out", "out.parquet")
+    assert line in refused("start", "--pool", "got", "--out", "out")
+    (tmp_path / "named.csv").symlink_to("mine.csv")
+    assert command(["pool", "named.csv", "--out", "out.parquet"]) == 0
+
+
 def test_a_data_set_of_the_hub_that_names_files_of_others_is_refused_before_they_are_asked(refused, host, fresh_hub):
     address, asked = host
     hub = HfApi()

@@ -5,7 +5,7 @@ What the README of a release or of a data set on the Hub says of its files, chec
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,13 @@ def require_inside(folder: Path) -> None:
     for name in NAMES:
         if (folder / name).is_file():
             configs_in(folder / name)
+    refuse_links_out(folder, folder.rglob("*"))
+
+
+def refuse_links_out(folder: Path, entries: Iterable[Path]) -> None:
+    """Raises `DataError` where one of the entries of a folder is a link that leads out of it."""
     root = os.path.realpath(folder)
-    for entry in folder.rglob("*"):
+    for entry in entries:
         if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(root):
             raise DataError(f"{entry}: a link that leads out of {folder}; copy the file into it")
 

@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict
 
 from rarecase.core.errors import DataError, listed
 from rarecase.data.arrow import from_table, to_table
-from rarecase.data.read.card import configs_in
+from rarecase.data.read.card import configs_in, refuse_links_out
 from rarecase.data.read.columns import DEFAULT, NESTED, Columns, conformed, is_empty, require_unique_ids, with_ids
 from rarecase.data.read.formats import Rows, format_of, read_file
 from rarecase.data.read.hub import load
@@ -123,6 +123,7 @@ def data_files(path: Path) -> list[Path]:
     files = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] != "." and (is_dump(f) or format_of(f)))
     if not files:
         raise DataError(f"{path}: no data files in this folder; expected CSV, TSV, JSONL or Parquet, or a release")
+    refuse_links_out(path, files)
     return files
 
 
