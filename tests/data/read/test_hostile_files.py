@@ -59,6 +59,9 @@ def test_bombs_are_refused_in_250_mib_and_ten_seconds(tmp_path):
         "RS_dump.zst": zstandard.compress(b'{"id": "') + zst * 640,
         "line.jsonl.gz": gzip.compress(b'{"text": "') + gz * 128,  # 2 GiB
         "table.parquet.gz": gz * 128,
+        "equal.csv.gz": gzip.compress(b"text\n") + gzip.compress(b"a" * 100_000 + b"\n") * 10_000,  # each row is short
+        "equal.jsonl.gz": gzip.compress(b'{"text": "' + long[: 1 << 22] + b'"}\n') * 250,
+        "equal.tsv.zst": zstandard.compress(b"text\n") + zstandard.compress(long[: 1 << 22] + b"\n") * 250,
         "fields.csv": b"id,text\n" + b"ab," * (1 << 22),
         "rows.csv": b"id,text\n" + b'"\n",' * (1 << 24),
         "utf-16.csv": "a".encode("utf-16") * (1 << 24),

@@ -25,7 +25,7 @@ from rarecase.data.read.lines import COMPRESSED, LONGEST_LINE, chunks, text_line
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
 _MOST_COLUMNS = 200_000  # a line could have millions, each an object
-_SMALL = 64 << 20  # bytes that any Parquet file may expand to
+_SMALL = 64 << 20  # bytes that the columns which are read of any file may expand to
 _MOST_EXPANDED = 20  # times its size that a larger one may: texts shrink to a fifth, all columns to a tenth
 _PARQUET_BATCH = 1 << 14  # rows
 _BATCH = 1 << 16  # rows that are held as Python objects before they become Arrow
@@ -50,6 +50,24 @@ class Rows:
     def where(self, row: int) -> str:
         """A row as a person finds it: `posts.csv row 17`."""
         return f"{self.name} row {self.numbers[row]}"
+
+
+class _Size:
+    """Counts what is read of a file; a `DataError` where no table in a file of its size expands to so much."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._most = max(_SMALL, _MOST_EXPANDED * path.stat().st_size)
+        self._read = 0
+
+    def add(self, read: int) -> None:
+        """Counts so many bytes, or characters and eight for the row."""
+        self._read += read
+        if self._read > self._most:
+            raise DataError(
+                f"{self._path}: expands to more than {self._most >> 20:,} MiB, as no table of its size does; make it "
+                "again"
+            )
 
 
 def format_of(path: Path) -> str | None:
@@ -143,17 +161,19 @@ def _delimited(path: Path, records: Records, wanted: Collection[str], hint: str)
     _, names = next(records, (0, None))
     if names is None:
         raise DataError(f"{path}: the file is empty; expected a header and rows")
-    kept = _kept(path, names, wanted)
+    kept, size = _kept(path, names, wanted), _Size(path)
 
-    def values() -> Records:
+    def rows() -> Records:
         for number, fields in records:
             if len(fields) != len(names):
                 raise DataError(
                     f"{path} row {number}: {len(fields)} fields, expected {len(names)} as in the header; {hint}"
                 )
-            yield number, [fields[place] for place in kept]
+            values = [fields[place] for place in kept]
+            size.add(8 + sum(map(len, values)))
+            yield number, values
 
-    return replace(_collect(path, values(), [names[place] for place in kept]), header=tuple(names))
+    return replace(_collect(path, rows(), [names[place] for place in kept]), header=tuple(names))
 
 
 def _kept(path: Path, names: Sequence[str], wanted: Collection[str]) -> list[int]:
@@ -167,21 +187,24 @@ def _kept(path: Path, names: Sequence[str], wanted: Collection[str]) -> list[int
 
 def _json_lines(path: Path, wanted: Collection[str], encoding: str) -> Rows:
     seen: dict[str, None] = {}
-    batch: list[tuple[int, Json]] = []
+    batch: list[tuple[int, dict[str, str | None]]] = []
     tables: list[Rows] = []
 
     def close() -> None:
         names = [name for name in seen if name in wanted]
-        records = ((line, [_plain_text(path, line, n, record.get(n)) for n in names]) for line, record in batch)
+        records = ((line, [texts.get(name) for name in names]) for line, texts in batch)
         tables.append(_collect(path, records, names))
         batch.clear()
 
+    size = _Size(path)
     for number, line in text_lines(path, encoding):
         if line.isspace():
             continue
         record = json_object(path, number, line)
         seen.update(dict.fromkeys(record))
-        batch.append((number, {name: value for name, value in record.items() if name in wanted}))
+        texts = {n: _plain_text(path, number, n, value) for n, value in record.items() if n in wanted}
+        size.add(8 + sum(map(len, filter(None, texts.values()))))
+        batch.append((number, texts))
         if len(batch) == _BATCH:
             close()
     close()
@@ -192,24 +215,20 @@ def _json_lines(path: Path, wanted: Collection[str], encoding: str) -> Rows:
 
 def _parquet(path: Path, wanted: Collection[str]) -> Rows:
     try:
-        most = max(_SMALL, _MOST_EXPANDED * path.stat().st_size)
-        source = pa.BufferReader(_unpacked(path, most)) if path.suffix.lower() in COMPRESSED else path
+        source = pa.BufferReader(_unpacked(path)) if path.suffix.lower() in COMPRESSED else path
         file = pq.ParquetFile(source)
         header = tuple(file.schema_arrow.names)
         _require_few_columns(path, 0, len(header))
         kept = _kept(path, header, wanted)
         names = [header[place] for place in kept]
-        if _footer_bytes(file.metadata, names) > most:
-            raise _expanded(path, most)
+        _Size(path).add(_footer_bytes(file.metadata, names))
         # A text that is stored once may stand in every row: dictionaries keep it once until its rows are counted.
         columns = (file.metadata.schema.column(place) for place in range(file.metadata.num_columns))
         texts = [c.path for c in columns if c.physical_type == "BYTE_ARRAY" and c.path in names]
         file = pq.ParquetFile(source, metadata=file.metadata, read_dictionary=texts)
-        batches, expanded = [], 0
+        batches, size = [], _Size(path)
         for batch in file.iter_batches(_PARQUET_BATCH, columns=names):
-            expanded += sum(map(_plain_bytes, batch.columns))
-            if expanded > most:
-                raise _expanded(path, most)
+            size.add(sum(map(_plain_bytes, batch.columns)))
             plain = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
             batches.append(pa.record_batch(plain, names))
         table = pa.Table.from_batches(batches) if batches else file.schema_arrow.empty_table().select(names)
@@ -223,13 +242,11 @@ def _parquet(path: Path, wanted: Collection[str]) -> Rows:
     return Rows(table, str(path), np.arange(1, rows + 1), header)
 
 
-def _unpacked(path: Path, most: int) -> bytes:
-    pieces, size = [], 0
+def _unpacked(path: Path) -> bytes:
+    pieces, size = [], _Size(path)
     for piece in chunks(path):
         pieces.append(piece)
-        size += len(piece)
-        if size > most:
-            raise _expanded(path, most)
+        size.add(len(piece))
     return b"".join(pieces)
 
 
@@ -248,10 +265,6 @@ def _plain_bytes(column: pa.Array) -> int:
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)
     return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
-
-
-def _expanded(path: Path, most: int) -> DataError:
-    return DataError(f"{path}: expands to more than {most >> 20:,} MiB, as no table of its size does; make it again")
 
 
 def _collect(path: Path, records: Records, names: list[str]) -> Rows:
