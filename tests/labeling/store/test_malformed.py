@@ -142,3 +142,23 @@ def test_a_malformed_row_of_a_shared_database_is_one_line(store, tmp_path, capsy
         assert command(["label", *asked, *address]) == 2
         (said,) = capsys.readouterr().err.splitlines()
         assert said.startswith("rarecase: label store: row 4 of its table events is no event; delete that row")
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT"
+COLUMNS = "i AS seq, 'e' || i AS id, 'flushed' AS kind, 1.0 AS at, NULL AS item, NULL AS person, '{}' AS data FROM n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"CREATE VIEW Events AS {ENDLESS} {COLUMNS}",
+        f"CREATE TABLE events (id); CREATE TRIGGER t AFTER INSERT ON EVENTS BEGIN {ENDLESS} i FROM n; END",
+    ],
+    ids=["view", "trigger"],
+)
+def test_a_store_whose_events_have_no_end_is_one_line(tmp_path, refused, script):
+    with sqlite3.connect(tmp_path / "got.sqlite") as connection:
+        connection.executescript(script)
+    line = "--store got.sqlite: its `events` is a view or has a trigger; expected a label store"
+    for asked in (["status"], ["serve", "--port", "0"]):
+        assert line in refused("label", *asked, "--store", "got.sqlite")

@@ -35,6 +35,8 @@ _EVENTS = sa.Table(
     sa.Column("person", sa.String(128)),
     sa.Column("data", sa.Text, nullable=False),
 )
+# A file of SQLite may be somebody else's, and the rows of a view, or what a trigger does, may have no end.
+_STRANGE = "SELECT 1 FROM sqlite_master WHERE lower(tbl_name) = 'events' AND type IN ('view', 'trigger')"
 _LOCK = 0x7261_7265  # "rare": the advisory lock of the writer in PostgreSQL
 TIMEOUT = 30_000  # milliseconds to wait for the log, and that PostgreSQL waits for a writer that is silent
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -61,6 +63,8 @@ class EventLog:
                 self._engine = _engine(self.url)
             with self._engine.begin() as connection:
                 self._lock(connection)
+                if self._engine.dialect.name == "sqlite" and connection.exec_driver_sql(_STRANGE).first():
+                    raise ConfigError(f"{shown}: its `events` is a view or has a trigger; expected a label store")
                 _EVENTS.metadata.create_all(connection)
         except (SQLAlchemyError, ValueError, TypeError) as error:  # the last two of a driver's options
             raise ConfigError(f"{shown}: {_reason(error)}; expected a file or postgresql://…") from None
