@@ -4,9 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from rarecase.core.errors import holds_password
-
-from rarecase.core.errors import ConfigError
+from rarecase.core.errors import ConfigError, holds_password
 
 
 def file_of(address: str) -> Path:
