@@ -70,7 +70,7 @@ def test_a_link_out_of_a_folder_in_place_of_its_store_is_not_followed(folder, re
     (folder.parent / "mine.sqlite").touch()
     (folder / "labels.sqlite").symlink_to(folder.parent / "mine.sqlite")
     (folder / "config.yaml").write_text("annotator: people\n")
-    assert "got: its label store got/labels.sqlite is outside of that folder" in refused("run", "--resume", "got")
+    assert "got/labels.sqlite: a link that leads out of got; copy" in refused("run", "--resume", "got")
     assert (folder.parent / "mine.sqlite").stat().st_size == 0
 
 
@@ -97,6 +97,15 @@ def test_nothing_is_written_through_a_link_that_lies_where_a_file_is_made(tmp_pa
     assert not (tmp_path / "report.md").is_symlink()
 
 
+def test_a_link_out_of_a_folder_is_not_followed(folder, refused):
+    (folder / "run.json").write_text(json.dumps({"kind": "start", "format": 1}))
+    (folder.parent / "mine").mkdir()
+    (folder / "deep").mkdir()
+    (folder / "deep" / "rounds").symlink_to("../../mine")
+    assert "got/deep/rounds: a link that leads out of got; copy" in refused("start", "--resume", "got")
+    assert not list((folder.parent / "mine").iterdir())
+
+
 def test_what_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "metrics.json")
     with pytest.raises(DataError, match="not readable JSON"):
@@ -110,10 +119,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
 def test_pipes_are_no_settings_and_no_tables(tmp_path, refused):
     for name in ("config.yaml", "pool.csv"):
         os.mkfifo(tmp_path / name)
-    for flag in ("--config", "--taxonomy"):
-        assert "config.yaml: not a file" in refused(
-            "start", "--pool", "p.csv", flag, tmp_path / "config.yaml", "--out", "o"
-        )
+    assert "config.yaml: not a file" in refused("start", "--config", tmp_path / "config.yaml", "--out", "out")
     assert "pool.csv: not a file" in refused("pool", tmp_path / "pool.csv", "--out", "pool.parquet")
 
 

@@ -25,6 +25,7 @@ from rarecase.core.progress import Progress
 from rarecase.core.typed import from_json
 from rarecase.data.arrow import matrix, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
+from rarecase.data.read.card import refuse_links_out
 from rarecase.data.read.origin import Origin
 from rarecase.data.sets import Sets
 from rarecase.data.taxonomy import Taxonomy
@@ -200,6 +201,7 @@ class Manifest:
                 from_json(_CONFIGS[kind], manifest.settings, f"{path}.settings")
         except DataError as error:
             raise RunFolderError(f"{error}; put the file back, or begin anew in another --out") from None
+        refuse_links_out(folder)  # it may be somebody else's, and is read, written to and published
         return manifest
 
     @property

@@ -67,13 +67,15 @@ def require_inside(folder: Path) -> None:
     for name in NAMES:
         if (folder / name).is_file():
             configs_in(folder / name)
-    refuse_links_out(folder, folder.rglob("*"))
+    refuse_links_out(folder)
 
 
-def refuse_links_out(folder: Path, entries: Iterable[Path]) -> None:
-    """Raises `DataError` where one of the entries of a folder is a link that leads out of it."""
+def refuse_links_out(folder: Path, entries: Iterable[Path] | None = None) -> None:
+    """Raises `DataError` where one of the entries of a folder, or any below it, is a link that leads out of it."""
     root = os.path.realpath(folder)
-    for entry in entries:
+    walked = os.walk(folder)  # which passes over what another process removes meanwhile
+    every = (Path(place, name) for place, folders, files in walked for name in (*folders, *files))
+    for entry in every if entries is None else entries:
         if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(root):
             raise DataError(f"{entry}: a link that leads out of {folder}; copy the file into it")
 
