@@ -6,7 +6,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset, Features
-from datasets.table import InMemoryTable
 from datasets.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from rarecase.core.documents import require_file
@@ -56,6 +55,6 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Dataset:
         raise DataError(f"{path}: not a readable Parquet file (truncated?); make it again") from error
     try:
         features = Features.from_arrow_schema(table.schema)
-        return Dataset(InMemoryTable(table.cast(features.arrow_schema)))
+        return from_table(table.cast(features.arrow_schema))
     except Exception as error:  # whatever: a stranger may have written what the schema says of its columns
         raise DataError(f"{path}: not a readable Parquet file (its schema); make it again") from error
