@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 from small import NAMES
 
 from rarecase.core.errors import ConfigError, DataError
+from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.evaluate.metrics import expected_calibration_error
 from rarecase.experiment import paper
 from rarecase.experiment.cells import Cell, read_predictions
@@ -260,6 +261,14 @@ def test_an_experiment_without_a_done_cell_or_without_variations_has_a_report(ex
     assert found["cells"] == {"done": 0, "failed": 0, "missing": 52}
     assert found["figure3"] is None
     assert found["differences"] == {"strategies": [], "settings": []}
+
+
+def test_a_test_table_without_a_column_is_one_line(experiment, tmp_path):
+    folder = copy(experiment, tmp_path)
+    test = read_parquet(folder / "test.parquet")
+    write_parquet(folder / "test.parquet", test.remove_columns("id"))
+    with pytest.raises(DataError, match="column 'id' is missing"):
+        report_of_experiment(folder)
 
 
 def test_the_order_in_which_rows_and_cells_stand_changes_nothing(experiment, report, tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 from datasets import Dataset
 
 from rarecase.core.errors import DataError
-from rarecase.data.arrow import rows
+from rarecase.data.arrow import require, rows
 from rarecase.data.counts import class_counts, rarest_classes
 from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import texts
@@ -133,6 +133,7 @@ def read_results(folder: Path) -> Results:
     config = ExperimentConfig(**read_yaml(folder / "config.yaml", ExperimentConfig))
     names = list(Taxonomy.load(folder / "taxonomy.yaml").names)
     test = read_parquet(folder / "test.parquet")
+    require(test, "id", "text", "label")
     test = rows(test, np.argsort(np.array(test["id"][:]), kind="stable"))
     trained = [folder / "bootstrap.parquet", *(folder / "splits").glob("*.parquet")]
     known = {text for path in trained for text in texts(read_parquet(path))}
