@@ -7,8 +7,9 @@ from rarecase.labeling.store.settings import SpaceFile
 
 
 @pytest.mark.parametrize(
-    "content", ["[" * 100_000, '{"votes": "x"}', '{"lease": null}', '{"calibrate_every": 1.5}', "[]"]
+    "content",
+    ["[" * 100_000, '{"votes": "x"}', '{"lease": null}', '{"calibrate_every": 1.5}', "[]", f'{{"{"7" * 5000}": 1}}'],
 )
 def test_what_is_no_file_of_ours_is_one_line(content):
-    with pytest.raises(RarecaseError, match=r"^labeling\.json[^\n]*$"):
+    with pytest.raises(RarecaseError, match=r"^labeling\.json[^\n]{1,200}$"):
         SpaceFile.parse(content.encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rarecase.core.documents import parse_json
-from rarecase.core.errors import ConfigError, did_you_mean
+from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.typed import from_json
 
 FILE = "labeling.json"
@@ -60,7 +60,7 @@ class SpaceFile:
             raise ConfigError(f"{FILE}: expected a JSON object with {', '.join(known)}")
         for key in values:
             if key not in known:
-                raise ConfigError(f"{FILE}: unknown setting {key!r}{did_you_mean(key, known)}")
+                raise ConfigError(f"{FILE}: unknown setting{shown_id(key)}{did_you_mean(key, known)}")
         from_json(Settings, {key: value for key, value in values.items() if key != "store"}, FILE)
         return cls(values)
 
