@@ -197,11 +197,17 @@ def test_what_is_no_act_breaks_nothing(served, ann):
         assert ann.http.post("/gradio_api/component_server", json=body).status_code in (200, 400, 422)
     for body in (
         {"data": {}, "component_id": 10**9, "fn_name": "say", "session_hash": "x"},
+        {"data": {}, "component_id": False, "fn_name": "say", "session_hash": "x"},
         {"data": {}, "component_id": known, "fn_name": "say", "session_hash": ["x"]},
         {"data": {}},
         [],
     ):
-        assert ann.http.post("/gradio_api/component_server", json=body).status_code in (400, 404, 422, 500)
+        assert ann.http.post("/gradio_api/component_server", json=body).status_code in (400, 404, 422)
+    for event in (10**400, {"a": [10**30]}):  # which are not said again
+        (told,) = ann.say({"kind": "skip", "event": event, "item": "x"})["told"]
+        assert (told["event"], told["accepted"]) == (None, False)
+    for path in ("/gradio_api/heartbeat/abc%00", "/settle/%1b[31m", "/%0d%0aX: a"):
+        assert ann.http.get(path).status_code == 404
     assert ann.say()["me"] == "ann"
 
 

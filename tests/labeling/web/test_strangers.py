@@ -389,6 +389,17 @@ def test_connections_are_fewer_than_the_files_of_the_process(monkeypatch):
     assert most_connections() == MOST
 
 
+def test_a_body_that_is_no_http_ends_its_request_and_nothing_fails(impatient, caplog):
+    ann, (host, port) = Client(f"http://{impatient}", "ann"), impatient.split(":")
+    cookie = "; ".join(f"{name}={value}" for name, value in ann.http.cookies.items())
+    head = f"POST /gradio_api/component_server/ HTTP/1.1\r\nHost: {impatient}\r\nCookie: {cookie}\r\n"
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\nno size\r\n".encode())
+        assert connection.makefile("rb").read().startswith(b"HTTP/1.1 400 Bad Request")
+    assert ann.say()["me"] == "ann"
+    assert "LocalProtocolError" not in caplog.text
+
+
 def test_whoever_uses_the_page_is_not_cut_off(impatient):
     ann = Client(f"http://{impatient}", "ann")
     for _ in range(3):

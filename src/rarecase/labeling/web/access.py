@@ -112,6 +112,8 @@ class AccessControl:
         path = _path(request.scope, self.site)
         if not self.site.answers_to(request.headers.get("host", "")):
             return PlainTextResponse("Invalid host header", 400)
+        if not path.isprintable():  # Gradio makes URLs of paths, which may not hold the rest
+            return PlainTextResponse("no such page", 404)
         if request.method not in READING and _is_foreign(request, self.site):
             return PlainTextResponse("sent from another site", 403)
         if path == self.site.base:  # its links are those of a folder

@@ -39,6 +39,17 @@ class ImpatientProtocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._deadline.cancel()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what is no HTTP; the request that it came with gets no other answer, and may have got one."""
+        if self.cycle is None or self.cycle.response_complete:
+            super().send_400_response(msg)
+            return
+        self.cycle.disconnected = True
+        if self.cycle.response_started:
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
     def on_response_complete(self) -> None:
         """Waits for the next request."""
         self._wait()

@@ -58,7 +58,7 @@ def label_page(context: PageContext) -> gr.Blocks:
         reply = _common(context, person, last.about) | {
             "store": store,
             "declined": last.declined,
-            "told": [{"event": act.get("event"), **_told(answer)} for answer, act in answers],
+            "told": [{"event": _event(act), **_told(answer)} for answer, act in answers],
             "queue": [{**entry, "text": None} if entry["item"] in held else entry for entry in last.queue],
             "progress": last.progress,
         }
@@ -106,7 +106,15 @@ def _page(title: str, name: str, function: Callable[..., Reply]) -> gr.Blocks:
         gr.HTML(
             html_template=html, js_on_load=script, server_functions=[function], apply_default_css=False, padding=False
         )
+    blocks.blocks = _Components(blocks.blocks)
     return blocks
+
+
+class _Components(dict[int, Any]):
+    """The components of a page; Gradio looks up whatever number a request names."""
+
+    def __missing__(self, number: int) -> Any:
+        raise HTTPException(404, "no such component")
 
 
 def _listed(name: str | None, may: Callable[[str], bool]) -> str:
@@ -116,8 +124,14 @@ def _listed(name: str | None, may: Callable[[str], bool]) -> str:
     return name
 
 
+def _event(act: Mapping[str, Any]) -> str | None:
+    """The id of an act; None of one that is no id, which JSON may not be able to say again."""
+    event = act.get("event")
+    return event if isinstance(event, str) and UUID.fullmatch(event) else None
+
+
 def _do(service: LabelService, person: str, act: Mapping[str, Any]) -> Answer:
-    if isinstance(event := act.get("event"), str) and UUID.fullmatch(event):
+    if event := _event(act):
         match act:
             case {"kind": "vote", "item": str(item), "label": str(label), "seconds": int() | float() as seconds}:
                 seconds = float(seconds) if 0 < seconds < 1e9 else 0.0  # JSON has numbers that are none of a clock
