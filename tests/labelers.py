@@ -25,7 +25,7 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.known_answers import add_known_answers
 from rarecase.labeling.store.label_store import open_store
-from rarecase.labeling.store.roles import Everybody
+from rarecase.labeling.store.roles import Everybody, Roles
 from rarecase.labeling.store.service import LabelService, Row
 from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.web.server import application, server
@@ -52,6 +52,7 @@ PATIENCE = 120_000  # milliseconds that a page is waited for, on a machine that 
 # Each key that goes down, and the text that was on the screen then.
 WATCH = """window.PRESSED = []; addEventListener('keydown',
   e => PRESSED.push([e.key, document.querySelector('#post')?.dataset.item ?? null]), true);"""
+EVERYBODY = Everybody()
 ONE_VOTE, TWO_VOTES = Settings(votes=1), Settings(votes=2)
 
 
@@ -77,6 +78,7 @@ def running(
     qualify: Path | None = None,
     clock: Callable[[], float] = time.time,
     base: str = "",
+    roles: Roles = EVERYBODY,
 ) -> Iterator[str]:
     """
     The address of the page while it is served by a thread of this process, which takes no time to start; `base` is the
@@ -89,7 +91,7 @@ def running(
         add_known_answers(served.service, qualify, calibrate=settings.calibrate_every > 0)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}{base}"
     site = Site(local=True, public=url if base else "")
-    app = application(served, Everybody(), Taxonomy.default(), site)
+    app = application(served, roles, Taxonomy.default(), site)
     running = server(app, site)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

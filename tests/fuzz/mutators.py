@@ -176,7 +176,10 @@ def yaml_mutated(rng: Rng, content: bytes) -> bytes:
     if rng.random() < 0.5:
         return choice(rng, [bytes_mutated, lines_mutated])(rng, content)
     head, *rest = content.removeprefix(b"---\n").split(b"---\n", 1)
-    mutated = value_mutated(rng, yaml.safe_load(head))
+    try:
+        mutated = value_mutated(rng, yaml.safe_load(head))
+    except yaml.YAMLError:  # Markdown without a head, or what was mutated before
+        return bytes_mutated(rng, content)
     text = choice(rng, [yaml.safe_dump, json.dumps])(mutated) + "\n"
     return b"---\n".join(
         [b"", text.encode("utf-8", "surrogatepass"), *rest] if rest else [text.encode("utf-8", "surrogatepass")]
