@@ -105,12 +105,36 @@ def test_neither_are_they_published(folder, changes):
         ({"num_hidden_layers": 10**7}, "more layers than its weights have"),
         ({"vocab_size": 10**9}, "a larger model than its weights are"),
         ({"text_config": {"num_local_experts": 10**7}}, "more layers than its weights have"),
+        ({"model_type": "albert", "inner_group_num": 10**8}, "more modules than its weights fill"),
+        ({"model_type": "mobilebert", "num_feedforward_networks": 10**8}, "more modules than its weights fill"),
     ],
 )
 def test_a_model_that_its_weights_do_not_fill_is_not_made_first(folder, train, dev, changes, says):
     path = folder("finetune") / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(ModelError, match=f"finetune: its config.json describes {says}; save or download"):
+        make_learner("finetune", str(path.parent), train.features["label"].names, FitOptions(), seed=0).fit(train, dev)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("config.json", {"num_labels": 10**8}, "its config.json names more than 10,000 classes"),
+        ("config.json", {"id2label": {str(i): f"c{i}" for i in range(10_001)}}, "more than 10,000 classes"),
+        ("config.json", {"attn_implementation": "evil/kernel"}, r"code of the model's own \(attn_implementation\)"),
+        (
+            "config.json",
+            {"text_config": {"_attn_implementation_internal": {"": "evil/kernel"}}},
+            "code of the model's",
+        ),
+        ("config.json", {"experts_implementation": "evil/kernel:Mlp"}, "code of the model's own"),
+        ("tokenizer_config.json", {"model_max_length": -5}, "its tokenizer reads no token of a text"),
+    ],
+)
+def test_what_a_model_says_of_classes_code_and_length(folder, train, dev, name, changes, says):
+    path = folder("finetune") / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ModelError, match=f"finetune: .*{says}"):
         make_learner("finetune", str(path.parent), train.features["label"].names, FitOptions(), seed=0).fit(train, dev)
 
 

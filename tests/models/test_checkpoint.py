@@ -57,6 +57,7 @@ def test_packaged_is_a_folder_and_the_rest_stays():
         ),
         (("head.pickle",), None, r"only pickled weights \(head.pickle\)"),
         (("model.safetensors",), {"auto_map": {"AutoModel": "evil.Model"}}, r"config.json names code.*auto_map"),
+        (("model.safetensors",), {"a": {"attn_implementation": "evil/kernel"}}, "config.json names code.*attn_impl"),
     ],
 )
 @pytest.mark.parametrize("load", [load_encoder, load_learner, local_folder])

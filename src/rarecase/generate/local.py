@@ -13,7 +13,7 @@ from rarecase.core.errors import ModelError
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.replies import Replies, Request
 from rarecase.generate.template import Template
-from rarecase.models.checkpoint import loading, local_folder
+from rarecase.models.checkpoint import loading, local_folder, require_weights
 
 
 class Local:
@@ -91,5 +91,6 @@ class Local:
 
         folder = local_folder(self.model)
         with loading(self.model):
+            require_weights(self.model, folder)
             model: Any = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -230,6 +230,8 @@ def _pretrained(model: str, names: Sequence[str], max_length: int) -> tuple[Any,
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         # The length travels with the tokenizer, so that pipeline(..., truncation=True) reads what was trained on.
         tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
+        if tokenizer.model_max_length < 1:
+            raise ModelError(f"{model}: its tokenizer reads no token of a text (model_max_length); give another model")
         network = AutoModelForSequenceClassification.from_pretrained(
             folder,
             id2label=dict(enumerate(names)),

