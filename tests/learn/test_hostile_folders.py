@@ -71,6 +71,13 @@ def test_json_that_is_none_or_of_another_kind(folder, dev, kind, name, content):
         ("frozen", "head.json", {"learner": ["frozen"]}),
         ("frozen", "encoder/config.json", {"vocab_size": 5}),
         ("frozen", "encoder/config.json", {"num_hidden_layers": 10**7}),
+        ("frozen", "encoder/sentence_bert_config.json", {"model_args": {"trust_remote_code": True}}),
+        ("frozen", "encoder/sentence_bert_config.json", {"config_args": {"attn_implementation": "evil/kernel"}}),
+        (
+            "frozen",
+            "encoder/config_sentence_transformers.json",
+            {"prompts": {"a": "b" * 10**6}, "default_prompt_name": "a"},
+        ),
         ("finetune", "config.json", {"id2label": {"0": "a", "1": "a", "2": "b"}}),
         ("finetune", "config.json", {"id2label": ["a"]}),
         ("finetune", "config.json", {"layer_norm_eps": [0.5]}),
