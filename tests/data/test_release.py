@@ -110,6 +110,7 @@ def test_release_json_is_read_as_it_was_written_and_checked_whole(tmp_path, conf
     for change, says in (
         ({"format": 2}, "format 2, expected 1"),
         ({"default": "other"}, "default names no config"),
+        ({"default": "a`b", "configs": {"a`b": {}}}, "'a`b' cannot name a config"),
         ({"classes": [{"name": "harmful"}]}, r"classes\[0\]: definition is missing"),
         ({"configs": {"cluster": {"defects": "none"}}}, r"configs\.\*\.defects: str, expected list"),
     ):

@@ -17,10 +17,11 @@ from datasets import load_dataset
 from small import NAMES
 
 from rarecase.acquire import find
+from rarecase.core.markdown import plain
 from rarecase.data import schema
 from rarecase.data.release import Release
 from rarecase.publish import dataset_card
-from rarecase.publish.markdown import code, listed, plain, table
+from rarecase.publish.markdown import code, listed, table
 from rarecase.publish.picture import class_counts_picture
 
 GOLDEN = Path(__file__).with_name("dataset_card.md")

@@ -139,7 +139,7 @@ def test_means_over_models_are_shown_and_what_counts_of_single_ones(experiment):
     _, _, after = page.partition("## Differences between strategies")
     shown = [" ".join(line.replace("|", " ").split()) for line in after.partition("\n##")[0].splitlines()]
     assert [line.split()[:2] for line in shown[4:7]] == [["human", "all"], ["human+llm", "all"], ["human", FIXED]]
-    assert "<0.001 *" in shown[6]
+    assert r"\<0.001 \*" in shown[6]
     assert "3 of single models are in tables/differences_strategies.csv." in shown
 
 

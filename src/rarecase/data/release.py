@@ -11,7 +11,7 @@ card that is published with them.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Required, TypedDict
@@ -218,6 +218,10 @@ class Release:
         release: Release = from_json(cls, content, where)
         if release.default not in release.configs:
             raise DataError(f"{where}: default names no config; it was changed, or is damaged")
+        try:  # they stand in the code of a card
+            check_names({name: config.splits for name, config in release.configs.items()}, release.default)
+        except ConfigError as error:
+            raise DataError(f"{where}: {error}; it was changed, or is damaged") from None
         if any(map(leads_out, release.paths)):
             raise DataError(f"{where}: names a file outside of its folder; it was changed, or is damaged")
         return release
@@ -276,7 +280,7 @@ def write_release(
         write_text(beside / "README.md", _readme(beside, configs, paths, default, title))
 
 
-def check_names(configs: Configs, default: str) -> None:
+def check_names(configs: Mapping[str, Iterable[str]], default: str) -> None:
     """Refuses names of configs or splits that `load_dataset` cannot take."""
     for config, splits in configs.items():
         if config == "data" or not re.fullmatch(r"\w[\w.-]*", config):

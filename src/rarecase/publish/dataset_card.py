@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from huggingface_hub import DatasetCardData
 
 from rarecase.acquire.find import ANCHORS
+from rarecase.core.markdown import plain
 from rarecase.core.shipped import shipped
 from rarecase.data.release import Acquired, Change, Config, Release, ReleaseClass, RoundScores, Split
 from rarecase.data.schema import features
-from rarecase.publish.markdown import NOT_STATED, TAGS, code, number, plain, render, stated, table
+from rarecase.publish.markdown import NOT_STATED, TAGS, code, number, render, stated, table
 
 STRATEGIES = {
     "random": "draws texts at random and is the baseline",
@@ -276,5 +277,5 @@ def _generators(configs: Mapping[str, Config]) -> str:
 
 
 def _changes(changelog: Sequence[Change]) -> str:
-    rows = [[str(entry.version), entry.date, plain(entry.change)] for entry in reversed(changelog)]
+    rows = [[str(entry.version), plain(entry.date), plain(entry.change)] for entry in reversed(changelog)]
     return table(["version", "date", "change"], rows)

@@ -1,12 +1,13 @@
 """Cards in Markdown: templates filled in, and the tables and filters that they use."""
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CardData
 from jinja2 import Environment, StrictUndefined
+
+from rarecase.core.markdown import plain, table_row
 
 NOT_STATED = "not stated"
 TAGS = ["rarecase", "active-learning", "content-moderation"]  # of whatever is published
@@ -26,14 +27,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A table whose strings are Markdown; numbers to the right, unpadded: a changed number moves no other cell."""
     words = [any(isinstance(row[column], str) for row in rows) for column in range(len(header))]
     shown = [[cell if isinstance(cell, str) else number(cell) for cell in row] for row in (header, *rows)]
-    cells = [[cell.replace("|", r"\|") for cell in row] for row in shown]
-    cells.insert(1, ["---" if word else "---:" for word in words])
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-
-
-def plain(text: str) -> str:
-    """A name or a sentence on one line, with nothing in it that Markdown takes for markup."""
-    return re.sub(r"([\\<>*_\[\]`])", r"\\\1", " ".join(text.split()))
+    shown.insert(1, ["---" if word else "---:" for word in words])
+    return "\n".join(map(table_row, shown))
 
 
 def code(name: str) -> str:

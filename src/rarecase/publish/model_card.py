@@ -11,12 +11,13 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from rarecase.core.errors import flag
+from rarecase.core.markdown import plain
 from rarecase.core.shipped import shipped
 from rarecase.data.counts import rarest
 from rarecase.learn.hyperparameters import MODELS
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import PACKAGED_ID
-from rarecase.publish.markdown import TAGS, code, plain, render, table
+from rarecase.publish.markdown import TAGS, code, render, table
 from rarecase.publish.references import DatasetRef
 
 UNPUBLISHED = "unpublished"
@@ -164,6 +165,8 @@ def _flags(record: ModelRecord) -> str:
     """The flags of `rarecase train` that train the same model again."""
     options = asdict(record.options())
     tune = " --tune" if options.pop("tune") else ""
-    flags = {"learner": record.learner, "model": record.model, "seed": record.seed, **options}
-    chosen = {name: value for name, value in flags.items() if value is not None}
-    return " ".join(f"{flag(name)} {shlex.quote(str(value))}" for name, value in chosen.items()) + tune
+    flags = {"config_name": ",".join(record.data.configs), "learner": record.learner, "model": record.model}
+    flags |= {"seed": str(record.seed)} | options
+    # Without a line break, which could end the code that they are shown as.
+    chosen = {name: " ".join(str(value).split()) for name, value in flags.items() if value is not None}
+    return " ".join(f"{flag(name)} {shlex.quote(value)}" for name, value in chosen.items()) + tune

@@ -1,6 +1,5 @@
 """Posts as examples, the paper's Tables 2 and 7: only ever in a file on this machine that somebody asked for."""
 
-import html
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +8,14 @@ from datasets import Dataset
 from rarecase.core import randomness
 from rarecase.core.errors import DataError
 from rarecase.core.files import write_text
+from rarecase.core.markdown import plain, table_row
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.schema import GENERATED, canonical_order, texts
 from rarecase.report.experiment import drawn_of
 from rarecase.report.results import Key, Results
 from rarecase.report.tables import Row
+
+RULE = table_row(["---"] * 3)
 
 
 def write_examples(results: Results, figure3: Row | None, path: Path) -> None:
@@ -31,12 +33,12 @@ def write_examples(results: Results, figure3: Row | None, path: Path) -> None:
     ]
     lines += ["## Table 2: texts that people labelled, and their variations", ""]
     for strategy, split in results.splits.items():
-        lines += [f"### {strategy}", "", *_row("class", "text", "variations"), *_row("---", "---", "---")]
+        lines += [f"### {plain(strategy)}", "", table_row(["class", "text", "variations"]), RULE]
         lines += [*_originals(split, results), ""]
     if figure3:
-        lines += [f"## Table 7: drawn errors ({escaped(figure3['model'])}, {figure3['setting']})", ""]
+        lines += [f"## Table 7: drawn errors ({plain(figure3['model'])}, {plain(figure3['setting'])})", ""]
         for strategy in figure3["strategies"]:
-            lines += [f"### {strategy}", "", *_row("text", "true", "predicted"), *_row("---", "---", "---")]
+            lines += [f"### {plain(strategy)}", "", table_row(["text", "true", "predicted"]), RULE]
             lines += [*_errors(Key(figure3["setting"], strategy, figure3["model"]), results), ""]
     write_text(path, "\n".join(lines))
 
@@ -60,8 +62,8 @@ def _originals(split: Dataset, results: Results) -> list[str]:
     for label, name in enumerate(results.names):
         place = next((i for i in human if labels[i] == label), None)
         if place is not None:
-            varied = "<br>".join(map(escaped, variations.get(ids[place], [])))
-            lines += _row(name, escaped(split[int(place)]["text"]), varied)
+            varied = "<br>".join(map(plain, variations.get(ids[place], [])))
+            lines.append(table_row([plain(name), plain(split[int(place)]["text"]), varied]))
     return lines
 
 
@@ -70,14 +72,4 @@ def _errors(key: Key, results: Results) -> Iterator[str]:
     for text, true, predicted in zip(
         texts(rows(results.test, places)), cell.labels[places], cell.guesses[places], strict=True
     ):
-        yield from _row(escaped(text), results.names[int(true)], results.names[int(predicted)])
-
-
-def _row(*cells: str) -> list[str]:
-    return [f"| {' | '.join(cells)} |"]
-
-
-def escaped(text: str) -> str:
-    """A text as it is read: no part of it is taken for a table, a link or HTML."""
-    plain = html.escape(" ".join(text.split()), quote=False)
-    return "".join(f"\\{sign}" if sign in "\\`*_[]|!~#" else sign for sign in plain)
+        yield table_row(map(plain, (text, results.names[int(true)], results.names[int(predicted)])))

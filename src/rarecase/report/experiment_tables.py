@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rarecase.core import markdown
 from rarecase.core.files import write_text
 from rarecase.data.counts import shown_classes, sum_groups
 from rarecase.experiment.paper import FIGURES, short_name
@@ -33,9 +34,10 @@ def text_of_experiment(report: ExperimentReport, style: str) -> str:
     """The report as `text` for a terminal or as a `markdown` page; no text of the data is in it."""
     page = style == "markdown"
     names = _short_names(report["models"])
+    shown = markdown.plain if page else str
 
     def under(title: str, *below: str) -> str:
-        return "\n\n".join([f"## {title}" if page else title, *filter(None, below)])
+        return "\n\n".join([f"## {shown(title)}" if page else title, *filter(None, below)])
 
     parts = ["# Experiment", _head(report)] if page else [_head(report)]
     for section in _sections(report):
@@ -44,7 +46,7 @@ def text_of_experiment(report: ExperimentReport, style: str) -> str:
             parts.append(under(section.title, Table(section.table.header, rows).rendered(style), section.note))
     for title, sentences in _sentences(report).items():
         if sentences:
-            parts.append(under(title, "\n".join(f"- {sentence}" for sentence in sentences)))
+            parts.append(under(title, "\n".join(f"- {shown(sentence)}" for sentence in sentences)))
     return "\n\n".join(parts)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rarecase.acquire.stopping import sentence_of
 from rarecase.core.errors import ConfigError, RunFolderError
 from rarecase.core.files import write_text
+from rarecase.core.markdown import plain
 from rarecase.evaluate.record import RoundRecord
 from rarecase.report.examples import refuse_existing, write_examples
 from rarecase.report.experiment import report_of_experiment
@@ -56,7 +57,8 @@ def _run(folder: Path, style: str) -> str:
     if not report["rounds"]:
         return "nothing done yet"
     last = RoundRecord.from_json(report["rounds"][-1], folder)
-    sentences = filter(None, [line_of_cost(report), sentence_of(last.labels, last.stopping)])
+    cost = plain(line_of_cost(report)) if style == "markdown" else line_of_cost(report)
+    sentences = filter(None, [cost, sentence_of(last.labels, last.stopping)])
     return "\n\n".join([rounds_table(report).rendered(style), *sentences, f"picture: {folder / 'report.png'}"])
 
 
@@ -97,7 +99,8 @@ def _transfer(folder: Path, style: str) -> str:
     if style == "json":
         return _json(report)
     failed = [f"failed: {name}: {reason}" for name, reason in report["failed"].items()]
-    return "\n\n".join([SENTENCE, transfer_table(report).rendered(style), *failed])
+    shown = map(plain, failed) if style == "markdown" else failed
+    return "\n\n".join([SENTENCE, transfer_table(report).rendered(style), *shown])
 
 
 def _json(report: Mapping[str, object]) -> str:

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from tabulate import tabulate
 
+from rarecase.core import markdown
 from rarecase.core.csv_cells import neutralized
+from rarecase.core.markdown import in_table
 from rarecase.data.counts import shown_classes
 
 Row = Mapping[str, Any]  # a row of a report: its keys are those of the JSON
@@ -31,7 +33,8 @@ class Table(NamedTuple):
         """The table as `text` or `markdown`; on a terminal the header is broken at spaces and signs."""
         right = ["right"] * len(self.header)
         if style == "markdown":
-            return tabulate(self.rows, self.header, tablefmt="pipe", disable_numparse=True, colalign=right)
+            head, *rows = [[in_table(markdown.plain(str(cell))) for cell in row] for row in (self.header, *self.rows)]
+            return tabulate(rows, head, tablefmt="pipe", disable_numparse=True, colalign=right)
         broken = [re.sub(r"(?<=[-:_/.])(?=\w)", "\n", h.replace(" ", "\n")) for h in self.header]
         columns = zip(broken, *self.rows, strict=True)
         rule = ["-" * max(len(line) for cell in column for line in str(cell).split("\n")) for column in columns]
