@@ -36,6 +36,15 @@ def test_code_that_a_folder_names_does_not_run_until_it_is_named_again(folder, r
     assert not (folder / "written").exists()
 
 
+def test_a_dry_run_imports_no_code_that_only_a_file_names(tmp_path, refused):
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'written')!r}, 'w')\n")
+    for name in ("evil:f", "anchors-evil:f"):
+        (tmp_path / "got.yaml").write_text(f"strategy: {name}\n")
+        line = refused("run", "--config", "got.yaml", "--dry-run", "--generator", "none")
+        assert f"got.yaml: a dry run imports no code that only a file names; name '{name}' by --strategy" in line
+    assert not (tmp_path / "written").exists()
+
+
 ELSEWHERE = [
     "mine.sqlite",
     "got/../mine.sqlite",

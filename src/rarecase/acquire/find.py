@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import re
 import sys
 
 from rarecase.acquire.strategy import Strategy, name_of
@@ -40,7 +39,7 @@ def find_strategy(name: str) -> Strategy:
 
 def _users_own(name: str) -> Strategy:
     module_name, _, function_name = name.partition(":")
-    if not function_name or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", module_name):
+    if not all(part.isidentifier() for part in (*module_name.split("."), function_name)):
         raise ConfigError(
             f"expected one of {', '.join(STRATEGIES)}, or module:function, or either after {ANCHORS}"
             f"{did_you_mean(name, STRATEGIES)}"

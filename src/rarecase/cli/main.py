@@ -68,8 +68,14 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         files.append(folder / "config.yaml")
     for path in files:
         settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
+        named = {argument.name for argument in arguments if argument.tokens}
         if "--resume" in given:
-            settings = _of_folder(folder, settings, {argument.name for argument in arguments if argument.tokens}, kind)
+            settings = _of_folder(folder, settings, named, kind)
+        strategy = str(settings.get("strategy"))
+        if ":" in strategy and "--dry-run" in named and "--strategy" not in named:
+            raise ConfigError(
+                f"{path}: a dry run imports no code that only a file names; name{shown_id(strategy)} by --strategy"
+            )
         # Under the command's name: at the root, a setting called like a command (`pool`) would be left out.
         Dict({commands[-1]: settings}, source=str(path))(app, commands, arguments)
 
