@@ -39,7 +39,8 @@ def find_strategy(name: str) -> Strategy:
 
 def _users_own(name: str) -> Strategy:
     module_name, _, function_name = name.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), function_name)):
+    parts = (*module_name.replace("-", "_").split("."), function_name)
+    if not all(part.isidentifier() for part in parts):
         raise ConfigError(
             f"expected one of {', '.join(STRATEGIES)}, or module:function, or either after {ANCHORS}"
             f"{did_you_mean(name, STRATEGIES)}"

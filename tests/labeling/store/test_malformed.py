@@ -162,3 +162,10 @@ def test_a_store_whose_events_have_no_end_is_one_line(tmp_path, refused, script)
     line = "--store got.sqlite: its `events` is a view or has a trigger; expected a label store"
     for asked in (["status"], ["serve", "--port", "0"]):
         assert line in refused("label", *asked, "--store", "got.sqlite")
+
+
+def test_an_event_of_many_megabytes_is_not_read(store, tmp_path, capsys):
+    with sqlite3.connect(tmp_path / "labels.sqlite") as connection:
+        connection.execute("UPDATE events SET data = json_object('a', hex(zeroblob(?))) WHERE seq = 1", [10 << 20])
+    assert command(["label", "status", "--store", str(tmp_path)]) == 2
+    assert "string or blob too big; repeat the command" in capsys.readouterr().err

@@ -8,6 +8,7 @@ click or after a lost connection, is stored once.
 """
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ _EVENTS = sa.Table(
 # A file of SQLite may be somebody else's, and the rows of a view, or what a trigger does, may have no end.
 _STRANGE = "SELECT 1 FROM sqlite_master WHERE lower(tbl_name) = 'events' AND type IN ('view', 'trigger')"
 _LOCK = 0x7261_7265  # "rare": the advisory lock of the writer in PostgreSQL
+LONGEST = 16 << 20  # bytes of an event: many times those of the longest text
 TIMEOUT = 30_000  # milliseconds to wait for the log, and that PostgreSQL waits for a writer that is silent
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -147,6 +149,7 @@ def _engine(url: str) -> sa.Engine:
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
     connection.isolation_level = None  # else the driver begins transactions of its own, and too late
     # DELETE works on every file system, also on the volume of a Space; WAL needs memory shared between its readers.
     for pragma in (f"busy_timeout={TIMEOUT}", "journal_mode=DELETE", "synchronous=FULL"):
