@@ -1,6 +1,7 @@
 """Who gets in where: signed in and not, listed and not, by raw HTTP, by gradio_client and in a browser."""
 
 import contextlib
+import json
 import uuid
 from types import SimpleNamespace
 
@@ -206,6 +207,9 @@ def test_what_is_no_act_breaks_nothing(served, ann):
     for event in (10**400, {"a": [10**30]}):  # which are not said again
         (told,) = ann.say({"kind": "skip", "event": event, "item": "x"})["told"]
         assert (told["event"], told["accepted"]) == (None, False)
+    half = {"acts": [act("skip", item="\ud800")]}
+    body = json.dumps({"data": half, "component_id": known, "fn_name": "say", "session_hash": "x"})
+    assert ann.http.post("/gradio_api/component_server", content=body).status_code == 200
     for path in ("/gradio_api/heartbeat/abc%00", "/settle/%1b[31m", "/%0d%0aX: a"):
         assert ann.http.get(path).status_code == 404
     assert ann.say()["me"] == "ann"

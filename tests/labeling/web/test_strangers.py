@@ -392,10 +392,18 @@ def test_connections_are_fewer_than_the_files_of_the_process(monkeypatch):
 def test_a_body_that_is_no_http_ends_its_request_and_nothing_fails(impatient, caplog):
     ann, (host, port) = Client(f"http://{impatient}", "ann"), impatient.split(":")
     cookie = "; ".join(f"{name}={value}" for name, value in ann.http.cookies.items())
-    head = f"POST /gradio_api/component_server/ HTTP/1.1\r\nHost: {impatient}\r\nCookie: {cookie}\r\n"
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
-        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\nno size\r\n".encode())
-        assert connection.makefile("rb").read().startswith(b"HTTP/1.1 400 Bad Request")
+    head = f" HTTP/1.1\r\nHost: {impatient}\r\nCookie: {cookie}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for asked, begun, told in (
+        ("POST /gradio_api/component_server/", b"", b"HTTP/1.1 400 Bad Request"),
+        ("HEAD /gradio_api/component_server/", b"", b"HTTP/1.1 40"),
+        ("GET /health", b"HTTP/1.1 200 OK", b""),
+    ):
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(f"{asked}{head}".encode())
+            answer = connection.recv(100) if begun else b""
+            connection.sendall(b"no size\r\n")
+            assert answer.startswith(begun)
+            assert b"".join(iter(lambda: connection.recv(65536), b"")).startswith(told)
     assert ann.say()["me"] == "ann"
     assert "LocalProtocolError" not in caplog.text
 

@@ -3,8 +3,10 @@ Connections that end, and not too many: uvicorn alone waits for ever for the fir
 """
 
 import asyncio
+import contextlib
 import sys
 
+from h11 import LocalProtocolError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD = 15.0  # seconds for the head of a request, also for the first byte of it
@@ -40,15 +42,12 @@ class ImpatientProtocol(H11Protocol):
             self._deadline.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuses what is no HTTP; the request that it came with gets no other answer, and may have got one."""
-        if self.cycle is None or self.cycle.response_complete:
+        """Refuses what is no HTTP; the request that it came with, whose answer may have begun, gets no other."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        with contextlib.suppress(LocalProtocolError):  # of an answer that has begun, or may have no body
             super().send_400_response(msg)
-            return
-        self.cycle.disconnected = True
-        if self.cycle.response_started:
-            self.transport.close()
-        else:
-            super().send_400_response(msg)
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Waits for the next request."""

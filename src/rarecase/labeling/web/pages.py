@@ -170,7 +170,7 @@ def _is_for(data: Any, **whose: str) -> bool:
 
 
 def _told(answer: Answer) -> Reply:
-    return {name: getattr(answer, name) for name in ("accepted", "reason", "item", "suggestion")}
+    return {name: getattr(answer, name) for name in ("accepted", "reason", "suggestion")}
 
 
 def _common(context: PageContext, person: str, about: Mapping[str, ClassInfo]) -> Reply:
