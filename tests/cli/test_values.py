@@ -26,6 +26,12 @@ def test_of_other_commands_too(refused):
     assert "--seeds 1.5: expected a whole" in refused("simulate", "--pool", "a", "--seeds", "1.5", "--out", "o")
 
 
+@pytest.mark.parametrize("command", ["simulate", "experiment"])
+def test_seeds_without_end_are_refused_before_there_is_a_cell_for_each(refused, command):
+    for seeds in ("1001", "100000000000"):
+        assert f"--seeds {seeds}: expected 1 to 1,000" in refused(command, "--seeds", seeds, "--out", "out")
+
+
 @pytest.mark.parametrize("value", ["true", ".nan", ".inf", "-.inf", "abc", "[1]", "{a: 1}", "1e400", "9" * 5000])
 @pytest.mark.parametrize("setting", ["budget", "temperature", "learning_rate"])
 def test_what_is_no_number_is_refused_in_yaml(refused, tmp_path, setting, value):

@@ -39,7 +39,7 @@ def test_a_setting_out_of_range_names_its_flag(setting, message):
 
 
 def test_the_settings_of_a_grid_and_of_a_start_are_checked_too():
-    with pytest.raises(ConfigError, match=r"--seeds 0: expected at least 1"):
+    with pytest.raises(ConfigError, match=r"--seeds 0: expected 1 to 1,000"):
         check(SimulateConfig(seeds=0))
     with pytest.raises(ConfigError, match=r"--test-size 0: expected at least 1"):
         check(SimulateConfig(test_size=0))

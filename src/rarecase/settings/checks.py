@@ -32,6 +32,11 @@ def at_least(least: float) -> Rule:
     return _number(lambda value: least <= value < inf, f"at least {least}")  # also refuses NaN
 
 
+def between(least: float, most: float) -> Rule:
+    """The number is not smaller than the one, and not larger than the other."""
+    return _number(lambda value: least <= value <= most, f"{least:,} to {most:,}")
+
+
 def above(limit: float) -> Rule:
     """The number is finite and larger than this."""
     return _number(lambda value: limit < value < inf, f"more than {limit}")

@@ -13,12 +13,13 @@ import yaml
 from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
-from rarecase.settings.checks import above, at_least, needed_by, no_effect_beside, no_password, setting
+from rarecase.settings.checks import above, at_least, between, needed_by, no_effect_beside, no_password, setting
 
 # What of a run is read when it begins, and stored.
 SOURCES = ("start", "pool", "bootstrap", "dev", "test", "taxonomy")
 # What may change when a run goes on: none of these has a part in what the stored files say.
 MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "out")
+MOST_SEEDS = 1000  # every cell of a grid is known from its begin; an interval from a tenth as many is narrow already
 
 _NOT_WITH_START = no_effect_beside("start")
 # Those of the tables of `--start` are known; a table of variations may still need them.
@@ -171,12 +172,12 @@ class SimulateConfig(LoopConfig):
 
     Args:
         strategies (`str`): names, separated by commas.
-        seeds (`int`): how many; they are `seed`, `seed` + 1, …
+        seeds (`int`): how many, at most 1,000; they are `seed`, `seed` + 1, …
         test_size (`int`, *optional*): rows drawn from the pool anew for each seed, where there is no `test`.
     """
 
     strategies: str = "random,entropy,coreset,cluster"
-    seeds: int = setting(1, at_least(1))
+    seeds: int = setting(1, between(1, MOST_SEEDS))
     test_size: int | None = setting(None, at_least(1), no_effect_beside("start", "test"))
     generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
 
@@ -212,7 +213,7 @@ class ExperimentConfig(FitConfig):
             what people labelled of a strategy), `human+llm` (with the variations too), `human+weights` (with balanced
             class weights, so give the others `--class-weights none`), `human+cheap` (with as many variations made by
             swapping and deleting words).
-        seeds (`int`): how many; they are `seed`, `seed` + 1, …
+        seeds (`int`): how many, at most 1,000; they are `seed`, `seed` + 1, …
         reading (`str`, *optional*): of the labels, where the data has two: `published` or `consistent`; by default as
             the data has them.
         leave_out_overlap (`bool`): measures without the test texts that are in a training split too.
@@ -229,7 +230,7 @@ class ExperimentConfig(FitConfig):
     )
     strategies: str | None = None
     settings: str = "bootstrap,human,human+llm"
-    seeds: int = setting(1, at_least(1))
+    seeds: int = setting(1, between(1, MOST_SEEDS))
     reading: Literal["published", "consistent"] | None = None
     leave_out_overlap: bool = False
     shard: str | None = None
