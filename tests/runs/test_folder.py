@@ -15,7 +15,7 @@ from rarecase.core.errors import RunFolderError
 from rarecase.core.progress import Progress
 from rarecase.evaluate.record import RoundRecord
 from rarecase.runs.folder import FORMAT, Manifest, RoundFiles, refuse_used, require_same_settings
-from rarecase.settings.config import RunConfig
+from rarecase.settings.config import MAY_CHANGE, RunConfig, write_yaml
 
 MEASURED = {"accuracy": 71.0, "macro_f1": 71.5, "f1": {"harmful": 71.5}}
 RECORD = RoundRecord(
@@ -168,3 +168,23 @@ def test_progress_says_round_step_count_and_time_left_on_a_terminal():
 def test_progress_is_silent_where_stderr_is_no_terminal():
     done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_a_config_that_is_cut_anywhere_is_damaged_and_the_way_out_is_named(tmp_path, refused):
+    config = RunConfig(strategy="random", out=tmp_path / "out")
+    settings = {name: value for name, value in vars(config).items() if name not in MAY_CHANGE}
+    Manifest("run", strategy="random", settings=settings).write(tmp_path / "out")
+    path = tmp_path / "out" / "config.yaml"
+    write_yaml(path, config)
+    whole = path.read_bytes()
+    for cut in (0, 20, whole.index(b"budget:") + 4, whole.index(b"budget:"), len(whole) - 16):
+        path.write_bytes(whole[:cut])
+        line = refused("run", "--resume", "out")
+        assert line.startswith("rarecase: out/config.yaml: ")
+        assert "; the file is damaged: put it back, or write in it what run.json has under `settings`" in line
+    path.write_text(json.dumps(settings))
+    assert "needs --generator-url" in refused("run", "--resume", "out")  # which may change, and is not there
+    Manifest("start").write(tmp_path / "out")
+    path.write_bytes(b"pool: [")
+    line = "out/config.yaml: invalid YAML; the file is damaged: put it back, or begin anew in another --out"
+    assert line in refused("start", "--resume", "out")

@@ -30,6 +30,7 @@ from rarecase.settings.config import (
     SimulateConfig,
     StartConfig,
     TrainConfig,
+    read_config,
     read_yaml,
     split_list,
 )
@@ -57,17 +58,17 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
     if kind is None:
         return
     given = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume", "--out")}
-    files = [Path(given["--config"])] if "--config" in given else []
+    files = {Path(given["--config"]): read_yaml(Path(given["--config"]), kind)} if "--config" in given else {}
     if "--resume" in given:
         from rarecase.runs.folder import Manifest
 
         folder = Path(given["--resume"])
-        Manifest.read(folder, commands[-1])
+        begun = Manifest.read(folder, commands[-1]).settings
         if Path(given.get("--out", folder)).resolve() != folder.resolve():
             raise ConfigError(f"--out {given['--out']} has no effect beside --resume {folder}; leave one of them out")
-        files.append(folder / "config.yaml")
-    for path in files:
-        settings = {key.replace("_", "-"): value for key, value in read_yaml(path, kind).items() if value is not None}
+        files[folder / "config.yaml"] = read_config(folder, kind, begun)
+    for path, content in files.items():
+        settings = {key.replace("_", "-"): value for key, value in content.items() if value is not None}
         named = {argument.name for argument in arguments if argument.tokens}
         if "--resume" in given:
             settings = _of_folder(folder, settings, named, kind)

@@ -25,7 +25,7 @@ from rarecase.hub.ids import name_of
 from rarecase.report.compare import BySeed
 from rarecase.report.intervals import RESAMPLES, resampled_counts, resampled_figures
 from rarecase.report.measures import Measure, frame_of
-from rarecase.settings.config import ExperimentConfig, read_yaml, split_list
+from rarecase.settings.config import ExperimentConfig, read_config, split_list
 
 BASELINE = "random"
 # The order in which tables show them; a strategy of one's own comes after.
@@ -130,7 +130,7 @@ class Results:
 
 def read_results(folder: Path) -> Results:
     """Reads what is done of an experiment; raises `DataError` where no test row is left to measure on."""
-    config = ExperimentConfig(**read_yaml(folder / "config.yaml", ExperimentConfig))
+    config = ExperimentConfig(**read_config(folder, ExperimentConfig))
     names = list(Taxonomy.load(folder / "taxonomy.yaml").names)
     test = read_parquet(folder / "test.parquet")
     require(test, "id", "text", "label")

@@ -38,7 +38,15 @@ from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import Encoder
 from rarecase.runs.folder import EMBEDDINGS, TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
-from rarecase.settings.config import SOURCES, DataConfig, LearnerConfig, LoopConfig, RunConfig, StartConfig, read_yaml
+from rarecase.settings.config import (
+    SOURCES,
+    DataConfig,
+    LearnerConfig,
+    LoopConfig,
+    RunConfig,
+    StartConfig,
+    read_config,
+)
 
 _MODEL_FILES = (".json", ".safetensors", ".txt")  # those that say what a model does
 # What a release tells of its run; where a model stands on this machine concerns nobody.
@@ -204,7 +212,7 @@ def with_store_of_start(config: RunConfig) -> RunConfig:
     if config.annotator != "people" or config.store is not None or config.start is None:
         return config
     folder = Path(config.start)
-    begun = read_yaml(folder / "config.yaml", StartConfig)
+    begun = read_config(folder, StartConfig)
     if begun.get("annotator") != "people":
         return config
     require_inside(folder, begun.get("store"))
@@ -215,7 +223,7 @@ def require_store_of_labels(folder: Path, config: RunConfig) -> None:
     """Raises `RunFolderError` where the run has labels of another store."""
     if config.annotator != "people" or not RoundFiles(folder).numbers("labels.parquet"):
         return
-    before = address_in(folder, read_yaml(folder / "config.yaml", RunConfig).get("store"))
+    before = address_in(folder, read_config(folder, RunConfig).get("store"))
     now = address_in(folder, config.store)
     if not is_same_store(now, before):
         raise RunFolderError(

@@ -27,7 +27,7 @@ from rarecase.labeling.annotator import Annotator
 from rarecase.runs.folder import Manifest, refuse_used, require_same_settings
 from rarecase.runs.parts import annotator_of, columns_of, require_store
 from rarecase.settings.checks import check, require_out
-from rarecase.settings.config import StartConfig, read_yaml, write_yaml
+from rarecase.settings.config import StartConfig, read_config, write_yaml
 
 SETS = ("bootstrap", "dev", "test", "certify")
 
@@ -82,7 +82,7 @@ def label(folder: Path, config: StartConfig) -> dict[str, int]:
     all texts of a set, and `RunFolderError` where the settings are not those of the folder.
     """
     Manifest.read(folder, "start")
-    require_same_settings(folder, read_yaml(folder / "config.yaml", StartConfig), config, ("store", "out"))
+    require_same_settings(folder, read_config(folder, StartConfig), config, ("store", "out"))
     if not (folder / "pool.parquet").exists():
         taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
         asked = digest(folder / name for name in ("drawn.parquet", "taxonomy.yaml"))

@@ -4,6 +4,7 @@ with its rules (`rarecase.settings.checks`). This module imports nothing heavy: 
 help.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -278,12 +279,24 @@ class StartConfig:
     out: Path | None = None
 
 
-def read_yaml(path: Path, kind: type) -> dict[str, Any]:
+def read_config(folder: Path, kind: type, begun: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The `config.yaml` of a folder; a `ConfigError` where it is damaged, or has less than it was `begun` with."""
+    path = folder / "config.yaml"
+    way = "the file is damaged: put it back, or begin anew in another --out"
+    if begun:
+        way = "the file is damaged: put it back, or write in it what run.json has under `settings`"
+    settings = read_yaml(path, kind, way)
+    if missing := next((name for name in begun or () if name not in settings), None):
+        raise ConfigError(f"{path}: {missing} is missing; {way}")
+    return settings
+
+
+def read_yaml(path: Path, kind: type, way: str = "--config takes a YAML file of settings") -> dict[str, Any]:
     """The settings of a YAML file, by field name; raises `ConfigError` where it has other keys than `kind`."""
     try:
         content = parse_yaml(read_document(path))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {reason(error)}; --config takes a YAML file of settings") from None
+        raise ConfigError(f"{path}: {reason(error)}; {way}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
