@@ -38,7 +38,7 @@ def _to_parquet(dataset: Dataset, target: str | io.BytesIO) -> None:
     had_bars = not are_progress_bars_disabled()
     disable_progress_bars()  # they would appear where stderr is no terminal
     try:
-        plain.to_parquet(target)
+        plain.to_parquet(target, write_page_checksum=True)
     finally:
         if had_bars:
             enable_progress_bars()
@@ -48,10 +48,10 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Dataset:
     """Reads a Parquet file that `write_parquet` wrote, or some columns, into memory and past every cache."""
     try:
         require_file(path)
-        table = pq.read_table(path, columns=columns)
+        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
     except FileNotFoundError:
         raise
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable Parquet file (truncated?); make it again") from error
     try:
         features = Features.from_arrow_schema(table.schema)

@@ -216,7 +216,7 @@ def _json_lines(path: Path, wanted: Collection[str], encoding: str) -> Rows:
 def _parquet(path: Path, wanted: Collection[str]) -> Rows:
     try:
         source = pa.BufferReader(_unpacked(path)) if path.suffix.lower() in COMPRESSED else path
-        file = pq.ParquetFile(source)
+        file = pq.ParquetFile(source, page_checksum_verification=True)
         header = tuple(file.schema_arrow.names)
         _require_few_columns(path, 0, len(header))
         kept = _kept(path, header, wanted)
@@ -225,7 +225,7 @@ def _parquet(path: Path, wanted: Collection[str]) -> Rows:
         # A text that is stored once may stand in every row: dictionaries keep it once until its rows are counted.
         columns = (file.metadata.schema.column(place) for place in range(file.metadata.num_columns))
         texts = [c.path for c in columns if c.physical_type == "BYTE_ARRAY" and c.path in names]
-        file = pq.ParquetFile(source, metadata=file.metadata, read_dictionary=texts)
+        file = pq.ParquetFile(source, metadata=file.metadata, read_dictionary=texts, page_checksum_verification=True)
         batches, size = [], _Size(path)
         for batch in file.iter_batches(_PARQUET_BATCH, columns=names):
             size.add(sum(map(_plain_bytes, batch.columns)))
@@ -233,8 +233,8 @@ def _parquet(path: Path, wanted: Collection[str]) -> Rows:
             batches.append(pa.record_batch(plain, names))
         table = pa.Table.from_batches(batches) if batches else file.schema_arrow.empty_table().select(names)
         table.validate(full=True)
-    except (OSError, pa.ArrowException) as error:
-        if getattr(error, "errno", None) is not None:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: {error.strerror}") from error
         raise DataError(f"{path}: not a readable Parquet file (truncated?); fetch or make it again") from None
     table = table.replace_schema_metadata(file.schema_arrow.metadata)
