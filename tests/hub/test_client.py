@@ -108,6 +108,15 @@ def test_what_comes_hardly_at_all_is_silence(asked):
         asked(lambda: endless(part=b" ", wait=0.02), path="/datasets/acme/safety/resolve/main/release.json")
 
 
+@pytest.mark.parametrize("path", ["/datasets/acme/safety/resolve/main/a.parquet", "/api/datasets"])
+def test_a_download_that_stops_in_the_middle_is_not_begun_again(asked, path):
+    begun = time.monotonic()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 120000\r\n\r\n"
+    with pytest.raises(HubError, match="no answer from the Hub for 1 s"):
+        asked(lambda: [head, bytes(60_000), 60.0], path=path)
+    assert time.monotonic() - begun < 10
+
+
 def test_a_hub_that_works_on_what_it_was_sent_is_waited_for(asked):
     assert asked(lambda: [1.3, *answer(b"{}")], method="POST").json() == {}
     with pytest.raises(httpx2.ReadTimeout):

@@ -30,7 +30,7 @@ class _Body(httpx2.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         asked, waited, come, whole = time.monotonic(), 0.0, 0, 0
-        for part in self.parts:  # type: ignore[union-attr]
+        for part in self._parts():
             waited += time.monotonic() - asked
             come, whole = come + len(part), whole + len(part)
             if whole > LONGEST and self.url.path.startswith("/api/"):
@@ -41,6 +41,12 @@ class _Body(httpx2.SyncByteStream):
                 waited, come = 0.0, 0
             yield part
             asked = time.monotonic()
+
+    def _parts(self) -> Iterator[bytes]:
+        try:
+            yield from self.parts  # type: ignore[misc]
+        except httpx2.TimeoutException:  # after which a library would begin again, six times
+            raise _silent(self.url) from None
 
     def close(self) -> None:
         self.parts.close()  # type: ignore[union-attr]
