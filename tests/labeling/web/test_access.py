@@ -303,6 +303,10 @@ def test_on_a_space_people_sign_in_with_hugging_face_and_only_the_listed_get_in(
                 page.goto(url, wait_until="domcontentloaded")
                 page.get_by_role("button", name="Sign out").click()
                 page.get_by_role("link", name="Sign in with Hugging Face").wait_for()
+                with httpx.Client(base_url=url, headers={"Cookie": cookie}, timeout=60) as http:  # copied before
+                    assert refused(statuses(http, EVERY)) == []
+            with through(browser, url, "ann") as (page, _):
+                page.locator("#post[data-item]").wait_for()
             with through(browser, url, "eve", "/settle/") as (page, cookie):
                 page.get_by_text("Nothing to review").wait_for()
     with labelers.service(tmp_path / "labels.sqlite").state() as state:

@@ -3,6 +3,7 @@ Ways to sign in: on a Space with Hugging Face, on one's own machine by name alon
 """
 
 import contextlib
+import json
 import logging
 import os
 import secrets
@@ -11,6 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from functools import partial
 from html import escape
+from math import inf
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -56,7 +58,17 @@ def with_hugging_face() -> SignIn:
             "on a Space; put `hf_oauth: true` into the front matter of its README.md"
         )
 
+    ended: dict[str, float] = {}  # sessions that were signed out, of which there may be copies, and when they expire
+
+    def who(request: Any) -> str | None:
+        return None if _session(request) in ended else _of_hugging_face(request)
+
     async def leave(request: Request) -> Response:
+        now = time.time()
+        for session in [session for session, until in ended.items() if until < now]:
+            del ended[session]
+        if _of_hugging_face(request):
+            ended[_session(request)] = request.session["oauth_info"].get("expires_at") or inf
         request.session.pop("oauth_info", None)
         return RedirectResponse("/", 303)
 
@@ -65,7 +77,7 @@ def with_hugging_face() -> SignIn:
         oauth.attach_oauth(app)
 
     return SignIn(
-        who=_of_hugging_face,
+        who=who,
         paths=frozenset({"/login/huggingface", "/login/callback", LEAVE}),
         attach=attach,
         form=_form("hugging_face"),
@@ -215,6 +227,11 @@ def _file(service: LabelService) -> str | None:
     """The file of an SQLite store."""
     url = sa.make_url(service.log.url)
     return url.database if url.get_backend_name() == "sqlite" else None
+
+
+def _session(request: Any) -> str:
+    """What tells a session with Hugging Face from all others: each has a nonce of its own."""
+    return hashed(json.dumps(request.session.get("oauth_info")))
 
 
 def _of_hugging_face(request: Any) -> str | None:
