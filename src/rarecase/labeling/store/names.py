@@ -13,7 +13,7 @@ def is_name(name: str) -> bool:
 
 
 def look_alike(one: str, other: str) -> bool:
-    """Whether people could take one name for the other: upper and lower case, Cyrillic а and Latin a, 1 and l."""
+    """Whether people could take one name for the other: capital letters, Cyrillic а and Latin a, 1 and l, rn and m."""
     return bool(_looks(one) & _looks(other))
 
 
@@ -25,11 +25,15 @@ def _looks(name: str) -> frozenset[str]:
 
 
 def _skeleton(text: str) -> str:
-    """Each letter as the first of those that look like it (the confusables of Unicode Technical Standard 39)."""
+    """
+    Each letter as the first of those that look like it, or as the several that do, such as the rn that m looks like
+    (the confusables of Unicode Technical Standard 39).
+    """
     from confusable_homoglyphs.confusables import is_confusable
 
     def like(letter: str) -> set[str]:
         found = is_confusable(letter, greedy=True) or [{"homoglyphs": []}]
-        return {letter, *(glyph["c"] for glyph in found[0]["homoglyphs"])}
+        return {letter, *(glyph["c"].strip("\u200e") for glyph in found[0]["homoglyphs"])}
 
-    return "".join(min(set().union(*map(like, like(letter)))) for letter in text)
+    several = "".join(min((c for c in like(letter) if len(c) > 1 and c.isalnum()), default=letter) for letter in text)
+    return "".join(min(set().union(*map(like, like(letter)))) for letter in several)
