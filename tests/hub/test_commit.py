@@ -256,6 +256,34 @@ def test_a_card_that_the_hub_refuses_is_refused_before_a_repository_is_made(fres
     assert not HfApi().repo_exists("acme/guard")
 
 
+WHATEVER = [
+    UnicodeDecodeError("utf-8", b"\xd3", 0, 1, "invalid continuation byte"),
+    OSError("Consistency check failed: file should be of size 3 but has size 5"),
+    ValueError("preupload_info is improperly formatted"),
+    RecursionError("maximum recursion depth exceeded"),
+]
+
+
+@pytest.mark.parametrize("error", WHATEVER, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", ["repo_info", "create_commit"])
+def test_whatever_the_client_raises_over_an_answer_is_one_line(fresh_hub, monkeypatch, call, error):
+    def junk(*_, **__):
+        raise error
+
+    monkeypatch.setattr(HfApi, call, junk)
+    for act in [base_snapshot] * (call == "repo_info") + [lambda target: push(target, lambda _: FILES, "A guard")]:
+        with pytest.raises(HubError, match=r"^acme/guard: the answer is not a Hub's; check HF_ENDPOINT$"):
+            act(GUARD)
+
+
+def test_a_defect_of_what_is_pushed_is_not_taken_for_the_hubs(fresh_hub):
+    def build(_):
+        raise TypeError("ours")
+
+    with pytest.raises(TypeError, match="ours"):
+        push(GUARD, build, "A guard")
+
+
 def test_four_at_once_all_succeed_and_a_reader_only_sees_whole_states(fresh_hub):
     """Each adds a line to two files, which must always say the same."""
     push(GUARD, lambda _: {"a.txt": b"", "b.txt": b""}, "Begin")

@@ -26,7 +26,7 @@ from huggingface_hub.utils import hf_raise_for_status
 from huggingface_hub.utils.sha import git_hash
 
 from rarecase.core.errors import ConfigError, HubError
-from rarecase.hub.errors import ERRORS, RETRY, hub_errors, is_temporary, retried, status
+from rarecase.hub.errors import ERRORS, RETRY, hub_errors, is_temporary, junk_refused, retried, status
 
 Kind = Literal["dataset", "model", "space"]
 # Path in the repo → its bytes, the local file that holds them, or None to delete it.
@@ -206,29 +206,35 @@ def _commit(api: HfApi, target: Target, build: Build, message: str) -> tuple[Fil
     races = errors = 0
     while True:
         try:
-            snapshot = _base(api, target)
+            with junk_refused(target.repo_id):
+                snapshot = _base(api, target)
             files = build(snapshot)
-            operations = _operations(files, snapshot)
-            if target.tag:
-                _require_free_tag(api, snapshot, operations)
-            proposed = _open_pull_request(api, target, operations, message) if target.create_pr else None
-            if proposed:
-                return files, *proposed
-            commit = api.create_commit(
-                **target.repo,
-                operations=operations,
-                commit_message=message,
-                revision=target.revision,
-                create_pr=target.create_pr,
-                parent_commit=snapshot.sha,
-            )
-            return files, commit.oid, commit.pr_url or target.url
+            with junk_refused(target.repo_id):
+                return files, *_committed(api, snapshot, _operations(files, snapshot), message)
         except ERRORS as error:
             lost = status(error) == 412
             races, errors = races + lost, errors + (not lost)
             if (not lost and not is_temporary(error)) or errors >= RETRY.attempts or races >= RETRY.races:
                 raise
             RETRY.wait(min(races, 4) / 2 if lost else 2.0 ** (errors - 1))
+
+
+def _committed(api: HfApi, snapshot: Snapshot, operations: Operations, message: str) -> tuple[str, str]:
+    """The commit that has these changes, and its page."""
+    target = snapshot.target
+    if target.tag:
+        _require_free_tag(api, snapshot, operations)
+    if target.create_pr and (proposed := _open_pull_request(api, target, operations, message)):
+        return proposed
+    commit = api.create_commit(
+        **target.repo,
+        operations=operations,
+        commit_message=message,
+        revision=target.revision,
+        create_pr=target.create_pr,
+        parent_commit=snapshot.sha,
+    )
+    return commit.oid, commit.pr_url or target.url
 
 
 def _operations(files: Files, snapshot: Snapshot) -> Operations:

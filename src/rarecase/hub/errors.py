@@ -4,7 +4,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from json import JSONDecodeError
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,14 +19,12 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from rarecase.core.errors import HubError
+from rarecase.core.errors import HubError, RarecaseError
 from rarecase.core.files import disk_full, is_disk_full
 
 Result = TypeVar("Result")
 
-# What the clients raise at an answer that is none of the Hub's: no JSON, or JSON of another form.
-JUNK = (JSONDecodeError, TypeError, LookupError, AttributeError, RecursionError)
-# What they raise else; a failed upload (`RuntimeError`) and a refused card (`ValueError`) have the answer as cause.
+# What the clients raise; a failed upload (`RuntimeError`) and a refused card (`ValueError`) have the answer as cause.
 ERRORS = (HTTPError, ValueError, LocalTokenNotFoundError, LocalEntryNotFoundError, ConnectionError, RuntimeError)
 
 
@@ -71,6 +68,8 @@ def hub_errors(repo_id: str) -> Iterator[None]:
     """Turns what the Hub's clients raise into a `HubError` of one line: the repository, the answer, the way out."""
     try:
         yield
+    except RarecaseError:
+        raise
     except ERRORS as error:
         line = _line(_cause(error))
         if line is None:
@@ -85,20 +84,31 @@ def hub_errors(repo_id: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def junk_refused(repo_id: str) -> Iterator[None]:
+    """Turns whatever the clients raise over an answer that is none of the Hub's into a `HubError`."""
+    try:
+        yield
+    except RarecaseError:
+        raise
+    except Exception as error:
+        is_of_the_system = isinstance(error, OSError) and error.errno is not None
+        if is_of_the_system or _line(_cause(error)) is not None:
+            raise
+        raise HubError(f"{repo_id}: the answer is not a Hub's; check HF_ENDPOINT") from error
+
+
 def retried(repo_id: str, call: Callable[[], Result]) -> Result:
     """The result of a call that can safely be made twice, repeated while the error is temporary."""
-    with hub_errors(repo_id):
-        try:
-            for attempt in range(RETRY.attempts - 1):
-                try:
-                    return call()
-                except ERRORS as error:
-                    if not is_temporary(error):
-                        raise
-                    RETRY.wait(2.0**attempt)
-            return call()
-        except JUNK as error:
-            raise HubError(f"{repo_id}: the answer is not a Hub's; check HF_ENDPOINT") from error
+    with hub_errors(repo_id), junk_refused(repo_id):
+        for attempt in range(RETRY.attempts - 1):
+            try:
+                return call()
+            except ERRORS as error:
+                if not is_temporary(error):
+                    raise
+                RETRY.wait(2.0**attempt)
+        return call()
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rarecase.core.documents import parse_json, read_document
-from rarecase.core.errors import HubError, ModelError, RarecaseError
+from rarecase.core.errors import ModelError, RarecaseError
 from rarecase.hub.ids import split_revision
 
 PACKAGED = "packaged"
@@ -97,16 +97,14 @@ def _download(model: str) -> Path:
     from huggingface_hub.errors import RepositoryNotFoundError as NotFoundError
     from huggingface_hub.errors import RevisionNotFoundError as NoRevisionError
 
-    from rarecase.hub.errors import JUNK
-
     repo_id, revision = split_revision(model)
     try:
         try:
             files = model_info(repo_id, revision=revision, timeout=10).siblings or []
             _refuse_unsafe(model, [file.rfilename for file in files])
-        except (NotFoundError, NoRevisionError, HFValidationError):
+        except (NotFoundError, NoRevisionError, HFValidationError, ModelError):
             raise
-        except (HTTPError, HubError, OSError, *JUNK):
+        except Exception:  # of any type, see below
             # Without a connection it may still be in the cache; asking the Hub once more would only cost its retries.
             return Path(
                 snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES, local_files_only=True)
