@@ -27,6 +27,7 @@ from pathlib import Path
 
 from fuzz.mutators import Rng, rng_of
 from rarecase.core.errors import RarecaseError, WaitingForLabels
+from rarecase.core.files import refused_by_system
 
 TESTS = Path(__file__).parents[1]
 BLOCK = 500  # cases in one process
@@ -133,7 +134,10 @@ def _tried(case: Case, seed: int, number: int, base: int) -> Finding | None:
             said.write(str(error))
             what = f"an error of {len(str(error))} characters" if len(str(error)) > LONGEST_ERROR else ""
         except BaseException as error:  # whatever it is
-            place, what = _place(error), f"{type(error).__name__}: {str(error)[:200]}"
+            line = refused_by_system(error) if isinstance(error, OSError) else None  # which a command prints
+            said.write(line or "")
+            if line is None:
+                place, what = _place(error), f"{type(error).__name__}: {str(error)[:200]}"
         faulthandler.cancel_dump_traceback_later()
         seconds, (_, peak) = time.monotonic() - began, _memory()
     if _done:
