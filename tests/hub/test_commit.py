@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import HTTPError
 
 from rarecase.core.errors import ConfigError, HubError
 from rarecase.hub.commit import Snapshot, Target, base_snapshot, push, read_snapshot
@@ -261,7 +262,9 @@ WHATEVER = [
     OSError("Consistency check failed: file should be of size 3 but has size 5"),
     ValueError("preupload_info is improperly formatted"),
     RecursionError("maximum recursion depth exceeded"),
+    AttributeError("'list' object has no attribute 'get'"),
 ]
+WHATEVER[-1].__context__ = HTTPError("500")  # its body was read
 
 
 @pytest.mark.parametrize("error", WHATEVER, ids=lambda error: type(error).__name__)

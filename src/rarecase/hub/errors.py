@@ -93,7 +93,7 @@ def junk_refused(repo_id: str) -> Iterator[None]:
         raise
     except Exception as error:
         is_of_the_system = isinstance(error, OSError) and error.errno is not None
-        if is_of_the_system or _line(_cause(error)) is not None:
+        if is_of_the_system or (isinstance(error, ERRORS) and _line(_cause(error)) is not None):
             raise
         raise HubError(f"{repo_id}: the answer is not a Hub's; check HF_ENDPOINT") from error
 
