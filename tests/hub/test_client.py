@@ -12,6 +12,8 @@ import pytest
 import releases
 from hostile_server import HostileServer, answer, endless, silent
 from hub_server.client import environment
+from hub_server.server import free_port
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from rarecase.core.errors import HubError
 from rarecase.hub import client
@@ -32,9 +34,10 @@ SAMPLE = Path(client.__file__).parents[1] / "sample"
 NO_ANSWER = "127.0.0.1: no answer from the Hub for 1 s (HF_ENDPOINT?); repeat the command later"
 NO_HUB = "acme/{}: the answer is not a Hub's; check HF_ENDPOINT"
 NO_DATA = "acme/{}: no such file or folder, and no data set on the Hub that can be read"
+OFFLINE = "acme/{}: no such file or folder, and the Hub does not answer (HF_ENDPOINT, HF_HUB_OFFLINE?)"
 NO_MODEL = "acme/{}: neither a folder nor in the cache, and the Hub cannot be reached"
 SAYS = {
-    "silent": (silent, NO_ANSWER, NO_ANSWER),
+    "silent": (silent, NO_ANSWER, OFFLINE),
     "slow": (lambda: endless(part=b" ", wait=0.05), NO_ANSWER, NO_DATA),
     "endless": (endless, "127.0.0.1: an answer of over 16 MiB (HF_ENDPOINT?)", NO_DATA),
     "list": (lambda: answer(b"[1, 2]"), NO_HUB, NO_DATA),
@@ -101,6 +104,19 @@ def test_silence_is_not_waited_for_twice_whatever_a_library_asks_for(options, as
     with pytest.raises(HubError, match="no answer from the Hub"):
         asked(silent, times=2, **options)
     assert time.monotonic() - begun < 10
+
+
+def test_a_host_that_lets_nobody_connect_is_silent_too(monkeypatch):
+    monkeypatch.setattr(client, "SILENCE", 0.3)
+    address = f"http://127.0.0.1:{free_port()}"
+    with client.Client() as made:
+        with pytest.raises(httpx2.ConnectError):
+            made.get(address)
+        time.sleep(0.4)
+        with pytest.raises(HubError, match="no answer from the Hub"):
+            made.get(address)
+        with pytest.raises(OfflineModeIsEnabled):  # what the libraries know
+            made.get(address)
 
 
 def test_what_comes_hardly_at_all_is_silence(asked):

@@ -11,15 +11,20 @@ from typing import Any, ClassVar
 
 import httpx2
 from huggingface_hub import get_session, set_client_factory
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from rarecase.core.documents import MEBIBYTE
 from rarecase.core.errors import HubError
 
 SILENCE = 10.0  # seconds without a byte of the answer to what only reads
 WORK = 120.0  # seconds without one while the Hub works on what was sent: a commit of many files takes its time
-GIVEN_UP = 60.0  # seconds in which a host that was silent is not asked again
+GIVEN_UP = 60.0  # seconds in which a host that was silent, or not there for so long, is not asked again
 SLOWEST = 1024  # bytes a second of an answer: what is slower over `SILENCE` is no slow line
 LONGEST = 16 * MEBIBYTE  # of an answer that is no file, and read whole: a page of a list has some hundred kilobytes
+
+
+class SilentHubError(HubError, OfflineModeIsEnabled):
+    """The Hub does not answer; the libraries take it for an offline one, and read what is in the cache."""
 
 
 class _Body(httpx2.SyncByteStream):
@@ -57,13 +62,14 @@ class Client(httpx2.Client):
 
     # By host and port, of all clients: the libraries make a new one after some errors.
     given_up: ClassVar[dict[bytes, float]] = {}
+    refused: ClassVar[dict[bytes, float]] = {}  # since when a host lets nobody connect
 
     def __init__(self, **options: Any):
         super().__init__(timeout=None, **options)  # `send` sets it
         self.event_hooks = {**self.event_hooks, "response": [_watch]}
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Sends a request; a `HubError` where this host has been silent before."""
+        """Sends a request; a `SilentHubError` where this host has been silent before."""
         host, idle = request.url.netloc, SILENCE if request.method in ("GET", "HEAD") else WORK
         if time.monotonic() < self.given_up.get(host, 0.0):
             raise _silent(request.url)
@@ -71,18 +77,27 @@ class Client(httpx2.Client):
         limits = {what: min(given.get(what) or idle, idle) for what in ("connect", "read", "write")}
         request.extensions = {**request.extensions, "timeout": {**given, **limits}}
         try:
-            return super().send(request, **options)
+            response = super().send(request, **options)
         except httpx2.TimeoutException:
             self.given_up[host] = time.monotonic() + GIVEN_UP
-            raise  # what is in the cache may do
+            raise
+        except httpx2.ConnectError:
+            if time.monotonic() - self.refused.setdefault(host, time.monotonic()) < SILENCE / 2:
+                raise  # a library asks again, several for minutes
+            self.given_up[host] = time.monotonic() + GIVEN_UP
+            raise _silent(request.url) from None
+        self.refused.pop(host, None)
+        return response
 
 
 def _watch(response: httpx2.Response) -> None:
     response.stream = _Body(response)
 
 
-def _silent(url: httpx2.URL) -> HubError:
-    return HubError(f"{url.host}: no answer from the Hub for {SILENCE:g} s (HF_ENDPOINT?); repeat the command later")
+def _silent(url: httpx2.URL) -> SilentHubError:
+    return SilentHubError(
+        f"{url.host}: no answer from the Hub for {SILENCE:g} s (HF_ENDPOINT?); repeat the command later"
+    )
 
 
 def limit_waiting() -> None:

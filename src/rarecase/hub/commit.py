@@ -108,7 +108,12 @@ def push(target: Target, build: Build, message: str) -> Pushed:
     """
     api, repo_id = HfApi(), target.repo_id
     with hub_errors(repo_id), without_debug_logs():
-        before = retried(repo_id, lambda: _open(api, target, build))
+        found = retried(repo_id, lambda: _base(api, target))
+        require_public_is_meant(found)
+        if found.sha is None:  # else an empty repository would be left
+            planned = build(found)
+            retried(repo_id, lambda: refuse_bad_card(target, planned))
+        before = retried(repo_id, lambda: _open(api, found))
         files, commit, url = _commit(api, target, build, message)
         if target.tag:
             retried(repo_id, lambda: _tag(api, target, commit))
@@ -169,12 +174,10 @@ def refuse_bad_card(target: Target, files: Files) -> None:
         retried(target.repo_id, lambda: hf_raise_for_status(get_session().post(address, json=asked)))
 
 
-def _open(api: HfApi, target: Target, build: Build) -> Snapshot:
+def _open(api: HfApi, snapshot: Snapshot) -> Snapshot:
     """The repository, created private where there is none; nothing is made public here."""
-    snapshot = _base(api, target)
-    require_public_is_meant(snapshot)
+    target = snapshot.target
     if snapshot.sha is None:
-        refuse_bad_card(target, build(snapshot))  # else an empty repository would be left
         sdk = "gradio" if target.kind == "space" else None
         api.create_repo(**target.repo, private=True, exist_ok=True, space_sdk=sdk)
     if target.gated:
