@@ -24,7 +24,7 @@ COMMANDS = [
         r"--test-size 100: expected fewer than the 40 rows",
     ),
     Case("simulate: no test set", simulate(test=None), r"--test is missing; give a labelled table, or --test-size N"),
-    Case("simulate: no seeds", simulate(seeds=0), r"--seeds 0: expected at least 1"),
+    Case("simulate: no seeds", simulate(seeds=0), r"--seeds 0: expected 1 to 1,000"),
     Case(
         "train: no release",
         "train pool.csv --config-name a --out {case}/out",

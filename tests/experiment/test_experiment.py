@@ -255,7 +255,7 @@ WRONG = {
     "setting": ({"settings": "humans"}, "--settings 'humans': expected any of bootstrap, human,"),
     "no models": ({"models": ","}, "--models ',': expected models with different names"),
     "models of one name": ({"models": "./b,b"}, "expected models with different names"),
-    "seeds": ({"seeds": 0}, "--seeds 0: expected at least 1"),
+    "seeds": ({"seeds": 0}, "--seeds 0: expected 1 to 1,000"),
     "shard": ({"shard": "3/2"}, "--shard 3/2: expected I/N with I from 1 to N"),
     "shard, no number": ({"shard": "a"}, "--shard a: expected I/N"),
     "no effect": ({"learner": "frozen", "updates": 3}, "--updates has no effect beside --learner frozen"),
