@@ -218,3 +218,20 @@ def test_a_pool_whose_labels_were_changed_since_is_refused_and_an_equal_one_is_n
         assert command(again) == 0
     finally:
         pool.write_text(good, encoding="utf-8")
+
+
+def test_a_test_set_whose_labels_were_swapped_is_not_answered_with_the_figures_of_before(tmp_path, capsys):
+    sizes = ["--strategies", "random", "--seeds", "1", "--budget", "4", "--batch", "4"]
+    again = ["simulate", *small.write(tmp_path), *sizes, "--out", str(tmp_path / "grid")]
+    assert command(again) == 0
+    test, before = tmp_path / "test.csv", small.files(tmp_path / "grid")
+    rows = [line.rpartition(",") for line in test.read_text(encoding="utf-8").splitlines()]
+    labels = [label for _, _, label in rows[1:]]
+    swapped = zip(rows[1:], labels[1:] + labels[:1], strict=True)
+    test.write_text("\n".join(["".join(rows[0]), *(f"{row},{label}" for (row, _, _), label in swapped)]) + "\n")
+    capsys.readouterr()
+    assert command(again) == 2
+    said = capsys.readouterr()
+    assert f"what --test {test} holds is not what it was begun with; put that back, or" in said.err
+    assert said.out == ""
+    assert small.files(tmp_path / "grid") == before

@@ -50,6 +50,13 @@ def described(features: object, **columns: list) -> pa.Table:
     return pa.table(columns).replace_schema_metadata({b"huggingface": about})
 
 
+def packed(content: bytes, window: int) -> bytes:
+    """As zstd packs what comes from a pipe."""
+    settings = zstandard.ZstdCompressionParameters.from_level(3, window_log=window, enable_ldm=True)
+    stream = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+    return stream.compress(content) + stream.flush()
+
+
 def test_bombs_are_refused_in_250_mib_and_ten_seconds(tmp_path):
     long = b"a" * (1 << 24)
     zst, gz = zstandard.compress(long), gzip.compress(long)
@@ -62,6 +69,8 @@ def test_bombs_are_refused_in_250_mib_and_ten_seconds(tmp_path):
         "equal.csv.gz": gzip.compress(b"text\n") + gzip.compress(b"a" * 100_000 + b"\n") * 10_000,  # each row is short
         "equal.jsonl.gz": gzip.compress(b'{"text": "' + long[: 1 << 22] + b'"}\n') * 250,
         "equal.tsv.zst": zstandard.compress(b"text\n") + zstandard.compress(long[: 1 << 22] + b"\n") * 250,
+        "blank.csv.zst": zstandard.compress(b"text\na\n") + zstandard.compress(b"\n" * (1 << 24)) * 64,
+        "window.csv.zst": packed(b"text\n" + b"a\n" * (1 << 20), window=31),
         "fields.csv": b"id,text\n" + b"ab," * (1 << 22),
         "rows.csv": b"id,text\n" + b'"\n",' * (1 << 24),
         "utf-16.csv": "a".encode("utf-16") * (1 << 24),

@@ -4,6 +4,7 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import AnyStr, BinaryIO
 
@@ -17,7 +18,8 @@ LONGEST_LINE = 16 << 20  # bytes; a text has at most 100,000 characters, an embe
 
 _CHUNK = 1 << 18
 _PACKED = 1 << 10  # of zstd: all that it unpacks to is held at once, at most 32 MiB
-_WINDOW = 1 << 31  # Reddit dumps are packed with `zstd --long=31`; the default refuses more than 2^27
+_WINDOW = 1 << 27  # bytes that a zstd file has unpacked in memory, as `zstd` itself allows
+_WINDOW_OF_DUMPS = 1 << 31  # Reddit's are packed with `zstd --long=31`
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NO_TEXT = ("idna", "punycode", "raw-unicode-escape", "unicode-escape")  # encodings of Python's, not of a file
 
@@ -25,7 +27,8 @@ _NO_TEXT = ("idna", "punycode", "raw-unicode-escape", "unicode-escape")  # encod
 def chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a file, a piece at a time, decompressed if its name ends in `.gz` or `.zst`."""
     packing = path.suffix.lower()
-    unpack = {".gz": _gzip, ".zst": _zstd}.get(packing, _plain)
+    window = _WINDOW_OF_DUMPS if path.name.upper().startswith("RS_") else _WINDOW
+    unpack = {".gz": _gzip, ".zst": partial(_zstd, window=window)}.get(packing, _plain)
     try:
         require_file(path)
         with path.open("rb") as file:
@@ -34,8 +37,9 @@ def chunks(path: Path) -> Iterator[bytes]:
     except EOFError:
         raise DataError(f"{path}: ends in the middle (truncated {packing} file); fetch or make it again") from None
     except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError):
+        packed = f", or packed with a window of over {_WINDOW >> 20} MiB" if packing == ".zst" else ""
         raise DataError(
-            f"{path}: not a readable {packing} file (damaged, or of another format); make it again"
+            f"{path}: not a readable {packing} file (damaged, of another format{packed}); make it again"
         ) from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or 'cannot be read'}") from error
@@ -85,8 +89,11 @@ def _decoded(path: Path, encoding: str) -> Iterator[str]:
 def _split(path: Path, pieces: Iterable[AnyStr], newline: AnyStr) -> Iterator[AnyStr]:
     """The lines of a stream, each with its end, in time linear in their lengths."""
     begun: list[AnyStr] = []  # the pieces of the line that has no end yet
-    number, length = 1, 0
+    number, length, blank = 1, 0, 0
     for piece in pieces:
+        blank = blank + len(piece) if piece.isspace() else 0
+        if blank > LONGEST_LINE:  # a few kilobytes may unpack to hours of them
+            raise DataError(f"{path} line {number}: {LONGEST_LINE >> 20} MiB of blank lines; is the file damaged?")
         lines = piece.split(newline)
         begun.append(lines[0])
         length += len(lines[0])
@@ -112,9 +119,9 @@ def _gzip(file: BinaryIO) -> Iterator[bytes]:
             yield piece
 
 
-def _zstd(file: BinaryIO) -> Iterator[bytes]:
+def _zstd(file: BinaryIO, window: int) -> Iterator[bytes]:
     # Not `stream_reader`: that takes the end of a truncated file for the end of its content.
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=window)
     frame = None
     while piece := file.read(_PACKED):
         while piece:
