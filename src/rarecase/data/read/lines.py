@@ -3,7 +3,7 @@
 import codecs
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import AnyStr, BinaryIO
@@ -28,7 +28,9 @@ def chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a file, a piece at a time, decompressed if its name ends in `.gz` or `.zst`."""
     packing = path.suffix.lower()
     window = _WINDOW_OF_DUMPS if path.name.upper().startswith("RS_") else _WINDOW
-    unpack = {".gz": _gzip, ".zst": partial(_zstd, window=window)}.get(packing, _plain)
+    unpackers: dict[str, Callable[[BinaryIO], Iterator[bytes]]]
+    unpackers = {".gz": _gzip, ".zst": partial(_zstd, window=window)}
+    unpack = unpackers.get(packing, _plain)
     try:
         require_file(path)
         with path.open("rb") as file:
