@@ -142,6 +142,18 @@ def test_odd_json_is_one_line(refused_pool, tmp_path, line):
             "row 2: a number in column 'label' for which it has no class; there are 2",
         ),
         (
+            "names",
+            described(
+                {
+                    "text": {"dtype": "string", "_type": "Value"},
+                    "label": {"names": ["a", {}], "_type": "ClassLabel"},
+                },
+                text=TEXTS,
+                label=[0, 1],
+            ),
+            "its metadata 'huggingface' cannot be read",
+        ),
+        (
             "deep",
             pa.table({"text": TEXTS}).replace_schema_metadata({b"huggingface": b"[" * 100_000}),
             "its metadata 'huggingface' cannot be read",

@@ -149,8 +149,8 @@ def test_a_broken_line_is_an_error_with_its_number_and_without_its_text(tmp_path
 
 def test_half_an_emoji_in_a_dump_is_replaced(tmp_path):
     path = tmp_path / "RS_2023-01.zst"
-    path.write_bytes(pack([post("a", "Soup \ud83d")]))
-    assert read(path)["text"][:] == ["Soup �"]
+    path.write_bytes(pack([post("a\ud83d", "Soup \ud83d", "b\ud83d")]))
+    assert [read(path)[name][:] for name in ("id", "text", "source")] == [["a�"], ["Soup �"], ["b�"]]
 
 
 def test_a_dump_is_known_by_its_name_and_keys(tmp_path):

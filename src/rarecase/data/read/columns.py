@@ -178,6 +178,8 @@ def _features(rows: Rows) -> Features:
     """The features of the table, whose schema may have come with the file."""
     try:
         found = Features.from_arrow_schema(rows.table.schema)
+        for feature in found.values():
+            pa.array(getattr(feature, "names", []), pa.string())
         if set(found) >= set(rows.table.column_names):
             return found
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, pa.ArrowException):
@@ -202,11 +204,11 @@ def _nested(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
         text = pa.string()
         try:
             votes = relabeled(kept["votes"], found["votes"].feature["label"].int2str)
-        except ValueError:
+            kept["votes"] = pa.array(
+                votes, pa.list_(pa.struct({"annotator": text, "label": text, "seconds": pa.float32()}))
+            )
+        except (ValueError, pa.ArrowException):
             raise DataError(f"{rows.name}: column 'votes' has numbers for which it has no class; rename it") from None
-        kept["votes"] = pa.array(
-            votes, pa.list_(pa.struct({"annotator": text, "label": text, "seconds": pa.float32()}))
-        )
     return kept
 
 

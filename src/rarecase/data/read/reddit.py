@@ -59,7 +59,8 @@ def posts(path: Path) -> Iterator[Post]:
         fields = [record.get(key) for key in ("title", "selftext", "author")]
         taken_back = any(isinstance(field, str) and _TAKEN_BACK.fullmatch(field) for field in fields)
         source = record.get("subreddit")
-        yield Post(number, record["id"], _title(record), source if isinstance(source, str) else None, taken_back)
+        source = _whole(source) if isinstance(source, str) else None
+        yield Post(number, _whole(record["id"]), _title(record), source, taken_back)
 
 
 def read_dump(path: Path, labeled: bool = False) -> Rows:
@@ -117,5 +118,9 @@ def _title(record: Json) -> str:
     title = record.get("title")
     if not isinstance(title, str):
         return ""
-    # Dumps hold halves of emoji where a title was cut; one of them is no reason to stop after an hour.
-    return title.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return _whole(title)
+
+
+def _whole(text: str) -> str:
+    """Dumps hold halves of emoji where a title was cut; one of them is no reason to stop after an hour."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
