@@ -68,6 +68,8 @@ def test_the_default_can_be_copied_and_extended(tmp_path):
     ("text", "message"),
     [
         ("classes: [{name: a, defintion: x}]", r"class 'a' has an unknown key 'defintion'; did you mean 'definition'"),
+        (f"classes: [{{name: a, ? {'k' * 5000} : x}}]", r"class 'a' has an unknown key$"),
+        (f"classes: [{{name: {'a' * 5000}, action: 1}}]", r"class 1: 'action' must be a string"),
         ("classes: [{name: a}, {name: b, aliases: [a]}]", r"the name 'a' is used for two classes"),
         ("classes: [{name: a}, {name: a}]", r"the name 'a' is used for two classes"),
         ("classes: [{name: a}, {definition: x}]", r"class 2 has no `name`"),

@@ -126,15 +126,14 @@ def _category(path: Path, number: int, entry: Any) -> Category:
         raise ConfigError(f"{path}: class {number} has no `name`")
     known = {field.name: field.default for field in fields(Category)}
     values: dict[str, Any] = {}
+    shown = f"class{shown_id(entry['name']) or f' {number}'}"
     for key, value in entry.items():
         if key not in known:
-            raise ConfigError(
-                f"{path}: class {entry['name']!r} has an unknown key {key!r}{did_you_mean(str(key), known)}"
-            )
+            raise ConfigError(f"{path}: {shown} has an unknown key{shown_id(str(key))}{did_you_mean(str(key), known)}")
         wants_list = isinstance(known[key], tuple)
         parts = value if wants_list else [value]
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             expected = "a list of strings" if wants_list else "a string"
-            raise ConfigError(f"{path}: class {entry['name']!r}: {key!r} must be {expected}; quote numbers and dates")
+            raise ConfigError(f"{path}: {shown}: {key!r} must be {expected}; quote numbers and dates")
         values[key] = tuple(parts) if wants_list else value
     return Category(**values)
