@@ -50,12 +50,14 @@ def test_without_a_record_there_is_none(tmp_path):
         (("test", "confusion"), [[1]]),
         (("test",), 3),
         (("settings",), None),
+        (("settings",), {"learning_rate": "fast"}),
+        (("settings",), {"epochs": -1}),
         (("seed",), "three"),
         (("test_digest",), None),
     ],
 )
 def test_a_record_that_is_not_whole_is_one_line(tmp_path, path, value):
-    record().write(tmp_path)
+    record("finetune").write(tmp_path)
     content = json.loads((tmp_path / "rarecase.json").read_text())
     place = content
     for name in path[:-1]:

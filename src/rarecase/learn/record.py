@@ -13,10 +13,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from rarecase.core.documents import parse_json, read_document
-from rarecase.core.errors import DataError, ModelError
+from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.core.files import write_json
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
@@ -64,7 +64,7 @@ class Description:
             chosen = {field.name: known.get(field.name) or None for field in fields(FitOptions)}
             chosen |= {"precision": self.precision, "tune": False}
         chosen["class_weights"] = known.get("class_weights", known.get("class_weight")) or "none"  # its first name
-        return FitOptions(**cast(Any, chosen))
+        return cast(FitOptions, from_json(FitOptions, chosen, "settings"))
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,10 @@ class ModelRecord(Description):
             record = from_json(cls, content, str(path))
         except DataError as error:
             raise ModelError(f"{error}; train the model again, or delete this file") from error
+        try:
+            record.options()
+        except (ConfigError, DataError) as error:
+            raise ModelError(f"{path}: {error}; train the model again, or delete this file") from error
         names, measured = set(record.names), (record.dev, record.test)
         by_class = [figures[name] for figures in measured for name in ("precision", "recall", "f1")]
         if any(known.keys() != names for known in (record.data.class_counts, *by_class)) or any(
