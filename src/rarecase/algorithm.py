@@ -313,10 +313,10 @@ def _with_columns(dataset: Dataset, carried: Dataset, like: Dataset | None = Non
 
 def _same_rows(table: Dataset, dataset: Dataset) -> Dataset:
     """The rows of `table` with the ids of `dataset`, in its order."""
-    place = {id_: row for row, id_ in enumerate(table["id"][:])}
     try:
+        place = {id_: row for row, id_ in enumerate(table["id"][:])}
         return rows(table, [place[id_] for id_ in dataset["id"][:]])
-    except KeyError:  # which no stage of this run has made
+    except (KeyError, TypeError, ValueError):  # no stage of this run has made it
         raise DataError(
             "a stored table of a round has other rows than the pool; remove the folder of that round and later ones, "
             "and repeat the command (a run: --resume)"

@@ -36,3 +36,9 @@ def test_a_column_whose_name_is_no_text_is_one_line(tmp_path, refused):
     pq.write_table(pa.table({"text": ["one tree"], "other": [1]}), path, store_schema=False)
     changed(path, b"other", b"\xffther")
     assert "posts.parquet: not a readable Parquet file" in refused("pool", "posts.parquet", "--out", "out.parquet")
+
+
+def test_a_file_that_is_missing_is_named_as_the_system_does(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised:
+        read_parquet(tmp_path / "absent.parquet")
+    assert raised.value.filename == str(tmp_path / "absent.parquet")

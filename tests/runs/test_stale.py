@@ -9,6 +9,7 @@ import pytest
 import small
 
 from rarecase.cli.main import command
+from rarecase.data.parquet import read_parquet, write_parquet
 
 SETTINGS = ["--annotator", "gold", "--generator", "none", "--strategy", "entropy", "--budget", "8", "--batch", "4"]
 
@@ -98,8 +99,11 @@ def test_a_file_of_a_round_that_is_cut_off_is_named_with_the_way_on(out, capsys,
 
 
 @pytest.mark.parametrize("name", ["chosen", "scores"])
-def test_a_round_of_another_pool_is_one_line(out, capsys, name):
-    shutil.copy(out / "dev.parquet", out / "rounds" / "02" / f"{name}.parquet")
+@pytest.mark.parametrize("lacks", ["rows", "id"])
+def test_a_round_of_another_pool_is_one_line(out, capsys, name, lacks):
+    path = out / "rounds" / "02" / f"{name}.parquet"
+    other = read_parquet(path).remove_columns("id") if lacks == "id" else read_parquet(out / "dev.parquet")
+    write_parquet(path, other)
     assert command(["run", "--resume", str(out)]) == 2
     assert "a stored table of a round has other rows than the pool; remove the folder of that" in said(capsys)
 

@@ -1,6 +1,8 @@
 """Tables as Parquet files: written whole or not at all, the same rows with the same bytes."""
 
+import errno
 import io
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,8 +51,8 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Dataset:
     try:
         require_file(path)
         table = pq.read_table(path, columns=columns, page_checksum_verification=True)
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError:  # pyarrow's does not name the file
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable Parquet file (truncated?); make it again") from error
     try:

@@ -312,6 +312,6 @@ def stored_sets(folder: Path) -> Sets:
     try:
         for name, values in (load_file(vectors) if vectors.exists() else {}).items():
             tables[name] = with_column(tables[name], "embedding", values)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise damaged(vectors) from error
     return Sets(taxonomy=Taxonomy.load(folder / "taxonomy.yaml"), **tables)
