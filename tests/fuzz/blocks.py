@@ -46,13 +46,15 @@ Case = Callable[[Rng, Path], tuple[str, Act]]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A case that went wrong: its number and name, where in the package, and how."""
+class Tried:
+    """A case: its number and name, what it took, and where in the package and how it went wrong, if it did."""
 
     number: int
     name: str
-    place: str
-    what: str
+    seconds: float
+    kilobytes: int
+    place: str = ""
+    what: str = ""
 
 
 def main(case: Case, cases: int, begin: Act = lambda: None) -> None:
@@ -64,20 +66,23 @@ def main(case: Case, cases: int, begin: Act = lambda: None) -> None:
             name, act = case(rng_of(seed, numbers[0]), Path(folder))
             print(f"{name}: {act()}")
         return
-    findings = found(case, range(cases), seed, begin)
-    by_place: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    tried = all_tried(case, range(cases), seed, begin)
+    findings = [one for one in tried if one.what]
+    by_place: dict[tuple[str, str], list[Tried]] = defaultdict(list)
     for finding in findings:
         by_place[finding.place, finding.what[:40]].append(finding)
-    print(f"seed {seed}: {cases} cases, {len(findings)} went wrong, in {len(by_place)} ways")
+    print(f"seed {seed}: {len(tried)} cases, {len(findings)} went wrong, in {len(by_place)} ways")
+    seconds, kilobytes = max(one.seconds for one in tried), max(one.kilobytes for one in tried)
+    print(f"the slowest took {seconds:.1f} s, the largest {kilobytes // 1000} MB")
     for alike in by_place.values():
         first = alike[0]
         print(f"{first.place}: {first.what} [{len(alike)} cases, the first: {seed} {first.number}, {first.name}]")
     sys.exit(bool(findings))
 
 
-def found(case: Case, numbers: range, seed: int, begin: Act) -> list[Finding]:
-    """What went wrong in the cases of a seed, block by block in a process of its own each."""
-    findings: list[Finding] = []
+def all_tried(case: Case, numbers: range, seed: int, begin: Act) -> list[Tried]:
+    """The cases of a seed, block by block in a process of its own each."""
+    tried: list[Tried] = []
     at = mmap.mmap(-1, 8)  # the number of the case that is being tried
     gc.freeze()  # what is not looked at is not copied
     first = numbers.start
@@ -90,15 +95,15 @@ def found(case: Case, numbers: range, seed: int, begin: Act) -> list[Finding]:
             if not (child := os.fork()):
                 _child(case, range(first, end), seed, begin, at, results, log)
             _, status = os.waitpid(child, 0)
-            findings += [Finding(*json.loads(line)) for line in results.read_text().splitlines()]
+            tried += [Tried(*json.loads(line)) for line in results.read_text().splitlines()]
             if status:  # it crashed, was killed, or took too long for Python to say so
                 end = int.from_bytes(at[:], "little") + 1
                 last = log.read_text(errors="replace").strip().splitlines()[-12:]
                 what = f"ended with {os.waitstatus_to_exitcode(status)}: {' | '.join(last)[:1500]}"
-                findings.append(Finding(end - 1, "?", "?", what))
+                tried.append(Tried(end - 1, "?", 0.0, 0, "?", what))
             first = end
-            print(f"{first} cases, {len(findings)} went wrong", file=sys.stderr, flush=True)
-    return findings
+            print(f"{first} cases, {sum(bool(one.what) for one in tried)} went wrong", file=sys.stderr, flush=True)
+    return tried
 
 
 def _child(case: Case, numbers: range, seed: int, begin: Act, at: mmap.mmap, results: Path, log: Path) -> None:
@@ -112,15 +117,14 @@ def _child(case: Case, numbers: range, seed: int, begin: Act, at: mmap.mmap, res
         with results.open("a") as file:
             for number in numbers:
                 at[:] = number.to_bytes(8, "little")
-                if finding := _tried(case, seed, number, base):
-                    print(json.dumps(astuple(finding)), file=file, flush=True)
+                print(json.dumps(astuple(_tried(case, seed, number, base))), file=file, flush=True)
         os._exit(0)
     except BaseException:  # of the test itself
         traceback.print_exc()
         os._exit(1)
 
 
-def _tried(case: Case, seed: int, number: int, base: int) -> Finding | None:
+def _tried(case: Case, seed: int, number: int, base: int) -> Tried:
     with tempfile.TemporaryDirectory(prefix="case-", ignore_cleanup_errors=True) as folder:
         name, act = case(rng_of(seed, number), Path(folder))
         place = what = ""
@@ -139,18 +143,18 @@ def _tried(case: Case, seed: int, number: int, base: int) -> Finding | None:
             if line is None:
                 place, what = _place(error), f"{type(error).__name__}: {str(error)[:200]}"
         faulthandler.cancel_dump_traceback_later()
-        seconds, (_, peak) = time.monotonic() - began, _memory()
+        seconds, kilobytes = time.monotonic() - began, _memory()[1] - base
     if _done:
         what = _done.pop()
     if not what and seconds > LONGEST:
         what = f"took {seconds:.0f} s"
-    if not what and peak - base > MOST:
-        what = f"took {(peak - base) // 1000} MB"
+    if not what and kilobytes > MOST:
+        what = f"took {kilobytes // 1000} MB"
     if not what and "Traceback" in said.getvalue():
         what = f"printed a traceback: {said.getvalue()[-500:]}"
     if not what and NOBODY in said.getvalue():
         what = "showed a text"
-    return Finding(number, name, place, what) if what else None
+    return Tried(number, name, seconds, kilobytes, place, what)
 
 
 def _audit(event: str, arguments: tuple) -> None:
