@@ -186,6 +186,23 @@ def test_a_wrong_row_is_named_and_nothing_is_read(service, tmp_path, row, messag
     assert service.log.since(0) == before
 
 
+def test_an_event_of_somebody_else_under_the_id_of_an_imported_vote_is_one_line(service, clock, tmp_path):
+    rows = ["item,annotator,label", "p0,carol,harmful"]
+    path = written(tmp_path / "votes.csv", *rows)
+    twin = LabelService(EventLog(str(tmp_path / "twin.sqlite")))  # whose vote gets the same id
+    for one in (service, twin):
+        put(one, 1)
+    import_votes(twin, path)
+    with twin.state() as state:
+        [(item, id_)] = [(item.id, item.votes["carol"].event) for item in state.items.values()]
+    service.queue("bob")
+    assert service.comment("bob", item, "text", event=id_).accepted
+    with pytest.raises(DataError, match="row 2: something else in the store has the id of this vote; rename the ann"):
+        import_votes(service, path)
+    assert service.undo("carol").reason == "there is nothing to undo"
+    assert import_votes(service, written(path, *rows[:1], "p0,carla,harmful")) == 1
+
+
 def test_a_missing_column_is_named(service, tmp_path):
     with pytest.raises(DataError, match=r"row 1: no column 'label'; did you mean 'labels'\?"):
         import_votes(service, written(tmp_path / "votes.csv", "item,annotator,labels"))

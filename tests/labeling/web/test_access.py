@@ -168,6 +168,7 @@ def test_neither_name_nor_item_nor_lease_can_be_forged(served, ann, olga):
         vote(mine, "no class"),
         vote(mine, NAMES[0]) | {"event": "x"},
         vote(mine, NAMES[0]) | {"event": "x" * 10_000},
+        vote(mine, NAMES[0]) | {"event": str(uuid.uuid5(uuid.NAMESPACE_DNS, "x"))},  # as those of imported votes
         vote(mine, NAMES[0]) | {"seconds": "long"},
         vote(mine, NAMES[0]) | {"label": None},
         {"kind": "vote"},

@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from types import SimpleNamespace
 
 import labelers
@@ -104,6 +105,9 @@ def test_a_double_click_is_one_vote_and_so_is_a_key_held_down(browser, tmp_path)
         was_told(page, "A key that is held down counts once.")
         saved(page)
         assert votes(server) == {first: {"ann": NAMES[2]}, second: {"ann": NAMES[1]}}
+        with server.service.state() as state:
+            cast = [uuid.UUID(vote.event) for i in (first, second) for vote in state.items[i].votes.values()]
+        assert [id_.version for id_ in cast] == [4, 4]
 
 
 def test_undo_after_undo_goes_back_step_by_step(browser, tmp_path):

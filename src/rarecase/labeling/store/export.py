@@ -151,9 +151,12 @@ def _import(transaction: Transaction, open_: Mapping[str, list[Item]], where: st
     if not is_name(person):
         raise DataError(f"{where}: annotator: expected a name of 1 to 64 letters, digits, dots and dashes")
     id_ = str(uuid.uuid5(_NAMESPACE, f"{item.id}/{person}"))
-    if (earlier := transaction.writer.find(id_)) and earlier.data["label"] == label:
-        return False
-    if person in item.votes:
+    if earlier := transaction.writer.find(id_):
+        if (earlier.kind, earlier.item, earlier.person) != ("vote", item.id, person):
+            raise DataError(f"{where}: something else in the store has the id of this vote; rename the annotator")
+        if earlier.data["label"] == label:
+            return False
+    if earlier or person in item.votes:
         raise DataError(f"{where}: annotator {person} has labelled item{shown} before; remove the row")
     if item.reviewed or len(item.votes) >= transaction.state.settings.votes:
         raise DataError(f"{where}: item{shown} has all its {len(item.votes)} votes; remove the row")

@@ -9,7 +9,10 @@ const make = (tag, properties = {}, ...children) => {
 
 // Not crypto.randomUUID, which a page that comes by plain HTTP from another machine does not have.
 const uuid = () => {
-  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = bytes[6] % 16 + 0x40;  // version 4
+  bytes[8] = bytes[8] % 64 + 0x80;
+  const hex = Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('');
   return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
 };
 
