@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rarecase.core.csv_cells import restored
 from rarecase.core.errors import DataError, WaitingForLabels
 from rarecase.data import arrow, schema
 from rarecase.data.taxonomy import Category, Taxonomy
+from rarecase.labeling.csv_file import LONGEST, MOST_ROWS
 from rarecase.labeling.spreadsheet import File
 
 TAXONOMY = Taxonomy.default()
@@ -219,6 +221,23 @@ def test_what_is_wrong_is_named_in_one_line_without_any_text(annotator, chosen, 
     assert "\n" not in message
     assert POST not in message
     assert annotator.path.read_bytes() == before
+
+
+def test_a_file_without_an_end_or_of_many_rows_is_one_line(annotator, chosen):
+    annotator.path.symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"to_label.csv: not a file; expected a CSV file"):
+        annotator.annotate(chosen)
+    annotator.path.unlink()
+    os.mkfifo(annotator.path)
+    with pytest.raises(DataError, match=r"to_label.csv: not a file; expected a CSV file"):
+        annotator.annotate(chosen)
+    annotator.path.unlink()
+    annotator.path.write_text(HEAD + "\n" * MOST_ROWS)
+    with pytest.raises(DataError, match=r"to_label.csv: more than 1,048,576 rows; expected what people filled in"):
+        annotator.annotate(chosen)
+    os.truncate(annotator.path, LONGEST + 1)
+    with pytest.raises(DataError, match=r"to_label.csv: longer than 64 MiB; expected what people filled in"):
+        annotator.annotate(chosen)
 
 
 def test_a_column_of_posts_in_place_of_labels_is_not_shown(annotator):

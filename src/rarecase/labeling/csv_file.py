@@ -3,40 +3,63 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
-from itertools import zip_longest
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rarecase.core.csv_cells import restored
+from rarecase.core.documents import MEBIBYTE, require_file
 from rarecase.core.errors import DataError, did_you_mean
 
+LONGEST = 64 * MEBIBYTE  # sixty thousand posts of a kilobyte, which is more than people label at once
+MOST_ROWS = 1 << 20  # what a spreadsheet program shows
 
-def read_csv(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+
+def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
     """
-    The rows that are not empty, by column, with their numbers; the header is row 1, as a spreadsheet counts.
+    The rows that are not empty, by these columns, with their numbers; the header is row 1, as a spreadsheet counts.
 
-    A byte order mark, `;` or tabs between the cells and left-out trailing cells are understood; a `DataError` names
-    the file and row where the rest is not readable, or one of these columns is missing.
+    A byte order mark, `;` or tabs between the cells and left-out trailing cells are understood; of two columns with
+    one name the first counts. A `DataError` names the file and row where the rest is not readable, or a column that is
+    not `optional` is missing.
     """
     try:
-        content = path.read_bytes().decode("utf-8-sig")
-        header = re.split(r"[\r\n]", content, maxsplit=1)[0]
-        table = list(csv.reader(io.StringIO(content, newline=""), delimiter=max(",;\t", key=header.count)))
+        return _rows(path, _table(path), columns, optional)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "no CSV file in UTF-8"
         raise DataError(f"{path}: {reason}; expected a CSV file, saved as 'CSV UTF-8'") from None
-    head = [cell.strip().casefold() for cell in table[0]] if table else []
+
+
+def _table(path: Path) -> Iterator[list[str]]:
+    require_file(path)
+    with path.open("rb") as file:
+        content = file.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise DataError(
+            f"{path}: longer than {LONGEST // MEBIBYTE} MiB; expected what people filled in, or a part of it"
+        )
+    header = re.split(rb"[\r\n]", content, maxsplit=1)[0].decode("utf-8-sig")
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    return csv.reader(lines, delimiter=max(",;\t", key=header.count))
+
+
+def _rows(
+    path: Path, table: Iterator[list[str]], columns: Sequence[str], optional: Sequence[str]
+) -> list[tuple[int, dict[str, str]]]:
+    head = [cell.strip().casefold() for cell in next(table, [])]
     for column in columns:
         if column not in head:
             hint = did_you_mean(column, head)
             raise DataError(f"{path} row 1: no column {column!r}{hint}; expected the columns {', '.join(columns)}")
+    places = {column: head.index(column) for column in (*columns, *optional) if column in head}
     rows = []
-    for number, cells in enumerate(table[1:], 2):
+    for number, cells in enumerate(table, 2):
+        if number > MOST_ROWS:
+            raise DataError(f"{path}: more than {MOST_ROWS:,} rows; expected what people filled in, or a part of it")
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(head):
             advice = "put quotes around a text that contains the separator"
             raise DataError(f"{path} row {number}: {len(cells)} cells, expected {len(head)}; {advice}")
-        found = list(zip_longest(head, map(restored, cells), fillvalue=""))
-        rows.append((number, dict(reversed(found))))  # of two columns with one name the first counts
+        found = {name: restored(cells[place]) if place < len(cells) else "" for name, place in places.items()}
+        rows.append((number, found))
     return rows

@@ -208,6 +208,8 @@ def test_a_missing_column_is_named(service, tmp_path):
         import_votes(service, written(tmp_path / "votes.csv", "item,annotator,labels"))
     with pytest.raises(DataError, match="No such file"):
         import_votes(service, tmp_path / "nothing.csv")
+    with pytest.raises(DataError, match="/dev/zero: not a file; expected a CSV file"):
+        import_votes(service, Path("/dev/zero"))
 
 
 def test_an_id_in_two_batches_needs_the_batch(service, tmp_path):

@@ -127,7 +127,7 @@ def import_votes(service: LabelService, path: Path) -> int:
     Raises:
         `DataError`: naming the row.
     """
-    rows = read_csv(path, ("item", "annotator", "label"))
+    rows = read_csv(path, ("item", "annotator", "label"), optional=("seconds", "batch"))
     with service.transaction() as transaction:
         open_: dict[str, list[Item]] = {}
         for item in transaction.state.work():
