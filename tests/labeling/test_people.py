@@ -134,6 +134,13 @@ def test_it_waits_for_people_and_gives_back_what_they_decided(store, chosen, cap
     assert err == f"waiting for people to label 3 texts; show them with: rarecase label serve --store {store}\n"
 
 
+def test_an_address_that_a_terminal_obeys_is_shown_escaped(tmp_path, chosen, capsys):
+    store = str(tmp_path / "\x1b]0;title\a.sqlite")
+    with Annotators(store):
+        people(store).annotate(chosen)
+    assert f"label serve --store {tmp_path}/\\x1b]0;title\\x07.sqlite\n" in capsys.readouterr().err
+
+
 def test_whoever_waits_for_people_locks_nothing_while_nothing_happens(store, chosen):
     """Another connection holds the write lock through a hundred looks; then people label, and the labels come."""
     asked, looks = EventLog(store), []

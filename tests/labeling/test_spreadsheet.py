@@ -73,6 +73,13 @@ def test_it_writes_the_rows_and_says_what_to_do(annotator, chosen):
     assert [path.name for path in annotator.path.parent.iterdir()] == ["to_label.csv"]
 
 
+def test_of_many_classes_and_of_long_names_the_first_are_named(tmp_path, chosen):
+    taxonomy = Taxonomy(tuple(Category(f"class {number} {'x' * 300}") for number in range(1000)))
+    message = asked(File(tmp_path / "to_label.csv", taxonomy, "go on"), chosen)
+    assert " and 980 more (a row left empty is not used), then go on with: go on" in message
+    assert len(message) < 2000
+
+
 def test_filled_rows_come_back_in_the_order_asked_and_empty_ones_do_not(annotator, chosen):
     asked(annotator, chosen)
     rows = fill(annotator, {"p-3": "self-harm", "p-1": "not-harmful"})

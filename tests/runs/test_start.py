@@ -71,6 +71,14 @@ def test_a_run_begins_with_the_folder_and_takes_its_gold_labels(tmp_path):
     assert read_parquet(out / "test.parquet")["id"][:] == ids(folder)["test"]
 
 
+def test_the_line_that_says_what_to_do_shows_nothing_that_a_terminal_obeys(tmp_path, capsys):
+    folder = start(tmp_path, "a\x1b[31m", annotator="file")
+    err = capsys.readouterr().err
+    assert (folder / "to_label.csv").is_file()
+    assert "a\\x1b[31m/to_label.csv: 67 rows to label; fill in" in err
+    assert "\x1b" not in err
+
+
 def answer(path: Path, sets: set[str], leave: int = 0) -> list[str]:
     """Labels the rows of these sets in to_label.csv, all but the last `leave` of them; the ids that got a label."""
     with path.open(encoding="utf-8", newline="") as file:

@@ -19,7 +19,7 @@ from cyclopts.config import Dict
 from rarecase import __version__
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
-from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, shown_id
+from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, one_line, shown_id
 from rarecase.core.files import refused_by_system
 from rarecase.labeling.store.address import require_inside
 from rarecase.learn import workers
@@ -355,7 +355,7 @@ def _command(arguments: list[str]) -> int:
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except WaitingForLabels as waiting:
-        print(f"rarecase: {waiting}", file=sys.stderr)
+        print(f"rarecase: {one_line(str(waiting))}", file=sys.stderr)
     except CycloptsError as error:
         return fail(" ".join(str(error).split()))
     except RarecaseError as error:
@@ -374,11 +374,8 @@ def _command(arguments: list[str]) -> int:
 
 
 def fail(message: str) -> int:
-    """One line on stderr, its middle left out where a name in it is endless; 2 for a user's mistake."""
-    # What strangers named may hold what a terminal obeys.
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.splitlines()))
-    shown = line if len(line) <= 2000 else f"{line[:1000]} … {line[-1000:]}"
-    print(f"rarecase: {shown}", file=sys.stderr)
+    """One line on stderr; 2 for a user's mistake."""
+    print(f"rarecase: {one_line(message)}", file=sys.stderr)
     return 2
 
 

@@ -57,6 +57,13 @@ class WaitingForLabels(Exception):  # noqa: N818 - not an error: the run is wher
     """Raised where people have to act first; says what to do and how to continue. The command line exits with 0."""
 
 
+def one_line(message: str) -> str:
+    """A message as it is printed: on one line, its middle left out where a name in it is endless."""
+    # What strangers named may hold what a terminal obeys.
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.splitlines()))
+    return line if len(line) <= 2000 else f"{line[:1000]} … {line[-1000:]}"
+
+
 def shown_id(id_: str) -> str:
     """The id for a message, with a space before it; empty where it could be a post (texts were taken for ids)."""
     return f" {id_!r}" if is_plain(id_) else ""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from tqdm import tqdm
 
-from rarecase.core.errors import DataError
+from rarecase.core.errors import DataError, one_line
 from rarecase.core.progress import Progress
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
@@ -82,7 +82,8 @@ class People(Annotator):
         if found := service.take(batch):
             return found
         self.store.start_syncing()
-        tqdm.write(f"waiting for people to label {size} texts; show them with: {self.serve}", file=sys.stderr)
+        line = one_line(f"waiting for people to label {size} texts; show them with: {self.serve}")
+        tqdm.write(line, file=sys.stderr)
         with Progress(size, "label") as progress:
             shown = 0
             progress.step("labelled by people")

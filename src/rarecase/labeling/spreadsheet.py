@@ -51,7 +51,7 @@ class File(Annotator):
         if not found:
             raise WaitingForLabels(
                 f"{self.path}: {len(ids)} rows to label{kept}; fill in the column 'label' with one of "
-                f"{', '.join(self.taxonomy.names)} (a row left empty is not used), then go on with: {self.go_on}"
+                f"{listed(self.taxonomy.names)} (a row left empty is not used), then go on with: {self.go_on}"
             )
         filled = [place for place, id_ in enumerate(ids) if id_ in found]
         labels = [found[ids[place]] for place in filled]
