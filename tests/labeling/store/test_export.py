@@ -203,6 +203,22 @@ def test_an_event_of_somebody_else_under_the_id_of_an_imported_vote_is_one_line(
     assert import_votes(service, written(path, *rows[:1], "p0,carla,harmful")) == 1
 
 
+def test_names_that_look_alike_are_not_two_people_unless_they_are_stored(service, tmp_path):
+    put(service, 5)
+    head, first = "item,annotator,label", "p0,zoë,harmful"
+    for row in ("p0,ZOË,harmful", "p1,z\u043eë,harmful"):
+        path = written(tmp_path / "votes.csv", head, first, row)
+        with pytest.raises(DataError, match=r"votes.csv: annotator \w+ looks like zoë; use one name for one person"):
+            import_votes(service, path)
+    assert import_votes(service, written(tmp_path / "votes.csv", head, first)) == 1
+    with pytest.raises(DataError, match="annotator Zoë looks like zoë"):
+        import_votes(service, written(tmp_path / "votes.csv", head, "p1,Zoë,harmful"))
+    with service.transaction() as transaction:
+        transaction.append("skip", item_id("b", "p1"), "Zoë")  # as before there was this rule
+    rows = ("p1,Zoë,harmful", "p1,zoë,harmful")
+    assert import_votes(service, written(tmp_path / "votes.csv", head, *rows)) == 2
+
+
 def test_a_missing_column_is_named(service, tmp_path):
     with pytest.raises(DataError, match=r"row 1: no column 'label'; did you mean 'labels'\?"):
         import_votes(service, written(tmp_path / "votes.csv", "item,annotator,labels"))

@@ -32,6 +32,11 @@ def test_a_name_is_a_word():
         ("zzz: [eve]", r"roles\.yaml: unknown role 'zzz'; expected lists of names under owners, adjudicators"),
         ("annotators: ann", r"roles\.yaml: annotators must be a list of names, such as \[ann, bob\]"),
         ("annotators: [ann, 7]", r"roles\.yaml: annotators, entry 2 is no name: .* \(quote numbers\)"),
+        (
+            "owners: [ann]\nannotators: [ann, bob, Ann]",
+            "roles.yaml: Ann looks like ann, so only one of them could sign",
+        ),
+        ("annotators: [аnn, ann]", r"roles\.yaml: ann looks like аnn, so only one"),
         ("annotators: ['a b']", r"annotators, entry 1 is no name"),
         ("annotators: []", r"roles\.yaml: nobody is named; expected lists"),
         ("", r"roles\.yaml: expected lists of names under"),

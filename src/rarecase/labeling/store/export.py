@@ -12,7 +12,7 @@ from rarecase.core.errors import DataError, did_you_mean, is_plain, listed, show
 from rarecase.data.schema import public_id
 from rarecase.labeling.csv_file import read_csv
 from rarecase.labeling.store.kinds import LATEST
-from rarecase.labeling.store.names import is_name
+from rarecase.labeling.store.names import alike, is_name
 from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.state import Item, State
 from rarecase.labeling.store.transaction import Transaction
@@ -125,13 +125,17 @@ def import_votes(service: LabelService, path: Path) -> int:
         `int`: how many votes are new.
 
     Raises:
-        `DataError`: naming the row.
+        `DataError`: naming the row, or two names that look alike.
     """
     rows = read_csv(path, ("item", "annotator", "label"), optional=("seconds", "batch"))
     with service.transaction() as transaction:
         open_: dict[str, list[Item]] = {}
         for item in transaction.state.work():
             open_.setdefault(public_id(item.row), []).append(item)
+        people = transaction.state.people
+        new = [name for _, row in rows if is_name(name := row["annotator"]) and name not in people]
+        if found := alike(new, people):
+            raise DataError(f"{path}: annotator {found[0]} looks like {found[1]}; use one name for one person")
         return sum(_import(transaction, open_, f"{path} row {number}", row) for number, row in rows)
 
 

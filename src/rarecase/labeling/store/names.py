@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 BLANK = re.compile("[\u115f\u1160]")  # letters of Hangul that nobody sees; NFKC turns two others into these
@@ -15,6 +16,16 @@ def is_name(name: str) -> bool:
 def look_alike(one: str, other: str) -> bool:
     """Whether people could take one name for the other: capital letters, Cyrillic а and Latin a, 1 and l, rn and m."""
     return bool(_looks(one) & _looks(other))
+
+
+def alike(new: Iterable[str], known: Iterable[str] = ()) -> tuple[str, str] | None:
+    """The first of the new names that looks like another new one or a known one, with that one."""
+    seen = {look: name for name in known for look in _looks(name)}
+    for name in new:
+        for look in _looks(name):
+            if seen.setdefault(look, name) != name:
+                return name, seen[look]
+    return None
 
 
 @lru_cache(10_000)
