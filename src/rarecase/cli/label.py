@@ -125,7 +125,8 @@ def import_(file: Path, /, *, store: StoreAddress) -> None:
 @app.command
 def forget(name: str, /, *, store: StoreAddress) -> None:
     """
-    Release a name so that another browser can claim it, for somebody whose browser has lost its cookie.
+    Release a name so that another browser can claim it, for somebody whose browser has lost its cookie, or whose votes
+    were imported.
 
     Args:
         name: as they sign in.

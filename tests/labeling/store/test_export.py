@@ -203,6 +203,21 @@ def test_an_event_of_somebody_else_under_the_id_of_an_imported_vote_is_one_line(
     assert import_votes(service, written(path, *rows[:1], "p0,carla,harmful")) == 1
 
 
+def test_the_name_of_imported_votes_is_nobodys_on_the_page_until_it_is_released(service, tmp_path):
+    put(service, 3)
+    assert service.bind("ann", "browser 1") is None
+    path = written(tmp_path / "votes.csv", "item,annotator,label", "p0,ann,harmful", "p0,dave,harmful")
+    assert import_votes(service, path) == 2
+    assert service.bind("ann", "browser 2", "browser 1") is None
+    assert service.bind("dave", "browser 3") == (
+        "has votes that were imported: choose another name, or have it released (rarecase label forget)"
+    )
+    assert service.bind("dave", "browser 3", service.browser_of("dave")) is None  # by a link, of those in --roles
+    assert service.forget("dave")
+    assert import_votes(service, written(path, "item,annotator,label", "p1,dave,harmful")) == 1
+    assert service.bind("dave", "browser 4") is None
+
+
 def test_names_that_look_alike_are_not_two_people_unless_they_are_stored(service, tmp_path):
     put(service, 5)
     head, first = "item,annotator,label", "p0,zoë,harmful"

@@ -13,7 +13,7 @@ from rarecase.data.schema import public_id
 from rarecase.labeling.csv_file import read_csv
 from rarecase.labeling.store.kinds import LATEST
 from rarecase.labeling.store.names import alike, is_name
-from rarecase.labeling.store.service import LabelService
+from rarecase.labeling.store.service import IMPORTED, LabelService
 from rarecase.labeling.store.state import Item, State
 from rarecase.labeling.store.transaction import Transaction
 
@@ -165,6 +165,8 @@ def _import(transaction: Transaction, open_: Mapping[str, list[Item]], where: st
     if item.reviewed or len(item.votes) >= transaction.state.settings.votes:
         raise DataError(f"{where}: item{shown} has all its {len(item.votes)} votes; remove the row")
     seconds = _seconds(where, row.get("seconds") or "0")
+    if person not in transaction.state.people:  # or whoever signs in by this name first could undo the vote
+        transaction.append("bind", None, person, browser=IMPORTED)
     transaction.append("vote", item.id, person, id_, label=label, seconds=seconds, seen=False)
     return True
 

@@ -7,7 +7,7 @@ The kinds of events, and what each must hold, which is checked wherever one is r
 | `batch` | | `batch`, `names` (the classes in order), `about` (`ClassInfo` of each) |
 | `item` | item | `batch`, `row` (id in the table), `text`, `suggestion`, `known` (its answer), `use`, `cleaned` |
 | `taken` | | `batch`, `decisions`: its labels have been read, nothing of it changes any more |
-| `bind` | person | `browser`: a hash of the secret of the browser that took the name |
+| `bind` | person | `browser`: a hash of the secret of the browser that took the name, or `import` |
 | `forget` | person | the name is free again for the next browser |
 | `code` | person | `hash` of the code that the person signs in with |
 | `decline` | person | `classes` the person would rather not see |

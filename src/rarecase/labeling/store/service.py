@@ -28,6 +28,7 @@ from rarecase.labeling.store.transaction import NOT_YOURS, Answer, GroupCommit, 
 MAX_COMMENT = 2_000  # characters
 COMMENTS = 30  # a minute of a person: nobody who reads a text types as many
 NO_CLASS = "there is no such class"
+IMPORTED = "import"  # as the browser of a name that came with imported votes; no hash of a secret is this
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,8 @@ class LabelService:
         """
         with self.transaction() as transaction:
             owner, people = transaction.state.person(name).browser, transaction.state.people
+            if owner == IMPORTED != proof:
+                return "has votes that were imported: choose another name, or have it released (rarecase label forget)"
             if owner not in (None, proof, browser):
                 return "has signed in with another browser: choose another name"
             if name not in people and any(look_alike(name, other) for other in people):
