@@ -1,9 +1,11 @@
 """Who may do what, and what is told of a file that does not say it."""
 
+import time
+
 import pytest
 
 from rarecase.core.errors import ConfigError
-from rarecase.labeling.store.names import is_name
+from rarecase.labeling.store.names import alike, is_name
 from rarecase.labeling.store.roles import Everybody, read_roles
 
 
@@ -23,6 +25,12 @@ def test_where_nobody_is_named_everybody_may():
 def test_a_name_is_a_word():
     assert all(map(is_name, ("ann", "a" * 64, "Jörg", "x.y-z_0")))
     assert not any(map(is_name, ("", "a" * 65, "a b", "a\n", "<b>", "a/b", "a'b", "\ud800")))
+
+
+def test_a_name_is_compared_with_many_in_no_time():
+    begun = time.process_time()
+    assert alike(["ann"], [f"{number:05}" for number in range(20_000)]) is None
+    assert time.process_time() - begun < 2  # six where each letter was looked up anew, while all votes waited
 
 
 @pytest.mark.parametrize(

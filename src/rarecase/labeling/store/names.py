@@ -13,13 +13,11 @@ def is_name(name: str) -> bool:
     return bool(re.fullmatch(r"[\w.-]{1,64}", name))
 
 
-def look_alike(one: str, other: str) -> bool:
-    """Whether people could take one name for the other: capital letters, Cyrillic а and Latin a, 1 and l, rn and m."""
-    return bool(_looks(one) & _looks(other))
-
-
 def alike(new: Iterable[str], known: Iterable[str] = ()) -> tuple[str, str] | None:
-    """The first of the new names that looks like another new one or a known one, with that one."""
+    """
+    The first of the new names that people could take for another new one or a known one, with that one: capital
+    letters, Cyrillic а and Latin a, 1 and l, rn and m.
+    """
     seen = {look: name for name in known for look in _looks(name)}
     for name in new:
         for look in _looks(name):
@@ -28,7 +26,7 @@ def alike(new: Iterable[str], known: Iterable[str] = ()) -> tuple[str, str] | No
     return None
 
 
-@lru_cache(10_000)
+@lru_cache(100_000)
 def _looks(name: str) -> frozenset[str]:
     """What a name looks like as it stands, and in small letters: in either it may be taken for another."""
     seen = BLANK.sub("", unicodedata.normalize("NFKC", name))
@@ -40,11 +38,22 @@ def _skeleton(text: str) -> str:
     Each letter as the first of those that look like it, or as the several that do, such as the rn that m looks like
     (the confusables of Unicode Technical Standard 39).
     """
+    return "".join(map(_first, "".join(map(_several, text))))
+
+
+@lru_cache(10_000)
+def _several(letter: str) -> str:
+    return min((c for c in _like(letter) if len(c) > 1 and c.isalnum()), default=letter)
+
+
+@lru_cache(10_000)
+def _first(letter: str) -> str:
+    return min(set().union(*map(_like, _like(letter))))
+
+
+@lru_cache(10_000)
+def _like(letter: str) -> frozenset[str]:
     from confusable_homoglyphs.confusables import is_confusable
 
-    def like(letter: str) -> set[str]:
-        found = is_confusable(letter, greedy=True) or [{"homoglyphs": []}]
-        return {letter, *(glyph["c"].strip("\u200e") for glyph in found[0]["homoglyphs"])}
-
-    several = "".join(min((c for c in like(letter) if len(c) > 1 and c.isalnum()), default=letter) for letter in text)
-    return "".join(min(set().union(*map(like, like(letter)))) for letter in several)
+    found = is_confusable(letter, greedy=True) or [{"homoglyphs": []}]
+    return frozenset({letter, *(glyph["c"].strip("\u200e") for glyph in found[0]["homoglyphs"])})

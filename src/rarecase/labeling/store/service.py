@@ -20,7 +20,7 @@ from rarecase.labeling.store.consensus import Decisions
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.limit import PerMinute
-from rarecase.labeling.store.names import look_alike
+from rarecase.labeling.store.names import alike
 from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.store.state import ClassInfo, Decision, Item, State
 from rarecase.labeling.store.transaction import NOT_YOURS, Answer, GroupCommit, Transaction
@@ -157,7 +157,7 @@ class LabelService:
                 return "has votes that were imported: choose another name, or have it released (rarecase label forget)"
             if owner not in (None, proof, browser):
                 return "has signed in with another browser: choose another name"
-            if name not in people and any(look_alike(name, other) for other in people):
+            if name not in people and alike([name], people):
                 return "looks like the name of somebody else here: choose another name"
             if owner != browser:
                 transaction.append("bind", None, name, browser=browser)
