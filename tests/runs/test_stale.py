@@ -9,7 +9,9 @@ import pytest
 import small
 
 from rarecase.cli.main import command
+from rarecase.data.arrow import with_column
 from rarecase.data.parquet import read_parquet, write_parquet
+from rarecase.runs.folder import RoundFiles
 
 SETTINGS = ["--annotator", "gold", "--generator", "none", "--strategy", "entropy", "--budget", "8", "--batch", "4"]
 
@@ -96,6 +98,35 @@ def test_a_file_of_a_round_that_is_cut_off_is_named_with_the_way_on(out, capsys,
     path.write_bytes(cut(path.read_bytes()))
     assert command(["run", "--resume", str(out)]) == 2
     assert said(capsys) == f"rarecase: {path}: damaged, or changed; remove it and repeat the command (a run: --resume)"
+
+
+def test_labels_that_were_changed_are_not_mixed_with_the_measurements_of_others(out, capsys):
+    """`data/` would hold the ones, and the reports would count the others."""
+    path = out / "rounds" / "01" / "labels.parquet"
+    labels = read_parquet(path)
+    given = labels["label"][:]
+    changed = [(label + 1) % 3 for label in given]
+    write_parquet(path, with_column(labels, "label", changed, labels.features["label"]))
+    assert command(["run", "--resume", str(out)]) == 2
+    assert said(capsys).startswith(f"rarecase: {path}: changed since metrics.json beside it was made; put it back, or")
+    assert not (out / "data").exists()
+    for name in ("01/metrics.json", "01/predictions.parquet"):
+        (out / "rounds" / name).unlink()
+    shutil.rmtree(out / "rounds" / "02")
+    assert command(["run", "--resume", str(out)]) == 0
+    first = RoundFiles(out).records()[1]
+    assert list(first.found.values()) == [changed.count(label) for label in range(len(first.found))]
+
+
+def test_a_record_of_an_earlier_version_says_nothing_of_its_tables(out):
+    for path in (out / "rounds").glob("*/metrics.json"):
+        record = json.loads(path.read_text())
+        assert list(record.pop("tables", {})) == (
+            [] if path.parent.name == "00" else ["chosen", "labels", "variations"]
+        )
+        path.write_text(json.dumps(record))
+    assert command(["run", "--resume", str(out)]) == 0
+    assert "tables" not in (out / "data" / "release.json").read_text()
 
 
 @pytest.mark.parametrize("name", ["chosen", "scores"])

@@ -1,6 +1,7 @@
 """What a round found: its `metrics.json`."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,8 @@ class RoundRecord:
         dev (`Metrics`): accuracy, macro-F1 and F1 per class, see `rarecase.evaluate.metrics.metrics`.
         test (`Metrics`): likewise.
         stopping (`StoppingMeasures`, *optional*): where the run has stopping criteria.
+        tables (`dict[str, str]`): digests of the files that it was made from, by stage; in `metrics.json` alone, and
+            none where an earlier version wrote it.
     """
 
     round: int
@@ -46,6 +49,7 @@ class RoundRecord:
     dev: Metrics
     test: Metrics
     stopping: StoppingMeasures | None = None
+    tables: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def stopped(self) -> bool:
@@ -68,9 +72,9 @@ class RoundRecord:
         return cls.from_json(read_json(path), path)
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `metrics.json`; without `stopping` where the run has no stopping criteria."""
-        content = asdict(self)
-        return content if self.stopping else {name: value for name, value in content.items() if name != "stopping"}
+        """The record for other files; without `stopping` where the run has no stopping criteria."""
+        left_out = ("tables",) if self.stopping else ("tables", "stopping")
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def released(self) -> RoundScores:
         """What a release tells of the round: counts and scores, and no post."""
@@ -79,4 +83,4 @@ class RoundRecord:
 
     def write(self, path: Path) -> None:
         """Writes `metrics.json`."""
-        write_json(path, self.to_json())
+        write_json(path, {**self.to_json(), **({"tables": dict(self.tables)} if self.tables else {})})

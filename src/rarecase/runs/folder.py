@@ -10,7 +10,7 @@ While a process works in the folder there is `.NAME.lock` beside it (`rarecase.c
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +39,7 @@ TABLES = ("pool", "bootstrap", "dev", "test")
 LEARNER = "learner"  # the model folder of the last learner
 T = TypeVar("T")
 STAGES = ("scores", "chosen", "labels", "variations", "predictions")
+COUNTED = ("chosen", "labels", "variations")  # which a record counts, and people may edit
 
 
 class RoundFiles:
@@ -78,11 +79,20 @@ class RoundFiles:
         return self.stored(number, name)
 
     def record(self, number: int, make: Callable[[], RoundRecord]) -> RoundRecord:
-        """The measurements of a round: read where its file exists, else made and written."""
+        """The measurements of a round: read where its file exists, of the same tables; else made and written."""
         path = self.path(number, "metrics.json")
+        files = {name: self.path(number, f"{name}.parquet") for name in COUNTED}
+        tables = {name: digest([file]) for name, file in files.items() if file.exists()}
         if not path.exists():
-            make().write(path)
-        return _whole(path, RoundRecord.read)
+            replace(make(), tables=tables).write(path)
+        record = _whole(path, RoundRecord.read)
+        for name, now in tables.items():
+            if record.tables.get(name, now) != now:
+                raise RunFolderError(
+                    f"{files[name]}: changed since {path.name} beside it was made; put it back, or remove {path.name} "
+                    "and predictions.parquet of this round, and later rounds, and repeat the command (a run: --resume)"
+                )
+        return record
 
     def path(self, number: int, name: str) -> Path:
         """Where a round keeps a file."""
