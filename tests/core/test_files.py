@@ -74,11 +74,30 @@ def test_what_a_kill_left_behind_is_no_obstacle(tmp_path):
         "import os, signal; from pathlib import Path; from rarecase.core.files import write_beside\n"
         "with write_beside(Path('metrics.json')) as t: t.write_text('x' * 99); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path)
-    assert names(tmp_path) == [".metrics.json.tmp"]
+    killed = ended(script, tmp_path)
+    assert names(tmp_path) == [f".metrics.json.{killed}.tmp"]
     write_json(tmp_path / "metrics.json", {"a": "é"})
     assert (tmp_path / "metrics.json").read_bytes() == '{\n  "a": "é"\n}\n'.encode()
     assert names(tmp_path) == ["metrics.json"]
+
+
+def ended(script: str, folder: Path) -> int:
+    """The id of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", script], cwd=folder) as process:
+        return process.pid
+
+
+def test_two_processes_that_write_one_file_do_not_meet(tmp_path, monkeypatch):
+    path = tmp_path / "pool.parquet"
+    with write_beside(path) as first:
+        first.write_text("half")
+        with monkeypatch.context() as second:
+            second.setattr(os, "getpid", os.getppid)  # which is running, too
+            write_text(path, "of the second")
+        assert path.read_text() == "of the second"
+        first.write_text("whole")
+    assert path.read_text() == "whole"
+    assert names(tmp_path) == ["pool.parquet"]
 
 
 # --- a folder --------------------------------------------------------------------------------------------------------
@@ -115,11 +134,21 @@ def test_an_exception_leaves_the_old_folder_and_no_temporary_one(tmp_path):
 def test_the_folders_that_a_kill_left_are_cleaned_up_by_the_next_write(tmp_path, standing):
     if standing:
         write_model(tmp_path / "model", "old")
-    for left in (".model.tmp", ".model.old"):
+    killed = ended("", tmp_path)
+    for left in (f".model.{killed}.tmp", ".model.old"):
         write_model(tmp_path / left, "left over")
     write_model(tmp_path / "model", "new")
     assert (tmp_path / "model" / "deep" / "weights").read_text() == "new"
     assert names(tmp_path) == ["model", "model/deep", "model/deep/weights"]
+
+
+def test_two_processes_that_write_one_folder_do_not_meet(tmp_path, monkeypatch):
+    with write_folder_beside(tmp_path / "model") as first:
+        with monkeypatch.context() as second:
+            second.setattr(os, "getpid", os.getppid)
+            write_model(tmp_path / "model", "of the second")
+        (first / "weights").write_text("of the first")
+    assert names(tmp_path) == ["model", "model/weights"]
 
 
 def test_the_working_folder_itself_can_be_written(tmp_path, monkeypatch):

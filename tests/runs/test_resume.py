@@ -164,7 +164,7 @@ def stored_replies(out: Path) -> set[str]:
 def on_disk(out: Path, stored: int) -> str:
     rounds = sorted(path for path in (out / "rounds").glob("*") if path.is_dir())
     if not rounds:
-        return "the run folder" if out.exists() else f"nothing but .{out.name}.tmp"
+        return "the run folder" if out.exists() else f"nothing but .{out.name}.PID.tmp"
     written = sorted(path.name.replace(".parquet", "") for path in rounds[-1].iterdir())
     return f"round {rounds[-1].name}: {' '.join(written)}; {stored} replies"
 
@@ -206,7 +206,7 @@ def test_a_run_killed_at_twenty_moments_ends_as_an_undisturbed_one(tmp_path, for
 def test_a_run_killed_while_it_is_prepared_and_in_each_stage_ends_as_an_undisturbed_one(tmp_path, forks, servers):
     stages = [IN_FLIGHT, LEARNING, RENAMING]
     kills = kill_and_compare(tmp_path, forks, servers, stages, rounds=3, least=1, first=[Moment(RENAMING, 3, 0.5)])
-    assert kills[0].on_disk == "nothing but .killed.tmp"
+    assert kills[0].on_disk == "nothing but .killed.PID.tmp"
 
 
 def kill_and_compare(

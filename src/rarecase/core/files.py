@@ -1,7 +1,8 @@
 """
 Files that are there whole or not at all: written beside, then renamed.
 
-A kill can leave `.NAME.tmp` behind and nothing else; the next write of the same file takes its place.
+A kill can leave `.NAME.PID.tmp` behind and nothing else, which the next write of the same file removes. Processes that
+write one file at the same time do not meet: that of the last one stays.
 """
 
 import contextlib
@@ -23,10 +24,9 @@ from rarecase.core.errors import DataError, DiskFullError
 @contextlib.contextmanager
 def write_beside(path: Path) -> Iterator[Path]:
     """Gives a temporary path in the same folder, and renames it to `path` when the block ends without an error."""
-    temporary = path.with_name(f".{path.name}.tmp")
     with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)  # it may be a link to elsewhere, in a folder that somebody else made
+        temporary = _own_temporary(path)
         temporary.touch()  # so that a folder which cannot be written says so here, whatever writes the file
     try:
         yield temporary
@@ -48,10 +48,11 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
     one of the two whole. Whether it may be replaced is for the caller to check.
     """
     folder = folder.resolve()  # "." and ".." have no name to write beside
-    temporary, old = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old"))
-    shutil.rmtree(temporary, ignore_errors=True)
+    old = folder.with_name(f".{folder.name}.old")
     with writable(folder):
-        temporary.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _own_temporary(folder)
+        temporary.mkdir()
     try:
         yield temporary
         if folder.exists():  # a rename does not replace a folder with files in it
@@ -63,6 +64,33 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
         with writable(folder, temporary):
             raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _own_temporary(path: Path) -> Path:
+    """A free temporary path beside it, of this process alone; what killed processes have left of theirs is removed."""
+    own = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove(own)
+    form = re.compile(rf"\.{re.escape(path.name)}\.([1-9][0-9]{{0,6}})\.tmp")
+    with contextlib.suppress(OSError):  # of a folder that may not be listed, or of what is somebody else's
+        for left in filter(None, map(form.fullmatch, os.listdir(path.parent))):
+            if not _is_running(int(left[1])):
+                _remove(path.with_name(left[0]))
+    return own
+
+
+def _remove(place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    place.unlink(missing_ok=True)  # also a link to elsewhere, in a folder that somebody else made
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # there it would be ended
+        return True
+    try:
+        os.kill(process, 0)  # sends nothing
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 @contextlib.contextmanager

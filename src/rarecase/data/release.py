@@ -253,7 +253,7 @@ def write_release(
     replace: bool = False,
 ) -> None:
     """
-    Writes a release folder, whole or not at all: built beside as `.NAME.tmp`, then renamed.
+    Writes a release folder, whole or not at all: built beside as `.NAME.PID.tmp`, then renamed.
 
     The same rows give the same bytes, however the tables were put together. A split that is the same `Dataset` object
     in all configs is written once and shared. With `replace` an earlier release is moved to `.NAME.old` and deleted
