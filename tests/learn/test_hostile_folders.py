@@ -145,6 +145,30 @@ def test_what_a_model_says_of_classes_code_and_length(folder, train, dev, name, 
         make_learner("finetune", str(path.parent), train.features["label"].names, FitOptions(), seed=0).fit(train, dev)
 
 
+BOMB = {"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}] * 40}
+ENDLESS = {"type": "Split", "pattern": {"Regex": "(([a-z]+\\s*)+)+x$"}, "behavior": "Isolated", "invert": False}
+TOKENIZERS = {
+    "grows": ({"normalizer": BOMB}, "its tokenizer.json makes a text over 100 times as long"),
+    "panics": ({"pre_tokenizer": ENDLESS}, "cannot be used: "),
+    "no words": ({"model": {"type": "WordPiece", "vocab": {}}}, "cannot be used: .*WordPiece error: Missing"),
+}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_tokenizer_that_grows_panics_or_knows_no_word(folder, train, dev, name):
+    changes, says = TOKENIZERS[name]
+    place = folder("finetune")
+    classes = {"tokenizer_class": "PreTrainedTokenizerFast"}  # which reads tokenizer.json as it is
+    for file, change in {"tokenizer.json": changes, "tokenizer_config.json": classes}.items():
+        content = json.loads((place / file).read_text())
+        added = {key: content.get(key, {}) | value for key, value in change.items() if key == "model"}
+        (place / file).write_text(json.dumps(content | change | added))
+    learner = make_learner("finetune", str(place), train.features["label"].names, FitOptions(updates=1), seed=0)
+    for fails in (lambda: learner.fit(train, dev), lambda: load_learner(place).score(dev)):
+        with pytest.raises(ModelError, match=f"finetune: {says}"):
+            fails()
+
+
 @pytest.mark.parametrize("longest", ["many", -1, 0, None, [], 1e300])
 def test_a_longest_text_that_is_no_number_is_not_known(folder, dev, longest):
     place = folder("finetune")

@@ -13,7 +13,7 @@ from rarecase.core.errors import ModelError
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.replies import Replies, Request
 from rarecase.generate.template import Template
-from rarecase.models.checkpoint import loading, local_folder, require_weights
+from rarecase.models.checkpoint import loading, local_folder, require_tokenizer, require_weights
 
 
 class Local:
@@ -76,6 +76,7 @@ class Local:
 
         folder = local_folder(self.model)
         with loading(self.model):
+            require_tokenizer(self.model, folder)
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if not tokenizer.chat_template:
             raise ModelError(

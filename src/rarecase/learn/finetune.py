@@ -29,7 +29,7 @@ from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import RATES, copies
 from rarecase.learn.workers import all_or_none, is_distributed, is_main, require_main, send
-from rarecase.models.checkpoint import loading, local_folder, quiet, require_weights
+from rarecase.models.checkpoint import loading, local_folder, quiet, require_tokenizer, require_weights
 from rarecase.models.encoder import distinct
 
 Labeled = tuple[list[str], np.ndarray]  # texts in canonical order, and their classes (int64)
@@ -182,6 +182,7 @@ class Finetune(Learner):
         folder = local_folder(str(model))
         with loading(str(model)):
             require_weights(str(model), folder)
+            require_tokenizer(str(model), folder)
             network, found = AutoModelForSequenceClassification.from_pretrained(
                 folder, output_loading_info=True, **_SAFE
             )
@@ -204,7 +205,8 @@ class Finetune(Learner):
     def _tokenize(self, texts: list[str]) -> list[dict[str, list[int]]]:
         if not texts:
             return []
-        columns = self.tokenizer(texts, truncation=True, max_length=self.tokenizer.model_max_length)
+        with loading(self.model, "used"):
+            columns = self.tokenizer(texts, truncation=True, max_length=self.tokenizer.model_max_length)
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def _inference(self) -> Any:
@@ -227,6 +229,7 @@ def _pretrained(model: str, names: Sequence[str], max_length: int) -> tuple[Any,
     folder = local_folder(model)
     with loading(model):
         require_weights(model, folder)
+        require_tokenizer(model, folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         # The length travels with the tokenizer, so that pipeline(..., truncation=True) reads what was trained on.
         tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)

