@@ -1,6 +1,8 @@
 """A place that cannot be written, or has no room left, is one line, and nothing is left there."""
 
+import resource
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,36 @@ def test_a_full_disk_is_one_line_and_nothing_is_left_there(commands, small_disk)
     for line in commands(disk / "pool.parquet", disk / "release"):
         assert "no space left on the disk; free some" in line
     assert not list(disk.iterdir())
+
+
+def test_a_file_that_may_not_grow_is_a_disk_that_is_full(commands, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        lines = commands(tmp_path / "pool.parquet", tmp_path / "release")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert all("no space left on the disk; free some" in line for line in lines)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "pool.csv"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["report", "--help"]], ids=" ".join)
+def test_an_output_that_is_full_is_one_line(arguments, monkeypatch, capsys):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert command(arguments) == 2
+    line = "rarecase: the output: no space left on the disk; free some and repeat the command"
+    assert capsys.readouterr().err.startswith(line)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_is_for_a_closed_stream_does_not_go_to_the_other(stream, monkeypatch, capsys):
+    monkeypatch.setattr(sys, stream, None)
+    assert command(["--version"]) == 0
+    assert command(["report", "nowhere"]) == 2
+    getattr(sys, stream).close()
+    printed = capsys.readouterr()
+    assert [printed.out.count("\n"), printed.err.count("\n")] == [stream != "stdout", stream != "stderr"]
 
 
 def test_a_place_that_is_none_is_one_line(commands, tmp_path):

@@ -9,11 +9,10 @@ import small
 from hostile_server import HostileServer, answer
 
 from rarecase.cli.main import command
-from rarecase.core.errors import ConfigError, DataError, RunFolderError
+from rarecase.core.errors import ConfigError, DataError
 from rarecase.core.files import digest, read_json, write_text
 from rarecase.data.parquet import read_parquet
 from rarecase.evaluate.record import RoundRecord
-from rarecase.runs.folder import stored_sets
 from rarecase.runs.parts import with_store_of_start
 from rarecase.settings.config import RunConfig
 

@@ -6,10 +6,8 @@ an unexpected error keeps its traceback and exits with 1. Nothing heavy is impor
 """
 
 import json
-import os
 import re
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,6 +17,7 @@ from cyclopts.config import Dict
 from rarecase import __version__
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
+from rarecase.cli.streams import discard_output, fail, open_closed_streams, quiet_libraries
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, one_line, shown_id
 from rarecase.core.files import refused_by_system
 from rarecase.labeling.store.address import require_inside
@@ -333,6 +332,7 @@ def main() -> None:
 
 def command(arguments: list[str]) -> int:
     """Runs one command and gives its exit status."""
+    open_closed_streams()
     quiet_libraries(uploading=arguments[:1] == ["publish"])
     if not workers.is_distributed():
         return _command(arguments)
@@ -354,6 +354,7 @@ def command(arguments: list[str]) -> int:
 def _command(arguments: list[str]) -> int:
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()  # here, where an error of it is caught
     except WaitingForLabels as waiting:
         print(f"rarecase: {one_line(str(waiting))}", file=sys.stderr)
     except CycloptsError as error:
@@ -361,31 +362,15 @@ def _command(arguments: list[str]) -> int:
     except RarecaseError as error:
         return fail(str(error))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
     except OSError as error:
         line = refused_by_system(error)
         if line is None:
             raise
+        if error.filename is None:
+            discard_output()
         return fail(line)
     except KeyboardInterrupt:
         print("rarecase: stopped; repeat the command to go on (a run goes on with --resume)", file=sys.stderr)
         return STOPPED
     return 0
-
-
-def fail(message: str) -> int:
-    """One line on stderr; 2 for a user's mistake."""
-    print(f"rarecase: {one_line(message)}", file=sys.stderr)
-    return 2
-
-
-def quiet_libraries(uploading: bool) -> None:
-    """The bars and notices of the libraries would go between our lines, terminal or not; ours say what goes on."""
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-    warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")  # the map of a demo: meant
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    if not (uploading and sys.stderr.isatty()):  # the bars of an upload are the Hub's own
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
-        os.environ.setdefault(name, "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -108,12 +108,12 @@ def writable(path: Path, temporary: Path | None = None) -> Iterator[None]:
 
 
 def refused_by_system(error: OSError) -> str | None:
-    """One line for an error of the system about a file or folder; None where it names none."""
-    if error.filename is None:
-        return None
-    path = Path(os.fsdecode(error.filename))
+    """One line for an error of the system about a file or folder, or a full disk; None where it is none of these."""
+    path = None if error.filename is None else Path(os.fsdecode(error.filename))
     if is_disk_full(error):
-        return str(disk_full(path))
+        return str(disk_full(path or Path("the output")))
+    if path is None:
+        return None
     return f"{path}: {error.strerror}; name another place, or change what is there"
 
 
@@ -125,10 +125,10 @@ def disk_full(path: Path, note: str = "") -> DiskFullError:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error of the system, Arrow, SQLite or safetensors says that the disk is full."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    """Whether an error of the system, Arrow, SQLite or safetensors says that the disk, or a share of it, is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
-    full = ("No space left on device", "os error 28", "database or disk is full")
+    full = ("No space left on device", "os error 28", "os error 27", "database or disk is full")
     known = isinstance(error, OSError | sqlite3.Error) or type(error).__name__ == "SafetensorError"
     return known and any(sign in str(error) for sign in full)
 
