@@ -193,14 +193,14 @@ HERE = [
         -9,
         kill=(signal.SIGKILL, waits("work/labels.sqlite")),
     ),
-    Step("start of people", "start --resume start", meanwhile=people("work/labels.sqlite")),
+    Step("start of people", "start --resume start --store labels.sqlite", meanwhile=people("work/labels.sqlite")),
     Step(
         "run of people killed",
-        run(start="start", **dict.fromkeys(marked.PLACES), annotator="people", out="run"),
+        run(start="start", **dict.fromkeys(marked.PLACES), annotator="people", out="run", store="labels.sqlite"),
         -15,
-        kill=(signal.SIGTERM, waits("work/labels.sqlite")),  # the store of the start
+        kill=(signal.SIGTERM, waits("work/labels.sqlite")),
     ),
-    Step("run of people", "run --resume run", meanwhile=people("work/labels.sqlite")),
+    Step("run of people", "run --resume run --store labels.sqlite", meanwhile=people("work/labels.sqlite")),
     Step("report", "report run --format json"),
     Step(
         "all left out",
@@ -267,7 +267,7 @@ HUB = [
         before=troubled,
         kill=(signal.SIGKILL, waits(LOCAL)),
     ),
-    Step("run over the Hub", "run --resume hub-run", before=troubled, meanwhile=people(LOCAL)),
+    Step("run over the Hub", f"run --resume hub-run --store {ON_HUB}", before=troubled, meanwhile=people(LOCAL)),
     Step(
         "run over a Hub that refuses",
         run(annotator="people", store="hf://datasets/acme/refused-labels", out="{case}"),

@@ -68,6 +68,18 @@ def test_a_store_elsewhere_that_a_folder_names_is_not_opened_until_it_is_named_a
     assert sorted(path.name for path in folder.parent.iterdir()) == ["got"]
 
 
+def test_the_store_of_the_start_is_known(folder, refused):
+    begun = folder.parent / "begun"
+    begun.mkdir()
+    settings = {"annotator": "people", "store": "begun/labels.sqlite", "start": "begun"}
+    (folder / "config.yaml").write_text(json.dumps(settings))
+    assert "its label store begun/labels.sqlite is outside" in refused("run", "--resume", "got")  # no start
+    (begun / "run.json").write_text(json.dumps({"kind": "start", "format": 1}))
+    assert "is outside" not in refused("run", "--resume", "got")
+    (folder / "config.yaml").write_text(json.dumps(settings | {"store": "begun/mine.sqlite"}))
+    assert "its label store begun/mine.sqlite is outside" in refused("run", "--resume", "got")
+
+
 def test_what_sqlite_reads_as_an_address_is_no_file_in_the_folder(folder, refused, monkeypatch):
     (folder / "config.yaml").write_text("store: file:../mine.sqlite?uri=true\n")
     monkeypatch.chdir(folder)

@@ -83,7 +83,7 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
 def _of_folder(folder: Path, settings: dict[str, Any], given: set[str], kind: type) -> dict[str, Any]:
     """What a folder settles by itself: no permission, and of a run no source, which is compared where named again."""
     if "--store" not in given:  # the folder may be somebody else's, and would read and write there
-        require_inside(folder, settings.get("store"))
+        require_inside(folder, settings.get("store"), settings.get("start"))
     if kind is not RunConfig:
         return settings
     strategy = str(settings.get("strategy"))

@@ -18,13 +18,19 @@ def address_in(folder: Path, given: str | None) -> str:
     return given or str(folder / "labels.sqlite")
 
 
-def require_inside(folder: Path, given: object) -> None:
-    """Raises `ConfigError` where the label store that the settings in a folder name is no file in it."""
+def require_inside(folder: Path, given: object, start: object = None) -> None:
+    """
+    Raises `ConfigError` where the label store that the settings in a folder name is no file in it, and not that of the
+    start which they name.
+    """
     # With a colon or a question mark it may be read as a URL, or its end as options of one.
     is_file = given is None or not re.search("[:?]", str(given))
     if is_file:
         path = file_of(address_in(folder, None if given is None else str(given)))
         if path.resolve().is_relative_to(folder.resolve()):
+            return
+        begun = Path(str(start))
+        if start and (begun / "run.json").is_file() and is_same_store(str(path), address_in(begun, None)):
             return
         given = given or path
     raise ConfigError(
