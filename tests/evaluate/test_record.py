@@ -1,12 +1,14 @@
 """The record of a round: read back as it was written, and checked whole."""
 
 import json
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
 
 import pytest
 
 from rarecase.core.errors import DataError
 from rarecase.evaluate.record import RoundRecord, StoppingMeasures
+from rarecase.experiment.cells import read_cell
 
 MEASURED = {"accuracy": 71.0, "macro_f1": 70.5, "f1": {"harmful": 68.0, "not-harmful": 73.0}}
 RECORD = RoundRecord(
@@ -45,3 +47,32 @@ def test_what_is_no_record_is_named(tmp_path, content):
     (tmp_path / "metrics.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"metrics\.json.*(missing|expected)"):
         RoundRecord.read(tmp_path / "metrics.json")
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"round": -1}, "a number of rows that no run has"),
+        ({"labels": 10**15}, "a number of rows that no run has"),
+        ({"class_counts": {"harmful": -4, "not-harmful": 2}}, "a number of rows that no run has"),
+        ({"class_count_std": 1e308}, "a number of rows that no run has"),
+        ({"class_count_std": math.nan}, "class_count_std: nan, expected a finite number"),
+        ({"dev": {**MEASURED, "accuracy": math.inf}}, "dev.accuracy: inf, expected a finite number"),
+        ({"test": {**MEASURED, "macro_f1": 1e308}}, "a figure that is not from 0 to 100 %"),
+        ({"test": {**MEASURED, "f1": {"harmful": -1.0, "not-harmful": 73.0}}}, "a figure that is not from 0 to 100 %"),
+        ({"stopping": {**asdict(STOPPED.stopping), "uncertainty": 1e308}}, "stopping measures that no run has"),
+        ({"stopping": {**asdict(STOPPED.stopping), "stopped": "gain"}}, "stopping measures that no run has"),
+        ({"stopping": {**asdict(STOPPED.stopping), "stopped": "stopped"}}, "stopping measures that no run has"),
+    ],
+)
+def test_a_number_that_was_never_measured_is_refused(tmp_path, changed, says):
+    content = {**RECORD.to_json(), **changed}
+    (tmp_path / "metrics.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=rf"metrics\.json.*{says}"):
+        RoundRecord.read(tmp_path / "metrics.json")
+    cell = tmp_path / "cell.json"
+    cell.write_text(json.dumps({"strategy": "random", "seed": 0, "rounds": [content]}))
+    with pytest.raises(DataError, match=r"cell\.json: no record of a cell"):
+        read_cell(cell)
+    cell.write_text(json.dumps({"strategy": "random", "seed": 0, "rounds": [RECORD.to_json()]}))
+    assert read_cell(cell)[1].rounds == (RECORD,)

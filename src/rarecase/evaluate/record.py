@@ -10,6 +10,8 @@ from rarecase.core.files import read_json, write_json
 from rarecase.core.typed import from_json
 from rarecase.data.release import Metrics, RoundScores
 
+MOST = 10**9  # rows, and more than any table has
+
 
 @dataclass(frozen=True)
 class StoppingMeasures:
@@ -60,11 +62,31 @@ class RoundRecord:
     def from_json(cls, content: Any, where: Path) -> "RoundRecord":
         """Checks the content of `metrics.json`, or of a record in another file; raises `DataError` naming `where`."""
         record: RoundRecord = from_json(cls, content, str(where))
-        names = record.class_counts.keys()
-        others = (record.found, record.dev["f1"], record.test["f1"])
+        record.check(str(where))
+        return record
+
+    def check(self, where: str) -> None:
+        """Raises `DataError` naming `where` for what was never measured."""
+        names = self.class_counts.keys()
+        others = (self.found, self.dev["f1"], self.test["f1"])
         if not names or any(counted.keys() != names for counted in others) or not "".join(names).isprintable():
             raise DataError(f"{where}: its classes are not the same everywhere; it was changed, or is damaged")
-        return record
+        counts = (self.round, self.labels, *self.class_counts.values(), *self.found.values())
+        figures = [
+            figure
+            for found in (self.dev, self.test)
+            for figure in (found["accuracy"], found["macro_f1"], *found["f1"].values())
+        ]
+        if not all(0 <= count <= MOST for count in counts) or not 0 <= self.class_count_std <= MOST:
+            raise DataError(f"{where}: a number of rows that no run has; it was changed, or is damaged")
+        if not all(0 <= figure <= 100 for figure in figures):
+            raise DataError(f"{where}: a figure that is not from 0 to 100 %; it was changed, or is damaged")
+        measured = asdict(self.stopping) if self.stopping else {"stopped": None}
+        stopped = measured.pop("stopped")
+        if any(value is not None and abs(value) > 100 for value in measured.values()) or (
+            stopped is not None and measured.get(stopped) is None
+        ):
+            raise DataError(f"{where}: stopping measures that no run has; it was changed, or is damaged")
 
     @classmethod
     def read(cls, path: Path) -> "RoundRecord":

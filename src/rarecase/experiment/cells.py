@@ -62,7 +62,10 @@ def read_cell(path: Path) -> tuple[Cell, Found]:
     """Reads a `cell.json`; raises `DataError` where it is damaged."""
     content = read_json(path)
     try:
-        return from_json(Cell, content, path.name), from_json(Found, content, path.name)
+        cell, found = from_json(Cell, content, path.name), from_json(Found, content, path.name)
+        for record in found.rounds or ():
+            record.check(path.name)
+        return cell, found
     except DataError:
         raise DataError(f"{path}: no record of a cell; remove it and repeat the command that wrote it") from None
 
