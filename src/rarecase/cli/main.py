@@ -46,8 +46,12 @@ KINDS = {"run": RunConfig, "simulate": SimulateConfig, "start": StartConfig, "ex
 
 def limit_hub(*_: object) -> None:
     """Bounds how long the Hub is waited for; help and version do without what this imports."""
-    from rarecase.hub.client import limit_waiting  # the library reads the environment when it is imported
-
+    try:
+        from rarecase.hub.client import limit_waiting  # the library reads the environment when it is imported
+    except ValueError as error:
+        raise ConfigError(
+            f"a variable HF_… of the environment has a value that huggingface_hub cannot read ({error}); unset it"
+        ) from error
     limit_waiting()
 
 
@@ -334,10 +338,9 @@ def command(arguments: list[str]) -> int:
     """Runs one command and gives its exit status."""
     open_closed_streams()
     quiet_libraries(uploading=arguments[:1] == ["publish"])
-    if not workers.is_distributed():
-        return _command(arguments)
     try:
-        if not workers.is_main():
+        is_distributed = workers.is_distributed()
+        if is_distributed and not workers.is_main():
             limit_hub()
             workers.serve()
             return 0
@@ -346,7 +349,7 @@ def command(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return STOPPED
     status = _command(arguments)  # an unexpected error ends this process, and with it the others
-    if status != STOPPED:
+    if is_distributed and status != STOPPED:
         workers.stop_workers()
     return status
 

@@ -36,3 +36,4 @@ def quiet_libraries(uploading: bool) -> None:
     for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
         os.environ.setdefault(name, "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ["MPLBACKEND"] = "agg"  # pictures are files; what a notebook has set here may not be known

@@ -29,7 +29,13 @@ TIMEOUT = timedelta(days=30)
 
 def is_distributed() -> bool:
     """Whether this is one of several processes; true only under a launcher."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    size = os.environ.get("WORLD_SIZE", "1")
+    try:
+        return int(size) > 1
+    except ValueError:
+        raise ConfigError(
+            f"WORLD_SIZE {size!r:.40}: expected how many processes a launcher has started; unset it"
+        ) from None
 
 
 def is_main() -> bool:
@@ -40,7 +46,14 @@ def is_main() -> bool:
 
     # Without a GPU, accelerate takes every process for the only one unless it is told to use the processor.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
-    state = PartialState(cpu=cpu, timeout=TIMEOUT)
+    try:
+        state = PartialState(cpu=cpu, timeout=TIMEOUT)
+    except (ValueError, RuntimeError) as error:
+        why = str(error).partition("\n")[0][:200]
+        raise ConfigError(
+            f"WORLD_SIZE, RANK, MASTER_ADDR and the like: the processes cannot be joined ({why}); unset them, or "
+            "start by accelerate launch or torchrun"
+        ) from error
     if is_distributed() and state.num_processes == 1:
         raise ConfigError(
             f"{os.environ['WORLD_SIZE']} processes were started, and accelerate cannot join them on {state.device}; "
