@@ -5,8 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from fastapi import FastAPI
 
 from rarecase.cli.main import command
+from rarecase.labeling.web.access import ANYWHERE
+from rarecase.labeling.web.server import server
 
 
 @pytest.mark.parametrize("name", ["HF_HUB_DOWNLOAD_TIMEOUT", "HF_ENDPOINT"])
@@ -37,3 +40,8 @@ def test_a_picture_needs_no_window(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     assert command(["--version"]) == 0
     assert os.environ["MPLBACKEND"] == "agg"
+
+
+def test_the_labeling_page_is_one_process(monkeypatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", "abc")
+    assert server(FastAPI(), ANYWHERE).config.workers == 1

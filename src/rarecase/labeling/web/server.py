@@ -144,6 +144,7 @@ def server(app: FastAPI, site: Site) -> uvicorn.Server:
         http=ImpatientProtocol,
         ws="none",
         proxy_headers=bool(site.public) or on_a_space(),
+        workers=1,  # else it reads WEB_CONCURRENCY, whatever that holds
     )
     return uvicorn.Server(config)
 
