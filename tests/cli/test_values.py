@@ -32,6 +32,14 @@ def test_seeds_without_end_are_refused_before_there_is_a_cell_for_each(refused, 
         assert f"--seeds {seeds}: expected 1 to 1,000" in refused(command, "--seeds", seeds, "--out", "out")
 
 
+@pytest.mark.parametrize("setting", ["seed", "budget", "batch"])
+def test_a_number_that_run_json_cannot_hold_is_refused_before_there_is_a_folder(refused, tmp_path, setting):
+    for value in (2**63 - 999, 2**128):
+        line = f"--{setting} {value}: expected at most 9223372036854774808"
+        assert line in refused(*RUN, "--generator", "none", f"--{setting}", value)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("value", ["true", ".nan", ".inf", "-.inf", "abc", "[1]", "{a: 1}", "1e400", "9" * 5000])
 @pytest.mark.parametrize("setting", ["budget", "temperature", "learning_rate"])
 def test_what_is_no_number_is_refused_in_yaml(refused, tmp_path, setting, value):

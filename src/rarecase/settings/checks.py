@@ -12,6 +12,8 @@ from typing import Any
 
 from rarecase.core.errors import ConfigError, flag, holds_password
 
+LARGEST = 2**63 - 1_000  # a whole number that run.json can hold, and after it the seeds of a grid
+
 Rule = Callable[[Any, Field[Any]], None]  # raises where the field of these settings has a value that it may not have
 
 
@@ -50,6 +52,8 @@ def _number(is_valid: Callable[[float], bool], expected: str) -> Rule:
         whole = entry.type in (int, int | None)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             raise ConfigError(f"{flag(entry.name)} {value!r:.40}: expected a {'whole ' if whole else ''}number")
+        if whole and value > LARGEST:
+            raise ConfigError(f"{flag(entry.name)} {str(value)[:40]}: expected at most {LARGEST}")
         if not is_valid(value):
             raise ConfigError(f"{flag(entry.name)} {value}: expected {expected}")
 
