@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from bad_input.files import csv_of, tables
 from forks import RARECASE, Forks
 
 from rarecase import __version__
+from rarecase.__main__ import main
 
 COMMANDS = ["demo", "import-published", "run", "start", "train", "pool", "simulate", "report"]
 HEADER = {"all": "id\ttext\tsubreddit\tcategory", "labeled": "id\tsubreddit\ttitle\tcategory"}
@@ -125,3 +128,19 @@ def test_an_interrupt_exits_with_130_and_says_how_to_go_on(settings, tmp_path):
     assert "Traceback" not in err
     assert out == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_while_modules_are_imported_is_one_line(monkeypatch, capsys):
+    class Interrupted:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "rarecase.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "rarecase.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
+    with pytest.raises(SystemExit, match="130"):
+        main()
+    assert capsys.readouterr().err == "rarecase: stopped\n"
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(project["project"]["scripts"].values()) == {f"{main.__module__}:main"}

@@ -330,7 +330,7 @@ def report(
 
 
 def main() -> None:
-    """The console script."""
+    """What the console script runs, see `rarecase.__main__`."""
     sys.exit(command(sys.argv[1:]))
 
 
