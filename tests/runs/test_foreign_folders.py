@@ -9,10 +9,11 @@ import small
 from hostile_server import HostileServer, answer
 
 from rarecase.cli.main import command
-from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.errors import ConfigError, DataError, RunFolderError
 from rarecase.core.files import digest, read_json, write_text
 from rarecase.data.parquet import read_parquet
 from rarecase.evaluate.record import RoundRecord
+from rarecase.runs.folder import stored_sets
 from rarecase.runs.parts import with_store_of_start
 from rarecase.settings.config import RunConfig
 
@@ -125,6 +126,12 @@ def test_a_link_out_of_a_folder_is_not_followed(folder, refused):
     (folder / "deep" / "rounds").symlink_to("../../mine")
     assert "got/deep/rounds: a link that leads out of got; copy" in refused("start", "--resume", "got")
     assert not list((folder.parent / "mine").iterdir())
+
+
+def test_vectors_that_are_no_file_are_damaged(tmp_path):
+    (tmp_path / "embeddings.safetensors").symlink_to("/dev/null")
+    with pytest.raises(RunFolderError, match=r"embeddings\.safetensors: damaged"):
+        stored_sets(tmp_path)
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
