@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from rarecase.core.errors import ConfigError, flag
-from rarecase.settings.config import RunConfig, SimulateConfig, StartConfig, read_yaml, split_list, write_yaml
+from rarecase.settings.config import (
+    ExperimentConfig,
+    RunConfig,
+    SimulateConfig,
+    StartConfig,
+    read_config,
+    read_yaml,
+    split_list,
+    write_yaml,
+)
 
 KINDS = [RunConfig, SimulateConfig, StartConfig]
 
@@ -55,6 +64,13 @@ def test_a_long_line_that_is_no_setting_is_not_repeated(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_yaml(tmp_path / "run.yaml", RunConfig)
     assert str(caught.value) == f"{tmp_path / 'run.yaml'}: unknown setting"
+
+
+@pytest.mark.parametrize(("name", "value"), [("seeds", "1.5"), ("models", "[a, b]"), ("leave_out_overlap", "3")])
+def test_a_setting_of_a_folder_that_has_another_type_is_one_line(tmp_path, name, value):
+    (tmp_path / "config.yaml").write_text(f"out: there\n{name}: {value}\n")
+    with pytest.raises(ConfigError, match=rf"config\.yaml: {name}: \w+, expected \w+; the file is damaged"):
+        read_config(tmp_path, ExperimentConfig)
 
 
 def test_a_missing_settings_file_is_named(tmp_path):

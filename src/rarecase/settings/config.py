@@ -7,13 +7,14 @@ help.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import yaml
 
 from rarecase.core.documents import parse_yaml, read_document, reason
-from rarecase.core.errors import ConfigError, did_you_mean, shown_id
+from rarecase.core.errors import ConfigError, DataError, did_you_mean, shown_id
 from rarecase.core.files import write_text
+from rarecase.core.typed import from_json
 from rarecase.settings.checks import above, at_least, between, needed_by, no_effect_beside, no_password, setting
 
 # What of a run is read when it begins, and stored.
@@ -285,7 +286,13 @@ def read_config(folder: Path, kind: type, begun: Mapping[str, Any] | None = None
     way = "the file is damaged: put it back, or begin anew in another --out"
     if begun:
         way = "the file is damaged: put it back, or write in it what run.json has under `settings`"
-    settings = read_yaml(path, kind, way)
+    settings, types = read_yaml(path, kind, way), get_type_hints(kind)
+    try:
+        for name, value in settings.items():
+            if Path not in get_args(types[name]):  # paths are written as texts
+                from_json(types[name], value, f"{path}: {name}")
+    except DataError as error:
+        raise ConfigError(f"{str(error).partition(';')[0]}; {way}") from None
     if missing := next((name for name in begun or () if name not in settings), None):
         raise ConfigError(f"{path}: {missing} is missing; {way}")
     return settings
