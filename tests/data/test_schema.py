@@ -112,6 +112,11 @@ def test_matrix_refuses_an_empty_row_and_names_it_and_the_way_out():
         arrow.matrix(ds.select([1]), "probs")
 
 
+def test_matrix_refuses_what_are_no_lists():
+    with pytest.raises(DataError, match=r"'probs' has no numbers, nor lists of them; make it with learner\.score"):
+        arrow.matrix(Dataset.from_dict({"probs": [{"a": 1}]}), "probs")
+
+
 def test_matrix_refuses_lists_of_different_lengths():
     with pytest.raises(DataError, match=r"'probs' has rows of 1 and of 3 numbers; expected one length"):
         arrow.matrix(Dataset.from_dict({"probs": [[1.0], [1.0, 2.0, 3.0]]}), "probs")

@@ -155,6 +155,14 @@ def test_rounds_that_were_cut_off_are_named_in_one_line(run):
         show(folder)
 
 
+def test_rounds_of_other_classes_are_named_in_one_line(run):
+    folder, _ = run
+    classes = (folder / "taxonomy.yaml").read_text().replace("self-harm", "harm-of-self")
+    (folder / "taxonomy.yaml").write_text(classes)
+    with pytest.raises(RunFolderError, match=r"rounds/00/metrics\.json: damaged, or changed; remove it and "):
+        report_of_run(folder)
+
+
 def test_a_run_that_has_no_round_yet_says_so(run):
     folder, _ = run
     for path in folder.glob("rounds/*/metrics.json"):

@@ -190,6 +190,8 @@ def _width(array: pa.Array, column: str) -> int:
     """The one length of the lists."""
     if pa.types.is_fixed_size_list(array.type):
         return array.type.list_size
+    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
+        raise DataError(f"column {column!r} has no numbers, nor lists of them; make it with {_made_by(column)}")
     lengths = np.unique(pc.list_value_length(array).to_numpy(zero_copy_only=False))
     if len(lengths) > 1:
         raise DataError(

@@ -7,7 +7,7 @@ from rarecase.data.counts import class_counts, cost_per, rarest
 from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.report.tables import Columns, Table, counts_of, number_at, plain
-from rarecase.runs.folder import RoundFiles
+from rarecase.runs.folder import RoundFiles, damaged
 
 
 class RunReport(TypedDict):
@@ -30,7 +30,10 @@ class RunReport(TypedDict):
 def report_of_run(folder: Path) -> RunReport:
     """The report of a run, finished or not."""
     names = Taxonomy.load(folder / "taxonomy.yaml").names
-    rounds = RoundFiles(folder).records()
+    files = RoundFiles(folder)
+    rounds = files.records()
+    if other := next((record for record in rounds if record.found.keys() != set(names)), None):
+        raise damaged(files.path(other.round, "metrics.json"))
     test = class_counts(read_parquet(folder / "test.parquet"), names)
     least = rarest(test)
     found = rounds[-1].found[least] if rounds else 0
