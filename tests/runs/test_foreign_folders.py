@@ -52,7 +52,6 @@ ELSEWHERE = [
     "postgresql://192.0.2.1/x",
     "hf://datasets/eve/labels",
     "file:mine.sqlite?uri=true",
-    ["mine.sqlite"],
 ]
 
 
