@@ -123,7 +123,15 @@ def test_without_a_list_it_says_what_anybody_can_do(serve):
     [
         *[("ann", "ANN"), ("ann", "Ann"), ("ann", "аnn"), ("ann", "ɑnn"), ("ANN", "ꓮꓠꓠ"), ("ANNA", "ΑΝΝΑ")],
         *[("cop", "сор"), ("Макс", "МАКС"), ("MAKC", "МАКС"), ("ann1", "annl"), ("ANI", "ANl"), ("ann", "ann\u1160")],
-        *[("emma", "ernma"), ("emma", "ernrna"), ("mia", "RNIA"), ("mæx", "maex"), ("Юla", "10la")],
+        *[
+            ("emma", "ernma"),
+            ("emma", "ernrna"),
+            ("mia", "RNIA"),
+            ("mæx", "maex"),
+            ("Юla", "10la"),
+            ("zoë", "zoё"),
+            ("naïve", "naїve"),
+        ],
     ],
 )
 def test_names_that_look_alike_are_not_both_claimed(one, other):

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-BLANK = re.compile("[\u115f\u1160]")  # letters of Hangul that nobody sees; NFKC turns two others into these
+BLANK = re.compile("[\u115f\u1160]")  # letters of Hangul that nobody sees; NFKD turns two others into these
 
 
 def is_name(name: str) -> bool:
@@ -29,7 +29,7 @@ def alike(new: Iterable[str], known: Iterable[str] = ()) -> tuple[str, str] | No
 @lru_cache(100_000)
 def _looks(name: str) -> frozenset[str]:
     """What a name looks like as it stands, and in small letters: in either it may be taken for another."""
-    seen = BLANK.sub("", unicodedata.normalize("NFKC", name))
+    seen = BLANK.sub("", unicodedata.normalize("NFKD", name))
     return frozenset({_skeleton(seen).casefold(), _skeleton(seen.casefold())})
 
 
