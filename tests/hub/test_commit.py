@@ -1,5 +1,6 @@
 """One repository filled in one commit: in what order, how often, and whatever the Hub answers in between."""
 
+import errno
 import re
 import threading
 from pathlib import Path
@@ -261,6 +262,7 @@ WHATEVER = [
     UnicodeDecodeError("utf-8", b"\xd3", 0, 1, "invalid continuation byte"),
     OSError("Consistency check failed: file should be of size 3 but has size 5"),
     ValueError("preupload_info is improperly formatted"),
+    OSError(errno.ENAMETOOLONG, "File name too long", "a" * 3000),
     RecursionError("maximum recursion depth exceeded"),
     AttributeError("'list' object has no attribute 'get'"),
 ]

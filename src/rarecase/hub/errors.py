@@ -1,6 +1,7 @@
 """Hub errors as one-line messages, and the retry rules."""
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ def junk_refused(repo_id: str) -> Iterator[None]:
     except RarecaseError:
         raise
     except Exception as error:
-        is_of_the_system = isinstance(error, OSError) and error.errno is not None
+        # A name that is too long is one that the answer gave.
+        is_of_the_system = isinstance(error, OSError) and error.errno not in (None, errno.ENAMETOOLONG)
         if is_of_the_system or (isinstance(error, ERRORS) and _line(_cause(error)) is not None):
             raise
         raise HubError(f"{repo_id}: the answer is not a Hub's; check HF_ENDPOINT") from error

@@ -140,6 +140,15 @@ def test_a_data_set_of_the_hub_that_names_files_of_others_is_refused_before_they
     assert asked == []
 
 
+def test_a_card_of_the_hub_that_comes_in_part_is_one_line(refused, monkeypatch):
+    def in_part(*_, **__):
+        raise OSError("Consistency check failed: file should be of size 123 but has size 45")
+
+    monkeypatch.setattr("rarecase.data.read.hub.hf_hub_download", in_part)
+    line = refused("pool", "acme/evil", "--out", "out.parquet")
+    assert "acme/evil: cannot be read (OSError); are its files damaged?" in line
+
+
 @pytest.mark.parametrize("content", RECORDS)
 def test_an_odd_record_of_a_release_is_one_line(refused, tmp_path, content):
     folder = releases.write(tmp_path / "mine", most=10)

@@ -58,7 +58,7 @@ def locate(source: str) -> tuple[str, str | None]:
     repo_id, revision = split_revision(source)
     for name in NAMES:
         # What is wrong with the repository itself, `load_dataset` says.
-        with contextlib.suppress(HTTPError, HFValidationError, EntryNotFoundError):
+        with _readable(source), contextlib.suppress(HTTPError, HFValidationError, EntryNotFoundError):
             path = Path(hf_hub_download(repo_id, name, repo_type="dataset", revision=revision))
             configs_in(path, f"{source}: {name}")
     return repo_id, revision
