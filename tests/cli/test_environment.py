@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
 from fastapi import FastAPI
 
 from rarecase.cli.main import command
@@ -12,12 +11,12 @@ from rarecase.labeling.web.access import ANYWHERE
 from rarecase.labeling.web.server import server
 
 
-@pytest.mark.parametrize("name", ["HF_HUB_DOWNLOAD_TIMEOUT", "HF_ENDPOINT"])
-def test_nonsense_for_the_hub_is_one_line(name):
+def test_nonsense_for_the_hub_is_one_line():
     """In a process of its own, since the library reads it when it is imported."""
-    value = {"HF_ENDPOINT": "http://127.0.0.1:99999"}.get(name, "abc")
     arguments = [sys.executable, "-m", "rarecase", "report", "nowhere"]
-    done = subprocess.run(arguments, env={**os.environ, name: value}, capture_output=True, text=True)
+    done = subprocess.run(
+        arguments, env={**os.environ, "HF_HUB_DOWNLOAD_TIMEOUT": "abc"}, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
         "rarecase: a variable HF_… of the environment has a value that huggingface_hub cannot"
