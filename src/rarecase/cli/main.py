@@ -70,9 +70,9 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         if Path(given.get("--out", folder)).resolve() != folder.resolve():
             raise ConfigError(f"--out {given['--out']} has no effect beside --resume {folder}; leave one of them out")
         files[folder / "config.yaml"] = read_config(folder, kind, begun)
+    named = {argument.name for argument in arguments if argument.tokens}
     for path, content in files.items():
         settings = {key.replace("_", "-"): value for key, value in content.items() if value is not None}
-        named = {argument.name for argument in arguments if argument.tokens}
         if "--resume" in given:
             settings = _of_folder(folder, settings, named, kind)
         strategy = str(settings.get("strategy"))

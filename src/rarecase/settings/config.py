@@ -154,7 +154,7 @@ class RunConfig(LoopConfig):
         store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
             `hf://datasets/OWNER/NAME`; by default that of `--start`, where people labelled it, else `labels.sqlite`
             in the output folder. It may be another one when a run goes on, until a label is stored. One outside of the
-            output folder is named again by whoever goes on.
+            output folder, but for that of `--start`, is named again by whoever goes on.
         stop_when (`str`, *optional*): what ends the run before its budget is spent: `gain=0.3` (ten more labels would
             change at most 0.3 % of predictions), `stability=0.99` (the kappa of successive learners) or
             `uncertainty=0.2` (mean entropy, in nats); several are separated by commas, and the first that holds stops.
