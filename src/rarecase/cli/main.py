@@ -9,7 +9,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import UNSET, App, CycloptsError, Parameter
 from cyclopts.config import Dict
@@ -17,7 +17,8 @@ from cyclopts.config import Dict
 from rarecase import __version__
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
-from rarecase.cli.streams import discard_output, fail, open_closed_streams, quiet_libraries
+from rarecase.cli.streams import Format, discard_output, fail, open_closed_streams, quiet_libraries
+from rarecase.cli.tables import import_published, pool
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, one_line, shown_id
 from rarecase.core.files import refused_by_system
 from rarecase.labeling.store.address import require_inside
@@ -31,13 +32,11 @@ from rarecase.settings.config import (
     TrainConfig,
     read_config,
     read_yaml,
-    split_list,
 )
 
 if TYPE_CHECKING:
     from cyclopts.argument import ArgumentCollection
 
-Format = Literal["text", "json", "markdown"]
 Flat = Parameter(name="*")
 STOPPED = 130  # the exit status after Ctrl-C
 
@@ -120,6 +119,8 @@ app = App(
 )
 app.command(label)
 app.command(publish)
+app.command(pool)
+app.command(import_published, name="import-published")
 
 
 @app.command
@@ -134,30 +135,6 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
     from rarecase.cli.demo import demo as run_demo
 
     run_demo(out, seed)
-
-
-@app.command(name="import-published")
-def import_published(
-    folder: Path,
-    /,
-    *,
-    out: Path,
-    reading: Literal["published", "consistent"] = "published",
-    format: Format = "text",
-) -> None:
-    """
-    Turn the seven published TSV files of the paper into a release folder.
-
-    Args:
-        folder: where the TSV files are.
-        out: the release folder to write.
-        reading: `consistent` gives an original the label of its variations where the two contradict each other.
-        format: `json` for programs.
-    """
-    from rarecase.experiment.published import import_published as read
-
-    findings = read(folder, out, reading)
-    print(json.dumps(vars(findings), indent=2) if format == "json" else findings)
 
 
 @app.command
@@ -229,48 +206,6 @@ def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Forma
         f"trained on {measured['train']} texts; test: accuracy {test['accuracy']:.1f}, macro-F1 {test['macro_f1']:.1f}"
     )
     print("\n".join(f"  F1 {name:24}{f1:6.1f}" for name, f1 in test["f1"].items()))
-
-
-@app.command
-def pool(
-    sources: Annotated[list[str], Parameter(name="sources")],
-    /,
-    *,
-    out: Path,
-    wanted: Annotated[str | None, Parameter(name="--sources")] = None,
-    per_source: int | None = None,
-    encoding: str = "utf-8",
-    id_column: str | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    seed: int = 0,
-    format: Format = "text",
-) -> None:
-    """
-    Make a pool of posts: read, sample, drop duplicates and near-duplicates.
-
-    Args:
-        sources: files (CSV, TSV, JSONL, Parquet; plain, gzip or zstd), folders, data sets of the Hub, Reddit dumps.
-        out: the Parquet file to write.
-        wanted: only posts of these sources (subreddits), separated by commas.
-        per_source: a random sample of at most this many posts of each source.
-        encoding: of text files.
-        id_column: by default `id`.
-        text_column: by default `text`.
-        label_column: by default `label`.
-        seed: decides the sample.
-        format: `json` for programs.
-    """
-    from dataclasses import asdict
-
-    from rarecase.data.pool import write_pool
-    from rarecase.data.read import Columns
-
-    columns, kinds = Columns(id=id_column, text=text_column, label=label_column), split_list(wanted or "")
-    counts = write_pool(
-        out, sources, columns=columns, encoding=encoding, wanted=kinds, per_source=per_source, seed=seed
-    )
-    print(json.dumps(asdict(counts), indent=2) if format == "json" else "\n".join(counts.as_lines()))
 
 
 @app.command

@@ -4,8 +4,11 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Literal
 
 from rarecase.core.errors import one_line
+
+Format = Literal["text", "json", "markdown"]
 
 
 def discard_output() -> None:

@@ -1,0 +1,74 @@
+"""The commands that make and show tables; `rarecase.cli.main` has the rest."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from rarecase.cli.streams import Format
+from rarecase.settings.config import split_list
+
+
+def pool(
+    sources: Annotated[list[str], Parameter(name="sources")],
+    /,
+    *,
+    out: Path,
+    wanted: Annotated[str | None, Parameter(name="--sources")] = None,
+    per_source: int | None = None,
+    encoding: str = "utf-8",
+    id_column: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    seed: int = 0,
+    format: Format = "text",
+) -> None:
+    """
+    Make a pool of posts: read, sample, drop duplicates and near-duplicates.
+
+    Args:
+        sources: files (CSV, TSV, JSONL, Parquet; plain, gzip or zstd), folders, data sets of the Hub, Reddit dumps.
+        out: the Parquet file to write.
+        wanted: only posts of these sources (subreddits), separated by commas.
+        per_source: a random sample of at most this many posts of each source.
+        encoding: of text files.
+        id_column: by default `id`.
+        text_column: by default `text`.
+        label_column: by default `label`.
+        seed: decides the sample.
+        format: `json` for programs.
+    """
+    from dataclasses import asdict
+
+    from rarecase.data.pool import write_pool
+    from rarecase.data.read import Columns
+
+    columns, kinds = Columns(id=id_column, text=text_column, label=label_column), split_list(wanted or "")
+    counts = write_pool(
+        out, sources, columns=columns, encoding=encoding, wanted=kinds, per_source=per_source, seed=seed
+    )
+    print(json.dumps(asdict(counts), indent=2) if format == "json" else "\n".join(counts.as_lines()))
+
+
+def import_published(
+    folder: Path,
+    /,
+    *,
+    out: Path,
+    reading: Literal["published", "consistent"] = "published",
+    format: Format = "text",
+) -> None:
+    """
+    Turn the seven published TSV files of the paper into a release folder.
+
+    Args:
+        folder: where the TSV files are.
+        out: the release folder to write.
+        reading: `consistent` gives an original the label of its variations where the two contradict each other.
+        format: `json` for programs.
+    """
+    from rarecase.experiment.published import import_published as read
+
+    findings = read(folder, out, reading)
+    print(json.dumps(vars(findings), indent=2) if format == "json" else findings)
