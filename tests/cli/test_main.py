@@ -17,7 +17,7 @@ from forks import RARECASE, Forks
 from rarecase import __version__
 from rarecase.__main__ import main
 
-COMMANDS = ["demo", "import-published", "run", "start", "train", "pool", "simulate", "report"]
+COMMANDS = ["demo", "import-published", "run", "start", "train", "pool", "simulate", "report", "taxonomy"]
 HEADER = {"all": "id\ttext\tsubreddit\tcategory", "labeled": "id\tsubreddit\ttitle\tcategory"}
 
 

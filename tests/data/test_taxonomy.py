@@ -1,5 +1,7 @@
 """The classes: the shipped six, those of the data, and a YAML file of the user's."""
 
+from dataclasses import fields
+
 import pytest
 
 from rarecase.core.errors import ConfigError
@@ -54,6 +56,16 @@ def test_a_taxonomy_is_saved_and_loaded_whole(tmp_path):
         assert Taxonomy.load(tmp_path / f"{number}.yaml") == taxonomy
 
 
+@pytest.mark.parametrize("names", [("spam", "ham: x", "null"), SIX])
+def test_what_is_for_people_to_edit_is_read_as_it_stands(tmp_path, names):
+    given = Taxonomy.default() if names == SIX else Taxonomy.of_names(names)
+    text = given.explained()
+    assert load(tmp_path, text) == given
+    comments = "".join(line for line in text.splitlines() if line.startswith("#"))
+    assert all(f"#   {field.name}: " in comments for field in fields(Category))
+    assert (text.count("definition: ''"), text.count("examples: []")) == ((3, 3) if names != SIX else (0, 0))
+
+
 def test_a_file_that_was_edited_is_read_anew(tmp_path):
     assert load(tmp_path, "classes: [{name: a}]").names == ("a",)
     assert load(tmp_path, "classes: [{name: b}]").names == ("b",)
@@ -82,6 +94,10 @@ def test_the_default_can_be_copied_and_extended(tmp_path):
         ("classes: [{name: a, aliases: discard}]", r"class 'a': 'aliases' must be a list of strings"),
         ("classes: [{name: a, examples: [1]}]", r"class 'a': 'examples' must be a list of strings"),
         ("classes: [{name: a, action: no}]", r"class 'a': 'action' must be a string"),
+        (
+            "classes: [{name: a, action: blok}]",
+            r"class 'a': action 'blok' is unknown; did you mean 'block'\? \(actions",
+        ),
     ],
 )
 def test_a_bad_file_is_answered_in_one_line_that_names_it_and_the_key(tmp_path, text, message):

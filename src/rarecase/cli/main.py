@@ -18,7 +18,7 @@ from rarecase import __version__
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
 from rarecase.cli.streams import Format, discard_output, fail, open_closed_streams, quiet_libraries
-from rarecase.cli.tables import import_published, pool
+from rarecase.cli.tables import import_published, pool, taxonomy
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, one_line, shown_id
 from rarecase.core.files import refused_by_system
 from rarecase.labeling.store.address import require_inside
@@ -120,6 +120,7 @@ app = App(
 app.command(label)
 app.command(publish)
 app.command(pool)
+app.command(taxonomy)
 app.command(import_published, name="import-published")
 
 

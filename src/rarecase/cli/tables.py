@@ -1,12 +1,14 @@
 """The commands that make and show tables; `rarecase.cli.main` has the rest."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from rarecase.cli.streams import Format
+from rarecase.core.errors import ConfigError
 from rarecase.settings.config import split_list
 
 
@@ -49,6 +51,34 @@ def pool(
         out, sources, columns=columns, encoding=encoding, wanted=kinds, per_source=per_source, seed=seed
     )
     print(json.dumps(asdict(counts), indent=2) if format == "json" else "\n".join(counts.as_lines()))
+
+
+def taxonomy(file: Path | None = None, /, *, classes: str | None = None, out: Path | None = None) -> None:
+    """
+    Show the classes as a YAML file that `--taxonomy` takes: the shipped six, those of a file that is checked, or new
+    ones to fill in.
+
+    Args:
+        file: of classes, to be checked.
+        classes: names of classes, separated by commas, to begin with.
+        out: a new file to write.
+    """
+    from rarecase.core.files import write_text
+    from rarecase.data.taxonomy import Taxonomy
+
+    if file is not None and classes is not None:
+        raise ConfigError(f"--classes begins new classes, and {file} has some already; leave one of them out")
+    if classes is not None:
+        found = Taxonomy.of_names(split_list(classes))
+    else:
+        found = Taxonomy.default() if file is None else Taxonomy.load(file)
+    if out is None:
+        print(found.explained(), end="")
+        return
+    if out.exists():
+        raise ConfigError(f"--out {out}: exists; name a new file")
+    write_text(out, found.explained())
+    print(f"{out}: {len(found.names)} classes to edit; then name it by --taxonomy {out}", file=sys.stderr)
 
 
 def import_published(

@@ -5,7 +5,7 @@ Classes come from the taxonomy, not from the data: a learner gives one probabili
 a class without any example yet is a warning.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,17 @@ from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 
 DEFAULT = Path(__file__).with_name("taxonomy.yaml")
+ACTIONS = ("pass", "flag", "block", "help")  # of a guard
+KEYS = """\
+# Classes for rarecase, in order. Of each the name has to be there; what is empty may be left out.
+#   name: what people see on buttons, and what a classifier answers
+#   definition: one sentence; for people who label, prompts, and strategies that look for a class by its description
+#   examples: a list of short texts of the class; people who label are shown the first
+#   source: who proposed the class; it is published with the data
+#   action: what a guard does with a text of the class: pass, flag, block or help; by default flag
+#   openai: the category of OpenAI's moderation endpoint that it maps to, such as violence; by default none
+#   aliases: a list of other names that data uses for the class
+"""
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,13 @@ class Taxonomy:
         return shipped if found and shipped.covers(found) else cls(tuple(Category(name) for name in found))
 
     @classmethod
+    def of_names(cls, names: Sequence[str]) -> "Taxonomy":
+        """Classes of names alone, as `--classes` gives them; raises `ConfigError` where there are fewer than two."""
+        if len(names) < 2:
+            raise ConfigError("--classes: expected the names of two classes or more, separated by commas")
+        return cls(tuple(Category(name) for name in names))
+
+    @classmethod
     def load(cls, path: Path | str) -> "Taxonomy":
         """
         Reads a YAML file such as `taxonomy.yaml` in this package.
@@ -115,10 +133,19 @@ class Taxonomy:
 
     def save(self, path: Path) -> None:
         """Writes the YAML file that `load` reads."""
+        write_text(path, self._as_yaml())
+
+    def explained(self) -> str:
+        """The YAML for people to edit: its keys are explained, and those to fill in are there."""
+        return KEYS + self._as_yaml("definition", "examples")
+
+    def _as_yaml(self, *always: str) -> str:
+        """What has a value, and these keys always."""
         classes = [
-            {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(c).items() if v} for c in self.classes
+            {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(c).items() if v or k in always}
+            for c in self.classes
         ]
-        write_text(path, yaml.safe_dump({"classes": classes}, sort_keys=False, allow_unicode=True, width=119))
+        return yaml.safe_dump({"classes": classes}, sort_keys=False, allow_unicode=True, width=119)
 
 
 def _category(path: Path, number: int, entry: Any) -> Category:
@@ -136,4 +163,9 @@ def _category(path: Path, number: int, entry: Any) -> Category:
             expected = "a list of strings" if wants_list else "a string"
             raise ConfigError(f"{path}: {shown}: {key!r} must be {expected}; quote numbers and dates")
         values[key] = tuple(parts) if wants_list else value
+    if (action := values.get("action", ACTIONS[0])) not in ACTIONS:
+        raise ConfigError(
+            f"{path}: {shown}: action{shown_id(action)} is unknown{did_you_mean(action, ACTIONS)} "
+            f"(actions: {', '.join(ACTIONS)})"
+        )
     return Category(**values)
