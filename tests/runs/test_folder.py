@@ -171,7 +171,7 @@ def test_progress_is_silent_where_stderr_is_no_terminal():
 
 
 def test_a_config_that_is_cut_anywhere_is_damaged_and_the_way_out_is_named(tmp_path, refused):
-    config = RunConfig(strategy="random", out=tmp_path / "out")
+    config = RunConfig(strategy="random", generator="openai", out=tmp_path / "out")
     settings = {name: value for name, value in vars(config).items() if name not in MAY_CHANGE}
     Manifest("run", strategy="random", settings=settings).write(tmp_path / "out")
     path = tmp_path / "out" / "config.yaml"

@@ -51,6 +51,7 @@ def test_the_settings_of_a_grid_and_of_a_start_are_checked_too():
 
 
 def test_the_defaults_and_the_least_values_are_accepted():
+    check(RunConfig())
     check(SimulateConfig())
     check(StartConfig(certify=0, bootstrap=1))
     check(RunConfig(generator="none", bootstrap="a.csv", budget=1, batch=1, variations=0, temperature=0.0, seed=0))
@@ -74,6 +75,22 @@ def test_the_defaults_and_the_least_values_are_accepted():
 def test_a_setting_without_effect_beside_another_is_refused(config, says):
     with pytest.raises(ConfigError, match=f"{says}; leave one of them out"):
         check(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"generator_url": "http://a"}, "--generator-url has no effect without --generator openai; add that"),
+        ({"generator_model": "a"}, "--generator-model has no effect without --generator openai or local; add that"),
+        (
+            {"generator": "cheap", "generator_data": "a.csv"},
+            "--generator-data has no effect without --generator replay",
+        ),
+    ],
+)
+def test_what_only_some_generators_use_is_refused_without_them(settings, says):
+    with pytest.raises(ConfigError, match=says):
+        check(RunConfig(**settings))
 
 
 def test_a_setting_that_has_an_effect_in_another_place_is_accepted():

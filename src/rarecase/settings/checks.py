@@ -82,6 +82,19 @@ def no_effect_beside(*given: str, unless: dict[str, str] | None = None, **values
     return rule
 
 
+def no_effect_without(name: str, *values: str) -> Rule:
+    """The setting has an effect only where another one has one of these values."""
+
+    def rule(config: Any, entry: Field[Any]) -> None:
+        if getattr(config, entry.name) is not None and getattr(config, name) not in values:
+            raise ConfigError(
+                f"{flag(entry.name)} has no effect without {flag(name)} {' or '.join(values)}; add that, or leave "
+                f"{flag(entry.name)} out"
+            )
+
+    return rule
+
+
 def needed_by(name: str, *values: str, otherwise: str) -> Rule:
     """The setting is missing where another one has one of these values; `otherwise` is a value that does without."""
 

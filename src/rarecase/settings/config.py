@@ -15,7 +15,17 @@ from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, DataError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 from rarecase.core.typed import from_json
-from rarecase.settings.checks import above, at_least, between, needed_by, no_effect_beside, no_password, setting
+from rarecase.settings.checks import (
+    Rule,
+    above,
+    at_least,
+    between,
+    needed_by,
+    no_effect_beside,
+    no_effect_without,
+    no_password,
+    setting,
+)
 
 # What of a run is read when it begins, and stored.
 SOURCES = ("start", "pool", "bootstrap", "dev", "test", "taxonomy")
@@ -26,8 +36,13 @@ MOST_SEEDS = 1000  # every cell of a grid is known from its begin; an interval f
 _NOT_WITH_START = no_effect_beside("start")
 # Those of the tables of `--start` are known; a table of variations may still need them.
 _OF_TABLES = no_effect_beside("start", unless={"generator": "replay"})
-_OF_GENERATOR = {"otherwise": "--generator none: no variations"}
 _OF_PEOPLE = (no_effect_beside(annotator=("file", "gold")), no_password)
+
+
+def _of_generator(*kinds: str) -> tuple[Rule, Rule]:
+    """A setting that generators of these kinds need, and no other one has a use for."""
+    needed = needed_by("generator", *kinds, otherwise="--generator none: no variations")
+    return needed, no_effect_without("generator", *kinds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +128,7 @@ class LoopConfig(LearnerConfig, DataConfig):
         encoder (`str`): makes the embeddings that strategies look at, whatever the learner; a Hub id, folder or
             `packaged`.
         generator (`str`): who writes variations: `openai` (any compatible endpoint), `local` (a transformers model),
-            `replay` (variations that exist), `cheap` (words swapped and left out, no model) or `none`.
+            `replay` (variations that exist), `cheap` (words swapped and left out, no model) or `none` (the default).
         budget (`int`): labels in all.
         batch (`int`): labels a round.
         clusters (`int`, *optional*): for the strategy `cluster`; by default as many as the batch.
@@ -128,14 +143,14 @@ class LoopConfig(LearnerConfig, DataConfig):
     """
 
     encoder: str = "packaged"
-    generator: Literal["openai", "local", "replay", "cheap", "none"] = "openai"
+    generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
     budget: int = setting(100, at_least(1))
     batch: int = setting(20, at_least(1))
     clusters: int | None = setting(None, at_least(1))
     variations: int = setting(5, at_least(0))
-    generator_url: str | None = setting(None, needed_by("generator", "openai", **_OF_GENERATOR))
-    generator_model: str | None = setting(None, needed_by("generator", "openai", "local", **_OF_GENERATOR))
-    generator_data: str | None = setting(None, needed_by("generator", "replay", **_OF_GENERATOR))
+    generator_url: str | None = setting(None, *_of_generator("openai"))
+    generator_model: str | None = setting(None, *_of_generator("openai", "local"))
+    generator_data: str | None = setting(None, *_of_generator("replay"))
     concurrency: int = setting(4, at_least(1))
     temperature: float = setting(0.4, at_least(0))
     send_to: str | None = None
@@ -181,7 +196,6 @@ class SimulateConfig(LoopConfig):
     strategies: str = "random,entropy,coreset,cluster"
     seeds: int = setting(1, between(1, MOST_SEEDS))
     test_size: int | None = setting(None, at_least(1), no_effect_beside("start", "test"))
-    generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
