@@ -111,7 +111,7 @@ FOLDERS = [
     Case(
         "start: not labelled yet",
         "run --start {case}/out --generator none --out {case}/new",
-        r".*no pool\.parquet yet; go on with rarecase start --resume",
+        r".*no pool\.parquet yet; go on with: rarecase start --resume",
         "start",
     ),
 ]

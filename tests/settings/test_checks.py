@@ -68,6 +68,7 @@ def test_the_defaults_and_the_least_values_are_accepted():
         (RunConfig(start="s", taxonomy="t", generator="none"), "--taxonomy has no effect beside --start s"),
         (RunConfig(start="s", text_column="t", generator="none"), "--text-column has no effect beside --start s"),
         (RunConfig(start="s", encoding="latin-1", generator="none"), "--encoding has no effect beside --start s"),
+        (StartConfig(classes="a,b", taxonomy="t"), "--classes has no effect beside --taxonomy t"),
         (SimulateConfig(start="s", test_size=5), "--test-size has no effect beside --start s"),
         (SimulateConfig(test="t", test_size=5), "--test-size has no effect beside --test t"),
     ],

@@ -25,7 +25,7 @@ any OpenAI-compatible endpoint instead: --generator openai --generator-url URL -
 
 Where to go next
   your own posts    rarecase start --pool posts.csv --out start
-                    rarecase run --start start --strategy cluster --generator none --out run
+                    rarecase run --start start --out run
   this, again       rarecase report {out} --format markdown
   all settings      rarecase run --help"""
 

@@ -19,7 +19,7 @@ from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
 from rarecase.cli.streams import Format, discard_output, fail, open_closed_streams, quiet_libraries
 from rarecase.cli.tables import import_published, pool, taxonomy
-from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, one_line, shown_id
+from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, command_line, one_line, shown_id
 from rarecase.core.files import refused_by_system
 from rarecase.labeling.store.address import require_inside
 from rarecase.learn import workers
@@ -84,9 +84,11 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
 
 
 def _of_folder(folder: Path, settings: dict[str, Any], given: set[str], kind: type) -> dict[str, Any]:
-    """What a folder settles by itself: no permission, and of a run no source, which is compared where named again."""
+    """What a folder settles by itself: no permission, nor what is compared with what it stores where named again."""
     if "--store" not in given:  # the folder may be somebody else's, and would read and write there
         require_inside(folder, settings.get("store"), settings.get("start"))
+    if kind is StartConfig:
+        return {key: value for key, value in settings.items() if key not in ("classes", "taxonomy")}
     if kind is not RunConfig:
         return settings
     strategy = str(settings.get("strategy"))
@@ -160,10 +162,12 @@ def run(
     if dry_run and resume:
         raise ConfigError("--dry-run says what a run would ask for before it begins; leave --resume out")
     if dry_run:
-        return print(estimate(settings))
+        print(estimate(settings))
+        return
     folder = carry_out(settings, resume)
     report(folder)
-    return print(f"next: load_dataset('{folder}/data'); rarecase report {folder} --format json", file=sys.stderr)
+    shown = command_line("report", folder, "--format", "json")
+    print(one_line(f"next: load_dataset({str(folder / 'data')!r}); {shown}"), file=sys.stderr)
 
 
 @app.command
@@ -180,11 +184,12 @@ def start(
         config: a YAML file of settings; a flag wins over it.
         resume: go on with this folder, once people have labelled.
     """
+    from rarecase.runs.start import next_step
     from rarecase.runs.start import start as draw
 
     folder, counted = draw(settings, resume)
     print("\n".join(f"{name:10}{rows:>8}" for name, rows in counted.items()))
-    print(f"next: rarecase run --start {folder} --out RUN", file=sys.stderr)
+    print(one_line(f"next: {next_step(folder, settings, counted)}"), file=sys.stderr)
 
 
 @app.command

@@ -8,6 +8,7 @@ keeps its traceback.
 
 import difflib
 import re
+import shlex
 from collections.abc import Collection, Iterable
 from itertools import islice
 from urllib.parse import unquote
@@ -96,6 +97,11 @@ def database_reason(error: BaseException | None) -> str:
     """The first line of what a database reports, without the value that SQLite shows where it cannot decode it."""
     lines = str(error).strip().splitlines()
     return lines[0].partition(" with text ")[0] if lines else ""
+
+
+def command_line(*words: object) -> str:
+    """A command of ours as it can be typed, for messages that say how to go on (`tests/test_next_steps.py`)."""
+    return shlex.join(["rarecase", *map(str, words)])
 
 
 def flag(setting: str) -> str:

@@ -8,10 +8,9 @@ that people have given meanwhile; also where it had read them and not yet stored
 
 import hashlib
 import json
-import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from tqdm import tqdm
 
-from rarecase.core.errors import DataError, one_line
+from rarecase.core.errors import DataError, command_line, one_line
 from rarecase.core.progress import Progress
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
@@ -63,6 +62,18 @@ class People(Annotator):
             votes=[self._votes(item, aliases) for item, _ in kept],
         )
 
+    def withdraw(self, dataset: Dataset) -> bool:
+        """Takes back what `annotate` has put into the store; False where somebody has labelled a part of it."""
+        return self.store.service.withdraw(self._batch(zip(dataset["id"][:], dataset["text"][:], strict=True)))
+
+    def _batch(self, texts: Iterable[tuple[str, str]]) -> str:
+        """The name of the batch of these ids and texts."""
+        name = json.dumps([self.context, self.taxonomy.names, sorted(texts)])
+        with self.store.service.state() as state:
+            while state.is_withdrawn(batch := hashlib.blake2b(name.encode(), digest_size=8).hexdigest()):
+                name = batch  # the classes were changed, and are these again
+        return batch
+
     def _put(self, dataset: Dataset) -> str:
         """Adds the texts to the store, where they are not there yet; the name of the batch."""
         from rarecase.labeling.store.service import Row
@@ -71,8 +82,7 @@ class People(Annotator):
         ids, texts = dataset["id"][:], dataset["text"][:]
         suggestions = dataset["suggestion"][:] if "suggestion" in dataset.column_names else [None] * len(ids)
         rows = [Row(*row) for row in zip(ids, texts, suggestions, strict=True)]
-        name = json.dumps([self.context, self.taxonomy.names, sorted((row.row, row.text) for row in rows)])
-        batch = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+        batch = self._batch((row.row, row.text) for row in rows)
         self.store.service.add(batch, self.taxonomy.names, rows, about=class_infos(self.taxonomy))
         return batch
 
@@ -113,6 +123,6 @@ def people(folder: Path, address: str | None, taxonomy: Taxonomy, context: str) 
     address = address_in(folder, address)
     store = open_store(address)
     try:
-        yield People(store, context, taxonomy, f"rarecase label serve --store {shlex.quote(address)}")
+        yield People(store, context, taxonomy, command_line("label", "serve", "--store", address))
     finally:
         store.close()

@@ -31,6 +31,7 @@ class File(Annotator):
     taxonomy: Taxonomy
     go_on: str  # the command to type once the file is filled in
     columns: Sequence[str] = ()  # further columns of the dataset that people are shown, such as `set`
+    other_classes: str = ""  # how to have other classes, for whoever typed a label that is none
 
     def annotate(self, dataset: Dataset) -> Dataset:
         """
@@ -104,7 +105,7 @@ class File(Annotator):
             if index is None:
                 hint = did_you_mean(label, folded)
                 value = shown_label(label, {*given.values()}) if hint else ""  # a cell may contain anything
-                classes = f"(classes: {listed(self.taxonomy.names)})"
+                classes = f"(classes: {listed(self.taxonomy.names)}{self.other_classes})"
                 raise DataError(f"{self.path} row {number}: label{value} is not in the taxonomy{hint} {classes}")
             found[row["id"]] = index
         return found

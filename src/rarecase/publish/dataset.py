@@ -15,7 +15,7 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from rarecase.core.errors import ConfigError, DataError, listed
+from rarecase.core.errors import ConfigError, DataError, command_line, listed
 from rarecase.data.arrow import with_column
 from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.read.card import paths_in, require_inside
@@ -62,7 +62,9 @@ def read_release(folder: Path) -> ReleaseFolder:
     if is_begun(folder):
         Manifest.read(folder, "run")
         if not (folder / "data").is_dir():
-            raise DataError(f"{folder}: the run is not finished; continue it by rarecase run --resume {folder}")
+            raise DataError(
+                f"{folder}: the run is not finished; go on with: {command_line('run', '--resume', folder)}"
+            )
         folder = folder / "data"
     if not folder.is_dir() or not is_release(folder) or not (folder / RELEASE).is_file():
         raise DataError(

@@ -9,6 +9,7 @@ Resuming means: skip a stage whose file exists. Every file is written beside and
 While a process works in the folder there is `.NAME.lock` beside it (`rarecase.core.locks`).
 """
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -283,9 +284,8 @@ def is_begun(folder: Path) -> bool:
 def refuse_used(folder: Path) -> None:
     """Raises `RunFolderError` where the folder holds something, naming `--resume` where that is a run."""
     if is_begun(folder):
-        raise RunFolderError(
-            f"{folder} holds a run already; go on with it by --resume {folder}, or name another --out"
-        )
+        typed = shlex.quote(str(folder))
+        raise RunFolderError(f"{folder} holds a run already; go on with it by --resume {typed}, or name another --out")
     refuse_filled(folder)
 
 

@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from rarecase.acquire.stopping import Stopping
 from rarecase.acquire.strategy import Strategy, needs_encoder
-from rarecase.core.errors import ConfigError, DataError, MissingColumnError, RunFolderError, flag
+from rarecase.core.errors import ConfigError, DataError, MissingColumnError, RunFolderError, command_line, flag
 from rarecase.core.files import digest
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read import Columns, parse_argument, read_argument
@@ -101,7 +101,9 @@ def _sets_of_start(folder: Path) -> Sets:
     Manifest.read(folder, "start")
     missing = [name for name in ("pool", *LABELED) if not (folder / f"{name}.parquet").exists()]
     if missing:
-        raise ConfigError(f"{folder}: no {missing[0]}.parquet yet; go on with rarecase start --resume {folder}")
+        raise ConfigError(
+            f"{folder}: no {missing[0]}.parquet yet; go on with: {command_line('start', '--resume', folder)}"
+        )
     sets = stored_sets(folder)
     warn_of_missing_classes(sets)
     return sets
@@ -200,8 +202,12 @@ def annotator_of(
     elif config.annotator == "gold":
         yield gold_annotator(read_parquet(folder / "gold.parquet"), taxonomy)
     else:
-        command, shown = ("start", ("set",)) if isinstance(config, StartConfig) else ("run", ())
-        yield File(folder / "to_label.csv", taxonomy, f"rarecase {command} --resume {folder}", shown)
+        path = folder / "to_label.csv"
+        if isinstance(config, StartConfig):
+            others = "; others by --classes or --taxonomy FILE beside --resume"
+            yield File(path, taxonomy, command_line("start", "--resume", folder), ("set",), others)
+        else:
+            yield File(path, taxonomy, command_line("run", "--resume", folder))
 
 
 def with_store_of_start(config: RunConfig) -> RunConfig:

@@ -5,6 +5,8 @@ strategy ever chooses from it.
 """
 
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +14,15 @@ import numpy as np
 from datasets import Dataset, Value
 
 from rarecase.core import randomness
-from rarecase.core.errors import ConfigError, DataError, WaitingForLabels, flag
+from rarecase.core.errors import (
+    ConfigError,
+    DataError,
+    RunFolderError,
+    WaitingForLabels,
+    command_line,
+    flag,
+    listed,
+)
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
 from rarecase.data.arrow import rows, with_column
@@ -24,10 +34,18 @@ from rarecase.data.schema import canonical_order, conform
 from rarecase.data.sets import require_gold, set_aside, taxonomy_of, with_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator
+from rarecase.labeling.people import people
 from rarecase.runs.folder import Manifest, refuse_used, require_same_settings
 from rarecase.runs.parts import annotator_of, columns_of, require_store
 from rarecase.settings.checks import check, require_out
-from rarecase.settings.config import StartConfig, read_config, write_yaml
+from rarecase.settings.config import (
+    START_MAY_CHANGE,
+    RunConfig,
+    StartConfig,
+    read_config,
+    split_list,
+    write_yaml,
+)
 
 SETS = ("bootstrap", "dev", "test", "certify")
 
@@ -35,8 +53,22 @@ SETS = ("bootstrap", "dev", "test", "certify")
 def start(config: StartConfig, resume: Path | None) -> tuple[Path, dict[str, int]]:
     """Begins a start folder, or goes on with one; gives it with what `label` counts."""
     with locked(resume or require_out(config.out)):
+        if resume is not None:
+            go_on(resume, config)
         folder = resume or begin(config)
         return folder, label(folder, config)
+
+
+def next_step(folder: Path, config: StartConfig, counted: Mapping[str, int]) -> str:
+    """The command that begins a run with the sets of this folder and with whoever labelled them."""
+    words: list[object] = ["run", "--start", folder]
+    if config.annotator != RunConfig.annotator:
+        words += ["--annotator", config.annotator]
+    if config.store is not None:
+        words += ["--store", config.store]
+    if counted["pool"] < RunConfig.batch:
+        words += ["--batch", counted["pool"]]
+    return command_line(*words, "--out", "RUN")
 
 
 def begin(config: StartConfig) -> Path:
@@ -46,13 +78,18 @@ def begin(config: StartConfig) -> Path:
     refuse_used(out)
     if config.pool is None:
         raise ConfigError("--pool is missing: a file, a folder or a data set of the Hub")
-    columns = columns_of(config)
+    columns, own = columns_of(config), _named_classes(config)
+    if config.annotator != "gold":
+        _say_classes(own or Taxonomy.default())  # before the pool is read, which may take a while
     posts, counts = make_pool([config.pool], columns=columns, encoding=config.encoding)
-    print(f"pool: {counts}", file=sys.stderr)
     if config.annotator != "gold":  # people label from scratch, whatever is there
+        posts = posts.remove_columns([name for name in ("votes", "reading") if name in posts.column_names])
         posts = with_column(posts, "label", [None] * len(posts), Value("string"))
     found = [label for label in posts["label"][:] if label is not None]
-    taxonomy = taxonomy_of(config.taxonomy, found)
+    taxonomy = own or taxonomy_of(None, found)
+    if config.annotator == "gold":
+        _say_classes(taxonomy)
+    print(f"pool: {counts}", file=sys.stderr)
     where = partial(row_of, config.pool, "pool", "label", columns=columns, encoding=config.encoding)
     pool, gold = set_aside(with_classes(posts, taxonomy, lambda label: f"--pool {where(label)}"))
     if config.annotator == "gold":
@@ -74,19 +111,78 @@ def begin(config: StartConfig) -> Path:
     return out
 
 
+def go_on(folder: Path, config: StartConfig) -> None:
+    """
+    Checks the settings that a start is to go on with, and takes over the classes where they name others.
+
+    Raises `RunFolderError` where the settings are not those of the folder, or a label is of the earlier classes.
+    """
+    check(config)
+    Manifest.read(folder, "start")
+    begun = read_config(folder, StartConfig)
+    require_same_settings(folder, begun, config, START_MAY_CHANGE)
+    taxonomy, named = Taxonomy.load(folder / "taxonomy.yaml"), _named_classes(config)
+    if named is not None and named != taxonomy:
+        if reason := _why_classes_stay(folder, config, taxonomy):
+            given = flag("classes" if config.classes else "taxonomy")
+            raise RunFolderError(
+                f"{folder}: {reason}, so its classes stay {listed(taxonomy.names)}; leave {given} out, or begin anew "
+                "in another --out"
+            )
+        named.save(folder / "taxonomy.yaml")  # which decides; config.yaml is for people to read
+        write_yaml(
+            folder / "config.yaml", replace(StartConfig(**begun), classes=config.classes, taxonomy=config.taxonomy)
+        )
+        taxonomy = named
+    if not (folder / "pool.parquet").exists():
+        _say_classes(taxonomy)
+
+
+def _why_classes_stay(folder: Path, config: StartConfig, taxonomy: Taxonomy) -> str | None:
+    """Why other classes can no longer be had; None where they can, and then nobody is asked by these any more."""
+    if config.annotator == "gold":
+        return "the labels of its pool are stored"
+    if any((folder / f"{name}.parquet").exists() for name in (*SETS, "pool")):
+        return "labels of it are stored"
+    if config.annotator == "people":
+        with people(folder, config.store, taxonomy, _context(folder)) as asking:
+            if not asking.withdraw(_asked(read_parquet(folder / "drawn.parquet"))):
+                return "people have labelled texts of it"
+    return None
+
+
+def _named_classes(config: StartConfig) -> Taxonomy | None:
+    """The classes that the settings name."""
+    if config.classes is not None:
+        return Taxonomy.of_names(split_list(config.classes))
+    return None if config.taxonomy is None else Taxonomy.load(config.taxonomy)
+
+
+def _say_classes(taxonomy: Taxonomy) -> None:
+    others = " (--classes or --taxonomy for your own)" if taxonomy == Taxonomy.default() else ""
+    print(f"classes to label by: {listed(taxonomy.names)}{others}", file=sys.stderr)
+
+
+def _context(folder: Path) -> str:
+    """What tells the texts of this start apart from those of others in a label store."""
+    return f"start {digest(folder / name for name in ('drawn.parquet', 'taxonomy.yaml'))}"
+
+
+def _asked(drawn: Dataset) -> Dataset:
+    """The posts of the sets."""
+    return rows(drawn, np.flatnonzero(np.array(drawn["set"][:]) != "pool"))
+
+
 def label(folder: Path, config: StartConfig) -> dict[str, int]:
     """
     Has the drawn sets labelled, writes them, and gives their sizes; rows left empty go back to the pool.
 
-    Raises `WaitingForLabels` where people have to fill in `to_label.csv` first, `DataError` where they have left out
-    all texts of a set, and `RunFolderError` where the settings are not those of the folder.
+    Raises `WaitingForLabels` where people have to fill in `to_label.csv` first, and `DataError` where they have left
+    out all texts of a set.
     """
-    Manifest.read(folder, "start")
-    require_same_settings(folder, read_config(folder, StartConfig), config, ("store", "out"))
     if not (folder / "pool.parquet").exists():
         taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
-        asked = digest(folder / name for name in ("drawn.parquet", "taxonomy.yaml"))
-        with annotator_of(folder, config, taxonomy, f"start {asked}") as annotator:
+        with annotator_of(folder, config, taxonomy, _context(folder)) as annotator:
             _write_sets(folder, config, taxonomy, annotator)
     paths = {name: folder / f"{name}.parquet" for name in (*SETS, "pool")}
     return {name: len(read_parquet(path)) for name, path in paths.items() if path.exists()}
@@ -105,8 +201,7 @@ def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
 
 def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator: Annotator) -> None:
     drawn = read_parquet(folder / "drawn.parquet")
-    belongs = np.array(drawn["set"][:])
-    asked = rows(drawn, np.flatnonzero(belongs != "pool"))
+    asked = _asked(drawn)
     labeled = annotator.annotate(asked)
     of_set = np.array(labeled["set"][:], dtype=object)
     for name in SETS:
@@ -115,7 +210,7 @@ def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator
                 raise DataError(f"{folder}: all texts of the set {name} were left out; begin anew in another --out")
             raise WaitingForLabels(
                 f"{folder / 'to_label.csv'}: no row of the set {name} has a label yet; fill in some, "
-                f"then go on with: rarecase start --resume {folder}"
+                f"then go on with: {command_line('start', '--resume', folder)}"
             )
     for name in dict.fromkeys(of_set):
         labelled = rows(labeled, np.flatnonzero(of_set == name))

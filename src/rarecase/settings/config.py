@@ -31,6 +31,8 @@ from rarecase.settings.checks import (
 SOURCES = ("start", "pool", "bootstrap", "dev", "test", "taxonomy")
 # What may change when a run goes on: none of these has a part in what the stored files say.
 MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "out")
+# What may change when a start goes on; the classes only until a label is stored, see `rarecase.runs.start`.
+START_MAY_CHANGE = ("classes", "taxonomy", "store", "out")
 MOST_SEEDS = 1000  # every cell of a grid is known from its begin; an interval from a tenth as many is narrow already
 
 _NOT_WITH_START = no_effect_beside("start")
@@ -274,7 +276,9 @@ class StartConfig:
         text_column (`str`, *optional*): by default `text`.
         label_column (`str`, *optional*): by default `label`.
         encoding (`str`): of text files.
-        taxonomy (`str`, *optional*): a YAML file of classes; by default the shipped six, or the gold labels.
+        classes (`str`, *optional*): the names of the classes to label by, separated by commas.
+        taxonomy (`str`, *optional*): instead, a YAML file of classes, which `rarecase taxonomy` begins; by default the
+            shipped six, or the gold labels. Others may be named when the start goes on, until a label is stored.
         out (`Path`, *optional*): the folder to write; `rarecase run --start` takes it.
     """
 
@@ -290,6 +294,7 @@ class StartConfig:
     text_column: str | None = None
     label_column: str | None = None
     encoding: str = "utf-8"
+    classes: str | None = setting(None, no_effect_beside("taxonomy"))
     taxonomy: str | None = None
     out: Path | None = None
 

@@ -68,7 +68,7 @@ def status(service: LabelService) -> Status:
     agreed = service.agreement()
     with service.transaction() as transaction:
         state = transaction.state
-        work = [item for item in state.items.values() if item.use == "work"]
+        work = [i for i in state.items.values() if i.use == "work" and not state.is_withdrawn(i.batch)]
         decided = sum(item.id in transaction.decisions.of(item.batch) for item in work)
         people = sorted((p for p in state.people.values() if p.alias), key=lambda person: int(person.alias[1:]))
         return Status(

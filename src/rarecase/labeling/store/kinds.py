@@ -6,7 +6,7 @@ The kinds of events, and what each must hold, which is checked wherever one is r
 | `settings` | | those of `Settings` |
 | `batch` | | `batch`, `names` (the classes in order), `about` (`ClassInfo` of each) |
 | `item` | item | `batch`, `row` (id in the table), `text`, `suggestion`, `known` (its answer), `use`, `cleaned` |
-| `taken` | | `batch`, `decisions`: its labels have been read, nothing of it changes any more |
+| `taken` | | `batch`, `decisions`: its labels have been read, nothing of it changes any more; none: it is withdrawn |
 | `bind` | person | `browser`: a hash of the secret of the browser that took the name, or `import` |
 | `forget` | person | the name is free again for the next browser |
 | `code` | person | `hash` of the code that the person signs in with |

@@ -126,6 +126,16 @@ class LabelService:
                 transaction.append("taken", batch=batch, decisions=dict(found))
             return [(item, found[item.id]) for item in items]
 
+    def withdraw(self, batch: str) -> bool:
+        """Has nobody asked for a batch any more; False, and all stays, where somebody has labelled some of it."""
+        with self.transaction() as transaction:
+            items = transaction.state.of_batch(batch)
+            if any(item.votes or item.flags or item.reviewed for item in items):
+                return False
+            if items and batch not in transaction.state.taken:
+                transaction.append("taken", batch=batch, decisions={})
+            return True
+
     def decisions(self, batch: str) -> list[Decision]:
         """What is decided of a batch so far, in the order it was asked."""
         with self.state() as state:

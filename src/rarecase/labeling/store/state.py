@@ -149,9 +149,14 @@ class State:
             if batch not in self.taken:
                 yield from (item for item in items if item.use == "work")
 
+    def is_withdrawn(self, batch: str) -> bool:
+        """Whether it was taken without a decision: nobody has labelled it, and nobody is to."""
+        return self.taken.get(batch) == {}
+
     def classes(self) -> list[str]:
         """The classes of all batches, in order."""
-        return list(dict.fromkeys(name for names in self.names.values() for name in names))
+        asked = [names for batch, names in self.names.items() if not self.is_withdrawn(batch)]
+        return list(dict.fromkeys(name for names in asked for name in names))
 
     def about_classes(self) -> dict[str, ClassInfo]:
         """Each class as the last batch that described it does."""

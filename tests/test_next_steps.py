@@ -1,0 +1,141 @@
+"""Every command that a command prints as the way to go on is typed as it stands, and works."""
+
+import csv
+import re
+import shlex
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import small
+from datasets import load_dataset
+from labelers import ONE_VOTE, service
+from places import ROOT
+
+import rarecase.labeling.people
+from rarecase.cli import demo
+from rarecase.cli.main import app, command
+from rarecase.core.errors import DataError
+from rarecase.publish.dataset import read_release
+
+NAMES = "self-harm", "not-harmful"
+SIZES = ["--bootstrap", "12", "--dev", "4", "--test", "6"]
+# Whoever makes such a line is listed here once it is typed in this module.
+TYPED = {"cli/main.py", "labeling/people.py", "publish/dataset.py", "runs/parts.py", "runs/start.py"}
+
+
+@pytest.fixture
+def typed(tmp_path, monkeypatch, capsys) -> Callable[..., str]:
+    """Types a command, in a folder with a small pool, and gives what it says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(rarecase.labeling.people, "POLL", 0.02)
+    small.write(tmp_path, pool=34)
+
+    def run(*arguments: str, status: int = 0) -> str:
+        capsys.readouterr()
+        assert command([*arguments]) == status
+        return capsys.readouterr().err
+
+    return run
+
+
+def steps(said: str) -> list[list[str]]:
+    """The commands in what was said, as lists of arguments."""
+    return [
+        shlex.split(line)
+        for line in re.findall(r"(?:next|go on with|show them with|;|  ):? *rarecase ([^;\n]+)", said)
+    ]
+
+
+def fill(path: str, most: int = 1000) -> None:
+    """Types a label into so many rows of a `to_label.csv`."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows({**row, "label": label_of(row["text"])} for row in rows[:most])
+        writer.writerows(rows[most:])
+
+
+def label_of(text: str) -> str:
+    return NAMES[len(text) % 2]
+
+
+@contextmanager
+def labeling(store: str) -> Iterator[None]:
+    """Somebody who labels whatever the store has."""
+    stopped, asked = threading.Event(), service(store)
+    asked.start(ONE_VOTE)
+
+    def label() -> None:
+        while not stopped.wait(0.01):
+            for entry in asked.queue("ann").queue:
+                asked.vote("ann", entry["item"], label_of(entry["text"]))
+
+    thread = threading.Thread(target=label)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def test_with_a_spreadsheet_and_own_classes(typed):
+    (flag,) = re.findall(
+        r"name it by (--taxonomy .*)", typed("taxonomy", "--classes", ",".join(NAMES), "--out", "own.yaml")
+    )
+    begin = ["start", "--pool", "pool.csv", *shlex.split(flag), *SIZES, "--out", "my start"]
+    (resume,) = steps(typed(*begin))
+    assert steps(typed("run", "--start", "my start", "--out", "RUN", status=2)) == [resume]
+    (again,) = re.findall(r"go on with it by (--resume .*), or", typed(*begin, status=2))
+    assert ["start", *shlex.split(again)] == resume
+    fill("my start/to_label.csv", most=1)
+    (resume,) = steps(typed(*resume))  # of one of the sets no row may have a label yet
+    fill("my start/to_label.csv")
+    (run,) = steps(typed(*resume))
+    assert run == ["run", "--start", "my start", "--batch", "12", "--out", "RUN"]
+    (resume,) = steps(typed(*run))
+    with pytest.raises(DataError, match="the run is not finished") as caught:
+        read_release(Path("RUN"))
+    assert steps(str(caught.value)) == [resume]
+    fill("RUN/to_label.csv")
+    said = typed(*resume)
+    (report,) = steps(said)
+    typed(*report)
+    (loaded,) = re.findall(r"next: load_dataset\('(.*)'\);", said)
+    assert len(load_dataset(loaded)["train"]) == 12
+
+
+def test_with_people_whose_store_is_elsewhere(typed):
+    begin = ["start", "--pool", "pool.csv", *SIZES, "--annotator", "people", "--store", "our labels.sqlite"]
+    with labeling("our labels.sqlite"):
+        serve, run = steps(typed(*begin, "--out", "start"))
+        assert run[:6] == ["run", "--start", "start", "--annotator", "people", "--store"]
+        typed(*run)
+    assert serve[:2] == ["label", "serve"]
+    app.parse_args([*serve], exit_on_error=False, print_error=False)  # typed, it would not end
+    typed("label", "status", *serve[2:])
+
+
+def test_with_labels_that_are_there(typed):
+    (run,) = steps(typed("start", "--pool", "pool.csv", *SIZES, "--annotator", "gold", "--out", "start"))
+    typed(*run, "--dry-run")
+
+
+def test_after_the_demo():
+    found = steps(demo.NEXT.format(out="demo"))
+    assert [words[0] for words in found] == ["start", "run", "report", "run"]
+    for words in found:
+        app.parse_args(words, exit_on_error=False, print_error=False)
+
+
+def test_no_module_prints_a_command_that_is_not_typed_here():
+    sources = {path.relative_to(ROOT / "src/rarecase").as_posix(): path for path in (ROOT / "src").rglob("*.py")}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in sources.items() if name != "core/errors.py"}
+    assert {name for name, text in texts.items() if "command_line(" in text} == TYPED
+    by_hand = r"(next|go on with|continue it by|show them with):? rarecase"
+    assert [name for name, text in texts.items() if re.search(by_hand, text)] == []
