@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import tiny_models
+import torch
 import zstandard
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.models import Pooling, Transformer
@@ -24,6 +25,8 @@ from rarecase.generate.replies import Replies, Request
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.service import LabelService, Row
 from rarecase.labeling.store.sync import EventFiles
+
+torch.set_num_threads(1)  # a process that is forked from one with a pool of threads would wait for them for ever
 
 NAMES = ("storm", "letter", "other")
 WORDS = [a + b for a in ("rain", "lamp", "roof", "pen", "door", "table") for b in ("y", "post", "side", "light", "er")]
