@@ -67,7 +67,7 @@ TABLES = [
         run(dev="other-ids.csv"),
         r"--dev other-ids\.csv row 2: its id belongs to another text in --pool;.*--id-column",
     ),
-    Case("invalid UTF-8", run(pool="latin.csv"), r"latin\.csv line \d+: byte \d+ \(0xc4\) is not.*--encoding latin-1"),
+    Case("invalid UTF-8", run(pool="latin.csv"), r"latin\.csv line \d+: byte \d+ \(0xc4\) is not.*--encoding cp1252"),
     Case(
         "unknown encoding", run(encoding="latin-9000"), r"start\.csv: unknown encoding 'latin-9000'; --encoding takes"
     ),
@@ -104,7 +104,7 @@ TABLES = [
         r"list\.jsonl line 1: expected a JSON object, found a list; write one object",
     ),
     Case("no JSON", run(pool="cut.jsonl"), r"cut\.jsonl line 1: invalid JSON.*; expected one object a line"),
-    Case("unknown ending", run(pool="posts.xlsx"), r"posts\.xlsx: unknown ending; expected \.csv, \.tsv"),
+    Case("a workbook", run(pool="posts.xlsx"), r"posts\.xlsx: no workbook is read; export the sheet as CSV"),
     Case("missing file", run(pool="poll.csv"), r"poll\.csv: no such file or folder.*did you mean 'pool\.csv'\?"),
     Case("empty folder", run(pool="nothing"), r"nothing: no data files in this folder; expected CSV"),
     Case(

@@ -80,17 +80,20 @@ def _write(root: Path) -> None:
 
 def _table(where: Path, name: str) -> None:
     rows = posts(name)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys())
-    writer.writeheader()
-    writer.writerows(rows)
+    text, semicolons = io.StringIO(), io.StringIO()
+    for sheet, delimiter in ((text, ","), (semicolons, ";")):
+        writer = csv.DictWriter(sheet, rows[0].keys(), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
     lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
     dump = "".join(json.dumps({"id": r["id"], "title": r["text"], "subreddit": "a"}) + "\n" for r in rows).encode()
     tabs = "\n".join("\t".join(row) for row in [rows[0].keys(), *(row.values() for row in rows)]) + "\n"
     contents = {
         f"{name}.csv": text.getvalue().encode(),
         f"{name}.tsv": tabs.encode(),
+        f"{name}.csv.zst": zstandard.compress(semicolons.getvalue().encode("utf-16")),
         f"{name}.jsonl": lines,
+        f"{name}.json": json.dumps(rows).encode(),
         f"{name}.csv.gz": gzip.compress(text.getvalue().encode(), mtime=0),
         f"{name}.jsonl.zst": zstandard.compress(lines),
         f"RS_{name}.zst": zstandard.compress(dump),

@@ -122,7 +122,7 @@ def test_while_nothing_is_filled_in_it_asks_again_and_leaves_the_file(annotator,
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_file_saved_by_any_spreadsheet_program_is_read(annotator, chosen, delimiter, line_end, encoding):
     asked(annotator, chosen)
     spoken = ["  Self-Harm ", "DISCARD", "", "legal-advice\u00a0", "not-harmful"]

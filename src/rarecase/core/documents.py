@@ -21,6 +21,8 @@ MOST_NODES = 100_000  # of YAML, every alias written out
 LONGEST_NUMBER = 100  # characters
 SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no file in UTF-8 can hold
 
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
 _STRING = "tag:yaml.org,2002:str"
 _TAGS = {
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "value")
@@ -58,19 +60,33 @@ def reason(error: OSError | ValueError) -> str:
 def parse_json(content: str | bytes, *, surrogates: bool = False) -> Any:
     """The value of a JSON document; with `surrogates` its texts may have half a character, as a cut title has."""
     text = _text(content, LONGEST_JSON)
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"invalid JSON at character {error.pos + 1}") from None
-    except ValueError:  # of `int`, which reads at most 4,300 digits
-        raise ValueError("a number of too many digits") from None
-    if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
-        raise ValueError("nested too deeply")
+    value, end = parse_json_at(text, 0)
+    if (after := after_blanks(text, end)) < len(text):
+        raise ValueError(f"invalid JSON at character {after + 1}")
     if not surrogates and "\\ud" in text.lower() and SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise ValueError("half a character (a lone surrogate)")
     return value
+
+
+def parse_json_at(text: str, begin: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place of a text, and the place behind it; the caller bounds its length."""
+    try:
+        value, end = _DECODER.raw_decode(text, after_blanks(text, begin))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"invalid JSON at character {error.pos - begin + 1}") from None
+    except ValueError:  # of `int`, which reads at most 4,300 digits
+        raise ValueError("a number of too many digits") from None
+    if text.count("[", begin, end) + text.count("{", begin, end) > DEEPEST and _is_deep(value):
+        raise ValueError("nested too deeply")
+    return value, end
+
+
+def after_blanks(text: str, begin: int) -> int:
+    """The place of the first character from `begin` on that is no blank of JSON; the length where all are."""
+    blanks = _BLANKS.match(text, begin)
+    return blanks.end() if blanks else begin
 
 
 def parse_yaml(content: str | bytes) -> Any:

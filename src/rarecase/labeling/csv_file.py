@@ -2,13 +2,14 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rarecase.core.csv_cells import restored
 from rarecase.core.documents import MEBIBYTE, require_file
 from rarecase.core.errors import DataError, did_you_mean
+from rarecase.data.read.delimited import delimiter_of
+from rarecase.data.read.lines import encoding_by_mark
 
 LONGEST = 64 * MEBIBYTE  # sixty thousand posts of a kilobyte, which is more than people label at once
 MOST_ROWS = 1 << 20  # what a spreadsheet program shows
@@ -18,18 +19,18 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
     """
     The rows that are not empty, by these columns, with their numbers; the header is row 1, as a spreadsheet counts.
 
-    A byte order mark, `;` or tabs between the cells and left-out trailing cells are understood; of two columns with
-    one name the first counts. A `DataError` names the file and row where the rest is not readable, or a column that is
-    not `optional` is missing.
+    A byte order mark, that of UTF-16 too, `;` or tabs between the cells and left-out trailing cells are understood; of
+    two columns with one name the first counts. A `DataError` names the file and row where the rest is not readable, or
+    a column that is not `optional` is missing.
     """
     try:
-        return _rows(path, _table(path), columns, optional)
+        return _rows(path, _table(path, columns), columns, optional)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "no CSV file in UTF-8"
         raise DataError(f"{path}: {reason}; expected a CSV file, saved as 'CSV UTF-8'") from None
 
 
-def _table(path: Path) -> Iterator[list[str]]:
+def _table(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
     require_file(path)
     with path.open("rb") as file:
         content = file.read(LONGEST + 1)
@@ -37,9 +38,11 @@ def _table(path: Path) -> Iterator[list[str]]:
         raise DataError(
             f"{path}: longer than {LONGEST // MEBIBYTE} MiB; expected what people filled in, or a part of it"
         )
-    header = re.split(rb"[\r\n]", content, maxsplit=1)[0].decode("utf-8-sig")
-    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
-    return csv.reader(lines, delimiter=max(",;\t", key=header.count))
+    encoding = encoding_by_mark(content) or "utf-8-sig"
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
+    header = lines.readline()
+    lines.seek(0)
+    return csv.reader(lines, delimiter=delimiter_of(header, columns))
 
 
 def _rows(

@@ -107,10 +107,10 @@ def test_a_file_in_another_encoding_is_read_when_it_is_named(tmp_path, encoding)
     assert read(path, encoding=encoding)["text"][:] == ["À la carte, señor?"]
 
 
-def test_a_latin_1_byte_is_named_by_line_and_place_with_the_way_out(tmp_path):
+def test_a_byte_of_another_encoding_is_named_by_line_and_place_with_the_way_out(tmp_path):
     path = tmp_path / "questions.tsv"
     path.write_bytes(b"text\tlabel\nWhere is it ?\tLOC\nWho drew the se\xf1orita ?\tHUM\n")
-    with pytest.raises(DataError, match=r"line 3: byte 16 \(0xf1\) is not valid utf-8; .*--encoding latin-1"):
+    with pytest.raises(DataError, match=r"line 3: byte 16 \(0xf1\) is not valid utf-8; .*--encoding cp1252"):
         read(path)
 
 

@@ -1,13 +1,12 @@
 """
-One file into one Arrow table: CSV, TSV, JSON lines and Parquet, each plain, gzip or zstd.
+One file into one Arrow table: CSV, TSV, JSON and Parquet, each plain, gzip or zstd.
 
 Only the columns that rarecase reads are kept, everything textual as strings (an id `007` stays `007`), and every row
 keeps its number, so that an error can name it as a person finds it: the header of a CSV or TSV is row 1.
 """
 
-import csv
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,20 +17,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rarecase.core.documents import SURROGATE, parse_json
+from rarecase.core.documents import SURROGATE
 from rarecase.core.errors import DataError
-from rarecase.data.read.lines import COMPRESSED, LONGEST_LINE, chunks, text_lines
+from rarecase.data.read.delimited import Records, csv_records, require_few_columns, tsv_records
+from rarecase.data.read.json_records import json_records, kind_of
+from rarecase.data.read.lines import COMPRESSED, chunks
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
-_MOST_COLUMNS = 200_000  # a line could have millions, each an object
+_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 _SMALL = 64 << 20  # bytes that the columns which are read of any file may expand to
 _MOST_EXPANDED = 20  # times its size that a larger one may: texts shrink to a fifth, all columns to a tenth
 _PARQUET_BATCH = 1 << 14  # rows
 _BATCH = 1 << 16  # rows that are held as Python objects before they become Arrow
-
-Records = Iterator[tuple[int, list[Any]]]
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,8 @@ def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> R
         `DataError`: naming the file and the row of what is broken, and the way out.
     """
     ending = format_of(path)
+    if path.suffix.lower() in _WORKBOOKS:
+        raise DataError(f"{path}: no workbook is read; export the sheet as CSV ('CSV UTF-8' in Excel) and name that")
     if ending is None:
         raise DataError(
             f"{path}: unknown ending; expected {', '.join(FORMATS)}, plain or with {' or '.join(COMPRESSED)}"
@@ -91,73 +91,17 @@ def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> R
     if ending == ".parquet":
         rows = _parquet(path, wanted)
     elif ending == ".csv":
-        rows = _delimited(path, _csv_records(path, encoding), wanted, "quote a text that holds a comma")
+        rows = _delimited(path, *csv_records(path, encoding, wanted), wanted)
     elif ending == ".tsv":
-        rows = _delimited(path, _tsv_records(path, encoding), wanted, "a text must not hold a tab or a line break")
+        rows = _delimited(path, *tsv_records(path, encoding), wanted)
     else:
-        rows = _json_lines(path, wanted, encoding)
+        rows = _json(path, wanted, encoding)
     if not rows.numbers.size:
         raise DataError(f"{path}: no rows; expected at least one{' below the header' if rows.header else ''}")
     return rows
 
 
-def json_object(path: Path, number: int, line: str) -> Json:
-    """The JSON object in a line; an error names the line and the character."""
-    try:
-        value = parse_json(line.strip(), surrogates=True)
-    except ValueError as error:
-        raise DataError(f"{path} line {number}: {error}; expected one object a line") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{path} line {number}: expected a JSON object, found {_kind(value)}; write one object a line")
-    return value
-
-
-def _csv_records(path: Path, encoding: str) -> Records:
-    number = length = commas = 0  # the last two of the row that has begun, which may have many lines
-
-    def lines() -> Iterator[str]:
-        nonlocal length, commas
-        for _, line in text_lines(path, encoding):
-            length, commas = length + len(line), commas + line.count(",")
-            if length > LONGEST_LINE:
-                raise DataError(
-                    f"{path} row {number + 1}: longer than {LONGEST_LINE >> 20} MiB; is a quote left open?"
-                )
-            _require_few_columns(path, number + 1, commas)
-            yield line
-
-    reader = csv.reader(lines(), strict=True)
-    try:
-        for number, fields in enumerate(reader, 1):
-            length = commas = 0
-            if fields:
-                yield number, fields
-    except csv.Error as error:
-        if "field limit" in str(error):
-            found = f"a field of over {csv.field_size_limit():,} characters, expected at most 100,000"
-            raise DataError(f"{path} row {number + 1}: {found}; is a quote left open?") from None
-        # None of the module's messages contains the text.
-        raise DataError(
-            f'{path} row {number + 1}: {error}; expected CSV: a text with a comma in "quotes", a quote in it doubled'
-        ) from None
-
-
-def _tsv_records(path: Path, encoding: str) -> Records:
-    # Never quoted: a `"` belongs to the text, which the csv module and pyarrow would take for the begin of a field.
-    for number, line in text_lines(path, encoding):
-        line = line.removesuffix("\n").removesuffix("\r")
-        if line:
-            _require_few_columns(path, number, line.count("\t"))
-            yield number, line.split("\t")
-
-
-def _require_few_columns(path: Path, row: int, count: int) -> None:
-    if count > _MOST_COLUMNS:
-        where = f" row {row}" if row else ""
-        raise DataError(f"{path}{where}: more than {_MOST_COLUMNS:,} columns; keep those that rarecase reads")
-
-
-def _delimited(path: Path, records: Records, wanted: Collection[str], hint: str) -> Rows:
+def _delimited(path: Path, records: Records, hint: str, wanted: Collection[str]) -> Rows:
     _, names = next(records, (0, None))
     if names is None:
         raise DataError(f"{path}: the file is empty; expected a header and rows")
@@ -185,22 +129,19 @@ def _kept(path: Path, names: Sequence[str], wanted: Collection[str]) -> list[int
     return kept
 
 
-def _json_lines(path: Path, wanted: Collection[str], encoding: str) -> Rows:
+def _json(path: Path, wanted: Collection[str], encoding: str) -> Rows:
     seen: dict[str, None] = {}
     batch: list[tuple[int, dict[str, str | None]]] = []
     tables: list[Rows] = []
 
     def close() -> None:
         names = [name for name in seen if name in wanted]
-        records = ((line, [texts.get(name) for name in names]) for line, texts in batch)
+        records = ((number, [texts.get(name) for name in names]) for number, texts in batch)
         tables.append(_collect(path, records, names))
         batch.clear()
 
     size = _Size(path)
-    for number, line in text_lines(path, encoding):
-        if line.isspace():
-            continue
-        record = json_object(path, number, line)
+    for number, record in json_records(path, encoding):
         seen.update(dict.fromkeys(record))
         texts = {n: _plain_text(path, number, n, value) for n, value in record.items() if n in wanted}
         size.add(8 + sum(map(len, filter(None, texts.values()))))
@@ -218,7 +159,7 @@ def _parquet(path: Path, wanted: Collection[str]) -> Rows:
         source = pa.BufferReader(_unpacked(path)) if path.suffix.lower() in COMPRESSED else path
         file = pq.ParquetFile(source, page_checksum_verification=True)
         header = tuple(file.schema_arrow.names)
-        _require_few_columns(path, 0, len(header))
+        require_few_columns(path, 0, len(header))
         kept = _kept(path, header, wanted)
         names = [header[place] for place in kept]
         _Size(path).add(_footer_bytes(file.metadata, names))
@@ -291,10 +232,5 @@ def _plain_text(path: Path, number: int, name: str, value: Any) -> str | None:
     if value is None or value != value:  # NaN, as some write what is missing
         return None
     if isinstance(value, list | dict):
-        raise DataError(f"{path} row {number}: {name!r} is {_kind(value)}, expected text; name another column")
+        raise DataError(f"{path} row {number}: {name!r} is {kind_of(value)}, expected text; write one value a row")
     return json.dumps(value)
-
-
-def _kind(value: Any) -> str:
-    kinds = {list: "a list", dict: "an object", str: "a string", bool: "a truth value", type(None): "null"}
-    return kinds.get(type(value), "a number")

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from rarecase.core.errors import DataError
 from rarecase.core.randomness import generator
 from rarecase.data.read.columns import DEFAULT, conformed
-from rarecase.data.read.formats import Json, Rows, json_object
+from rarecase.data.read.formats import Rows
+from rarecase.data.read.json_records import Json, json_object
 from rarecase.data.read.lines import text_lines
 
 _NAME = re.compile(r"RS_.*?(\.zst|\.(jsonl|ndjson|json)(\.gz|\.zst)?)", re.IGNORECASE)
