@@ -94,6 +94,18 @@ def test_a_folder_of_tables_and_columns_of_other_names(tmp_path):
     assert pool["text"][:] == TITLES[:2]
 
 
+def test_some_of_the_sources_may_be_without_the_column_of_labels_that_is_named(tmp_path):
+    labelled = csv(tmp_path / "a.csv", [f"{TITLES[0]},calm", f"{TITLES[1]},"], header="text,kind")
+    bare, other = (csv(tmp_path / f"{head}.csv", [f"{TITLES[2]},4"], header=f"text,{head}") for head in ("n", "label"))
+    pool, _ = make_pool([bare, labelled], columns=Columns(label="kind"))
+    assert pool["label"][:] == [None, "calm", None]
+    assert make_pool([other, labelled], columns=Columns(label="kind"))[0]["label"][:] == [None, "calm", None]
+    with pytest.raises(DataError, match=r"n\.csv: no column 'kind' \(there are: text, n\); .*--label-column"):
+        make_pool([bare], columns=Columns(label="kind"))
+    with pytest.raises(DataError, match=r"no column 'kinds' \(there are: text, kind\); did you mean 'kind'\?"):
+        make_pool([labelled, bare], columns=Columns(label="kinds"))
+
+
 def test_a_pool_of_nothing_is_an_error(tmp_path):
     path = csv(tmp_path / "a.csv", [f"1,{TITLES[0]}"])
     with pytest.raises(DataError, match="no post is left of the 1 that were read; is --sources"):

@@ -30,7 +30,7 @@ def pool(
     Make a pool of posts: read, sample, drop duplicates and near-duplicates.
 
     Args:
-        sources: files (CSV, TSV, JSONL, Parquet; plain, gzip or zstd), folders, data sets of the Hub, Reddit dumps.
+        sources: files (CSV, TSV, JSON, Parquet; plain, gzip or zstd), folders, data sets of the Hub, Reddit dumps.
         out: the Parquet file to write.
         wanted: only posts of these sources (subreddits), separated by commas.
         per_source: a random sample of at most this many posts of each source.

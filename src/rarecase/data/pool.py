@@ -18,7 +18,7 @@ from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import from_table
 from rarecase.data.parquet import write_parquet
 from rarecase.data.read.argument import parse_argument
-from rarecase.data.read.columns import DEFAULT, Columns, is_empty, require_unique_ids, with_ids
+from rarecase.data.read.columns import DEFAULT, Columns, is_empty, require_label_column, require_unique_ids, with_ids
 from rarecase.data.read.duplicates import drop_duplicates, exact_duplicates
 from rarecase.data.read.formats import Rows
 from rarecase.data.read.reddit import Post, Reservoir, posts, table_of
@@ -74,13 +74,16 @@ def make_pool(
     `wanted`; then all but `per_source` of each source, drawn; then duplicates and near-duplicates (unless `repeats` is
     false), and what is in the sets `against`. Dumps are read as a stream, so that only what is drawn is held.
 
-    Raises `DataError` naming file and row, also where one id stands for two texts; or where no row is left.
+    Raises `DataError` naming file and row, also where one id stands for two texts; where no row is left; or where a
+    column of labels is named that no source has, unless there are sets `against`, whose it is then.
     """
     if per_source is not None and per_source < 1:
         raise ConfigError(f"--per-source {per_source}: expected at least 1")
     if seed < 0:
         raise ConfigError(f"--seed {seed}: expected at least 0")
     parts = [part for source in sources for part in _parts(source, columns, encoding)]
+    if not against:
+        require_label_column([part for part in parts if isinstance(part, Rows)], columns)
     counts: Counter[str] = Counter()
     names = {name.casefold() for name in wanted}
     reservoir: Reservoir[tuple[int, Post | int]] = Reservoir(per_source, seed)

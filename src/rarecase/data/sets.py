@@ -6,6 +6,7 @@ aside, so that nothing which chooses can see them.
 """
 
 import dataclasses
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ from rarecase.data.schema import canonical_order, conform
 from rarecase.data.taxonomy import Taxonomy
 
 LABELED = ("bootstrap", "dev", "test")
+
+_ONE_LABEL = (
+    "keep one for each text, in a column that --label-column names; or, where it is the name of one class, name the "
+    "classes with --taxonomy FILE"
+)
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,8 @@ def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]
         # A value of a column in which none is a class and hardly any comes twice may be a post, too.
         alike = len(unknown) < len(index) or 2 * len(index) <= len(table)
         shown = shown_label(label, index) if alike else ""
+        if _is_list(label, _names(taxonomy)):
+            raise DataError(f"{where(label)}: label{shown} is more than one; {_ONE_LABEL}")
         hint = did_you_mean(label, taxonomy.names) if shown else ""
         raise DataError(
             f"{where(label)}: label{shown} is not in the taxonomy{hint} "
@@ -212,12 +220,38 @@ def taxonomy_of(path: str | None, start: Sequence[str], *others: Sequence[str]) 
         return shipped
     labels = [label for table in (start, *others) for label in table]
     classes = set(labels)
-    if len(classes) >= 100 or 2 * len(classes) > len(labels) or max(map(len, classes)) > 40:
+    are_none = len(classes) >= 100 or 2 * len(classes) > len(labels) or max(map(len, classes)) > 40
+    names = classes | _names(shipped)
+    lists = {label for label in classes if _is_list(label, names)}
+    if lists and (not are_none or 10 * len(lists) > len(classes)):  # a few posts in a hundred may look so, too
+        example = "" if are_none else shown_label(min(lists), classes)
+        such = f", such as{example}" if example else ""
+        found = f"{sum(label in lists for label in labels)} of {len(labels)} rows"
+        raise DataError(f"the column of labels has more than one label in {found}{such}; {_ONE_LABEL}")
+    if are_none:
         raise DataError(
             f"the column of labels holds {len(classes)} different values in {len(labels)} rows, which are no classes; "
             "name the right one with --label-column, or the classes with --taxonomy FILE"
         )
     return Taxonomy.from_labels(classes)
+
+
+def _is_list(label: str, names: set[str]) -> bool:
+    """
+    Whether a label is several: a list of JSON or Python, names with `|` between them, or with `,` or `;` where each of
+    them is one of `names`, too; so `Lost, stolen` can be a class.
+    """
+    if re.fullmatch(r"\[\s*([\"'].*|[\d\s,]*)\]", label.strip(), re.DOTALL) or len(_parts(label, "|")) > 1:
+        return True
+    return any(len(parts := _parts(label, mark)) > 1 and names.issuperset(parts) for mark in ",;")
+
+
+def _names(taxonomy: Taxonomy) -> set[str]:
+    return {name for category in taxonomy.classes for name in (category.name, *category.aliases)}
+
+
+def _parts(label: str, mark: str) -> list[str]:
+    return [part.strip() for part in label.split(mark) if part.strip()]
 
 
 def _is_nearly(label: str, names: Sequence[str]) -> bool:

@@ -26,8 +26,8 @@ class Columns:
     """
     The names of the columns in the data, such as `Columns(text="title", label="category")`.
 
-    A given name must be there; by default (`id`, `text`, `label`) a table without `id` gets ids from a hash of the
-    text, and a pool without `label` has no labels.
+    A given name must be there, of a pool's labels in one of its files; by default (`id`, `text`, `label`) a table
+    without `id` gets ids from a hash of the text, and a pool without `label` has no labels.
     """
 
     id: str | None = None
@@ -51,9 +51,9 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
 
     The result has `id` (null where the data has no ids), `text`, `label` and `source` (the given one where the data
     has no such column), all strings; then the provenance that the data has (`votes` and `reading` with the names of
-    classes), and `embedding`. With `labeled`, every row needs a text and a label.
+    classes), and `embedding`. With `labeled`, every row needs a text and a label; else see `require_label_column`.
     """
-    id_ = _find(rows, columns.id, "id", needed=False)
+    id_ = _find(rows, columns.id, "id", needed=columns.id is not None)
     text = _find(rows, columns.text, "text", needed=True)
     label = _find(rows, columns.label, "label", needed=labeled)
     origin = next((name for name in _SOURCES if name in rows.header), None)
@@ -78,7 +78,13 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
             person = pc.not_equal(pc.fill_null(made["origin"], HUMAN), GENERATED).to_numpy()
         _refuse(rows, pa.array(is_empty(made["text"]) & person), "no text; a labelled set needs one in every row")
         _refuse(rows, made["label"].is_null(), "no label; a labelled set needs one in every row")
-    return replace(rows, table=pa.table(made), header=tuple(made))
+    return replace(rows, table=pa.table(made))
+
+
+def require_label_column(parts: Sequence[Rows], columns: Columns) -> None:
+    """Refuses a name for the column of labels that none of the parts of a pool has; some may be without labels."""
+    if columns.label is not None and parts and not any(columns.label in part.header for part in parts):
+        _find(parts[0], columns.label, "label", needed=True)
 
 
 def is_empty(text: pa.ChunkedArray) -> np.ndarray:
@@ -123,7 +129,7 @@ def _find(rows: Rows, given: str | None, default: str, *, needed: bool) -> str |
     name = given or default
     if name in rows.header:
         return name
-    if given is None and not needed:
+    if not needed:
         return None
     # In a file without a header the first row is taken for one: nothing that may be a post is repeated.
     shown = [n for n in rows.header if re.fullmatch(r"[\w.-]{1,40}", n)]
@@ -163,7 +169,9 @@ def _names(rows: Rows, name: str | None) -> pa.ChunkedArray:
     try:
         column = column.cast(pa.string())
     except pa.ArrowException:
-        raise DataError(f"{rows.name}: column {name!r} has the type {column.type}, expected short strings") from None
+        raise DataError(
+            f"{rows.name}: column {name!r} has the type {column.type}, expected short strings, one a row"
+        ) from None
     return pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
 
 

@@ -12,7 +12,16 @@ from datasets import Dataset, DatasetDict
 from rarecase.core.errors import DataError, listed
 from rarecase.data.arrow import from_table, to_table
 from rarecase.data.read.card import configs_in, refuse_links_out
-from rarecase.data.read.columns import DEFAULT, NESTED, Columns, conformed, is_empty, require_unique_ids, with_ids
+from rarecase.data.read.columns import (
+    DEFAULT,
+    NESTED,
+    Columns,
+    conformed,
+    is_empty,
+    require_label_column,
+    require_unique_ids,
+    with_ids,
+)
 from rarecase.data.read.formats import Rows, format_of, read_file
 from rarecase.data.read.hub import load
 from rarecase.data.read.reddit import is_dump, read_dump
@@ -35,14 +44,14 @@ def read_table(
     Reads a table.
 
     Args:
-        source (`str | Path | Dataset | DatasetDict`): a file: CSV (RFC 4180), TSV (never quoted), JSON lines or
-            Parquet, plain, `.gz` or `.zst`; a Reddit dump `RS_*.zst`; a release (a folder whose README has `configs`);
-            any other folder of such files, in the order of their names; the id of a data set on the Hub; or an object
-            in memory.
+        source (`str | Path | Dataset | DatasetDict`): a file: CSV (RFC 4180, by `,`, `;` or tabs), TSV (never
+            quoted), JSON (lines, or in a `.json` one array) or Parquet, plain, `.gz` or `.zst`; a Reddit dump
+            `RS_*.zst`; a release (a folder whose README has `configs`); any other folder of such files, in the order
+            of their names; the id of a data set on the Hub; or an object in memory.
         split (`str`): of a release, a data set of the Hub or a `DatasetDict`; files have none.
         config (`str`, *optional*): of a release or a data set of the Hub.
         columns (`Columns`): the names that the columns have there.
-        encoding (`str`): of text files.
+        encoding (`str`): of text files without the byte order mark of another one.
         labeled (`bool`): whether every row needs a text and a label. In a pool, rows without text are left out, and
             their number is logged.
 
@@ -59,6 +68,7 @@ def read_table(
     """
     read = read_parts(source, split=split, config=config, columns=columns, encoding=encoding, labeled=labeled)
     parts = [read_dump(part, labeled) if isinstance(part, Path) else part for part in read]
+    require_label_column(parts, columns)
     require_unique_ids(parts)
     table = concatenate(parts)
     empty = is_empty(table["text"])
@@ -122,7 +132,7 @@ def data_files(path: Path) -> list[Path]:
         return [path]
     files = sorted(f for f in path.iterdir() if f.is_file() and f.name[0] != "." and (is_dump(f) or format_of(f)))
     if not files:
-        raise DataError(f"{path}: no data files in this folder; expected CSV, TSV, JSONL or Parquet, or a release")
+        raise DataError(f"{path}: no data files in this folder; expected CSV, TSV, JSON or Parquet, or a release")
     refuse_links_out(path, files)
     return files
 
