@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pytest
 from datasets import Dataset
 
+from rarecase.cli.main import command
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.pool import make_pool
 from rarecase.data.read import Columns
@@ -104,6 +105,20 @@ def test_some_of_the_sources_may_be_without_the_column_of_labels_that_is_named(t
         make_pool([bare], columns=Columns(label="kind"))
     with pytest.raises(DataError, match=r"no column 'kinds' \(there are: text, kind\); did you mean 'kind'\?"):
         make_pool([labelled, bare], columns=Columns(label="kinds"))
+
+
+def test_the_command_prints_what_happened_to_some_row_and_writes_a_new_file_only(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    csv(tmp_path / "a.csv", [f"1,{TITLES[0]}", "2,", f"3,{TITLES[1]}"])
+    assert command(["pool", "a.csv", "--out", "pool.parquet"]) == 0
+    assert capsys.readouterr().out.split() == ["3", "read", "1", "empty", "2", "kept"]
+    assert command(["pool", "a.csv", "--out", "again.parquet", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["near_duplicates"] == 0
+    before = (tmp_path / "pool.parquet").read_bytes()
+    for source in ("pool.parquet", "missing.csv"):
+        assert command(["pool", source, "--out", "pool.parquet"]) == 2
+        assert "--out pool.parquet: exists already; name another, or remove it" in capsys.readouterr().err
+    assert (tmp_path / "pool.parquet").read_bytes() == before
 
 
 def test_a_pool_of_nothing_is_an_error(tmp_path):

@@ -31,7 +31,7 @@ def pool(
 
     Args:
         sources: files (CSV, TSV, JSON, Parquet; plain, gzip or zstd), folders, data sets of the Hub, Reddit dumps.
-        out: the Parquet file to write.
+        out: the Parquet file to write; a new one.
         wanted: only posts of these sources (subreddits), separated by commas.
         per_source: a random sample of at most this many posts of each source.
         encoding: of text files.

@@ -2,6 +2,7 @@
 Whatever somebody has, files, folders, data sets and dumps, as one pool of different posts that people wrote.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -52,8 +53,8 @@ class PoolCounts:
         return ", ".join(counts)
 
     def as_lines(self) -> list[str]:
-        """A line for each count, for a terminal."""
-        return [f"{count:>10,}  {name.replace('_', ' ')}" for name, count in asdict(self).items()]
+        """A line for each count that is not zero, for a terminal."""
+        return [f"{count:>10,}  {name.replace('_', ' ')}" for name, count in asdict(self).items() if count]
 
 
 def make_pool(
@@ -111,9 +112,11 @@ def make_pool(
 
 
 def write_pool(out: Path, sources: Sequence[Source], **options: Any) -> PoolCounts:
-    """Writes what `make_pool` makes of the sources to a Parquet file."""
+    """Writes what `make_pool` makes of the sources to a new Parquet file."""
     if out.suffix != ".parquet":
         raise ConfigError(f"--out {out}: expected a name that ends in .parquet")
+    if os.path.exists(out):  # `Path.exists` raises for a name that is too long
+        raise ConfigError(f"--out {out}: exists already; name another, or remove it")
     posts, counts = make_pool(sources, **options)
     write_parquet(out, posts)
     return counts

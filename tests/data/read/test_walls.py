@@ -96,7 +96,7 @@ def test_a_link_that_leads_out_of_a_release_is_refused_and_one_within_is_followe
     train = folder / "cluster" / "train.parquet"
     train.rename(folder / "cluster" / "moved.parquet")
     train.symlink_to("moved.parquet")
-    assert command(["pool", "mine:cluster", "--out", "out.parquet"]) == 0
+    assert command(["pool", "mine:cluster", "--out", "whole.parquet"]) == 0
     (folder / "cluster" / "moved.parquet").rename(tmp_path / "moved.parquet")
     train.unlink()
     train.symlink_to("../../moved.parquet")
@@ -113,7 +113,7 @@ def test_a_link_that_leads_out_of_a_folder_of_tables_is_refused_and_one_that_is_
     (tmp_path / "got" / "posts.csv").write_text("text\ngot\n")
     (tmp_path / "got" / "same.csv").symlink_to("posts.csv")
     (tmp_path / "named").symlink_to("got")
-    assert command(["pool", "named", "--out", "out.parquet"]) == 0
+    assert command(["pool", "named", "--out", "named.parquet"]) == 0
     (tmp_path / "got" / "more.csv").symlink_to("../mine.csv")
     line = "got/more.csv: a link that leads out of got; copy the file into it"
     assert line in refused("pool", "got", "--out", "out.parquet")
