@@ -16,6 +16,7 @@ from forks import RARECASE, Forks
 
 from rarecase import __version__
 from rarecase.__main__ import main
+from rarecase.cli.main import command as run_command
 
 COMMANDS = ["demo", "import-published", "run", "start", "train", "pool", "simulate", "report", "taxonomy"]
 HEADER = {"all": "id\ttext\tsubreddit\tcategory", "labeled": "id\tsubreddit\ttitle\tcategory"}
@@ -63,6 +64,14 @@ def test_every_command_has_a_help_text(command, printed):
     text = printed(command, "--help")
     assert text.startswith(f"Usage: rarecase {command}")
     assert "--out" in text or command == "report"
+
+
+@pytest.mark.parametrize("command", ["run", "publish all", "publish remove", "label import"])
+def test_no_help_has_a_flag_that_only_empties_a_list(command, capsys):
+    assert run_command([*command.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"Usage: rarecase {command}")
+    assert "--empty-" not in shown
 
 
 def test_the_version_is_printed(printed):

@@ -118,6 +118,7 @@ app = App(
     config=(limit_hub, settings_files, refuse_typing_errors),  # before every command
     suppress_keyboard_interrupt=False,  # ours says how to go on
     help_format="markdown",
+    default_parameter=Parameter(negative_iterable=()),  # no `--empty-model`: a list that is left out is empty
 )
 app.command(label)
 app.command(publish)
