@@ -1,7 +1,13 @@
-"""Reports of the right shape, made by hand: of a run, and of a grid."""
+"""Reports of the right shape, made by hand: of a run, and of a grid; and what a picture lacks."""
 
+import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.text import Text
 
 from rarecase.data.counts import rarest
 from rarecase.data.taxonomy import Taxonomy
@@ -20,10 +26,15 @@ def run_report(rounds: int, classes: Sequence[str] = NAMES) -> dict[str, Any]:
     test = rows_of_test(classes)
 
     def record(number: int) -> dict[str, Any]:
-        measured = {
+        measured: dict[str, Any] = {
             "accuracy": min(100.0, 60.0 + number),
             "macro_f1": min(100.0, 55.04 + 2 * number),
             "f1": {name: min(100.0, 40.0 + 3 * number + i) for i, name in enumerate(classes)},
+        }
+        intervals: dict[str, Any] = {
+            "accuracy_interval": [50.0, 70.0],
+            "macro_f1_interval": [measured["macro_f1"] - 4.04, measured["macro_f1"] + 3],
+            "f1_interval": {name: [0.0, measured["f1"][name] + 20.04] for name in classes},
         }
         return {
             "round": number,
@@ -33,7 +44,7 @@ def run_report(rounds: int, classes: Sequence[str] = NAMES) -> dict[str, Any]:
             "class_count_std": 13.06 * number,
             "found": {name: number * i for i, name in enumerate(classes)},
             "dev": measured,
-            "test": measured,
+            "test": {**measured, **intervals},
         }
 
     made = [record(n) for n in range(rounds + 1)]
@@ -42,6 +53,7 @@ def run_report(rounds: int, classes: Sequence[str] = NAMES) -> dict[str, Any]:
         "classes": list(classes),
         "test_class_counts": test,
         "rarest": rarest(test),
+        "notes": [],
         "cost_per_rare": 5.0 if rounds else None,
         "seconds_per_rare": 2.0 if rounds else None,
         "rounds": made,
@@ -83,6 +95,20 @@ def grid_report(strategies: list[str], rounds: int, classes: Sequence[str] = NAM
         "classes": list(classes),
         "test_class_counts": test,
         "rarest": rarest(test),
+        "notes": [],
         "seeds": [0, 1, 2],
         "strategies": {strategy: found(place, strategy) for place, strategy in enumerate(strategies)},
     }
+
+
+def boxes(figure: Figure) -> set[str]:
+    """The characters of a picture that none of their fonts has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib's, of a glyph that is missing
+        figure.savefig(io.BytesIO(), format="png")
+    found = set()
+    for text in figure.findobj(Text):
+        fonts = [get_font(findfont(FontProperties([name]))) for name in text.get_fontproperties().get_family()]
+        known = set().union(*(font.get_charmap() for font in fonts))
+        found |= {letter for letter in text.get_text() if ord(letter) not in known | {10}}
+    return found

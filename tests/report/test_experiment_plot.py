@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from measured import DRAWS, FIXED, STRATEGIES, made, make_experiment
+from reports import boxes
 
 from rarecase.report.experiment import ExperimentReport, report_of_experiment
 from rarecase.report.experiment_plot import picture_of_experiment
@@ -54,6 +55,7 @@ def test_no_name_on_the_left_hides_another(tmp_path, report):
     left = [box for box in boxes if box.x0 < axes.get_window_extent().x0]
     assert all(one.y1 <= two.y0 for one, two in pairwise(left))
     assert min(box.x0 for box in boxes) >= 0
+    assert all(text.get_window_extent().x1 < axes.get_window_extent().x0 for text in axes.texts)
 
 
 def test_a_heat_map_of_each_strategy_shows_the_drawn_errors(tmp_path, report):
@@ -78,6 +80,16 @@ def test_of_many_classes_those_with_the_most_errors_are_shown(tmp_path, report):
     (axes,) = right.axes
     assert [tick.get_text() for tick in axes.get_yticklabels()] == [f"class {i}" for i in [*range(21, 30), 39]]
     assert right.get_suptitle().endswith("\nthe 10 of 40 classes with the most of them")
+
+
+def test_no_name_is_a_box(report):
+    new = dict(zip(report["classes"], ["自伤", "医疗建议", "🚑 emergency", "🔥", "紧急 two", "$x$"], strict=True))
+    pairs = [
+        {**pair, **{key: new[pair[key]] for key in ("true", "predicted")}}
+        for pair in report["figure3"]["strategies"]["random"]["pairs"]
+    ]
+    figure3 = {**report["figure3"], "strategies": {"random": {"pairs": pairs}}}
+    assert boxes(picture_of_experiment({**report, "classes": list(new.values()), "figure3": figure3})) == set()
 
 
 def test_an_experiment_of_one_model_one_strategy_or_the_start_set_alone_has_a_picture(tmp_path):

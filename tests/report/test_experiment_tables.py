@@ -44,6 +44,8 @@ paper N N N N N N N
 test N N N N N N N
 paper N N N N N N N
 
+std: the standard deviation of the rows per class; N where every class has as many.
+
 ## Table N: the start set alone
 
 strategy model seeds acc prec rec FN FN interval paper acc paper prec paper rec paper FN
@@ -126,8 +128,18 @@ def test_a_figure_on_the_terminal_is_that_of_the_report(experiment):
         f"cluster roberta-base 2 {' '.join(f'{v:.1f}' for v in shown)} {low:.1f} to {high:.1f} 79.5 76.5 71.8 71.6"
     )
     assert expected in [" ".join(line.split()) for line in text.splitlines()]
-    tables = [line for line in text.splitlines() if not line.startswith(("-", "Cells", "written"))]
+    tables = [line for line in text.splitlines() if not line.startswith(("-", "Cells", "std: ", "minimum "))]
     assert max(map(len, tables)) <= 115
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_tables_notes_and_titles_fit_the_terminal(experiment, width):
+    report = report_of_experiment(experiment)
+    report["failed"] = [{"setting": "human", "strategy": "x", "model": "m", "seed": 1, "error": "out of memory " * 20}]
+    text = text_of_experiment(report, "text", width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "minimum detectable: the smallest difference" in text
+    assert " ".join(report["notes"]) in " ".join(text.replace("\n- ", " ").split())
 
 
 def test_means_over_models_are_shown_and_what_counts_of_single_ones(experiment):
@@ -140,7 +152,8 @@ def test_means_over_models_are_shown_and_what_counts_of_single_ones(experiment):
     shown = [" ".join(line.replace("|", " ").split()) for line in after.partition("\n##")[0].splitlines()]
     assert [line.split()[:2] for line in shown[4:7]] == [["human", "all"], ["human+llm", "all"], ["human", FIXED]]
     assert r"\<0.001 \*" in shown[6]
-    assert "3 of single models are in tables/differences_strategies.csv." in shown
+    (note,) = [line for line in shown if line.startswith("minimum detectable: ")]
+    assert note.endswith(" 3 of single models are in tables/differences_strategies.csv.")
 
 
 def test_one_model_is_shown_by_itself_and_one_seed_says_what_it_cannot_say(tmp_path):
@@ -261,9 +274,10 @@ def test_of_many_classes_table_3_has_the_rarest_and_the_others_together(experime
     rest, total = sum(range(8, classes)), sum(range(classes))
     assert f"split {' '.join(names[1:8])} {classes - 7} others total std" in rows  # of class 0 there is no test row
     assert {f"random 1 2 3 4 5 6 7 {rest} {total} 11.7", f"test 1 2 3 4 5 6 7 {rest} {total}"} <= set(rows)
-    assert "Every class is in tables/table3.csv." in rows
+    assert any(row.startswith("std: ") and row.endswith(" Every class is in tables/table3.csv.") for row in rows)
     assert "Where the paper contradicts itself" not in rows
-    assert max(map(len, text_of_experiment(many, "text").partition("Table 4")[0].splitlines()[2:])) <= 105
+    table = text_of_experiment(many, "text").partition("Table 4")[0].partition("std: ")[0]
+    assert max(map(len, table.splitlines()[2:])) <= 105
     write_tables(many, tmp_path)
     with (tmp_path / "table3.csv").open(encoding="utf-8", newline="") as file:
         row = next(csv.DictReader(file))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from reports import NAMES, grid_report, run_report
+from reports import NAMES, RAREST, grid_report, run_report
 
 from rarecase.report import plots
 
@@ -31,7 +31,7 @@ REPORTS = {
 
 def draw(report: dict, path: Path) -> Figure:
     """The figure, once it is saved, to look into."""
-    figure = (plots.picture_of_run if report["kind"] == "run" else plots.picture_of_grid)(report)
+    figure = (plots.picture_of_run if report["kind"] == "run" else plots.details_of_grid)(report)
     plots.save(figure, path)
     return figure
 
@@ -83,6 +83,41 @@ def test_the_curves_of_a_grid_are_its_means_with_their_intervals(tmp_path):
         ends = [sorted(segment[:, 1]) for segment in reach.get_segments()]
         assert ends == [pytest.approx(point["macro_f1_interval"]) for point in curve]
         assert line.get_xdata() == pytest.approx([point["labels"] for point in curve], abs=1)
+
+
+def test_the_curves_of_a_run_lie_in_their_intervals_and_name_the_rows_of_the_rarest_class(tmp_path):
+    report = run_report(3)
+    curve = draw(report, tmp_path / "report.png").axes[1]
+    bands = [band.get_paths()[0].vertices[:, 1] for band in curve.collections]
+    for band, name in zip(bands, ("macro_f1_interval", f"f1_interval {RAREST}"), strict=True):
+        key, _, label = name.partition(" ")
+        ends = [r["test"][key][label] if label else r["test"][key] for r in report["rounds"]]
+        assert (band.min(), band.max()) == (min(low for low, _ in ends), max(high for _, high in ends))
+    assert [text.get_text() for text in curve.get_legend().get_texts()] == ["macro-F1", f"F1 {RAREST} (n=3)"]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_picture_of_a_grid_is_how_many_of_the_rarest_class_each_strategy_found(tmp_path, seeds):
+    report = {**grid_report(OWN, 2), "seeds": list(range(seeds))}
+    if seeds == 1:
+        for found in report["strategies"].values():
+            found["found_interval"] = dict.fromkeys(NAMES)
+    figure = plots.picture_of_grid(report)
+    plots.save(figure, tmp_path / "report.png")
+    figure.draw_without_rendering()  # at the resolution in which it is measured here
+    (axes,) = figure.axes
+    found = [of["found"][RAREST] for of in report["strategies"].values()]
+    assert [bar.get_width() for bar in axes.patches] == found
+    assert [text.get_text() for text in axes.texts] == [
+        f"{count:.0f}" if seeds == 1 else f"{count:.1f}" for count in found
+    ]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == OWN
+    title = " ".join(axes.get_title(loc="left").split())
+    assert title == f"Of 40 texts that each strategy chose, how many are {RAREST}, the rarest class?"
+    assert ("a difference of a few may be chance" in axes.get_xlabel()) == (seeds == 1)
+    assert len(axes.lines) == (0 if seeds == 1 else len(OWN))
+    right = figure.bbox.x1
+    assert all(text.get_window_extent().x1 <= right for text in [*axes.texts, axes.xaxis.label])
 
 
 def test_an_interval_that_leaves_out_its_mean_is_drawn_all_the_same(tmp_path):

@@ -17,7 +17,14 @@ from cyclopts.config import Dict
 from rarecase import __version__
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
-from rarecase.cli.streams import Format, discard_output, fail, open_closed_streams, quiet_libraries
+from rarecase.cli.streams import (
+    Format,
+    discard_output,
+    fail,
+    open_closed_streams,
+    quiet_libraries,
+    terminal_width,
+)
 from rarecase.cli.tables import import_published, pool, taxonomy
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, command_line, one_line, shown_id
 from rarecase.core.files import refused_by_system
@@ -261,14 +268,14 @@ def report(
     Show what a run, a simulation or an experiment found so far; writes report.png into its folder.
 
     Args:
-        folder: of a run, a simulation or an experiment; the latter gets report.md and tables/, too.
+        folder: of a run, a simulation (gets details.png, too) or an experiment (report.md and tables/, too).
         format: `json` for programs, `markdown` for a page.
         model: of an experiment: whose errors to show; by default those of the best.
         examples: of an experiment: a new file for posts as examples, which are shown nowhere else.
     """
     from rarecase.report.show import show
 
-    print(show(folder, format, model=model, examples=examples))
+    print(show(folder, format, width=terminal_width(), model=model, examples=examples))
 
 
 def main() -> None:

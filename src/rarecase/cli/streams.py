@@ -1,6 +1,7 @@
 """What a command says on stdout and stderr, and what the libraries do not."""
 
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -9,6 +10,11 @@ from typing import Literal
 from rarecase.core.errors import one_line
 
 Format = Literal["text", "json", "markdown"]
+
+
+def terminal_width() -> int | None:
+    """The letters of a line of the terminal that stdout is, or of `COLUMNS`; None where it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def discard_output() -> None:

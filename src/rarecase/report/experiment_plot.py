@@ -1,5 +1,6 @@
 """The picture of an experiment: macro-F1 of every strategy and setting, and Figure 3 of the paper as heat maps."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from rarecase.experiment.paper import short_name
 from rarecase.report.colours import COLOURS
 from rarecase.report.experiment import ExperimentReport
 from rarecase.report.experiment_tables import results_of
+from rarecase.report.fonts import fonts_for
 from rarecase.report.tables import Row
 
 if TYPE_CHECKING:
@@ -30,12 +32,13 @@ def picture_of_experiment(report: ExperimentReport) -> "Figure":
     wide = max(6.4, 0.85 * height) if strategies else 0
     padded = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)  # else the edge cuts labels off
     figure: Any = Figure(figsize=(6.6 + wide, height), layout=padded)
-    if maps and strategies:
-        left, right = figure.subfigures(1, 2, width_ratios=[6.6, wide])
-        _dots(left.subplots(), rows, lines, report["settings"])
-        _heat_maps(right, maps, report["classes"])
-    else:
-        _dots(figure.subplots(), rows, lines, report["settings"])
+    with fonts_for(report["classes"]) as shown:
+        if maps and strategies:
+            left, right = figure.subfigures(1, 2, width_ratios=[6.6, wide])
+            _dots(left.subplots(), rows, lines, report["settings"])
+            _heat_maps(right, maps, report["classes"], shown)
+        else:
+            _dots(figure.subplots(), rows, lines, report["settings"])
     return figure
 
 
@@ -82,19 +85,27 @@ def _dots(axes: Any, rows: list[Row], lines: dict[tuple[str, str], float], setti
 
 
 def _models(axes: Any, lines: dict[tuple[str, str], float]) -> None:
-    """The name of each model above its lines."""
+    """The name of each model above its strategies, left of the axis."""
     for model in dict.fromkeys(model for model, _ in lines):
         at = (0, min(height for (of, _), height in lines.items() if of == model) - 0.62)
         axes.annotate(
-            short_name(model), at, xycoords=("axes fraction", "data"), fontsize=9, weight="bold", va="center"
+            short_name(model),
+            at,
+            (-7, 0),  # as far off as the strategies
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=9,
+            weight="bold",
+            ha="right",
+            va="center",
         )
 
 
-def _heat_maps(part: Any, maps: Row, classes: list[str]) -> None:
+def _heat_maps(part: Any, maps: Row, classes: list[str], shown: Mapping[str, str]) -> None:
     counts = {strategy: _matrix(drawn["pairs"], classes) for strategy, drawn in maps["strategies"].items()}
     total = np.sum(list(counts.values()), axis=0)
     most = np.sort(np.argsort(-(total.sum(axis=0) + total.sum(axis=1)), kind="stable")[:MOST_CLASSES])
-    names = [classes[place] for place in most]
+    names = [shown[classes[place]] for place in most]
     top = max(1, max(int(count.max()) for count in counts.values()))
     title = f"{maps['drawn']} drawn errors by class pair: {short_name(maps['model'])}, {maps['setting']}"
     some = f"\nthe {MOST_CLASSES} of {len(classes)} classes with the most of them"

@@ -10,9 +10,14 @@ from rarecase.data.counts import shown_classes, sum_groups
 from rarecase.experiment.paper import FIGURES, short_name
 from rarecase.report.compare import LEVEL
 from rarecase.report.experiment import ALL, ExperimentReport
-from rarecase.report.tables import SIGNED, Columns, Row, Table, csv_of, interval_at, number_at, plain
+from rarecase.report.tables import SIGNED, Columns, Row, Table, csv_of, interval_at, number_at, plain, wrapped
 
 MOST_PAIRS = 12  # of classes, the most often confused; all of them are in the CSV files
+STD = "std: the standard deviation of the rows per class; 0 where every class has as many."
+DETECTABLE = (
+    "minimum detectable: the smallest difference that so many seeds and test rows would show; where the one found is "
+    "smaller, there may be a difference or none."
+)
 _SHORT = {"accuracy": "acc", "macro_precision": "prec", "macro_recall": "rec", "macro_f1": "F1"}
 _TITLES = {
     "table4": "Table 4: the start set alone",
@@ -30,23 +35,25 @@ class Section(NamedTuple):
     note: str = ""
 
 
-def text_of_experiment(report: ExperimentReport, style: str) -> str:
-    """The report as `text` for a terminal or as a `markdown` page; no text of the data is in it."""
+def text_of_experiment(report: ExperimentReport, style: str, width: int | None = None) -> str:
+    """The report as `text` for a terminal of this width or as a `markdown` page; no text of the data is in it."""
     page = style == "markdown"
     names = _short_names(report["models"])
     shown = markdown.plain if page else str
 
     def under(title: str, *below: str) -> str:
-        return "\n\n".join([f"## {shown(title)}" if page else title, *filter(None, below)])
+        return "\n\n".join([f"## {shown(title)}" if page else wrapped(title, width), *filter(None, below)])
 
-    parts = ["# Experiment", _head(report)] if page else [_head(report)]
+    parts = ["# Experiment", _head(report)] if page else [wrapped(_head(report), width)]
     for section in _sections(report):
         if section.table.rows:
             rows = [[names.get(str(cell), cell) for cell in row] for row in section.table.rows]
-            parts.append(under(section.title, Table(section.table.header, rows).rendered(style), section.note))
+            table = section.table._replace(rows=rows).rendered(style, width)
+            parts.append(under(section.title, table, wrapped(section.note, width)))
     for title, sentences in _sentences(report).items():
         if sentences:
-            parts.append(under(title, "\n".join(f"- {shown(sentence)}" for sentence in sentences)))
+            lines = (wrapped(f"- {shown(sentence)}", width, "  ") for sentence in sentences)
+            parts.append(under(title, "\n".join(lines)))
     return "\n\n".join(parts)
 
 
@@ -68,8 +75,8 @@ def _head(report: ExperimentReport) -> str:
 
 def _sections(report: ExperimentReport) -> Iterator[Section]:
     three = _table3(report)
-    every = "Every class is in tables/table3.csv." if three.header[1:-2] != report["classes"] else ""
-    yield Section("Table 3: rows per class, variations included", three, every)
+    every = "" if three.header[1:-2] == report["classes"] else " Every class is in tables/table3.csv."
+    yield Section("Table 3: rows per class, variations included", three, STD + every)
     for rows, title in zip(_results(report), _TITLES.values(), strict=True):
         yield Section(title, _figures(rows, with_setting=title == _TITLES["arms"]))
     yield Section("Table 8: standard deviation of per-class error rates", _table8(report["table8"]))
@@ -82,11 +89,11 @@ def _sections(report: ExperimentReport) -> Iterator[Section]:
         found = report["differences"][name]
         shown = _shown_differences(found)
         others = len(found) - len(shown)
-        note = f"{others} of single models are in tables/differences_{name}.csv." if others else ""
-        yield Section(f"Differences between {name}, macro-F1, paired", _differences(shown, within), note)
+        more = f" {others} of single models are in tables/differences_{name}.csv." if others else ""
+        yield Section(f"Differences between {name}, macro-F1, paired", _differences(shown, within), DETECTABLE + more)
     yield Section("Transferability: gain over random, macro-F1", _transfer(report["transfer"] or []))
     failed = [*plain("setting", "strategy", "model", "seed"), ("reason", lambda row: row["error"])]
-    yield Section("Failed cells", Table.of(report["failed"], failed))
+    yield Section("Failed cells", Table.of(report["failed"], failed, keys=4))
 
 
 def _sentences(report: ExperimentReport) -> dict[str, Sequence[str]]:
@@ -130,7 +137,8 @@ def _figures(rows: Sequence[Row], *, with_setting: bool) -> Table:
         ("F1 interval", interval_at("macro_f1_interval")),
     ]
     beside = [(f"paper {_SHORT[name]}", number_at("paper", name)) for name in FIGURES]
-    return Table.of(rows, [*columns, *(beside if any(row["paper"] for row in rows) else [])])
+    columns = [*columns, *(beside if any(row["paper"] for row in rows) else [])]
+    return Table.of(rows, columns, keys=3 if with_setting else 2)
 
 
 def _table8(rows: Sequence[Row]) -> Table:
@@ -140,7 +148,7 @@ def _table8(rows: Sequence[Row]) -> Table:
         ("interval", interval_at("error_std_interval")),
     ]
     beside = [("paper", number_at("paper", form=".2f"))] if any(row["paper"] for row in rows) else []
-    return Table.of(rows, [*columns, *beside])
+    return Table.of(rows, [*columns, *beside], keys=3)
 
 
 def _rare(report: ExperimentReport) -> Table:
@@ -154,7 +162,7 @@ def _rare(report: ExperimentReport) -> Table:
         ("interval", interval_at("rare_f1_interval")),
         ("calibration error", number_at("ece")),
     ]
-    return Table.of(results_of(report), columns)
+    return Table.of(results_of(report), columns, keys=3)
 
 
 def _confused(title: str, name: str, found: Row | None) -> Iterator[Section]:
@@ -168,7 +176,7 @@ def _confused(title: str, name: str, found: Row | None) -> Iterator[Section]:
     strategies = list(found["strategies"])
     rows = [[*pair, *(f"{counts[pair].get(strategy, 0):.4g}" for strategy in strategies)] for pair in order]
     more = f"{len(rows) - MOST_PAIRS} rarer pairs are in tables/{name}.csv." if len(rows) > MOST_PAIRS else ""
-    table = Table(["true", "predicted", *strategies], rows[:MOST_PAIRS])
+    table = Table(["true", "predicted", *strategies], rows[:MOST_PAIRS], keys=2)
     yield Section(f"{title} ({found['model']}, {found['setting']})", table, more)
 
 
@@ -201,7 +209,7 @@ def _differences(found: Sequence[Row], within: str) -> Table:
         ("minimum detectable", number_at("detectable")),
         ("seeds", lambda row: f"{row['seeds']}" if row["varies"] != "rows" else "rows only"),
     ]
-    return Table.of(found, columns)
+    return Table.of(found, columns, keys=3)
 
 
 def _transfer(found: Sequence[Row]) -> Table:
@@ -213,7 +221,7 @@ def _transfer(found: Sequence[Row]) -> Table:
         ("interval", interval_at("lost_interval")),
         ("p corrected", _p),
     ]
-    return Table.of(found, columns)
+    return Table.of(found, columns, keys=3)
 
 
 def _p(row: Row) -> str:

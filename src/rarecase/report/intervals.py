@@ -15,7 +15,7 @@ of macro-F1 lie low.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -103,6 +103,12 @@ def mean_and_interval(values: np.ndarray, *, seed: int = 0) -> tuple[float, list
     means = values[drawn, np.arange(1, 1 + RESAMPLES)[:, None]].mean(axis=1)
     low, high = np.percentile(means, PERCENTILES)
     return float(values[:, 0].mean()), [float(low), float(high)]
+
+
+def interval_over_rows(values: np.ndarray) -> list[Any]:
+    """The 95 % interval `[low, high]` of one seed, shape `(1 + RESAMPLES,)`; one a class where there are classes."""
+    found: list[Any] = np.percentile(values[1:], PERCENTILES, axis=0).T.tolist()
+    return found
 
 
 def interval_over_seeds(values: Sequence[float] | np.ndarray, *, seed: int = 0) -> list[float] | None:

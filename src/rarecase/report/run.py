@@ -1,18 +1,30 @@
 """The report of a run: the records of its rounds, as a table, and what an example of the rarest class cost."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
+from rarecase.core.errors import DataError
 from rarecase.data.counts import class_counts, cost_per, rarest
 from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.report.tables import Columns, Table, counts_of, number_at, plain
+from rarecase.evaluate.record import RoundRecord
+from rarecase.experiment.cells import read_predictions
+from rarecase.report.intervals import interval_over_rows, resampled_counts, resampled_figures
+from rarecase.report.tables import Columns, Table, counts_of, interval_at, number_at, plain
 from rarecase.runs.folder import RoundFiles, damaged
+
+FEW = 30  # test rows of a class: with fewer, a single one is more than three points of its recall
+LEGEND = (
+    "std: the standard deviation of the class counts; 0 where every class has as many. interval: 95 %, over resampled "
+    "test rows. n: the test rows of the class."
+)
 
 
 class RunReport(TypedDict):
     """
-    A run so far; metrics in percent, round 0 is the start set.
+    A run so far; metrics in percent, round 0 is the start set. Those on test have 95 % intervals over resampled test
+    rows: `accuracy_interval`, `macro_f1_interval` and `f1_interval` (by class). `notes` are sentences for the reader.
 
     The costs are the labels, and the seconds of all votes, for each example of the rarest class that they found: None
     where there is none, or where votes were not timed.
@@ -24,6 +36,7 @@ class RunReport(TypedDict):
     rarest: str
     cost_per_rare: float | None
     seconds_per_rare: float | None
+    notes: list[str]
     rounds: list[dict[str, Any]]
 
 
@@ -45,8 +58,38 @@ def report_of_run(folder: Path) -> RunReport:
         "rarest": least,
         "cost_per_rare": cost_per(rounds[-1].labels, found) if rounds else None,
         "seconds_per_rare": cost_per(seconds, found) if seconds else None,
-        "rounds": [record.to_json() for record in rounds],
+        "notes": list(notes_on_rarest(least, test[least])),
+        "rounds": [_with_intervals(record, files, names) for record in rounds],
     }
+
+
+def _with_intervals(record: RoundRecord, files: RoundFiles, names: Sequence[str]) -> dict[str, Any]:
+    """A record whose figures on test have intervals."""
+    path = files.path(record.round, "predictions.parquet")
+    path.stat()  # one that is missing is named
+    try:
+        found = read_predictions(path)
+    except DataError:
+        raise damaged(path) from None
+    if found.probs.shape[1:] != (len(names),):
+        raise damaged(path)
+    row = record.to_json()
+    if len(found.ids):  # of no test rows nothing is known
+        figures = resampled_figures(resampled_counts([found], len(names)), rare=[0])
+        row["test"] |= {f"{name}_interval": interval_over_rows(figures[name][0]) for name in ("accuracy", "macro_f1")}
+        row["test"]["f1_interval"] = dict(zip(names, interval_over_rows(figures["f1"][0]), strict=True))
+    return row
+
+
+def notes_on_rarest(least: str, rows: int) -> Iterator[str]:
+    """What few test rows of the rarest class allow to say."""
+    if 0 < rows < FEW:
+        counted = "only 1 test row" if rows == 1 else f"only {rows} test rows"
+        yield (
+            f"{least} has {counted}: a single one is {100 / rows:.0f} points of its recall, so its F1, and macro-F1 "
+            "with it, go up and down by chance. Take no change for one that the intervals allow for; more test rows "
+            "make them narrower."
+        )
 
 
 def _seconds(folder: Path, rounds: int) -> float | None:
@@ -71,7 +114,7 @@ def line_of_cost(report: RunReport) -> str:
 
 
 def rounds_table(report: RunReport) -> Table:
-    """A row per round: class counts, their standard deviation, macro-F1 and the F1 of the rarest class."""
+    """A row per round: class counts, their standard deviation, macro-F1 and the F1 of the rarest class on test."""
     least = report["rarest"]
     columns: Columns = [
         *plain("round", "labels"),
@@ -79,6 +122,8 @@ def rounds_table(report: RunReport) -> Table:
         ("std", number_at("class_count_std")),
         ("dev F1", number_at("dev", "macro_f1")),
         ("test F1", number_at("test", "macro_f1")),
-        (f"F1 {least}", number_at("test", "f1", least)),
+        ("interval", interval_at("test", "macro_f1_interval", between="-")),
+        (f"F1 {least} (n={report['test_class_counts'][least]})", number_at("test", "f1", least)),
+        ("interval", interval_at("test", "f1_interval", least, between="-")),
     ]
     return Table.of(report["rounds"], columns)

@@ -1,7 +1,7 @@
 """What `rarecase report` shows of a folder, whatever kind it is."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rarecase.acquire.stopping import sentence_of
@@ -13,21 +13,31 @@ from rarecase.report.examples import refuse_existing, write_examples
 from rarecase.report.experiment import report_of_experiment
 from rarecase.report.experiment_plot import picture_of_experiment
 from rarecase.report.experiment_tables import text_of_experiment, write_tables
-from rarecase.report.plots import picture_of_grid, picture_of_run, save
+from rarecase.report.fonts import sentence_of_numbers
+from rarecase.report.plots import details_of_grid, picture_of_grid, picture_of_run, save
 from rarecase.report.results import read_results
-from rarecase.report.run import line_of_cost, report_of_run, rounds_table
+from rarecase.report.run import LEGEND, line_of_cost, report_of_run, rounds_table
+from rarecase.report.simulation import LEGEND as LEGEND_OF_GRID
 from rarecase.report.simulation import curves_table, differences_table, report_of_grid
+from rarecase.report.tables import Table, wrapped
 from rarecase.report.transfer import SENTENCE, is_of_grids, report_of_transfer, transfer_table
 from rarecase.runs.folder import Manifest
 
 
-def show(folder: Path, style: str = "text", *, model: str | None = None, examples: Path | None = None) -> str:
+def show(
+    folder: Path,
+    style: str = "text",
+    *,
+    width: int | None = None,
+    model: str | None = None,
+    examples: Path | None = None,
+) -> str:
     """
-    The report of a run, a simulation or an experiment as `text`, `markdown` or `json`.
+    The report of a run, a simulation or an experiment as `text` of at most this width, `markdown` or `json`.
 
-    Its picture goes to `report.png` in the folder, and of an experiment a page to `report.md` and every table to
-    `tables/`. Of an experiment, `model` is whose errors to show, by default the best one's; `examples` is a file for
-    posts as examples, which are shown nowhere else.
+    Its picture goes to `report.png` in the folder, of a simulation its curves to `details.png`, and of an experiment a
+    page to `report.md` and every table to `tables/`. Of an experiment, `model` is whose errors to show, by default the
+    best one's; `examples` is a file for posts as examples, which are shown nowhere else.
     """
     manifest = Manifest.read(folder, "run", "grid", "experiment")
     kind = manifest.kind
@@ -41,14 +51,14 @@ def show(folder: Path, style: str = "text", *, model: str | None = None, example
             (folder / f"{name}.parquet").stat()  # one that is missing is named
         manifest.require_data(folder)
         if shows_errors:
-            return _experiment(folder, style, model, examples)
-        return {"run": _run, "grid": _grid, "experiment": _transfer}[kind](folder, style)
+            return _experiment(folder, style, width, model, examples)
+        return {"run": _run, "grid": _grid, "experiment": _transfer}[kind](folder, style, width)
     except FileNotFoundError as error:
         missing = error.filename or error  # pyarrow's has the path as its words
         raise RunFolderError(f"{missing}: is missing; put it back, or repeat the command that made {folder}") from None
 
 
-def _run(folder: Path, style: str) -> str:
+def _run(folder: Path, style: str, width: int | None) -> str:
     report = report_of_run(folder)
     if report["rounds"]:
         save(picture_of_run(report), folder / "report.png")
@@ -57,24 +67,39 @@ def _run(folder: Path, style: str) -> str:
     if not report["rounds"]:
         return "nothing done yet"
     last = RoundRecord.from_json(report["rounds"][-1], folder)
-    cost = plain(line_of_cost(report)) if style == "markdown" else line_of_cost(report)
-    sentences = filter(None, [cost, sentence_of(last.labels, last.stopping)])
-    return "\n\n".join([rounds_table(report).rendered(style), *sentences, f"picture: {folder / 'report.png'}"])
+    sentences = [line_of_cost(report), sentence_of(last.labels, last.stopping), *report["notes"]]
+    shown = _page([rounds_table(report), LEGEND, *sentences, sentence_of_numbers(report["classes"])], style, width)
+    return f"{shown}\n\npicture: {folder / 'report.png'}"
 
 
-def _grid(folder: Path, style: str) -> str:
+def _grid(folder: Path, style: str, width: int | None) -> str:
     report = report_of_grid(folder)
     if report["strategies"]:
         save(picture_of_grid(report), folder / "report.png")
+        save(details_of_grid(report), folder / "details.png")
     if style == "json":
         return _json(report)
     if not report["strategies"]:
         return "nothing done yet"
-    tables = [table.rendered(style) for table in (curves_table(report), differences_table(report))]
-    return "\n\n".join([*tables, f"picture: {folder / 'report.png'}"])
+    tables = [curves_table(report), differences_table(report)]
+    shown = _page([*tables, LEGEND_OF_GRID, *report["notes"], sentence_of_numbers(report["classes"])], style, width)
+    return f"{shown}\n\npicture: {folder / 'report.png'}; curves and classes: {folder / 'details.png'}"
 
 
-def _experiment(folder: Path, style: str, model: str | None, examples: Path | None) -> str:
+def _page(parts: Iterable[Table | str | None], style: str, width: int | None) -> str:
+    """Tables and sentences, below each other; without those that are empty."""
+    return "\n\n".join(
+        part.rendered(style, width)
+        if isinstance(part, Table)
+        else plain(part)
+        if style == "markdown"
+        else wrapped(part, width)
+        for part in parts
+        if part
+    )
+
+
+def _experiment(folder: Path, style: str, width: int | None, model: str | None, examples: Path | None) -> str:
     if examples:
         refuse_existing(examples)
     results = read_results(folder)
@@ -83,24 +108,24 @@ def _experiment(folder: Path, style: str, model: str | None, examples: Path | No
     if done:
         save(picture_of_experiment(report), folder / "report.png")
     write_tables(report, folder / "tables")
-    page = text_of_experiment(report, "markdown")
+    numbers = sentence_of_numbers(report["classes"])
+    page = "\n\n".join(filter(None, [text_of_experiment(report, "markdown"), plain(numbers)]))
     write_text(folder / "report.md", page + ("\n\n![macro-F1 and errors](report.png)\n" if done else "\n"))
     if examples:
         write_examples(results, report["figure3"], examples)
     if style == "json":
         return _json(report)
-    text = page if style == "markdown" else text_of_experiment(report, "text")
+    text = [page] if style == "markdown" else [text_of_experiment(report, "text", width), wrapped(numbers, width)]
     made = [*(["report.png"] if done else []), "report.md", "tables"]
-    return "\n\n".join([text, f"written: {', '.join(str(folder / name) for name in made)}"])
+    return "\n\n".join(filter(None, [*text, f"written: {', '.join(str(folder / name) for name in made)}"]))
 
 
-def _transfer(folder: Path, style: str) -> str:
+def _transfer(folder: Path, style: str, width: int | None) -> str:
     report = report_of_transfer(folder)
     if style == "json":
         return _json(report)
     failed = [f"failed: {name}: {reason}" for name, reason in report["failed"].items()]
-    shown = map(plain, failed) if style == "markdown" else failed
-    return "\n\n".join([SENTENCE, transfer_table(report).rendered(style), *shown])
+    return _page([SENTENCE, transfer_table(report), *failed], style, width)
 
 
 def _json(report: Mapping[str, object]) -> str:

@@ -15,10 +15,17 @@ from rarecase.experiment.cells import Cell, Predictions, read_cells, read_predic
 from rarecase.report.intervals import interval_over_seeds, mean_and_interval, resampled_f1, resampled_macro_f1
 from rarecase.report.measures import Measure, frame_of, intervals_of, means_of
 from rarecase.report.results import BASELINE
+from rarecase.report.run import notes_on_rarest
 from rarecase.report.tables import Columns, Row, Table, counts_of, interval_at, number_at
 from rarecase.runs.folder import RoundFiles
 
 Rounds = dict[Cell, tuple[RoundRecord, ...]]
+
+LEGEND = (
+    "std: the standard deviation of the class counts; 0 where every class has as many. interval: 95 %, over resampled "
+    "seeds and test rows. to random: macro-F1 minus that of random, paired. labels each: the labels that one text of "
+    "the rarest class took."
+)
 
 
 class GridReport(TypedDict):
@@ -28,7 +35,7 @@ class GridReport(TypedDict):
     A strategy has its `curve` with the means of every round, the `final` ones, the rows that people labelled of each
     class (`found`), the `difference` to `random`, and the human labels per example of the rarest class
     (`cost_per_rare`): None where none was found, as is the upper end of its interval where seeds can be drawn that
-    found none. Intervals that depend on no test row are None for one seed.
+    found none. Intervals that depend on no test row are None for one seed. `notes` are sentences for the reader.
     """
 
     kind: str
@@ -36,6 +43,7 @@ class GridReport(TypedDict):
     test_class_counts: dict[str, int] | None
     rarest: str | None
     seeds: list[int]
+    notes: list[str]
     strategies: dict[str, Row]
 
 
@@ -69,6 +77,7 @@ def report_of_grid(grid: Path) -> GridReport:
         "test_class_counts": test,
         "rarest": least or None,
         "seeds": sorted({cell.seed for cell in done}),
+        "notes": list(notes_on_rarest(least, test[least])) if test else [],
         "strategies": strategies,
     }
 
@@ -156,7 +165,7 @@ def curves_table(report: GridReport) -> Table:
         (f"F1 {least}", number_at("f1", least)),
     ]
     rows = [{"strategy": name, **point} for name, found in report["strategies"].items() for point in found["curve"]]
-    return Table.of(rows, columns)
+    return Table.of(rows, columns, keys=2)
 
 
 def differences_table(report: GridReport) -> Table:

@@ -94,7 +94,7 @@ def transfer_table(report: TransferReport) -> Table:
         ("macro-F1", lambda row: score("macro_f1", row)),
         ("lost", lambda row: score("lost", row)),
     ]
-    return Table.of(rows, columns)
+    return Table.of(rows, columns, keys=4)
 
 
 def _predictions(folder: Path, cells: dict[Cell, Found]) -> dict[Key, dict[int, Predictions]]:
