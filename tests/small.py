@@ -79,7 +79,7 @@ def gold(pool: Dataset | None = None) -> Gold:
 
 def files(folder: Path) -> dict[str, bytes]:
     """The data files of a folder, by name: everything but the settings, which name the folder, and the picture."""
-    left_out = ("config.yaml", "report.png", "replies.sqlite")
+    left_out = ("config.yaml", "report.png", "details.png", "replies.sqlite")
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in left_out)
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 

@@ -1,6 +1,7 @@
 """What the demo page reads: settings, the data set at its revision, groups of variations, and what is said if not."""
 
 import json
+import shutil
 
 import demo_spaces as space
 import pytest
@@ -16,7 +17,16 @@ from rarecase.data.counts import class_counts
 from rarecase.data.release import write_release
 from rarecase.data.schema import GENERATED, HUMAN, conform
 from rarecase.demo_space import page as demo
-from rarecase.demo_space.data import DemoSources, groups, load_data, load_model, probabilities, rarest, shown
+from rarecase.demo_space.data import (
+    DemoSources,
+    described,
+    groups,
+    load_data,
+    load_model,
+    probabilities,
+    rarest,
+    shown,
+)
 
 
 def told(folder) -> str:
@@ -84,7 +94,9 @@ def test_every_class_has_a_probability():
     found = probabilities(learner, "my landlord keeps the deposit")
     assert list(found) == list(NAMES)
     assert sum(found.values()) == pytest.approx(1)
-    assert probabilities(load_model(str(space.run() / "learner")), "my landlord keeps the deposit") == found
+    model = load_model(str(space.run() / "learner"))
+    assert probabilities(model.learner, "my landlord keeps the deposit") == found
+    assert model.described == "a logistic regression on the frozen encoder all-MiniLM-L6-v2"
 
 
 def test_a_data_set_of_the_hub_is_read_at_its_revision(fresh_hub, tmp_path):
@@ -109,7 +121,7 @@ def test_a_private_data_set_without_a_token_asks_for_one(fresh_hub, alone, monke
     monkeypatch.delenv("HF_TOKEN")
     page = told(alone)
     line = "The data set acme/safety is private, or not there: give this Space the secret HF_TOKEN, a token that may"
-    assert page.count(line) == 2  # in Results and in Variations
+    assert page.count(line) == 1
     assert "acme/guard: no such folder, and the Hub has no such model (a private one needs HF_TOKEN)" in page
 
 
@@ -150,7 +162,7 @@ def test_a_release_json_of_something_else_does_not_stop_the_page(alone, monkeypa
     folder = release(alone / "foreign")
     (folder / "release.json").write_text(said)
     monkeypatch.setenv("RARECASE_DATASET", str(folder))
-    assert told(alone).count("The data set foreign cannot be read") == 2  # in Results and in Variations
+    assert told(alone).count("The data set foreign cannot be read") == 1
 
 
 @pytest.mark.parametrize(
@@ -167,7 +179,7 @@ def test_a_hostile_release_json_does_not_stop_the_page(alone, monkeypatch, said)
     figures = '{"accuracy": 1, "macro_f1": 1, "f1": {}}'
     (folder / "release.json").write_text(said.replace("NONE", figures))
     monkeypatch.setenv("RARECASE_DATASET", str(folder))
-    assert told(alone).count("The data set foreign cannot be read") == 2
+    assert told(alone).count("The data set foreign cannot be read") == 1
 
 
 @pytest.mark.parametrize(
@@ -184,7 +196,7 @@ def test_a_hostile_release_json_does_not_stop_the_page(alone, monkeypatch, said)
 )
 def test_hostile_sources_are_a_line_on_the_page(alone, said, line):
     (alone / "demo.json").write_text(said)
-    assert told(alone).count(line) == 3  # in each view that needs them
+    assert told(alone).count(line) == 1
 
 
 def test_a_map_of_something_else_is_a_line_on_the_page(alone):
@@ -205,21 +217,80 @@ def test_a_damaged_file_is_told_without_its_rows(tmp_path):
     assert "a post of somebody" not in str(caught.value)
 
 
-def test_a_page_without_anything_says_in_each_view_what_is_missing(alone):
-    page = told(alone)
-    for line in (
-        "There is no model to try: set RARECASE_MODEL to ORG/NAME.",
-        "There is no map: publishing the demo draws one (map.parquet).",
-        "No data set is named: set RARECASE_DATASET to ORG/NAME.",
-    ):
-        assert line in page
+def views(folder) -> list[str]:
+    """The tabs of the page."""
+    components = demo.page(folder).get_config_file()["components"]
+    return [one["props"]["label"] for one in components if one["type"] == "tabitem"]
 
 
-def test_a_release_without_variations_and_rounds_says_so(alone, monkeypatch):
+def test_a_page_without_anything_says_what_to_name(alone):
+    assert views(alone) == []
+    assert "Nothing is named that could be shown: set RARECASE_DATASET and RARECASE_MODEL to ORG/NAME." in told(alone)
+
+
+def test_a_view_that_would_be_empty_is_left_out(alone, monkeypatch):
     monkeypatch.setenv("RARECASE_DATASET", str(release(alone / "data")))
-    page = told(alone)
-    assert "There are no variations in this data set." in page
-    assert "No rounds are known: no run made this data set." in page
+    assert views(alone) == ["Results"]
+    assert not any(line in told(alone) for line in ("How well", "Nothing is named"))
+    monkeypatch.setenv("RARECASE_MODEL", str(space.run() / "learner"))
+    assert views(alone) == ["Try it", "Results"]
+    assert "How well the learner that chose" not in told(alone)
+
+
+@pytest.fixture
+def with_model(alone, monkeypatch):
+    """A Space of a run's data set and of a copy of its model."""
+    monkeypatch.setenv("RARECASE_DATASET", str(space.run() / "data"))
+    monkeypatch.setenv("RARECASE_MODEL", str(alone / "model"))
+    shutil.copytree(space.run() / "learner", alone / "model")
+    return alone
+
+
+def test_every_figure_names_its_learner_and_the_models_own_are_shown(with_model):
+    learner = "a logistic regression on the frozen encoder all-MiniLM-L6-v2"
+    page = told(with_model)
+    assert f"<p>It is {learner}.</p>" in page
+    assert f"cluster: the figures are those of {learner}; the model that answers is that of the last round." in page
+    record = json.loads((with_model / "model" / "rarecase.json").read_text())
+    record["test"]["f1"]["self-harm"], record["model"] = 12.3, "acme/other"
+    (with_model / "model" / "rarecase.json").write_text(json.dumps(record))
+    page = told(with_model)
+    assert "<p>It is a logistic regression on the frozen encoder other.</p>" in page
+    assert f"cluster: the figures are those of {learner}. Another model answers." in page
+    assert page.count("<td>12.3</td>") == 1
+    rows = class_counts(small.table("test"), NAMES)["self-harm"]
+    assert f"<td>12.3</td><td>{rows}</td></tr>" in page
+
+
+def test_examples_are_made_up_ones_of_the_classes_that_ship_with_rarecase(with_model):
+    page = told(with_model)
+    assert page.count("Can my landlord keep the deposit over one scratch?") == 1
+    assert "I don't see the point" not in page
+    assert "made up for this page" in page
+
+
+def test_classes_of_ones_own_have_no_examples_and_a_model_without_a_record_no_figures(with_model):
+    head = with_model / "model" / "head.json"
+    head.write_text(head.read_text().replace("-advice", "-matters").replace("not-harmful", "other"))
+    (with_model / "model" / "rarecase.json").unlink()
+    page = told(with_model)
+    assert "Can my landlord keep the deposit" not in page
+    assert "How well the model that answers does" not in page
+    assert "What answers is a logistic regression on the frozen encoder." in page
+
+
+@pytest.mark.parametrize(
+    ("learner", "model", "words"),
+    [
+        ("finetune", "FacebookAI/roberta-base", "the fine-tuned transformer roberta-base"),
+        ("setfit", "packaged", "a logistic regression on the encoder all-MiniLM-L6-v2, fine-tuned by contrast"),
+        ("setfit", None, "a logistic regression on the encoder, fine-tuned by contrast"),
+        ("{mine}", "packaged", "{mine}"),
+        ("", None, "a learner that is not stated"),
+    ],
+)
+def test_a_learner_is_told_in_words(learner, model, words):
+    assert described(learner, model) == words
 
 
 def test_a_model_that_does_not_load_is_told_before_anybody_asks_it(tmp_path):

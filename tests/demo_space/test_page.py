@@ -74,7 +74,7 @@ def opened(browser, url, width=1280, height=900):
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(url, wait_until="domcontentloaded")
-    page.get_by_role("tab", name="Try it").wait_for()
+    page.get_by_role("tab", name="Map").wait_for()
     yield page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     kept = "async () => [...Object.keys(localStorage), ...(await indexedDB.databases()).map(found => found.name)]"
@@ -127,13 +127,22 @@ def test_a_text_gets_the_probability_of_every_class(page, served):
 
 
 def test_the_model_is_asked_from_the_keyboard_too(page):
-    page.get_by_label("A text").press("Shift+Enter")
+    page.get_by_label("A text").press("Enter")
     wait_for(page, "Type a text first.")
     page.get_by_label("A text").press_sequentially(TYPED[:20])
+    page.get_by_label("A text").press("Enter")
+    page.get_by_text("Likeliest:").wait_for()
+    assert page.get_by_label("A text").input_value() == TYPED[:20]
     page.get_by_label("A text").press("Tab")
     assert page.evaluate("document.activeElement.textContent").strip() == "Ask the model"
-    page.keyboard.press("Enter")
-    page.get_by_text("Likeliest:").wait_for()
+
+
+def test_an_example_is_asked_by_one_click(page, served):
+    example = "Can my landlord keep the deposit over one scratch?"
+    page.get_by_role("button", name=example).click()
+    expected = probabilities(load_learner(served.run / "learner"), example)
+    wait_for(page, f"Likeliest: {max(expected, key=expected.get)}")
+    assert page.get_by_label("A text").input_value() == example
 
 
 def test_what_is_typed_is_logged_nowhere(page, served):
@@ -196,7 +205,7 @@ def test_class_counts_and_rounds_are_those_of_the_release(page, served):
     rounds = json.loads((served.run / "data" / "release.json").read_text())["configs"]["cluster"]["rounds"]
     least = min(counts[-1], key=counts[-1].get)
     shown = table(page, "cluster: after each round, on test, in percent")
-    assert shown[0] == ["round", "labels", "macro-F1", f"F1 of {least}"]
+    assert shown[0] == ["round", "labels", "macro-F1", f"F1 of {least} (n={counts[-1][least]})"]
     assert shown[1:] == [
         [str(r["round"]), str(r["labels"]), f"{r['test']['macro_f1']:.1f}", f"{r['test']['f1'][least]:.1f}"]
         for r in rounds
@@ -241,13 +250,11 @@ def test_variations_are_chosen_by_class(page, served):
 def test_texts_and_names_are_shown_as_they_are_whatever_they_hold(browser, hostile, size):
     with opened(browser, hostile, **SIZES[size]) as page:
         assert page.locator("h1").inner_text() == TITLE
-        wait_for(page, "There is no model to try: set RARECASE_MODEL to ORG/NAME.")
-        view(page, "Map")
+        assert page.get_by_role("tab").all_inner_texts() == ["Map", "Results", "Variations"]
         wait_for(page, f"{ODD[0][:23]}… (1)")
         view(page, "Results")
         page.locator(".bartext").first.wait_for()
         assert [row[0] for row in table(page, "Rows of each split")] == ["class", *ODD, "all"]
-        wait_for(page, "No rounds are known: no run made this data set.")
         view(page, "Variations")
         page.get_by_role("button", name="Show the texts").click()
         wait_for(page, "Original 1 of 1, with 6 variations")

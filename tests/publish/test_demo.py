@@ -75,6 +75,7 @@ def test_the_card_names_what_the_space_needs_and_shows(files):
         "tags": ["rarecase", "active-learning", "content-moderation", "not-for-all-audiences"],
     }
     assert "**Content warning.**" in card
+    assert re.findall(r"^- \*\*(.*?)\*\*", card, re.MULTILINE) == ["Try it", "Map", "Results", "Variations"]
     assert "git clone https://huggingface.co/spaces/acme/safety-demo" in card
     assert json.loads(files["demo.json"]) == {"dataset": demo_spaces.SOURCE, "model": "acme/safety-guard@v1"}
 
@@ -91,6 +92,7 @@ def test_a_space_without_a_model_names_none():
     files = space_files(demo_spaces.run(), **{**demo_spaces.NAMED, "model": None})
     head = yaml.safe_load(files["README.md"].decode().removeprefix("---\n").split("\n---\n", 1)[0])
     assert "models" not in head
+    assert "**Try it**" not in files["README.md"].decode()
     assert json.loads(files["demo.json"])["model"] is None
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from rarecase.cli.streams import terminal_width
 from rarecase.core.errors import GeneratorError
 from rarecase.settings.config import SimulateConfig
 
@@ -20,8 +21,9 @@ SAMPLE = Path(__file__).parents[1] / "sample"
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 NEXT = """
-The variations were written by SmolLM2-135M, a tiny model: they show the steps, not what good variations can do. Use
-any OpenAI-compatible endpoint instead: --generator openai --generator-url URL --generator-model NAME.
+The variations were written by SmolLM2-135M, a tiny model: they show the steps,
+not what good variations can do. Use any OpenAI-compatible endpoint instead:
+--generator openai --generator-url URL --generator-model NAME.
 
 Where to go next
   your own posts    rarecase start --pool posts.csv --out start
@@ -53,7 +55,7 @@ def demo(out: Path, seed: int) -> None:
                 out=out,
             )
         )
-    print(show(grid))
+    print(show(grid, width=terminal_width()))
     print(NEXT.format(out=out), file=sys.stderr)
 
 

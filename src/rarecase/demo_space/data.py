@@ -1,7 +1,7 @@
 """
 What the demo page shows, read once when it starts: a data set and a model, of a folder or of the Hub at a revision.
 
-The page shows one line about whatever is missing, in place of the view that needs it.
+The page says in one line what cannot be read, and leaves out the views that need it.
 """
 
 import json
@@ -31,10 +31,12 @@ from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.counts import rarest as rarest_of
 from rarecase.data.read.hub import locate, unlogged
-from rarecase.data.release import RELEASE, Release, RoundScores
+from rarecase.data.release import RELEASE, Acquired, Release, RoundScores
 from rarecase.data.schema import GENERATED, label_names
 from rarecase.hub.ids import split_revision
 from rarecase.learn import Learner, load_learner
+from rarecase.learn.record import ModelRecord
+from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, local_folder
 
 SETTINGS, MAP = "demo.json", "map.parquet"  # beside app.py
 MAP_COLUMNS = Features(  # null where unknown
@@ -47,6 +49,11 @@ MAP_COLUMNS = Features(  # null where unknown
         "round": Value("int32"),
     }
 )
+LEARNERS = {
+    "frozen": "a logistic regression on the frozen encoder {}",
+    "setfit": "a logistic regression on the encoder {}, fine-tuned by contrast",
+    "finetune": "the fine-tuned transformer {}",
+}
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
 
 
@@ -93,6 +100,19 @@ class Post(NamedTuple):
     failed: tuple[str, ...]  # the checks
 
 
+class Model(NamedTuple):
+    """A learner that answers, and the record of its folder, if it has one."""
+
+    learner: Learner
+    record: ModelRecord | None
+
+    @property
+    def described(self) -> str:
+        """What it is, in words."""
+        known = self.record
+        return described(known.learner, known.model) if known else described(self.learner.describe().learner)
+
+
 class Group(NamedTuple):
     """A post and its variations."""
 
@@ -102,12 +122,16 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Data:
-    """A data set that rarecase published, or a release on this machine; `rounds` of configs that a run acquired."""
+    """
+    A data set that rarecase published, or a release on this machine; `rounds` of configs that a run acquired, and in
+    words the `learners` that their figures are of.
+    """
 
     title: str
     names: tuple[str, ...]
     configs: Mapping[str, DatasetDict]
     rounds: Mapping[str, Sequence[RoundScores]]
+    learners: Mapping[str, str]
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Rows by config, split and class."""
@@ -137,7 +161,8 @@ def load_data(source: str) -> Data:
         for scores in chain.from_iterable(rounds.values()):
             if not set(names) <= scores["test"]["f1"].keys():
                 raise DataError("the figures are of other classes")
-        data = Data(release.title, tuple(names), configs, rounds)
+        learners = {config: _learner_of(release.configs[config].acquired) for config in rounds}
+        data = Data(release.title, tuple(names), configs, rounds, learners)
         data.counts()  # what cannot be shown is known before anything is
         data.groups()
         return data
@@ -148,11 +173,23 @@ def load_data(source: str) -> Data:
         ) from None
 
 
-def load_model(source: str) -> Learner:
+def _learner_of(acquired: Acquired | None) -> str:
+    return described(acquired.get("learner", ""), acquired.get("model")) if acquired else described("")
+
+
+def described(learner: str, model: str | None = None) -> str:
+    """A learner of a kind, made from a model, in words."""
+    if learner not in LEARNERS:  # of another version, or nobody said it
+        return learner or "a learner that is not stated"
+    name = PACKAGED_ID if model == PACKAGED else model or ""
+    return LEARNERS[learner].format(name.split("/")[-1]).replace(" ,", ",").strip()
+
+
+def load_model(source: str) -> Model:
     """A model of either kind that has read one text, so that what is wrong with it is known before anybody asks it."""
     learner = load_learner(source)
     probabilities(learner, "a text")
-    return learner
+    return Model(learner, ModelRecord.read(local_folder(source)))
 
 
 def probabilities(learner: Learner, text: str) -> dict[str, float]:

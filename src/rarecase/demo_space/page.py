@@ -6,6 +6,7 @@ a template or Markdown, which would run or lose what is written in it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,17 +17,19 @@ from huggingface_hub import constants
 
 from rarecase.core.errors import DataError, RarecaseError
 from rarecase.data.parquet import read_parquet
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.demo_space import data as demo_data
 from rarecase.demo_space import plots as demo_plots
-from rarecase.demo_space.data import Data, DemoSources, Group, Post
+from rarecase.demo_space.data import Data, DemoSources, Group, Model, Post
 from rarecase.hub.client import limit_waiting
 from rarecase.hub.ids import split_revision
-from rarecase.learn import Learner
+from rarecase.learn.record import ModelRecord
 
 T = TypeVar("T")
 
 LONGEST = 10_000  # characters; a model reads only the beginning of a long text anyway
 EVERY = "every class"
+NOTHING = "Nothing is named that could be shown: set RARECASE_DATASET and RARECASE_MODEL to ORG/NAME."
 CSS = Path(__file__).with_name("demo.css")
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 THEME = gr.themes.Default(
@@ -57,44 +60,46 @@ def launch(space: Path) -> None:
 
 
 def page(space: Path) -> gr.Blocks:
-    """The page, with everything that it shows read in."""
-    found = _tried(DemoSources.read, space, "")
-    sources, damaged = (DemoSources(), found) if isinstance(found, str) else (found, "")
-    no_data = damaged or "No data set is named: set RARECASE_DATASET to ORG/NAME."
-    no_model = damaged or "There is no model to try: set RARECASE_MODEL to ORG/NAME."
-    data = _tried(demo_data.load_data, sources.dataset, no_data)
-    learner = _tried(demo_data.load_model, sources.model, no_model)
-    points = _tried(_points, space, "There is no map: publishing the demo draws one (map.parquet).")
-    names = data.names if isinstance(data, Data) else ()
-    views: dict[str, tuple[Any, Callable[[Any], None]]] = {
-        "Try it": (learner, _try),
-        "Map": (points, lambda points: _map(points, names)),
-        "Results": (data, _results),
-        "Variations": (data, _variations),
-    }
+    """The page, with everything that it shows read in: a view where there is something to see in it."""
+    found = _tried(DemoSources.read, space)
+    sources = found if isinstance(found, DemoSources) else DemoSources()
+    data = _tried(demo_data.load_data, sources.dataset)
+    model = _tried(demo_data.load_model, sources.model)
+    points = _tried(_points, space)
+    views: dict[str, Callable[[], None]] = {}
+    if isinstance(model, Model):
+        views["Try it"] = partial(_try, model)
+    if isinstance(points, Dataset):
+        views["Map"] = partial(_map, points, data.names if isinstance(data, Data) else ())
+    known = data if isinstance(data, Data) else None, model if isinstance(model, Model) else None
+    if known[0] or (known[1] and known[1].record):
+        views["Results"] = partial(_results, *known)
+    if isinstance(data, Data) and data.groups():
+        views["Variations"] = partial(_variations, data)
     title = data.title if isinstance(data, Data) else "Demo"
+    wrong = [line for line in (found, model, data, points) if isinstance(line, str)]
     with gr.Blocks(title=title, analytics_enabled=False) as blocks:
         _html(f"<h1>{escape(title)}</h1><p>{_origin(sources)}</p>")
-        with gr.Tabs():
-            for label, (what, view) in views.items():
-                with gr.Tab(label):
-                    if isinstance(what, str):
-                        _say(what)
-                    else:
-                        view(what)
+        for line in wrong or ([] if views else [NOTHING]):
+            _say(line)
+        if views:
+            with gr.Tabs():
+                for label, view in views.items():
+                    with gr.Tab(label):
+                        view()
     return blocks
 
 
-def _tried(read: Callable[[Any], T], source: Any, nothing: str) -> T | str:
-    """What was read, or the line that explains why there is nothing."""
+def _tried(read: Callable[[Any], T], source: Any) -> T | str | None:
+    """What was read, the line that explains why it cannot be, or None where there is nothing."""
     if source is None:
-        return nothing
+        return None
     try:
         return read(source)
     except RarecaseError as error:
         return str(error)
     except FileNotFoundError:
-        return nothing
+        return None
 
 
 def _points(space: Path) -> Dataset:
@@ -131,17 +136,24 @@ def _link(name: str, kind: str) -> str:
     return f'<a href="{escape(address)}" target="_blank" rel="noopener">{text}</a>'
 
 
-def _try(model: Learner) -> None:
+def _try(model: Model) -> None:
+    names = model.learner.names
     text = gr.Textbox(
         label="A text",
         placeholder="Type or paste a text in the language of the data",
-        info="Shift + Enter asks the model too. What you type is neither kept nor logged.",
-        lines=4,
+        info="Enter asks the model. What you type is neither kept nor logged.",
+        lines=1,  # with more, Enter would begin a new line
         max_lines=12,
         max_length=LONGEST,
+        elem_classes="asked",
     )
     button = gr.Button("Ask the model", variant="primary")
-    answer = _html(_bars(dict.fromkeys(model.names), "The model has read nothing yet."))
+    examples = _examples(names)
+    with gr.Column(elem_classes="examples", visible=bool(examples)):
+        _note("Or ask it about a text that was made up for this page:")
+        buttons = [gr.Button(example, size="sm") for example in examples]
+    answer = _html(_bars(dict.fromkeys(names), "The model has read nothing yet."))
+    _note(f"What answers is {escape(model.described)}.")
     _note(
         "A model makes mistakes: this is no advice and no verdict. If you or somebody else is in danger, call the "
         "emergency number of your country; "
@@ -150,13 +162,23 @@ def _try(model: Learner) -> None:
 
     def classify(text: str) -> str:
         if not text.strip():
-            return _bars(dict.fromkeys(model.names), "Type a text first.")
+            return _bars(dict.fromkeys(names), "Type a text first.")
         if len(text) > LONGEST:
-            return _bars(dict.fromkeys(model.names), f"That is too long: at most {LONGEST:,} characters, please.")
-        found = demo_data.probabilities(model, text)
+            return _bars(dict.fromkeys(names), f"That is too long: at most {LONGEST:,} characters, please.")
+        found = demo_data.probabilities(model.learner, text)
         return _bars(found, f"Likeliest: {max(found, key=lambda name: found[name])}")
 
     gr.on([button.click, text.submit], classify, text, answer, **QUIET)
+    for example, shown in zip(examples, buttons, strict=True):
+        shown.click(partial(lambda example: (example, classify(example)), example), None, [text, answer], **QUIET)
+
+
+def _examples(names: Sequence[str]) -> list[str]:
+    """
+    Those of the classes that ship with rarecase, made up; none of a class whose texts need help, and none of the data.
+    """
+    known = [one for one in Taxonomy.default().classes if one.name in names and one.action != "help"]
+    return [one.examples[0] for one in known if one.examples]
 
 
 def _bars(probabilities: Mapping[str, float | None], line: str) -> str:
@@ -192,7 +214,11 @@ def _map(points: Dataset, names: Sequence[str]) -> None:
     gr.on([by.change, who.change], draw, [by, who], figure, **QUIET)
 
 
-def _results(data: Data) -> None:
+def _results(data: Data | None, model: Model | None) -> None:
+    if model and model.record:
+        _figures(model.record, model.described)
+    if data is None:
+        return
     counts = data.counts()
     train = {config: splits["train"] for config, splits in counts.items() if "train" in splits}
     _html("<h2>Texts to learn from, by class</h2>")
@@ -201,15 +227,36 @@ def _results(data: Data) -> None:
     lines = [(name, [found[name] for found in columns.values()]) for name in data.names]
     lines.append(("all", [sum(found.values()) for found in columns.values()]))
     _html(_table("Rows of each split", ["class", *columns], lines))
-    _html("<h2>F1 after each round</h2>")
-    if not data.rounds:
-        _say("No rounds are known: no run made this data set.")
-        return
+    if data.rounds:
+        _rounds(data, counts, model)
+
+
+def _figures(record: ModelRecord, described: str) -> None:
+    """How well the model that answers does, on the test set that it was measured on."""
+    test, rows = record.test, [sum(predicted) for predicted in record.test["confusion"]]
+    by_class = [test["precision"], test["recall"], test["f1"]]
+    lines = [(name, [*(shares[name] for shares in by_class), of]) for name, of in zip(record.names, rows, strict=True)]
+    lines.append(("all", [test["macro_precision"], test["macro_recall"], test["macro_f1"], sum(rows)]))
+    _html(f"<h2>How well the model that answers does</h2><p>It is {escape(described)}.</p>")
+    caption = f"On test, in percent; {test['accuracy']:.1f} of all rows are right"
+    _html(_table(caption, ["class", "precision", "recall", "F1", "test rows"], lines))
+
+
+def _rounds(data: Data, counts: Mapping[str, Mapping[str, Mapping[str, int]]], model: Model | None) -> None:
+    """How well the learner of the run did; it chose the texts, and may be another than the model that answers."""
+    _html("<h2>How well the learner that chose the texts did</h2>")
+    for config, rounds in data.rounds.items():
+        told = f"{config}: the figures are those of {data.learners[config]}"
+        if model:
+            is_last = model.record is not None and model.record.test["f1"] == rounds[-1]["test"]["f1"]
+            told += "; the model that answers is that of the last round" if is_last else ". Another model answers"
+        _note(escape(f"{told}."))
     gr.Plot(demo_plots.round_curves(data.rounds, counts), show_label=False, container=False, elem_classes="still")
     for config, rounds in data.rounds.items():
         least = demo_data.rarest(counts[config])
         scores = [(r["round"], [r["labels"], r["test"]["macro_f1"], r["test"]["f1"][least]]) for r in rounds]
-        header = ["round", "labels", "macro-F1", f"F1 of {least}"]
+        known = counts[config].get("test", {}).get(least)
+        header = ["round", "labels", "macro-F1", f"F1 of {least}" + (f" (n={known})" if known else "")]
         _html(_table(f"{config}: after each round, on test, in percent", header, scores))
 
 
@@ -244,14 +291,11 @@ def _number(value: float) -> str:
 
 def _variations(data: Data) -> None:
     found = data.groups()
-    if not found:
-        _say("There are no variations in this data set.")
-        return
     first = next(iter(found))
     with gr.Column() as warning:
         _html(
-            '<p class="state"><b>Content warning.</b> People and a language model wrote the texts that follow. They '
-            "are examples of the classes, and some are hard to read.</p>"
+            '<p class="state"><b>Content warning.</b> The texts that follow are posts, and what a generator made of '
+            "them. They are examples of the classes, and some are hard to read.</p>"
         )
         agree = gr.Button("Show the texts", variant="primary")
     with gr.Column(visible=False) as viewer:
@@ -295,7 +339,7 @@ def _cards(groups: Sequence[Group], place: int) -> str:
     original, variations = groups[place]
     how = [f"chosen by {original.strategy}" if original.strategy else ""]
     how += [f"in round {original.round}" if original.round is not None else ""]
-    cards = [_card("Original, written by a person", original, " ".join(filter(None, how)))]
+    cards = [_card("Original", original, " ".join(filter(None, how)))]
     cards += [
         _card(f"Variation {number}", post, f"written by {post.generator}" if post.generator else "")
         for number, post in enumerate(variations, 1)
