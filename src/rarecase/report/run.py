@@ -87,8 +87,8 @@ def notes_on_rarest(least: str, rows: int) -> Iterator[str]:
         counted = "only 1 test row" if rows == 1 else f"only {rows} test rows"
         yield (
             f"{least} has {counted}: a single one is {100 / rows:.0f} points of its recall, so its F1, and macro-F1 "
-            "with it, go up and down by chance. Take no change for one that the intervals allow for; more test rows "
-            "make them narrower."
+            "with it, go up and down by chance. Take no change for one that the intervals allow for, and 0.0-0.0, "
+            "where none of these rows was recognised, for no certainty; more test rows make them narrower."
         )
 
 
