@@ -51,7 +51,9 @@ def with_rarecase(
     precision: Any, train: Dataset, dev: Dataset, test: Dataset, seed: int
 ) -> Callable[[], Callable[[], float]]:
     def fit() -> Callable[[], float]:
-        options = FitOptions(precision=precision, epochs=EPOCHS, learning_rate=LEARNING_RATE, class_weights="none")
+        options = FitOptions(
+            precision=precision, epochs=EPOCHS, learning_rate=LEARNING_RATE, class_weights="none", max_length=50
+        )
         unfitted = Finetune("packaged", NAMES, options, seed=seed)
         unfitted.settings = replace(unfitted.settings, patience=EPOCHS)
         learner = unfitted.fit(train, dev)

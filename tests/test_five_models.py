@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, pipeline
 from rarecase.cli.main import command
 from rarecase.data.arrow import matrix
 from rarecase.learn import load_learner
-from rarecase.learn.hyperparameters import MODELS, hyperparameters
+from rarecase.learn.hyperparameters import MODELS
 from rarecase.models.checkpoint import PACKAGED, local_folder
 
 FIVE = [model for model in MODELS if model != PACKAGED]
@@ -59,7 +59,7 @@ def test_one_of_the_five_trains_and_a_pipeline_gives_what_its_learner_gives(mode
 
     record = json.loads((out / "rarecase.json").read_text())
     assert (record["model"], record["names"]) == (model, list(NAMES))
-    assert AutoTokenizer.from_pretrained(out).model_max_length == hyperparameters(model).max_length == 50
+    assert AutoTokenizer.from_pretrained(out).model_max_length == record["settings"]["max_length"] == 512
 
 
 @pytest.mark.parametrize("model", FIVE)

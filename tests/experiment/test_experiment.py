@@ -110,6 +110,7 @@ def test_a_grid_grows_and_comes_to_what_the_whole_comes_to(release, tiny, tmp_pa
     out = ran(release, tmp_path / "grown", **small_one)
     before = {path: path.stat().st_mtime_ns for path in (out / "cells").rglob("*")}
     assert len(before) == 3
+    assert record(out, "bert-base-cased-entropy-human-0")["fit"]["max_length"] == 50  # the paper's
     large = {**FAST, "settings": "bootstrap,human", "models": ",".join(tiny), "seeds": 2}
     ran(release, out, **large)
     assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -135,7 +135,7 @@ def test_a_model_that_its_weights_do_not_fill_is_not_made_first(folder, train, d
             "code of the model's",
         ),
         ("config.json", {"experts_implementation": "evil/kernel:Mlp"}, "code of the model's own"),
-        ("tokenizer_config.json", {"model_max_length": -5}, "its tokenizer reads no token of a text"),
+        ("tokenizer_config.json", {"model_max_length": 2}, "would read 2 tokens of a text, and adds 2 of its own"),
     ],
 )
 def test_what_a_model_says_of_classes_code_and_length(folder, train, dev, name, changes, says):

@@ -19,10 +19,15 @@ PAPER = [
 def test_the_papers_models_have_the_papers_hyperparameters():
     for model in [*PAPER, "somebody/unknown"]:
         row = hyperparameters(model)
-        assert (row.model, row.learning_rate, row.batch_size, row.max_length) == (model, 2e-5, 16, 50)
+        assert (row.model, row.learning_rate, row.batch_size) == (model, 2e-5, 16)
+        assert row.max_length is None  # its 50 tokens are for its experiment alone
         assert (row.epochs, row.class_weights) == (10, None)
     assert [*PAPER, "packaged"] == list(MODELS)
     assert (hyperparameters("packaged").learning_rate, hyperparameters("packaged").class_weights) == (1e-4, "sqrt")
+
+
+def test_what_is_chosen_counts():
+    assert hyperparameters("packaged", FitOptions(max_length=30, epochs=2)).max_length == 30
 
 
 def test_a_revision_changes_no_hyperparameter():

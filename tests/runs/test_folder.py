@@ -15,7 +15,7 @@ from rarecase.core.errors import RunFolderError
 from rarecase.core.progress import Progress
 from rarecase.evaluate.record import RoundRecord
 from rarecase.runs.folder import FORMAT, Manifest, RoundFiles, refuse_used, require_same_settings
-from rarecase.settings.config import MAY_CHANGE, RunConfig, write_yaml
+from rarecase.settings.config import MAY_CHANGE, RunConfig, read_config, write_yaml
 
 MEASURED = {"accuracy": 71.0, "macro_f1": 71.5, "f1": {"harmful": 71.5}}
 RECORD = RoundRecord(
@@ -38,6 +38,19 @@ def made(*values: int) -> Dataset:
 
 def never(*_):
     raise AssertionError("made again")
+
+
+def test_a_fine_tuned_run_of_before_goes_on_with_the_tokens_that_it_read(tmp_path):
+    old = {name: value for name, value in asdict(RunConfig(learner="finetune")).items() if name not in MAY_CHANGE}
+    del old["max_length"]
+    replace(RUN, settings=old).write(tmp_path)
+    (tmp_path / "config.yaml").write_text(json.dumps(old))  # which is YAML
+    begun = Manifest.read(tmp_path, "run").settings
+    again = RunConfig(learner="finetune", max_length=50)
+    assert read_config(tmp_path, RunConfig, begun)["max_length"] == 50
+    require_same_settings(tmp_path, begun, again, MAY_CHANGE)
+    with pytest.raises(RunFolderError, match="was begun with --max-length 50, not None"):
+        require_same_settings(tmp_path, begun, replace(again, max_length=None), MAY_CHANGE)
 
 
 def test_a_stage_is_made_once_and_then_read(tmp_path):

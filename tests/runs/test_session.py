@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -88,6 +89,18 @@ def test_the_learner_says_how_it_was_made_and_how_well_it_does(ended):
         assert measured.items() <= record[name].items()
         answers = matrix(load_learner(ended / "learner").score(split), "probs").argmax(axis=1)
         assert record[name] == all_metrics(split["label"][:], answers, NAMES)
+
+
+def test_what_share_of_the_texts_is_cut_is_said_when_a_run_begins(tmp_path, capsys):
+    few = small.write(tmp_path, pool=8, bootstrap=12, dev=6, test=6)
+    flags = ["--annotator", "gold", "--generator", "none", "--strategy", "random", "--budget", "2", "--batch", "2"]
+    out = str(tmp_path / "out")
+    assert command(["run", *few, *flags, "--max-length", "12", "--out", out]) == 0
+    says = r"^rarecase: \d+ % of 3\d texts are longer than the 12 tokens that the model reads; the rest of those is "
+    assert len(re.findall(says, capsys.readouterr().err, re.M)) == 1
+    assert load_learner(tmp_path / "out" / "learner").reader().tokens == 12
+    assert command(["run", "--resume", out, "--max-length", "13"]) == 2
+    assert "was begun with --max-length 12, not 13" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_with_a_larger_budget_from_where_it_was(begun):

@@ -1,6 +1,7 @@
 """`rarecase train`: a learner on a released set, outside the loop."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_the_record_of_a_fine_tuned_model_names_its_folder_by_the_last_name_alon
     record = record_of_two(release, config, tmp_path)
     made = {"learner": "finetune", "model": "roberta-base", "precision": "bf16", "seed": 0, "names": list(NAMES)}
     assert made.items() <= record.items()
-    used = {"epochs": 2, "epochs_run": 2, "learning_rate": 2e-5, "batch_size": 16, "max_length": 50, "patience": 3}
+    used = {"epochs": 2, "epochs_run": 2, "learning_rate": 2e-5, "batch_size": 16, "max_length": 512, "patience": 3}
     assert used.items() <= record["settings"].items()
     texts = [*small.table("bootstrap"), *small.table("pool").select(range(10))]
     counts = {name: sum(NAMES[row["label"]] == name for row in texts) for name in NAMES}
@@ -131,6 +132,15 @@ def test_a_fine_tuned_model_is_one_of_transformers(release, tmp_path, capsys):
     assert accuracy(load_learner(out), small.table("test")) == pytest.approx(measured["test"]["accuracy"])
     config = json.loads((out / "config.json").read_text())
     assert [config["id2label"][str(i)] for i in range(len(NAMES))] == list(NAMES)
+
+
+def test_what_share_of_the_texts_is_cut_is_said_once_and_the_length_is_recorded(release, tmp_path, capsys):
+    out = tmp_path / "guard"
+    assert command(["train", str(release), "--config-name", "bootstrap", "--max-length", "12", "--out", str(out)]) == 0
+    says = r"rarecase: \d\d % of 150 texts are longer than the 12 tokens that the model reads; .* is cut off\n"
+    assert re.fullmatch(says, capsys.readouterr().err)
+    assert json.loads((out / "rarecase.json").read_text())["settings"]["max_length"] == 12
+    assert load_learner(out).reader().tokens == 12
 
 
 def test_a_used_folder_and_a_missing_config_are_refused_before_any_work(release, tmp_path):

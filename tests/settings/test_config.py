@@ -84,3 +84,20 @@ def test_a_setting_is_named_by_its_flag():
 
 def test_names_are_separated_by_commas_and_each_stands_once():
     assert split_list(" b, a,,b ") == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "learner", "length"),
+    [
+        (RunConfig, "finetune", 50),
+        (SimulateConfig, "finetune", 50),
+        (RunConfig, "frozen", None),
+        (ExperimentConfig, "finetune", None),  # where 50 are the default
+    ],
+)
+def test_a_folder_of_before_reads_as_many_tokens_as_it_did(tmp_path, kind, learner, length):
+    (tmp_path / "config.yaml").write_text(f"learner: {learner}\n")
+    settings = read_config(tmp_path, kind)
+    assert kind(**settings).max_length == length
+    write_yaml(tmp_path / "config.yaml", kind(learner=learner))
+    assert kind(**read_config(tmp_path, kind) | {"out": None}).max_length is None

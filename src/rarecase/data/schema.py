@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, List, Value
 
 from rarecase.core.errors import DataError, is_plain
-from rarecase.data.arrow import as_arrow, from_table, require, to_table
+from rarecase.data.arrow import as_arrow, from_columns, from_table, require, to_table
 
 HUMAN, GENERATED = "human", "generated"
 
@@ -72,6 +72,15 @@ def texts(dataset: Dataset) -> list[str]:
     """The column `text` as a list, in the order of the rows."""
     require(dataset, "text")
     return dataset["text"][:]
+
+
+def as_table(texts: Dataset | Sequence[str]) -> Dataset:
+    """A table of texts: a `Dataset` as it is, or one with the column `text` made of a list."""
+    if isinstance(texts, Dataset):
+        return texts
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise DataError("expected a Dataset or a list of texts, such as ['How do I fix a flat tyre?']")
+    return from_columns({"text": list(texts)}, Features({"text": Value("string")}))
 
 
 def canonical_order(dataset: Dataset) -> np.ndarray:

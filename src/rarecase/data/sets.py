@@ -50,6 +50,10 @@ class Sets:
     test: Dataset | None = None
     gold: Dataset | None = None
 
+    def tables(self) -> list[Dataset]:
+        """Those with texts."""
+        return [table for table in (self.pool, self.bootstrap, self.dev, self.test) if table is not None]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:

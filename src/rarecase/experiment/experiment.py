@@ -43,9 +43,10 @@ from rarecase.hub.ids import name_of
 from rarecase.learn import make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.runs.folder import Input, Manifest, is_begun, refuse_used
+from rarecase.runs.lengths import say_what_is_cut
 from rarecase.runs.parts import digest_of_model
 from rarecase.settings.checks import check, require_out
-from rarecase.settings.config import ExperimentConfig, split_list, write_yaml
+from rarecase.settings.config import PAPERS_LENGTH, ExperimentConfig, split_list, write_yaml
 
 # A grid can grow by models, strategies, settings and seeds; finished cells stay.
 MAY_CHANGE = ("models", "strategies", "settings", "seeds", "leave_out_overlap", "shard", "out")
@@ -108,10 +109,13 @@ def cells_of(config: ExperimentConfig, models: Iterable[str], strategies: list[s
 def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) -> Callable[[Cell, Path], Found]:
     """The function that runs a cell; what is computed once per text is kept for the other cells of the same model."""
     names, options = splits.taxonomy.names, FitOptions.of(config)
+    if config.learner == "finetune" and config.max_length is None:
+        options = replace(options, max_length=PAPERS_LENGTH)
 
     @functools.lru_cache(maxsize=1)
     def loaded(model: str) -> tuple[Any, Callable[[str], Dataset]]:
         learner = make_learner(config.learner, models[model], names, options, seed=config.seed)
+        say_what_is_cut(learner, splits.tables.values(), model)
         return learner.encoder, functools.cache(lambda name: learner.prepare(splits.tables[name]))
 
     def run_cell(cell: Cell, place: Path) -> Found:

@@ -23,7 +23,7 @@ from rarecase.hub.ids import name_of
 from rarecase.learn import training
 from rarecase.learn.batches import labelled_rows, token_batches, training_rows
 from rarecase.learn.dropout import DRAWS, dropout_layers, dropout_sample
-from rarecase.learn.folders import not_fitted, write_learner_beside
+from rarecase.learn.folders import not_fitted, require_kind, write_learner_beside
 from rarecase.learn.hyperparameters import FitOptions, Precision, hyperparameters
 from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
@@ -31,6 +31,7 @@ from rarecase.learn.tuned import RATES, copies
 from rarecase.learn.workers import all_or_none, is_distributed, is_main, require_main, send
 from rarecase.models.checkpoint import loading, local_folder, quiet, require_tokenizer, require_weights
 from rarecase.models.encoder import distinct
+from rarecase.models.lengths import LONGEST, Reader, stated, tokens_read
 
 Labeled = tuple[list[str], np.ndarray]  # texts in canonical order, and their classes (int64)
 
@@ -38,7 +39,6 @@ Labeled = tuple[list[str], np.ndarray]  # texts in canonical order, and their cl
 _BUDGET = {"cpu": 1024}
 _BUDGET_ELSEWHERE = 32768
 _SAFE: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "trust_remote_code": False}
-_LONGEST = 512  # of a foreign classifier that does not say how many tokens it reads
 
 
 class Finetune(Learner):
@@ -99,6 +99,7 @@ class Finetune(Learner):
         with torch_seeded(integer(self.seed, "finetune"), state.device):
             with all_or_none():
                 fitted.network, fitted.tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
+                fitted.settings = replace(self.settings, max_length=fitted.tokenizer.model_max_length)
                 tokens = fitted._tokenize(texts)
                 examples = [{**row, "labels": int(label)} for row, label in zip(tokens, labels, strict=True)]
                 dev_tokens = fitted._tokenize(dev_texts)
@@ -121,8 +122,17 @@ class Finetune(Learner):
             )
         return fitted
 
-    def score(self, dataset: Dataset) -> Dataset:
+    def reader(self) -> Reader:
+        """See `Learner.reader`; before a fit that of its model."""
+        tokenizer = self.tokenizer
+        if tokenizer is None:
+            with torch_seeded(0, torch.device("cpu")):
+                _, tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
+        return Reader(tokenizer, tokenizer.model_max_length)
+
+    def score(self, dataset: Dataset | Sequence[str]) -> Dataset:
         """See `Learner.score`; `features` are what the last layer of the classifier reads."""
+        dataset = schema.as_table(dataset)
         unique, index = distinct(schema.texts(dataset))
         network = self._inference()
         with loading(self.model, "used"):
@@ -167,19 +177,33 @@ class Finetune(Learner):
             self.tokenizer.save_pretrained(temporary)
 
     @classmethod
-    def load(cls, model: str | Path, precision: Precision | None = "fp32", *, seed: int = 0) -> Self:
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        *,
+        precision: Precision | None = "fp32",
+        max_length: int | None = None,
+        seed: int = 0,
+    ) -> Self:
         """
-        Loads a classifier that is trained already: one that `save` wrote, or any of `transformers`.
+        Loads a classifier that is trained already (see `load_learner`): what `save` wrote, or any of `transformers`.
 
         Args:
-            model (`str` or `Path`): a folder or a Hub id.
+            model (`str` or `Path`): a folder or a Hub id, also `ORG/NAME@REVISION`.
             precision (`str`, *optional*, defaults to `fp32`): `fp32`, `bf16`, or None for the best on this device.
+            max_length (`int`, *optional*): tokens of a text that it reads; by default as many as its tokenizer says,
+                512 where that does not know.
             seed (`int`, *optional*, defaults to 0): for a later `fit`, which starts from these weights.
 
         Raises:
-            `ModelError`: if it cannot be loaded safely, or has no trained head.
+            `ModelError`: if it cannot be loaded safely, has no trained head, or is a learner of another kind.
+
+        Example:
+            >>> Finetune.from_pretrained("guard").predict(["How do I fix a flat tyre?"])
+            ['bicycle']
         """
         folder = local_folder(str(model))
+        require_kind(folder, model, "finetune")
         with loading(str(model)):
             require_weights(str(model), folder)
             require_tokenizer(str(model), folder)
@@ -194,9 +218,8 @@ class Finetune(Learner):
             )
         if not all(isinstance(name, str) for name in names) or not 0 < len(set(names)) == len(names):
             raise ModelError(f"{model}: id2label in its config.json does not name its classes; give another model")
-        longest = tokenizer.model_max_length
-        if not isinstance(longest, int) or not 0 < longest <= 100_000:  # transformers has 1e30 where it does not know
-            tokenizer.model_max_length = _LONGEST
+        wanted = max_length or stated(tokenizer.model_max_length) or LONGEST
+        tokenizer.model_max_length = tokens_read(str(model), tokenizer, network, wanted)
         learner = cls(str(model), names, FitOptions(precision=precision), seed=seed)
         learner.settings = replace(learner.settings, max_length=tokenizer.model_max_length)
         learner.network, learner.tokenizer = network.to(PartialState().device).eval(), tokenizer
@@ -224,17 +247,13 @@ class Finetune(Learner):
             raise not_fitted(self.model)
 
 
-def _pretrained(model: str, names: Sequence[str], max_length: int) -> tuple[Any, Any]:
+def _pretrained(model: str, names: Sequence[str], max_length: int | None) -> tuple[Any, Any]:
     """The network with a new head for `names`, drawn from torch's generator, and its tokenizer."""
     folder = local_folder(model)
     with loading(model):
         require_weights(model, folder)
         require_tokenizer(model, folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        # The length travels with the tokenizer, so that pipeline(..., truncation=True) reads what was trained on.
-        tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
-        if tokenizer.model_max_length < 1:
-            raise ModelError(f"{model}: its tokenizer reads no token of a text (model_max_length); give another model")
         network = AutoModelForSequenceClassification.from_pretrained(
             folder,
             id2label=dict(enumerate(names)),
@@ -243,6 +262,9 @@ def _pretrained(model: str, names: Sequence[str], max_length: int) -> tuple[Any,
             ignore_mismatched_sizes=True,  # a classifier of other classes keeps its body
             **_SAFE,
         )
+        wanted = max_length or min(stated(tokenizer.model_max_length) or LONGEST, LONGEST)
+        # The length travels with the tokenizer, so that pipeline(..., truncation=True) reads what was trained on.
+        tokenizer.model_max_length = tokens_read(model, tokenizer, network, wanted)
         if tokenizer.pad_token is None:  # decoders have none
             tokenizer.pad_token = tokenizer.eos_token
         network.config.pad_token_id = tokenizer.pad_token_id

@@ -26,6 +26,21 @@ def kind_of(folder: Path) -> Kind | None:
     return "finetune" if (folder / CONFIG).is_file() else None
 
 
+def require_kind(folder: Path, model: str | Path, *kinds: Kind) -> Kind:
+    """The kind of learner in a folder; a `ModelError` where there is none, or another than these."""
+    kind = kind_of(folder)
+    if kind is None:
+        raise ModelError(
+            f"{model}: no learner in it, expected head.safetensors (frozen, setfit) or config.json (finetune); "
+            "make one with `rarecase train`"
+        )
+    if kinds and kind not in kinds:
+        raise ModelError(
+            f"{model}: a learner of the kind {kind}, expected {' or '.join(kinds)}; use load_learner, which loads any"
+        )
+    return kind
+
+
 class Saved(TypedDict, total=False):
     """The settings of a learner that `head.json` holds."""
 

@@ -10,17 +10,19 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase.core.errors import DataError, ModelError
-from rarecase.data import arrow
+from rarecase.data import arrow, schema
 from rarecase.hub.ids import name_of
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS, dropout_mask
-from rarecase.learn.folders import ENCODER, HEAD, Head, not_fitted, write_learner_beside
+from rarecase.learn.folders import ENCODER, HEAD, Head, not_fitted, require_kind, write_learner_beside
 from rarecase.learn.hyperparameters import ClassWeights, FitOptions, Kind, Settings
 from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import copies
 from rarecase.learn.weights import class_weights
-from rarecase.models.encoder import Encoder, SavableEncoder, encode, load_encoder, require_finite
+from rarecase.models.checkpoint import local_folder
+from rarecase.models.encoder import Encoder, SavableEncoder, SentenceEncoder, encode, load_encoder, require_finite
+from rarecase.models.lengths import Reader
 
 C = 10.0
 STRENGTHS = (C, 0.1, 0.3, 1.0, 3.0, 30.0)  # what there is to choose from on dev
@@ -35,7 +37,8 @@ class Frozen(Learner):
     Args:
         model (`str`): the encoder: `packaged`, a folder or a Hub id.
         names (`Sequence[str]`): the classes of the taxonomy, in order.
-        options (`FitOptions`, *optional*): its class weights are the head's, by default `balanced`.
+        options (`FitOptions`, *optional*): its class weights are the head's, by default `balanced`; `max_length` is
+            that of `model`.
         seed (`int`): the seed of the run; only `sample` draws.
         C (`float`, *optional*, defaults to 10): the inverse strength of the head's regularization.
         encoder (`Encoder`, *optional*): one that is loaded already, instead of `model`.
@@ -71,8 +74,11 @@ class Frozen(Learner):
         self.class_weights = options.weights_or(CLASS_WEIGHTS)
         self.C = C
         self.shared = shared
+        self.max_length = options.max_length
         # Loaded when it is first needed, and then for all copies of this learner.
-        self._pretrained = functools.cache(lambda: load_encoder(model) if encoder is None else encoder)
+        self._pretrained = functools.cache(
+            lambda: load_encoder(model, options.max_length) if encoder is None else encoder
+        )
         # float32, (classes, dim) and (classes,); the bias is -inf for a class without an example
         self._weight_and_bias: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -80,6 +86,10 @@ class Frozen(Learner):
     def encoder(self) -> Encoder:
         """The encoder, loaded when it is first needed."""
         return self._pretrained()
+
+    def reader(self) -> Reader | None:
+        """See `Learner.reader`; that of the encoder, which is not known of a user's own."""
+        return self.encoder.reader() if isinstance(self.encoder, SentenceEncoder) else None
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """See `Learner.prepare`: the column `features` holds the vectors that the head reads."""
@@ -90,10 +100,10 @@ class Frozen(Learner):
         rows, labels = training_rows(train, self.names)
         return self._with_head(require_finite(self._with_features(rows), "features"), labels)
 
-    def score(self, dataset: Dataset) -> Dataset:
+    def score(self, dataset: Dataset | Sequence[str]) -> Dataset:
         """See `Learner.score`; the probability is 0 for a class that had no example."""
         weight, bias = self._head()
-        prepared = self._with_features(dataset)
+        prepared = self._with_features(schema.as_table(dataset))
         return arrow.with_column(prepared, "probs", _probs(self._vectors(prepared), weight, bias))
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
@@ -113,6 +123,8 @@ class Frozen(Learner):
     def describe(self) -> Description:
         """See `Learner.describe`."""
         settings: Settings = {"C": self.C, "class_weights": self.class_weights}
+        if self.max_length is not None and (reader := self.reader()):
+            settings["max_length"] = reader.tokens
         return Description(self.kind, name_of(self.model), "fp32", self.seed, settings, self.names)
 
     def save(self, folder: Path | str, record: ModelRecord | None = None) -> None:
@@ -131,36 +143,44 @@ class Frozen(Learner):
             Head(self.kind, self.names, name_of(self.model), settings).write(temporary)
 
     @classmethod
-    def load(cls, folder: Path | str, *, seed: int = 0) -> Self:
+    def from_pretrained(cls, model: Path | str, *, max_length: int | None = None, seed: int = 0) -> Self:
         """
-        Loads what `save` wrote, with the settings it was fitted with.
+        Loads what `save` wrote, with the settings it was fitted with; see `load_learner`.
 
         Args:
-            folder (`Path` or `str`): the folder.
+            model (`Path` or `str`): a folder or a Hub id, also `ORG/NAME@REVISION`.
+            max_length (`int`, *optional*): tokens of a text that its encoder reads; by default as many as in training.
             seed (`int`, *optional*, defaults to 0): see the class. A later `fit` of `setfit` starts from the encoder
                 as it was saved, which is fine-tuned already.
 
         Raises:
-            `ModelError`: if a file is missing, damaged, or of another format.
+            `ModelError`: if a file is missing, damaged, or of another format, or the learner is of another kind.
+
+        Example:
+            >>> Frozen.from_pretrained("runs/first/learner").predict(["How do I fix a flat tyre?"])
+            ['bicycle']
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        source = Path(folder)
+        source = local_folder(str(model))
+        require_kind(source, model, cls.kind)
         head = Head.read(source)
         try:
             tensors = load_file(source / HEAD)
             weight, bias = tensors["weight"], tensors["bias"]
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             raise ModelError(
-                f"{folder}: {HEAD} is missing or damaged ({type(error).__name__}); save the learner again"
+                f"{model}: {HEAD} is missing or damaged ({type(error).__name__}); save the learner again"
             ) from error
         fits = weight.ndim == 2 and weight.shape[:1] == bias.shape == (len(head.names),)
         # The bias of a class without an example is -inf.
         finite = fits and np.isfinite(weight).all() and (bias < np.inf).all() and np.isfinite(bias).any()
         if not finite or weight.dtype != np.float32 or bias.dtype != np.float32:
-            raise ModelError(f"{folder}: head.json does not fit {HEAD}; save the learner again")
-        learner = cls(head.encoder or str(folder), head.names, seed=seed, encoder=load_encoder(str(source / ENCODER)))
+            raise ModelError(f"{model}: head.json does not fit {HEAD}; save the learner again")
+        encoder = load_encoder(str(source / ENCODER), max_length)
+        options = FitOptions(max_length=max_length)
+        learner = cls(head.encoder or str(model), head.names, options, seed=seed, encoder=encoder)
         learner._weight_and_bias = weight, bias
         for name in cls.saved:
             if name in head.settings:

@@ -15,9 +15,9 @@ Settings = dict[str, str | int | float | bool | None]
 
 # What changes something for each kind of learner.
 EFFECTIVE = {
-    "frozen": ("class_weights", "tune", "encoder", "shared"),
-    "setfit": ("precision", "updates", "learning_rate", "class_weights", "tune", "encoder"),
-    "finetune": ("precision", "epochs", "updates", "learning_rate", "class_weights", "tune"),
+    "frozen": ("class_weights", "tune", "max_length", "encoder", "shared"),
+    "setfit": ("precision", "updates", "learning_rate", "class_weights", "tune", "max_length", "encoder"),
+    "finetune": ("precision", "epochs", "updates", "learning_rate", "class_weights", "tune", "max_length"),
 }
 KINDS = tuple(EFFECTIVE)
 
@@ -41,6 +41,8 @@ class FitOptions:
         learning_rate (`float`, *optional*): likewise: the peak, after warm-up.
         class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`: how much a rare class counts in the loss.
         tune (`bool`): choose C of `frozen`, or the learning rate, on dev.
+        max_length (`int`, *optional*): tokens of a text that are read, at most as many as the model has positions for;
+            by default as many as its tokenizer says, of `finetune` at most 512.
 
     Raises:
         `ConfigError`: where a value is out of range.
@@ -52,12 +54,14 @@ class FitOptions:
     learning_rate: float | None = None
     class_weights: Literal["none", "sqrt", "balanced"] | None = None
     tune: bool = False
+    max_length: int | None = None
 
     def __post_init__(self) -> None:
         for name, values in {"precision": ("fp32", "bf16"), "class_weights": ("none", "sqrt", "balanced")}.items():
             if (value := getattr(self, name)) not in (None, *values):
                 raise ConfigError(f"{name} {value!r}: expected one of {', '.join(values)}")
-        for name, count in {"epochs": self.epochs, "updates": self.updates}.items():
+        for name in ("epochs", "updates", "max_length"):
+            count = getattr(self, name)
             if count is not None and count < 1:
                 raise ConfigError(f"{name} = {count}: expected at least 1")
         if self.learning_rate is not None and not 0 <= self.learning_rate < inf:
@@ -106,7 +110,8 @@ class Hyperparameters:
         model (`str`): the Hub id, or `packaged`.
         learning_rate (`float`): the peak, after warm-up.
         batch_size (`int`): rows in a batch.
-        max_length (`int`): tokens of a text that are read.
+        max_length (`int`, *optional*): tokens of a text that are read, see `FitOptions`; the paper: 50, as in
+            `rarecase experiment`.
         epochs (`int`): the most epochs; early stopping can end sooner. Ours: the paper names none.
         class_weights (`str`, *optional*): `balanced` weighs a class by the inverse of its count, `sqrt` by its root.
         updates (`int`, *optional*): optimiser steps in all, instead of epochs.
@@ -119,7 +124,7 @@ class Hyperparameters:
     model: str
     learning_rate: float = 2e-5
     batch_size: int = 16
-    max_length: int = 50
+    max_length: int | None = None
     epochs: int = 10
     class_weights: ClassWeights = None
     updates: int | None = None
@@ -150,6 +155,6 @@ MODELS = {
 def hyperparameters(model: str, options: FitOptions = FitOptions()) -> Hyperparameters:
     """The row of a model of any revision (the paper's for one that is not in the table), with the options."""
     row = MODELS.get(split_revision(model)[0], MODELS["google-bert/bert-base-cased"])
-    chosen = {name: getattr(options, name) for name in ("epochs", "updates", "learning_rate")}
+    chosen = {name: getattr(options, name) for name in ("epochs", "updates", "learning_rate", "max_length")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     return replace(row, model=model, **chosen, class_weights=options.weights_or(row.class_weights))

@@ -1,6 +1,6 @@
 """The protocol of a learner: what the loop asks of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,13 +9,15 @@ if TYPE_CHECKING:
 
     from rarecase.learn.record import Description, ModelRecord
     from rarecase.models.encoder import Encoder
+    from rarecase.models.lengths import Reader
 
 
 class Learner(Protocol):
     """
     What the loop asks of a learner; it reads `text` and `label`, never the source of a row or its position.
 
-    A learner that inherits from this class need not define `encoder`, `prepare` and `variants`.
+    A learner that inherits from this class need not define `encoder`, `reader`, `prepare`, `predict`, `probabilities`
+    and `variants`.
 
     Attributes:
         names (`tuple[str, ...]`): the classes of the taxonomy, in order.
@@ -26,6 +28,10 @@ class Learner(Protocol):
     @property
     def encoder(self) -> "Encoder | None":
         """The encoder that other learners of the same model can share, see `make_learner`; None if it has none."""
+        return None
+
+    def reader(self) -> "Reader | None":
+        """How it reads a text, see `rarecase.models.lengths`; None if it reads texts of any length."""
         return None
 
     def prepare(self, dataset: "Dataset") -> "Dataset":
@@ -58,12 +64,12 @@ class Learner(Protocol):
         """
         ...
 
-    def score(self, dataset: "Dataset") -> "Dataset":
+    def score(self, dataset: "Dataset | Sequence[str]") -> "Dataset":
         """
         The probability of each class for each text.
 
         Args:
-            dataset (`Dataset`): with `text`.
+            dataset (`Dataset` or `Sequence[str]`): with `text`; or the texts.
 
         Returns:
             `Dataset`: with `probs`, float32 `(rows, classes)`, one column for each class of the taxonomy, and
@@ -73,6 +79,51 @@ class Learner(Protocol):
             `ModelError`: if the learner has not been fitted.
         """
         ...
+
+    def predict(self, texts: "Dataset | Sequence[str]") -> list[str]:
+        """
+        The likeliest class of each text.
+
+        Args:
+            texts (`Dataset` or `Sequence[str]`): as for `score`.
+
+        Returns:
+            `list[str]`: one of `names` for each text, in order; of equally likely ones the first.
+
+        Raises:
+            `ModelError`: if the learner has not been fitted.
+
+        Example:
+            >>> learner.predict(["How do I fix a flat tyre?"])
+            ['bicycle']
+        """
+        from rarecase.data.arrow import matrix
+        from rarecase.data.schema import as_table
+
+        return [self.names[place] for place in matrix(self.score(as_table(texts)), "probs").argmax(axis=1)]
+
+    def probabilities(self, texts: "Dataset | Sequence[str]") -> list[dict[str, float]]:
+        """
+        The probability of each class for each text, by the name of the class.
+
+        Args:
+            texts (`Dataset` or `Sequence[str]`): as for `score`.
+
+        Returns:
+            `list[dict[str, float]]`: for each text, in order, the probabilities of all `names`, which add up to 1.
+
+        Raises:
+            `ModelError`: if the learner has not been fitted.
+
+        Example:
+            >>> learner.probabilities(["How do I fix a flat tyre?"])
+            [{'garden': 0.0211, 'bicycle': 0.9702, 'kitchen': 0.0087}]
+        """
+        from rarecase.data.arrow import matrix
+        from rarecase.data.schema import as_table
+
+        probs = matrix(self.score(as_table(texts)), "probs").tolist()
+        return [dict(zip(self.names, row, strict=True)) for row in probs]
 
     def sample(self, dataset: "Dataset", draws: int = 10) -> "Dataset":
         """

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rarecase.core.errors import ConfigError, ModelError, did_you_mean
+from rarecase.core.errors import ConfigError, did_you_mean
 from rarecase.learn.hyperparameters import EFFECTIVE, KINDS, FitOptions, Precision
 from rarecase.learn.learner import Learner
 from rarecase.models.checkpoint import PACKAGED, local_folder
@@ -55,13 +55,15 @@ def make_learner(
     return learner
 
 
-def load_learner(path: str | Path, precision: Precision | None = "fp32") -> Learner:
+def load_learner(path: str | Path, precision: Precision | None = "fp32", *, max_length: int | None = None) -> Learner:
     """
-    Loads a fitted learner of any kind.
+    Loads a fitted learner of any kind; `from_pretrained` of each class loads its own.
 
     Args:
         path (`str` or `Path`): a folder or a Hub id, also `ORG/NAME@REVISION`.
         precision (`str`, *optional*, defaults to `fp32`): of `finetune`: `fp32`, `bf16`, or None for the device's.
+        max_length (`int`, *optional*): tokens of a text that it reads, at most as many as it has positions for; by
+            default as many as in training.
 
     Raises:
         `ModelError`: if there is none, or it cannot be loaded safely.
@@ -69,16 +71,12 @@ def load_learner(path: str | Path, precision: Precision | None = "fp32") -> Lear
     Example:
         >>> scored = load_learner("runs/first/learner").score(pool)
     """
-    from rarecase.learn.folders import kind_of
+    from rarecase.learn.folders import require_kind
 
-    folder = local_folder(str(path))
-    kind = kind_of(folder)
-    if kind is None:
-        raise ModelError(
-            f"{path}: no learner in it, expected head.safetensors (frozen, setfit) or config.json (finetune); "
-            "make one with `rarecase train`"
-        )
-    return _class_of(kind).load(str(path), precision) if kind == "finetune" else _class_of(kind).load(folder)
+    kind = require_kind(local_folder(str(path)), path)
+    own = {"precision": precision} if kind == "finetune" else {}
+    learner: Learner = _class_of(kind).from_pretrained(path, max_length=max_length, **own)
+    return learner
 
 
 def _class_of(kind: str) -> Any:

@@ -59,6 +59,7 @@ class Description:
         known = self.settings
         if self.learner == "frozen":
             chosen: Settings = {"tune": bool(known.get("tuned_on_dev"))}  # C is no option
+            chosen["max_length"] = known.get("max_length")
         else:
             # A setfit learner that had no pairs made no steps, and 0 cannot be asked for.
             chosen = {field.name: known.get(field.name) or None for field in fields(FitOptions)}

@@ -125,9 +125,9 @@ class SetFit(Frozen):
             fitted.updates_run = self._contrast(fitted._fine_tuned.model, schema.texts(rows), labels)
         return fitted._with_head(encode(rows, fitted._fine_tuned), labels)
 
-    def score(self, dataset: Dataset) -> Dataset:
+    def score(self, dataset: Dataset | Sequence[str]) -> Dataset:
         """See `Learner.score`; `features` are the vectors of the fine-tuned encoder."""
-        return super().score(_without_features(dataset))
+        return super().score(_without_features(schema.as_table(dataset)))
 
     def sample(self, dataset: Dataset, draws: int = DRAWS) -> Dataset:
         """See `Learner.sample`; `features` are read only beside `probs`, where `score` put them."""

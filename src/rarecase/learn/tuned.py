@@ -16,6 +16,7 @@ from rarecase.learn.record import Description, ModelRecord
 
 if TYPE_CHECKING:
     from rarecase.models.encoder import Encoder
+    from rarecase.models.lengths import Reader
 
 L = TypeVar("L")
 RATES = (1.0, 0.5, 2.0)  # factors of a learning rate: what there is to choose from on dev
@@ -46,6 +47,10 @@ class Tuned(Learner):
         """See `Learner.encoder`; all variants share it."""
         return self.learner.encoder
 
+    def reader(self) -> "Reader | None":
+        """See `Learner.reader`; the same for all variants."""
+        return self.best.reader()
+
     def prepare(self, dataset: Dataset) -> Dataset:
         """See `Learner.prepare`; the same for all variants."""
         return self.learner.prepare(dataset)
@@ -66,7 +71,7 @@ class Tuned(Learner):
             del fitted  # no more than the best and the next one are in memory
         return Tuned(self.learner, best)
 
-    def score(self, dataset: Dataset) -> Dataset:
+    def score(self, dataset: Dataset | Sequence[str]) -> Dataset:
         """See `Learner.score`; by the best."""
         return self.best.score(dataset)
 

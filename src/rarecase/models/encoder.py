@@ -16,6 +16,7 @@ from datasets import Dataset
 from rarecase.core.errors import DataError, ModelError
 from rarecase.data import arrow, schema
 from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet, require_tokenizer, require_weights
+from rarecase.models.lengths import Reader, stated, tokens_read
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -58,11 +59,14 @@ class SentenceEncoder:
     """
     An encoder of the `sentence-transformers` library; its vectors have length 1. Its weights are loaded when the first
     text is to be encoded: a run with stored embeddings may never need them.
+
+    `max_length` are the tokens of a text that it reads, by default as many as the model says.
     """
 
-    def __init__(self, name: str, folder: Path):
+    def __init__(self, name: str, folder: Path, max_length: int | None = None):
         self.name = name
         self.folder = folder
+        self.max_length = max_length
 
     @cached_property
     def model(self) -> "SentenceTransformer":
@@ -80,7 +84,16 @@ class SentenceEncoder:
             )
             if len(model.prompts.get(model.default_prompt_name or "") or "") > LONGEST_PROMPT:
                 raise ModelError(f"{self.name}: puts more than {LONGEST_PROMPT:,} characters before each text")
+            if self.max_length is not None and stated(model.max_seq_length):
+                model.max_seq_length = tokens_read(self.name, model.tokenizer, model[0], self.max_length)
             return model
+
+    def reader(self) -> Reader | None:
+        """How it reads a text; None where it takes a text of any length."""
+        model = self.model
+        longest = stated(model.max_seq_length)
+        prompt = model.prompts.get(model.default_prompt_name or "") or ""
+        return None if longest is None else Reader(model.tokenizer, longest, prompt)
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """The vectors of some texts, float32, shape `(len(texts), dim)`; see `Encoder`."""
@@ -105,13 +118,15 @@ class SentenceEncoder:
             self.model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
 
 
-def load_encoder(model: str = PACKAGED) -> SentenceEncoder:
+def load_encoder(model: str = PACKAGED, max_length: int | None = None) -> SentenceEncoder:
     """
     A sentence encoder; a plain transformer gets mean pooling.
 
     Args:
         model (`str`, *optional*, defaults to `packaged`): `packaged` (all-MiniLM-L6-v2, 384 dimensions), a folder or a
             Hub id.
+        max_length (`int`, *optional*): tokens of a text that it reads, at most as many as it has positions for; by
+            default as many as the model says (`packaged`: 256).
 
     Raises:
         `ModelError`: if there is no such model, or none that can be loaded safely.
@@ -120,7 +135,7 @@ def load_encoder(model: str = PACKAGED) -> SentenceEncoder:
         >>> load_encoder().encode(["How do I fix a flat tyre?"]).shape
         (1, 384)
     """
-    return SentenceEncoder(model, local_folder(model))
+    return SentenceEncoder(model, local_folder(model), max_length)
 
 
 def embed(dataset: Dataset, encoder: Encoder) -> Dataset:

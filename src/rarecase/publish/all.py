@@ -13,7 +13,8 @@ from rarecase.hub.commit import Push, Pushed, Target, push
 from rarecase.publish.dataset import publish_dataset, read_release
 from rarecase.publish.demo import push_demo, require_not_shown, why_closed
 from rarecase.publish.model import own_files, publish_model
-from rarecase.publish.references import DatasetRef, measured_on, model_folder
+from rarecase.publish.references import DatasetRef, measured_on
+from rarecase.runs.folder import model_folder
 
 
 def publish_all(

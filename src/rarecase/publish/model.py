@@ -20,7 +20,8 @@ from rarecase.learn.record import RECORD, ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
 from rarecase.publish.markdown import TAGS
 from rarecase.publish.model_card import Model, model_card
-from rarecase.publish.references import DatasetRef, model_folder
+from rarecase.publish.references import DatasetRef
+from rarecase.runs.folder import model_folder
 
 _UNKNOWN = 100_000  # tokens; from there on, a tokenizer does not know how many the model reads
 

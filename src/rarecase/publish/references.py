@@ -10,7 +10,7 @@ from rarecase.hub.commit import Kind, Snapshot, Target, read_snapshot
 from rarecase.hub.ids import split_revision
 from rarecase.learn.record import ModelRecord, digest_of
 from rarecase.publish.repository import release_in
-from rarecase.runs.folder import LEARNER, is_begun
+from rarecase.runs.folder import model_folder
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,6 @@ def model_on_hub(name: str) -> str:
     """A model, `OWNER/NAME[@REVISION]`, as `OWNER/NAME@COMMIT`."""
     snapshot = _on_hub("model", name)
     return f"{snapshot.target.repo_id}@{snapshot.sha}"
-
-
-def model_folder(folder: Path) -> Path:
-    """The model folder: the one given, or that of the last learner of a run."""
-    return folder / LEARNER if is_begun(folder) else folder
 
 
 def measured_on(folder: Path, default: str, tests: Mapping[str, Path], where: str) -> str:

@@ -32,7 +32,7 @@ from rarecase.data.sets import Sets
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
 from rarecase.models.encoder import Encoder, embed
-from rarecase.settings.config import ExperimentConfig, RunConfig, SimulateConfig
+from rarecase.settings.config import ExperimentConfig, RunConfig, SimulateConfig, as_begun
 
 FORMAT = 1
 EMBEDDINGS = "embeddings.safetensors"
@@ -209,6 +209,7 @@ class Manifest:
         try:
             manifest = from_json(cls, {name: found[name] for name in ("kind", *keys) if name in found}, str(path))
             if kind in _CONFIGS:
+                manifest = replace(manifest, settings=as_begun(manifest.settings, _CONFIGS[kind]))
                 from_json(_CONFIGS[kind], manifest.settings, f"{path}.settings")
         except DataError as error:
             raise RunFolderError(f"{error}; put the file back, or begin anew in another --out") from None
@@ -279,6 +280,11 @@ def require_same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, ma
 def is_begun(folder: Path) -> bool:
     """Whether a run, a start, a grid or an experiment was begun in the folder."""
     return (folder / "run.json").is_file()
+
+
+def model_folder(folder: Path) -> Path:
+    """The model folder: the one given, or that of the last learner of a run."""
+    return folder / LEARNER if is_begun(folder) else folder
 
 
 def refuse_used(folder: Path) -> None:

@@ -121,7 +121,8 @@ def needs_embedding(config: LoopConfig, *chosen: Strategy) -> bool:
 
 def shares_encoder(config: LearnerConfig) -> bool:
     """Whether there is a column `embedding`, which is what the learner's own encoder would make."""
-    return isinstance(config, LoopConfig) and config.learner == "frozen" and config.model == config.encoder
+    is_same = isinstance(config, LoopConfig) and config.learner == "frozen" and config.model == config.encoder
+    return is_same and config.max_length is None  # the strategies' reads as much as it says
 
 
 def learner_of(

@@ -26,11 +26,13 @@ from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.predictions import measured
 from rarecase.evaluate.record import RoundRecord
 from rarecase.labeling.annotator import Annotator
+from rarecase.learn import Learner
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import load_encoder
 from rarecase.runs import parts
 from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
+from rarecase.runs.lengths import say_what_is_cut
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import MAY_CHANGE, SOURCES, LoopConfig, RunConfig, write_yaml
 
@@ -145,17 +147,21 @@ def prepare(folder: Path, config: LoopConfig, sets: Sets, strategies: Sequence[S
     for model in (config.encoder, config.model):
         local_folder(model)
     parts.generator_of(config, sets.taxonomy, folder / "replies.sqlite", check=True)
+    encoder = load_encoder(config.encoder)
+    learner = parts.learner_of(config, sets.taxonomy.names, config.seed, encoder, trial=True)
     if not parts.shares_encoder(config):
-        _try_model(config, sets)
+        learner = _tried(learner, sets)
+    say_what_is_cut(learner, sets.tables())
     write_yaml(folder / "config.yaml", config)
-    write_sets(folder, sets, load_encoder(config.encoder) if parts.needs_embedding(config, *strategies) else None)
+    write_sets(folder, sets, encoder if parts.needs_embedding(config, *strategies) else None)
 
 
-def _try_model(config: LoopConfig, sets: Sets) -> None:
+def _tried(learner: Learner, sets: Sets) -> Learner:
     """Learns from one text and scores it, so that a model which cannot do that is known before anything is made."""
-    learner = parts.learner_of(config, sets.taxonomy.names, config.seed, trial=True)
     one = learner.prepare(rows(sets.bootstrap, [0]))
-    learner.fit(one, rows(one, [])).score(one)
+    learner = learner.fit(one, rows(one, []))
+    learner.score(one)
+    return learner
 
 
 def _finish(

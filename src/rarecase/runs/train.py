@@ -16,6 +16,7 @@ from rarecase.data.taxonomy import Category, Taxonomy
 from rarecase.evaluate.predictions import measured, predictions_of
 from rarecase.learn.record import ModelRecord
 from rarecase.runs.folder import refuse_filled
+from rarecase.runs.lengths import say_what_is_cut
 from rarecase.runs.parts import learner_of
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import TrainConfig, split_list
@@ -43,6 +44,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     raw = {key: read_argument(*part) for key, part in parts.items()}
     taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else classes_of(data, configs[0], raw.values())
     learner = learner_of(config, taxonomy.names, config.seed)
+    say_what_is_cut(learner, raw.values())
     ready = {
         key: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[key], "label")))
         for key, table in raw.items()

@@ -35,6 +35,8 @@ MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "out
 START_MAY_CHANGE = ("classes", "taxonomy", "store", "out")
 MOST_SEEDS = 1000  # every cell of a grid is known from its begin; an interval from a tenth as many is narrow already
 
+PAPERS_LENGTH = 50  # tokens of a text that its models read
+
 _NOT_WITH_START = no_effect_beside("start")
 # Those of the tables of `--start` are known; a table of variations may still need them.
 _OF_TABLES = no_effect_beside("start", unless={"generator": "replay"})
@@ -96,6 +98,9 @@ class FitConfig:
         class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`, by the inverse of a class's count; by default
             the model's, and `balanced` for `frozen` and `setfit`.
         tune (`bool`): choose C of `frozen`, or the learning rate of the others, on dev.
+        max_length (`int`, *optional*): tokens of a text that are read, at most as many as the model has positions for;
+            by default as many as the model says, of `finetune` at most 512, and in an experiment with `finetune` the
+            paper's 50.
     """
 
     learner: Literal["frozen", "setfit", "finetune"] = "frozen"
@@ -106,6 +111,7 @@ class FitConfig:
     learning_rate: float | None = setting(None, above(0), no_effect_beside(learner=("frozen",)))
     class_weights: Literal["none", "sqrt", "balanced"] | None = None
     tune: bool = False
+    max_length: int | None = setting(None, at_least(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,13 +305,19 @@ class StartConfig:
     out: Path | None = None
 
 
+def as_begun(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """The settings of a folder; one that was begun before `max_length` was a setting read the paper's 50 tokens."""
+    is_older = issubclass(kind, LoopConfig) and settings.get("learner") == "finetune"
+    return {**({"max_length": PAPERS_LENGTH} if is_older else {}), **settings}
+
+
 def read_config(folder: Path, kind: type, begun: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The `config.yaml` of a folder; a `ConfigError` where it is damaged, or has less than it was `begun` with."""
     path = folder / "config.yaml"
     way = "the file is damaged: put it back, or begin anew in another --out"
     if begun:
         way = "the file is damaged: put it back, or write in it what run.json has under `settings`"
-    settings, types = read_yaml(path, kind, way), get_type_hints(kind)
+    settings, types = as_begun(read_yaml(path, kind, way), kind), get_type_hints(kind)
     try:
         for name, value in settings.items():
             if Path not in get_args(types[name]):  # paths are written as texts

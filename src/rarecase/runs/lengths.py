@@ -1,0 +1,25 @@
+"""What share of the texts a learner does not read to their end."""
+
+import sys
+from collections.abc import Iterable
+
+from datasets import Dataset
+from tqdm import tqdm
+
+from rarecase.data.schema import texts
+from rarecase.learn import Learner
+
+
+def say_what_is_cut(learner: Learner, tables: Iterable[Dataset], model: str = "the model") -> None:
+    """Says on stderr what share of the texts is longer than the learner reads, if any is."""
+    every = [text for table in tables for text in texts(table)]
+    reader = learner.reader()
+    longer = reader.longer(every) if reader else 0
+    if reader and longer:
+        share = 100 * longer / len(every)
+        shown = f"{share:.0f} %" if share >= 1 else "less than 1 %"
+        line = (
+            f"rarecase: {shown} of {len(every):,} texts are longer than the {reader.tokens:,} tokens that {model} "
+            "reads; the rest of those is cut off"
+        )
+        tqdm.write(line, file=sys.stderr)  # beside a bar, if there is one
