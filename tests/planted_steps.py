@@ -187,6 +187,7 @@ MADE = [
         "train",
         "train run/data --config-name cluster --learner finetune --model ../given/tiny --epochs 1 --out guard",
     ),
+    Step("predict", "predict guard ../given/pool.csv --max-length 9 --out {case}.csv"),
     Step("import-published", "import-published ../given/published --out safety --format json"),
     Step(
         "experiment with a model that is not there",
@@ -225,6 +226,7 @@ HUB = [
     Step(
         "publish model", "publish model run --repo acme/frozen --license mit --dataset acme/safety@v1 --public --yes"
     ),
+    Step("predict by the Hub's", "predict acme/frozen@main acme/safety:bootstrap/test --out {case}.parquet"),
     Step("publish demo", "publish demo ids --repo acme/ids-demo --dataset acme/safety"),
     Step(
         "publish the published", "publish dataset safety --repo {repo} --license other --accept-no-license --create-pr"

@@ -41,7 +41,8 @@ def test_every_command_that_writes_says_what_cannot_be_written(read_only, tmp_pa
         f"{old}: cannot be written (Read-only file system); name another place": [["run", "--resume", old]],
         f"{old}/report.png: cannot be written (Read-only file system); name another place": [["report", old]],
         f"{new}.parquet: cannot be written (Read-only file system); name another place": [
-            ["pool", pool, "--out", f"{new}.parquet"]
+            ["pool", pool, "--out", f"{new}.parquet"],
+            ["predict", old, pool, "--out", f"{new}.parquet"],
         ],
     }
     capsys.readouterr()

@@ -110,6 +110,8 @@ def test_a_place_that_is_none_is_one_line(commands, tmp_path):
     "arguments",
     [
         ["train", "{}", "--config-name", "a", "--out", "o"],
+        ["predict", "{}", "p", "--out", "o.csv"],
+        ["predict", "m", "p", "--out", "{}.csv"],
         ["experiment", "--data", "{}", "--out", "o"],
         ["run", "--start", "{}", "--generator", "none", "--out", "o"],
         ["run", "--pool", "{}", "--bootstrap", "{}", "--dev", "d", "--test", "t", "--generator", "none", "--out", "o"],

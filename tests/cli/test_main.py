@@ -18,7 +18,7 @@ from rarecase import __version__
 from rarecase.__main__ import main
 from rarecase.cli.main import command as run_command
 
-COMMANDS = ["demo", "import-published", "run", "start", "train", "pool", "simulate", "report", "taxonomy"]
+COMMANDS = ["demo", "import-published", "run", "start", "train", "predict", "pool", "simulate", "report", "taxonomy"]
 HEADER = {"all": "id\ttext\tsubreddit\tcategory", "labeled": "id\tsubreddit\ttitle\tcategory"}
 
 

@@ -57,6 +57,8 @@ def test_what_is_no_number_is_refused_in_yaml(refused, tmp_path, setting, value)
         ["start", "--pool", "a.csv", "--taxonomy", "", "--out", "out"],
         ["simulate", "--pool", "a.csv", "--dev", "", "--out", "out"],
         ["train", "", "--config-name", "a", "--out", "out"],
+        ["predict", "", "posts.csv", "--out", "out.csv"],
+        ["predict", "guard", "", "--out", "out.csv"],
         ["experiment", "--data", "", "--out", "out"],
         ["report", ""],
         ["import-published", "", "--out", "out"],

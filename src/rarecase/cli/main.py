@@ -223,6 +223,40 @@ def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Forma
 
 
 @app.command
+def predict(
+    model: str,
+    data: str,
+    /,
+    *,
+    out: Path,
+    with_text: bool = False,
+    max_length: int | None = None,
+    encoding: str = "utf-8",
+    id_column: str | None = None,
+    text_column: str | None = None,
+) -> None:
+    """
+    Classify every row of a table: its class, and the probability of each class.
+
+    Args:
+        model: a model folder, a run (its last learner) or a model of the Hub.
+        data: a file, a folder or a data set of the Hub, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`; labels in it are not read.
+        out: the file to write, whose name ends in .csv, .jsonl or .parquet.
+        with_text: the texts, too.
+        max_length: tokens of a text that are read; by default as many as the model says.
+        encoding: of text files.
+        id_column: by default `id`; without one, ids come from a hash of the text.
+        text_column: by default `text`.
+    """
+    from rarecase.data.read import Columns
+    from rarecase.runs.predict import predict as classify
+
+    columns = Columns(id=id_column, text=text_column, label="")
+    counts = classify(model, data, out, columns=columns, encoding=encoding, with_text=with_text, max_length=max_length)
+    print("\n".join(f"{count:>10,}  {name}" for name, count in counts.items()))
+
+
+@app.command
 def simulate(
     settings: Annotated[SimulateConfig, Flat] = SimulateConfig(),  # noqa: B008 - frozen
     *,

@@ -63,6 +63,7 @@ def read_argument(
     columns: Columns = DEFAULT,
     encoding: str = "utf-8",
     labeled: bool | None = None,
+    keep_empty: bool = False,
 ) -> Dataset:
     """
     Reads a data argument; see `read_table`.
@@ -72,6 +73,7 @@ def read_argument(
         name (`str`): `pool`, `bootstrap`, `dev`, `test` …: decides the split where none is given: `validation` for
             dev, `test` for test, `train` for everything else.
         labeled (`bool`, *optional*): whether every row needs a label; by default in everything but a pool.
+        keep_empty (`bool`, *optional*, defaults to `False`): whether rows without text are kept where none needs one.
     """
     given = parse_argument(argument)
     return read_table(
@@ -81,4 +83,5 @@ def read_argument(
         columns=columns,
         encoding=encoding,
         labeled=name != "pool" if labeled is None else labeled,
+        keep_empty=keep_empty,
     )

@@ -27,7 +27,8 @@ class Columns:
     The names of the columns in the data, such as `Columns(text="title", label="category")`.
 
     A given name must be there, of a pool's labels in one of its files; by default (`id`, `text`, `label`) a table
-    without `id` gets ids from a hash of the text, and a pool without `label` has no labels.
+    without `id` gets ids from a hash of the text, and a pool without `label` has no labels. With `label=""` none are
+    read.
     """
 
     id: str | None = None
@@ -37,7 +38,7 @@ class Columns:
     @property
     def wanted(self) -> set[str]:
         """Every column that is read where the data has it."""
-        own = {self.id or "id", self.text or "text", self.label or "label"}
+        own = {self.id or "id", self.text or "text", "label" if self.label is None else self.label}
         return {*own, *_SOURCES, *_PROVENANCE, "embedding"}
 
 
@@ -55,7 +56,7 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
     """
     id_ = _find(rows, columns.id, "id", needed=columns.id is not None)
     text = _find(rows, columns.text, "text", needed=True)
-    label = _find(rows, columns.label, "label", needed=labeled)
+    label = None if columns.label == "" else _find(rows, columns.label, "label", needed=labeled)
     origin = next((name for name in _SOURCES if name in rows.header), None)
     made = {
         "id": _names(rows, id_),

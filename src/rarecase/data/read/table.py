@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 
 from rarecase.core.errors import DataError, listed
@@ -39,6 +40,7 @@ def read_table(
     columns: Columns = DEFAULT,
     encoding: str = "utf-8",
     labeled: bool,
+    keep_empty: bool = False,
 ) -> Dataset:
     """
     Reads a table.
@@ -54,6 +56,7 @@ def read_table(
         encoding (`str`): of text files without the byte order mark of another one.
         labeled (`bool`): whether every row needs a text and a label. In a pool, rows without text are left out, and
             their number is logged.
+        keep_empty (`bool`, *optional*, defaults to `False`): keeps them, too; a null becomes the text "".
 
     Returns:
         `Dataset`: `id`, `text`, `label` (names of classes) and `source` (the column `source` or `subreddit`, else the
@@ -73,7 +76,9 @@ def read_table(
     table = concatenate(parts)
     empty = is_empty(table["text"])
     name = _called(source)
-    if empty.any():
+    if keep_empty:
+        table = table.set_column(table.column_names.index("text"), "text", pc.fill_null(table["text"], ""))
+    elif empty.any():
         logger.warning("%s: %d rows without text left out", name, np.count_nonzero(empty))
         table = table.filter(pa.array(~empty))
     if not len(table):

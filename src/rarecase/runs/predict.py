@@ -1,0 +1,148 @@
+"""
+`rarecase predict`: what a learner says of every row of a table.
+
+The columns of the output are `id`, with `--with-text` `text`, `label`, and one for each class: the probability of the
+class that it is called after. A row without text has no label and no probabilities: nothing was classified.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, Features, Value
+
+from rarecase.core.csv_cells import write_csv
+from rarecase.core.errors import ConfigError, RunFolderError
+from rarecase.core.files import write_text
+from rarecase.core.progress import Progress
+from rarecase.data.arrow import from_columns, matrix
+from rarecase.data.parquet import write_parquet
+from rarecase.data.read import Columns, read_argument
+from rarecase.learn import Learner, load_learner
+from rarecase.models.encoder import distinct
+from rarecase.runs.folder import Manifest, is_begun, model_folder
+from rarecase.runs.lengths import say_what_is_cut
+
+AT_ONCE = 500  # texts between two steps of the progress line
+_OWN = ("id", "text", "label")  # the columns that no class has
+
+Table = dict[str, list[Any]]  # by column
+
+
+def predict(
+    model: str,
+    data: str,
+    out: Path,
+    *,
+    columns: Columns,
+    encoding: str = "utf-8",
+    with_text: bool = False,
+    max_length: int | None = None,
+) -> dict[str, int]:
+    """
+    Writes the class of every row of a table, and the probability of each class; gives how many rows have which class.
+
+    `model` is a model folder, a run (its last learner) or a Hub id, of any learner.
+    """
+    write = _writer(out)
+    if max_length is not None and max_length < 1:
+        raise ConfigError(f"--max-length {max_length}: expected at least 1")
+    folder = _model(model)
+    posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
+    with Progress(1) as progress:
+        progress.step(f"loading {model}")
+        learner = load_learner(folder, max_length=max_length)
+        say_what_is_cut(learner, [posts])
+    found = table_of(posts, learner, with_text=with_text)
+    write(out, found)
+    without = found["label"].count(None)
+    if without:
+        print(f"rarecase: {without:,} of {len(posts):,} rows have no text, and so no label", file=sys.stderr)
+    counts = Counter(found["label"])
+    return {name: counts[name] for name in learner.names}
+
+
+def table_of(posts: Dataset, learner: Learner, *, with_text: bool) -> Table:
+    """What is written, row by row in the order of the posts."""
+    texts: list[str] = posts["text"][:]
+    rows = [row for row, text in enumerate(texts) if text.strip()]
+    # Equal texts are scored once, and neither the order of the rows nor their number changes a bit.
+    unique, index = distinct([texts[row] for row in rows])
+    probs = np.zeros((len(unique), len(learner.names)), np.float32)
+    with Progress(-(-len(unique) // AT_ONCE)) as progress:
+        for start in range(0, len(unique), AT_ONCE):
+            progress.step(f"{start:,} of {len(unique):,} texts")
+            part = unique[start : start + AT_ONCE]
+            probs[start : start + len(part)] = matrix(learner.score(part), "probs")
+    probs = probs[index]
+    table: Table = {"id": posts["id"][:]} | ({"text": texts} if with_text else {})
+    table["label"] = _spread(rows, [learner.names[place] for place in probs.argmax(axis=1)], len(texts))
+    # The shortest number that is the same float32, not the many digits that a float64 has of it.
+    shown = probs.astype(str).astype(np.float64)
+    for place, column in enumerate(probability_columns(learner.names)):
+        table[column] = _spread(rows, shown[:, place].tolist(), len(texts))
+    return table
+
+
+def probability_columns(names: Sequence[str]) -> list[str]:
+    """
+    The column of each class: its name; of a class called like another column with `_probability` behind it.
+
+    Example:
+        >>> probability_columns(["spam", "label"])
+        ['spam', 'label_probability']
+    """
+    columns = []
+    for name in names:
+        column = name
+        while column in _OWN or (column != name and column in names):
+            column += "_probability"
+        columns.append(column)
+    return columns
+
+
+def _spread(rows: Sequence[int], values: Sequence[Any], length: int) -> list[Any]:
+    """The values in their rows, and None in all others."""
+    spread: list[Any] = [None] * length
+    for row, value in zip(rows, values, strict=True):
+        spread[row] = value
+    return spread
+
+
+def _model(model: str) -> str:
+    """The folder or Hub id to load: of a run the folder of its last learner."""
+    given = Path(model)
+    if not is_begun(given):
+        return model
+    Manifest.read(given, "run")
+    if not model_folder(given).is_dir():
+        raise RunFolderError(f"{given}: has no learner yet; go on with rarecase run --resume {given}")
+    return str(model_folder(given))
+
+
+def _writer(out: Path) -> Callable[[Path, Table], None]:
+    """What writes a file with this ending."""
+    write = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}.get(out.suffix.lower())
+    if write is None:
+        raise ConfigError(f"--out {out}: expected a name that ends in .csv, .jsonl or .parquet")
+    if out.exists():
+        raise ConfigError(f"--out {out}: exists already; name another file, or remove it")
+    return write
+
+
+def _write_csv(path: Path, table: Table) -> None:
+    write_csv(path, [list(table), *zip(*table.values(), strict=True)])
+
+
+def _write_jsonl(path: Path, table: Table) -> None:
+    rows = (dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True))
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _write_parquet(path: Path, table: Table) -> None:
+    features = {name: Value("string" if name in _OWN else "float32") for name in table}
+    write_parquet(path, from_columns(table, Features(features)))
