@@ -84,7 +84,7 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
 
 def require_label_column(parts: Sequence[Rows], columns: Columns) -> None:
     """Refuses a name for the column of labels that none of the parts of a pool has; some may be without labels."""
-    if columns.label is not None and parts and not any(columns.label in part.header for part in parts):
+    if columns.label and parts and not any(columns.label in part.header for part in parts):
         _find(parts[0], columns.label, "label", needed=True)
 
 
