@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import HTTPError
 
 from rarecase.core.errors import ConfigError, HubError
@@ -233,7 +233,46 @@ def test_trouble_that_stays_is_one_line(fresh_hub):
     ) as said:
         push(GUARD, lambda _: FILES, "A guard")
     assert "\n" not in str(said.value)
-    assert HfApi().model_info("acme/guard").private
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_repository_that_is_made_in_vain_is_taken_back_and_no_other(fresh_hub, monkeypatch):
+    def refused(place: Target = GUARD) -> str:
+        fresh_hub.fault("/commit/", 400, message="no")
+        with pytest.raises(HubError, match=r"^acme/guard: the Hub refuses it \(status 400\): no") as said:
+            push(place, lambda _: FILES, "A guard")
+        return str(said.value).partition(": no")[2]
+
+    gone = "; the repository, created for this, is deleted again"
+    for place in (GUARD, Target(kind="model", repo_id="acme/guard", gated="auto", revision="next")):
+        assert refused(place) == gone
+        assert not HfApi().repo_exists("acme/guard")
+    fresh_hub.fault("DELETE /api/repos/delete", 403)
+    assert refused() == "; an empty repository is left, delete it (`hf repos delete acme/guard --type model`)"
+    assert refused() == "", "another command has made it"
+    HfApi().delete_repo("acme/guard")
+    commit = HfApi.create_commit
+
+    def late(*args, **how):
+        mine = CommitOperationAdd("mine.txt", b"mine")
+        commit(HfApi(), "acme/guard", operations=[mine], commit_message="Mine", create_pr=True)
+        return commit(*args, **how)
+
+    monkeypatch.setattr(HfApi, "create_commit", late)
+    fresh_hub.fault("/commit/main", 400, message="no", skip=1)
+    with pytest.raises(HubError, match=r": no$"):
+        push(GUARD, lambda _: FILES, "A guard")
+    assert len(list(HfApi().get_repo_discussions("acme/guard"))) == 1, "somebody's work is in it"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_refused_card_leaves_no_new_branch(fresh_hub):
+    push(GUARD, lambda _: FILES, "A guard")
+    bad = {"README.md": b"---\nlicense: cc-by\n---\n"}
+    with pytest.raises(HubError, match="status 400"):
+        push(Target(kind="model", repo_id="acme/guard", revision="next", gated="auto"), lambda _: bad, "A guard")
+    assert [ref.name for ref in HfApi().list_repo_refs("acme/guard").branches] == ["main"]
+    assert not HfApi().model_info("acme/guard").gated
 
 
 @pytest.mark.parametrize(
@@ -277,7 +316,9 @@ def test_whatever_the_client_raises_over_an_answer_is_one_line(fresh_hub, monkey
 
     monkeypatch.setattr(HfApi, call, junk)
     for act in [base_snapshot] * (call == "repo_info") + [lambda target: push(target, lambda _: FILES, "A guard")]:
-        with pytest.raises(HubError, match=r"^acme/guard: the answer is not a Hub's; check HF_ENDPOINT$"):
+        with pytest.raises(
+            HubError, match=r"^acme/guard: the answer is not a Hub's; check HF_ENDPOINT(; .* deleted again)?$"
+        ):
             act(GUARD)
 
 

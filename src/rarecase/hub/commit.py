@@ -20,12 +20,12 @@ from huggingface_hub import (
     get_session,
     hf_hub_download,
 )
-from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import hf_raise_for_status
 from huggingface_hub.utils.sha import git_hash
 
-from rarecase.core.errors import ConfigError, HubError
+from rarecase.core.errors import ConfigError, HubError, RarecaseError
 from rarecase.hub.errors import ERRORS, RETRY, hub_errors, is_temporary, junk_refused, retried, status
 
 Kind = Literal["dataset", "model", "space"]
@@ -104,17 +104,20 @@ def push(target: Target, build: Build, message: str) -> Pushed:
     """
     Fills a repository: created private, gated, filled in one commit, tagged, and only then made public.
 
-    `build` gives the files for a snapshot; it is called again after a lost race, so it merges.
+    `build` gives the files for a snapshot; it is called again after a lost race, so it merges. A repository that is
+    created here and cannot be filled is deleted again.
     """
     api, repo_id = HfApi(), target.repo_id
     with hub_errors(repo_id), without_debug_logs():
         found = retried(repo_id, lambda: _base(api, target))
         require_public_is_meant(found)
-        if found.sha is None:  # else an empty repository would be left
+        if found.sha is None or target.gated or target.revision:  # else these would be made in vain
             planned = build(found)
             retried(repo_id, lambda: refuse_bad_card(target, planned))
-        before = retried(repo_id, lambda: _open(api, found))
-        files, commit, url = _commit(api, target, build, message)
+        created = found.sha is None and retried(repo_id, lambda: _create(api, target))
+        with _taken_back(api, target) if created else contextlib.nullcontext():
+            before = retried(repo_id, lambda: _open(api, found))
+            files, commit, url = _commit(api, target, build, message)
         if target.tag:
             retried(repo_id, lambda: _tag(api, target, commit))
         private = before.private
@@ -174,12 +177,44 @@ def refuse_bad_card(target: Target, files: Files) -> None:
         retried(target.repo_id, lambda: hf_raise_for_status(get_session().post(address, json=asked)))
 
 
+def _create(api: HfApi, target: Target) -> bool:
+    """Creates the repository, private; whether it was this call that did."""
+    try:
+        api.create_repo(**target.repo, private=True, space_sdk="gradio" if target.kind == "space" else None)
+    except HfHubHTTPError as error:
+        if status(error) != 409:  # somebody was faster, or the answer to an earlier attempt was lost
+            raise
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _taken_back(api: HfApi, target: Target) -> Iterator[None]:
+    """Deletes the repository again where what it was created for fails, and says so in the error."""
+    try:
+        with hub_errors(target.repo_id):
+            yield
+    except RarecaseError as error:
+        raise type(error)(f"{error}{_deleted(api, target)}") from error
+
+
+def _deleted(api: HfApi, target: Target) -> str:
+    """Deletes a repository unless anybody has committed to it, in any branch or request; what is to be said then."""
+    try:
+        with hub_errors(target.repo_id):
+            refs = api.list_repo_refs(**target.repo, include_pull_requests=True)
+            named = {ref.target_commit for ref in (*refs.branches, *refs.tags, *(refs.pull_requests or ()))}
+            if len(named) > 1 or len(api.list_repo_commits(**target.repo)) > 1:  # the first is the Hub's own
+                return ""
+            api.delete_repo(**target.repo)
+    except HubError:
+        return f"; an empty repository is left, delete it (`hf repos delete {target.repo_id} --type {target.kind}`)"
+    return "; the repository, created for this, is deleted again"
+
+
 def _open(api: HfApi, snapshot: Snapshot) -> Snapshot:
-    """The repository, created private where there is none; nothing is made public here."""
+    """The repository as it is to be filled; nothing is made public here."""
     target = snapshot.target
-    if snapshot.sha is None:
-        sdk = "gradio" if target.kind == "space" else None
-        api.create_repo(**target.repo, private=True, exist_ok=True, space_sdk=sdk)
     if target.gated:
         api.update_repo_settings(**target.repo, gated=target.gated)
     if target.revision:
