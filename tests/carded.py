@@ -37,6 +37,8 @@ RUN = {
     "seed": 7,
 }
 ABOUT = {
+    "title": "Posts for rarecase",
+    "description": "Posts written to try\na guard with.",
     "language": "en",
     "annotators_trained": "an hour with the definitions",
     "annotators_paid": None,
@@ -108,7 +110,6 @@ def write(folder: Path, configs: Configs) -> Path:
         folder,
         {name: {split: table_of(found) for split, found in splits.items()} for name, splits in configs.items()},
         default="cluster",
-        title="Acquired by cluster",
         taxonomy=Taxonomy.default(),
         known={
             "bootstrap": Config({"by": "start"}, SOURCE),

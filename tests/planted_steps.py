@@ -279,7 +279,7 @@ HUB = [
         "--ids 'nobody': no row of",
     ),
     Step("remove", "publish remove --repo acme/safety --ids bootstrap-0"),
-    Step("purge", "publish remove --repo acme/commit-500 --ids bootstrap-0 --purge --format json"),
+    Step("purge", "publish remove --repo acme/commit-500 --ids bootstrap-0 --purge --yes --format json"),
     Step("train on the Hub's", "train acme/safety --config-name bootstrap,cluster --model ../given/tiny --out {case}"),
     Step("page", "", -15, before=the_space, program="space/app.py", kill=(signal.SIGTERM, visited)),
 ]

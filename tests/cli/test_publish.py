@@ -1,5 +1,6 @@
 """The flags of `rarecase publish`: what has no effect is refused, and what is named is looked up."""
 
+import io
 import json
 from pathlib import Path
 
@@ -50,12 +51,57 @@ def test_the_model_of_a_demo_is_looked_up_and_pinned(fresh_hub, tmp_path):
     assert named["model"] == f"acme/guard@{made}"
 
 
+@pytest.mark.parametrize("what", ["dataset", "all"])
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]])
-def test_a_licence_that_the_hub_does_not_know_is_refused_before_a_repository_is_made(flags, fresh_hub, tmp_path):
+def test_a_licence_that_the_hub_does_not_know_is_refused_before_a_repository_is_made(what, flags, fresh_hub, tmp_path):
     data = str(releases.write(tmp_path / "data", 12))
     with pytest.raises(HubError, match=r'acme/safety: the Hub refuses it \(status 400\): .*"license" must be one of'):
-        rarecase("dataset", data, "--repo", "acme/safety", "--license", "cc-by", *flags)
-    assert not HfApi().repo_exists("acme/safety", repo_type="dataset")
+        rarecase(what, data, "--repo", "acme/safety", "--license", "cc-by", *flags)
+    assert not fresh_hub.log("^(POST (?!/api/validate-yaml)|PUT|DELETE)"), "nothing is made, not even for a moment"
+
+
+def test_a_purge_is_asked_for_and_can_be_looked_at_before(fresh_hub, tmp_path, monkeypatch, capsys):
+    data = str(releases.write(tmp_path / "data", 12))
+    rarecase("dataset", data, "--repo", "acme/safety", "--license", "cc-by-4.0", "--tag", "v1")
+    name = load_dataset("acme/safety", "cluster")["train"]["id"][2]
+    purge = ["remove", "--repo", "acme/safety", "--id", name, "--purge"]
+    before = HfApi().dataset_info("acme/safety").sha
+    capsys.readouterr()
+
+    rarecase(*purge, "--dry-run")
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "acme/safety: 1 row and 0 variations"
+    assert {line.split(maxsplit=1)[0]: line.split(maxsplit=1)[1] for line in shown[1:] if "file" not in line} == {
+        "row": name,
+        "tag": "v1",
+        "history": "2 commits, squashed into one",
+    }
+    rarecase(*purge, "--dry-run", "--format", "json")
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["rows"], plan["tags"], plan["commits"]) == ([name], ["v1"], 2)
+    assert plan["files"] == ["README.md", "class_counts.png", "cluster/train.parquet", "release.json"]
+    assert plan["old_files"] == ["class_counts.png", "cluster/train.parquet"]
+    rarecase(*purge[:-1], "--dry-run", "--format", "json")
+    assert json.loads(capsys.readouterr().out)["old_files"] == []
+
+    with pytest.raises(ConfigError, match=r"--purge: .* acme/safety will be gone for good; .* add --yes"):
+        rarecase(*purge)
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    with pytest.raises(ConfigError, match="--purge: not confirmed; nothing was removed"):
+        rarecase(*purge)
+    assert HfApi().dataset_info("acme/safety").sha == before
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    rarecase(*purge)
+    assert "Continue? [y/N]" in capsys.readouterr().err
+    rarecase(*purge, "--yes")  # again, and nobody is asked
+    assert not HfApi().revision_exists("acme/safety", before, repo_type="dataset")
+
+
+class Terminal(io.StringIO):
+    """Somebody who answers on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def test_ids_with_commas_are_taken_down_and_the_demo_is_named(fresh_hub, tmp_path, capsys):
@@ -81,7 +127,11 @@ def test_the_language_is_what_the_publisher_says(fresh_hub, tmp_path):
     rarecase(*flags)
     card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
     assert "\nlanguage:" not in card
-    about.write_text("language: en, de\n")
+    about.write_text("language: en, de\ntitle: Floods\n")
     rarecase(*flags, "--about", str(about))
     card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
     assert "\nlanguage:\n- en\n- de\n" in card
+    assert "\npretty_name: Floods\n" in card
+    about.write_text("titel: Floods\n")
+    with pytest.raises(ConfigError, match=r"key 'titel' is unknown; did you mean 'title'\?; expected .* title, descr"):
+        rarecase(*flags, "--about", str(about))

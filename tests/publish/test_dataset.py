@@ -287,13 +287,30 @@ def test_one_test_set_in_two_files_is_stored_and_counted_once(fresh_hub, tmp_pat
         *("cluster/train.parquet", "random/train.parquet", "cluster/test.parquet"),
     }
     card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
-    assert "\n11 texts, each with one of" in card
+    assert "\n11 different texts, each with one of" in card
     # What random uses stays when cluster gets another one.
     publish(release(tmp_path / "other", "cluster", test=5))
     assert {name: len(load_dataset("acme/safety", name)["test"]) for name in ("cluster", "random")} == {
         "cluster": 5,
         "random": 9,
     }
+
+
+def test_the_title_is_the_publishers_and_stays(fresh_hub, tmp_path):
+    def told() -> tuple[str, str, str]:
+        card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
+        return facts()["title"], facts()["description"], card.split("\n# ")[1].split("\n")[0]
+
+    one, two = release(tmp_path / "one", "bootstrap", "cluster"), release(tmp_path / "two", "bootstrap", "random")
+    publish_dataset(one, PLACE, "mit", about={"title": "Floods", "description": "Of a *river*."})
+    for again in (one, two):
+        publish_dataset(again, PLACE, "mit", about={"contact": "data@example.org"})
+        assert told() == ("Floods", "Of a *river*.", "Floods")
+    publish_dataset(two, PLACE, "mit", about={"title": "High\nwater", "description": ""})
+    assert told() == ("High water", "", "High water")
+    assert (
+        "publisher's words" not in Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
+    )
 
 
 def test_other_classes_are_refused(fresh_hub, tmp_path):

@@ -65,7 +65,7 @@ class Counted(dict[str, str]):
             self._split(name, found, paths[name])
         for config in ("bootstrap", "cluster", "random"):
             used = {"train": f"{config}/train", "validation": "validation", "test": "test"}
-            self._config(config, [row for name in used.values() for row in tables[name]])
+            self._config(config, tables[used["train"]])
             self[f"download:{config}"] = str(sum(paths[name].stat().st_size for name in used.values()))
             self[f"size:{config}"] = str(sum(int(self[f"bytes:{name}"]) for name in used.values()))
             self[f"digest:{config}"] = digest({split: paths[name] for split, name in used.items()})
@@ -75,7 +75,7 @@ class Counted(dict[str, str]):
             self |= {f"{name}:{number}": f"{measured[number][name]['macro_f1']:.1f}" for name in ("dev", "test")}
         self |= {f"date:{version}": day for version, day in enumerate(days, 1)}
         self["removed:all"] = str(len(days) - 1)
-        self["rows:all"] = str(sum(map(len, tables.values())))
+        self["texts:all"] = str(len({row["text"] for found in tables.values() for row in found}))
         self["failed:all"] = str(sum(int(self[f"failed:{name}"]) for name in tables))
 
     def _split(self, name: str, found: Rows, path: Path) -> None:
@@ -149,7 +149,7 @@ CHANGES_OF_A_ROW: dict[str, tuple[Callable[[Configs], Any], set[str]]] = {
     "a label": (lambda c: relabel(c["random"]["train"][3]), {"classes:random/train"}),
     "a label of a split that all share": (lambda c: relabel(c["random"]["test"][0]), {"classes:test"}),
     "a label of the last round": (lambda c: relabel(c["cluster"]["train"][-1]), {"round:2", "classes:cluster/train"}),
-    "a row less": (lambda c: c["bootstrap"]["train"].pop(), {"rows:bootstrap/train", "rows:all", "size:bootstrap"}),
+    "a row less": (lambda c: c["bootstrap"]["train"].pop(), {"rows:bootstrap/train", "texts:all", "size:bootstrap"}),
     "a vote": (lambda c: relabel(c["cluster"]["train"][0]["votes"][1]), {"kappa:cluster"}),
     "a vote less": (lambda c: c["cluster"]["train"][0]["votes"].pop(), {"votes:cluster", "compared:cluster"}),
     "an annotator": (lambda c: c["random"]["train"][0].update(annotator="A9"), {"people:random"}),
@@ -230,13 +230,8 @@ def test_the_head_says_what_the_hub_asks_for(facts):
     ("count", "category"),
     [(999, "n<1K"), (1_000, "1K<n<10K"), (99_999, "10K<n<100K"), (10**9, "1B<n<10B"), (10**12, "n>1T")],
 )
-def test_the_size_counts_each_file_once(facts, count, category):
-    facts = copy.deepcopy(facts)
-    for config in facts["configs"].values():
-        for split in config["splits"].values():
-            split["rows"] = 0
-        config["splits"]["test"]["rows"] = count
-    assert head_of(card_of(facts))["size_categories"] == [category]
+def test_the_size_counts_each_text_once(facts, count, category):
+    assert head_of(card_of({**facts, "texts": count}))["size_categories"] == [category]
 
 
 def section(card: str, title: str) -> str:
@@ -264,7 +259,7 @@ def test_what_is_not_known_is_said_so(facts):
     assert section(card, "Known defects") == "None are known."
     assert section(card, "Removed rows") == "None so far."
     assert "- Source of the texts (`bootstrap`): not stated." in card
-    assert card.count("not stated") == 10
+    assert card.count("not stated") == 9
     assert "- `validation` (`bootstrap`): 30 texts; how they were chosen is not stated." in card
     assert "\nlanguage:" not in card
     assert "language model wrote" not in card
@@ -281,7 +276,7 @@ def test_rows_of_unknown_origin_have_a_column(facts):
     facts = copy.deepcopy(only(facts, "random"))
     facts["configs"]["random"]["splits"]["train"]["human"] = 10
     counts = section(card_of(facts), "Class counts")
-    assert "| rows | by people | generated | origin not stated |" in counts
+    assert "| rows | written by people | generated | origin not stated |" in counts
     assert "| `random` | `train` | 15 | 10 | 0 | 5 |" in counts
 
 
@@ -305,8 +300,9 @@ def test_rows_of_unknown_origin_have_a_column(facts):
             "mine",
             {**RUN, "strategy": "my_module:first", "learner": "finetune", "model": "acme/b_c", "generator": "replay"},
             "chosen by `my_module:first`, which was written for this data set. In batches of 10, 20 texts were "
-            "labelled by people, of a budget of 20. Up to 2 variations of each, which existed before, were taken "
-            r"over. Learner: a fine-tuned transformer (acme/b\_c). Embeddings: all-MiniLM-L6-v2. Seed: 7.",
+            "labelled by people, of a budget of 20. Up to 2 variations of each, which existed before, were "
+            r"taken over from a table. Learner: a fine-tuned transformer (acme/b\_c). Embeddings: all-MiniLM-L6-v2. "
+            "Seed: 7.",
         ),
     ],
 )

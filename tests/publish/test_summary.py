@@ -11,7 +11,7 @@ from rarecase.core.errors import DataError, MissingColumnError
 from rarecase.core.typed import from_json
 from rarecase.data import schema
 from rarecase.data.parquet import parquet_bytes, write_parquet
-from rarecase.data.release import Annotators, Config, GeneratedRows
+from rarecase.data.release import Annotators, Config, GeneratedRows, Split
 from rarecase.publish.dataset_card import dataset_info
 from rarecase.publish.summary import DataFile, summarize
 
@@ -31,6 +31,11 @@ def summary(**splits: Dataset) -> Config:
     """What is counted of a config with these splits."""
     files = {name: DataFile.of(f"{name}.parquet", parquet_bytes(split)) for name, split in splits.items()}
     return summarize(Config(), splits, NAMES, files)
+
+
+def counted(*rows: dict) -> Split:
+    """What is counted of a split with these rows."""
+    return summary(train=table(*rows)).splits["train"]
 
 
 def votes(**said: int) -> dict:
@@ -53,6 +58,8 @@ def test_a_split_is_counted():
         "human": 3,
         "generated": 3,  # who wrote the last row is not known
         "not_used": 1,
+        "annotators": asdict(Annotators()),
+        "generators": ({"generator": "words", "rows": 3, "prompt_hashes": ("ab12",)},),
     }
 
 
@@ -67,14 +74,15 @@ def test_num_bytes_is_what_datasets_counts_whatever_became_of_the_table_before(t
         assert counted == loaded["train"].info.splits["train"].num_bytes
 
 
-def test_annotators_are_those_of_the_column_and_of_the_votes_over_all_splits():
+def test_annotators_are_those_of_the_column_and_of_the_votes_split_by_split():
     train = table(votes(A2=0, A10=0), {**HUMAN, "annotator": "gold"}, VARIED, HUMAN)
-    found = summary(train=train, test=table({**votes(A1=1), "annotator": "A1"})).annotators
-    assert found == Annotators(("A1", "A2", "A10", "gold"), items=3, votes=3, kappa=None, pairs=1)
+    found = summary(train=train, test=table({**votes(A1=1), "annotator": "A1"})).splits
+    assert found["train"].annotators == Annotators(("A2", "A10", "gold"), items=2, votes=2, kappa=None, pairs=1)
+    assert found["test"].annotators == Annotators(("A1",), items=1, votes=1, kappa=None, pairs=0)
 
 
 def test_nobody_labelled_anything():
-    found = summary(train=table(HUMAN, VARIED)).annotators
+    found = counted(HUMAN, VARIED).annotators
     assert found == Annotators((), items=0, votes=0, kappa=None, pairs=0)
 
 
@@ -94,7 +102,7 @@ AGREED = [(0, 0)] * 20 + [(2, 2)] * 15 + [(0, 2)] * 5 + [(2, 0)] * 10
 
 def test_kappa_of_two_people():
     single = [votes(A1=1), votes(A2=2), HUMAN]
-    found = summary(train=table(*(votes(A1=a, A2=b) for a, b in AGREED), *single)).annotators
+    found = counted(*(votes(A1=a, A2=b) for a, b in AGREED), *single).annotators
     assert (found.items, found.votes, found.pairs) == (52, 102, 50)
     assert found.kappa == pytest.approx(40.0)  # Cohen's own example: 70 % agree, 50 % would by chance
     assert found.kappa == pytest.approx(cohen(AGREED))
@@ -104,39 +112,39 @@ def test_the_order_of_votes_says_nothing_and_a_second_vote_takes_the_place_of_th
     plain = [votes(A1=a, A2=b) for a, b in AGREED]
     turned = [{**row, "votes": row["votes"][::-1]} for row in plain]
     again = [{**row, "votes": [{"annotator": "A1", "label": 1, "seconds": 2.0}, *row["votes"]]} for row in plain]
-    kappas = [summary(train=table(*rows)).annotators.kappa for rows in (plain, turned, again)]
+    kappas = [counted(*rows).annotators.kappa for rows in (plain, turned, again)]
     assert kappas == [pytest.approx(40.0)] * 3
 
 
 def test_kappa_of_several_people_is_the_mean_over_pairs_weighted_by_what_they_share():
     other = [(0, 0), (1, 1), (2, 1), (0, 0), (1, 1), (2, 2)]
     rows = [votes(A1=a, A2=b) for a, b in AGREED] + [votes(A2=a, A3=b) for a, b in other]
-    found = summary(train=table(*rows)).annotators
+    found = counted(*rows).annotators
     assert found.pairs == 56
     assert found.kappa == pytest.approx((50 * cohen(AGREED) + 6 * cohen(other)) / 56)
 
 
 def test_two_people_who_gave_one_label_only_have_no_kappa():
     always = [votes(A1=1, A2=1)] * 3
-    assert summary(train=table(*always)).annotators.kappa is None
+    assert counted(*always).annotators.kappa is None
     mixed = [*always, *(votes(A2=a, A3=b) for a, b in AGREED)]
-    assert summary(train=table(*mixed)).annotators.kappa == pytest.approx(40.0)
+    assert counted(*mixed).annotators.kappa == pytest.approx(40.0)
 
 
 def test_votes_without_a_label_or_a_name_are_no_votes_to_compare():
     nameless = {"annotator": None, "label": 0, "seconds": None}
     undecided = {"annotator": "A2", "label": None, "seconds": 1.0}
     row = {"votes": [*votes(A1=0)["votes"], nameless, undecided]}
-    found = summary(train=table(row)).annotators
+    found = counted(row).annotators
     assert found == Annotators(("A1",), items=1, votes=1, kappa=None, pairs=0)
 
 
 def test_generators_with_their_prompt_hashes():
     other = {"origin": "generated", "generator": "verbs"}
-    train = table(VARIED, {**VARIED, "prompt_hash": "0fff"}, VARIED, other, {"origin": "generated"}, HUMAN)
-    assert summary(train=train, test=table(VARIED, HUMAN)).generators == (
+    rows = (VARIED, {**VARIED, "prompt_hash": "0fff"}, VARIED, other, {"origin": "generated"}, HUMAN)
+    assert counted(*rows).generators == (
         GeneratedRows("verbs", 1, ()),
-        GeneratedRows("words", 4, ("0fff", "ab12")),
+        GeneratedRows("words", 3, ("0fff", "ab12")),
         GeneratedRows(None, 1, ()),
     )
 
@@ -167,5 +175,5 @@ def test_the_info_is_read_back_by_datasets():
 
 
 def test_a_prompt_hash_that_is_none_is_in_no_card():
-    train = table({**VARIED, "prompt_hash": "z\n\n<img src=//evil/x.png>"}, VARIED)
-    assert summary(train=train).generators == (GeneratedRows("words", 2, ("ab12",)),)
+    evil = {**VARIED, "prompt_hash": "z\n\n<img src=//evil/x.png>"}
+    assert counted(evil, VARIED).generators == (GeneratedRows("words", 2, ("ab12",)),)

@@ -110,6 +110,8 @@ def test_people_label_the_sets_in_one_file_and_what_they_leave_empty_goes_back_t
     assert sorted(id_ for name in SIZES for id_ in found[name]) == sorted(labelled)
     assert len(found["pool"]) == 90 - 64
     assert set(found["pool"]) == set(GOLD) - set(labelled)
+    origins = {name: set(read_parquet(folder / f"{name}.parquet")["origin"][:]) for name in ("pool", *SIZES)}
+    assert origins == {"pool": {None}, **{name: {"human"} for name in SIZES}}
     assert set(read_parquet(folder / "pool.parquet")["label"][:]) == {None}
 
 

@@ -54,7 +54,7 @@ class Destination:
         options = {name: getattr(self, name) for name in ("public", "gated", "revision", "tag", "create_pr")}
         target = Target(kind=kind, repo_id=self.repo, **options)
         if self.public and not self.yes and not self.dry_run:
-            _confirm_public(self.repo)
+            _confirm("--public", f"anybody will be able to read {self.repo}", "published")
         return target, Plan() if self.dry_run else push
 
     def require_license(self) -> str:
@@ -73,18 +73,19 @@ class Terms:
 
     Args:
         accept_no_license: the source of the texts states no licence, and you know that.
-        about: a YAML file with what only you know: `language` (of the texts, such as `en`), `annotators_trained`,
-            `annotators_paid`, `source_terms`, `llm_terms`, `contact`.
+        about: a YAML file with what only you know: `title` (by default the name of the repository), `description`,
+            `language` (of the texts, such as `en`), `annotators_trained`, `annotators_paid`, `source_terms`,
+            `llm_terms`, `contact`. What is left out stays as it is there.
     """
 
     accept_no_license: bool = False
     about: Path | None = None
 
     def read_about(self) -> dict[str, str]:
-        """The fields of `rarecase.data.release.About` in the file of `--about`."""
+        """Title, description and the fields of `rarecase.data.release.About` in the file of `--about`."""
         from rarecase.data.release import About
 
-        known = [one.name for one in fields(About)]
+        known = ["title", "description", *(one.name for one in fields(About))]
         expected = f"expected a YAML file with text under any of {', '.join(known)}"
         if self.about is None:
             return {}
@@ -264,6 +265,8 @@ def remove(
     ids: str = "",
     whole_ids: Annotated[list[str] | None, Parameter(name="--id")] = None,
     purge: bool = False,
+    yes: bool = False,
+    dry_run: bool = False,
     format: Literal["text", "json"] = "text",
 ) -> None:
     """
@@ -274,13 +277,21 @@ def remove(
         ids: of the rows, separated by commas.
         whole_ids: one id, which may have commas in it; once for each row.
         purge: also squash the history, drop old tags, and delete the files behind them.
+        yes: do not ask whether `--purge` is meant.
+        dry_run: only list what would go.
         format: `json` for programs.
     """
-    from rarecase.publish.remove import counted
+    from rarecase.publish.remove import counted, plan_removal
     from rarecase.publish.remove import remove as take_down
 
-    listed = [id_.strip() for id_ in ids.split(",") if id_.strip()]
-    done = take_down(repo, [*listed, *(whole_ids or [])], purge=purge)
+    wanted = [*(id_.strip() for id_ in ids.split(",") if id_.strip()), *(whole_ids or [])]
+    if dry_run:
+        plan = plan_removal(repo, wanted, purge=purge)
+        print(json.dumps(asdict(plan), indent=2) if format == "json" else plan)
+        return
+    if purge and wanted and not yes:
+        _confirm("--purge", f"the history and the tags of {repo} will be gone for good", "removed")
+    done = take_down(repo, wanted, purge=purge)
     if format == "json":
         print(json.dumps(asdict(done), indent=2))
     else:
@@ -293,14 +304,13 @@ def remove(
         print(f"{done.demo} shows an older revision; publish it again (rarecase publish demo)", file=sys.stderr)
 
 
-def _confirm_public(repo: str) -> None:
+def _confirm(option: str, consequence: str, done: str) -> None:
+    """Asks on a terminal whether that is meant; a `ConfigError` where it is not, or there is nobody to ask."""
     if not sys.stdin.isatty():
-        raise ConfigError(
-            f"--public: anybody will be able to read {repo}; without a terminal to confirm it in, add --yes"
-        )
-    print(f"Anybody will be able to read {repo}. Continue? [y/N] ", end="", file=sys.stderr, flush=True)
+        raise ConfigError(f"{option}: {consequence}; without a terminal to confirm it in, add --yes")
+    print(f"{consequence[0].upper()}{consequence[1:]}. Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise ConfigError("--public: not confirmed; nothing was published")
+        raise ConfigError(f"{option}: not confirmed; nothing was {done}")
 
 
 def _print(

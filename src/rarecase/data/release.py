@@ -74,8 +74,28 @@ class RoundScores(TypedDict):
 
 
 @dataclass(frozen=True)
+class Annotators:
+    """Who labelled a published split, and Cohen's kappa in percent over the `pairs` of votes on one text."""
+
+    names: tuple[str, ...] = ()
+    items: int = 0
+    votes: int = 0
+    kappa: float | None = None
+    pairs: int = 0
+
+
+@dataclass(frozen=True)
+class GeneratedRows:
+    """The rows that one generator wrote in a published split."""
+
+    generator: str | None
+    rows: int
+    prompt_hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Split:
-    """A split of a published config: counts of its rows, and its file."""
+    """A split of a published config: counts of its rows, who labelled and wrote them, and its file."""
 
     rows: int
     class_counts: dict[str, int]
@@ -87,26 +107,8 @@ class Split:
     path: str
     file_bytes: int
     sha256: str
-
-
-@dataclass(frozen=True)
-class Annotators:
-    """Who labelled a published config, and Cohen's kappa in percent over the `pairs` of votes on one text."""
-
-    names: tuple[str, ...] = ()
-    items: int = 0
-    votes: int = 0
-    kappa: float | None = None
-    pairs: int = 0
-
-
-@dataclass(frozen=True)
-class GeneratedRows:
-    """The rows that one generator wrote in a published config."""
-
-    generator: str | None
-    rows: int
-    prompt_hashes: tuple[str, ...]
+    annotators: Annotators = Annotators()
+    generators: tuple[GeneratedRows, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,6 @@ class Config:
     defects: tuple[str, ...] = ()
     rounds: tuple[RoundScores, ...] = ()
     splits: dict[str, Split] = field(default_factory=dict)
-    annotators: Annotators = Annotators()
-    generators: tuple[GeneratedRows, ...] = ()
     digest: str = ""
 
     @property
@@ -136,11 +136,12 @@ class Config:
 
 @dataclass(frozen=True)
 class ReleaseClass:
-    """A class, as the card explains it."""
+    """A class, as the card explains it, and what a guard does with its texts."""
 
     name: str
     definition: str
     source: str
+    action: str = "flag"
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,15 @@ class Change:
 class Release:
     """`release.json`. Names and numbers, no text of the data; version 0 is a folder that is not published yet."""
 
-    title: str
+    title: str = ""  # the publisher's, as the description is
+    description: str = ""
     repo_id: str = ""
     license: str = ""
     default: str
     classes: tuple[ReleaseClass, ...]
     about: About = About()
     configs: dict[str, Config]
+    texts: int = 0  # different ones, over all configs
     removed: tuple[str, ...] = ()  # ids of rows that were taken down, hashed
     version: int = 0
     changelog: tuple[Change, ...] = ()
@@ -183,6 +186,11 @@ class Release:
     def names(self) -> list[str]:
         """The classes, in order."""
         return [one.name for one in self.classes]
+
+    @property
+    def heading(self) -> str:
+        """What a page about it is called while it has no title."""
+        return self.title or f"Acquired by {self.default}"
 
     @property
     def paths(self) -> set[str]:
@@ -230,10 +238,10 @@ class Release:
         """The content of release.json."""
         content = {"format": FORMAT, **asdict(self)}
         if not self.version:
-            for name in ("repo_id", "license", "about", "removed", "version", "changelog"):
+            for name in ("description", "repo_id", "license", "about", "texts", "removed", "version", "changelog"):
                 del content[name]
             for config in content["configs"].values():
-                for name in ("splits", "annotators", "generators", "digest"):
+                for name in ("splits", "digest"):
                     del config[name]
         return content
 
@@ -247,7 +255,7 @@ def write_release(
     configs: Configs,
     *,
     default: str,
-    title: str,
+    title: str = "",
     taxonomy: Taxonomy | None = None,
     known: Mapping[str, Config] | None = None,
     replace: bool = False,
@@ -267,7 +275,7 @@ def write_release(
     release = Release(
         title=title,
         default=default,
-        classes=tuple(ReleaseClass(c.name, c.definition, c.source) for c in taxonomy.classes),
+        classes=tuple(ReleaseClass(c.name, c.definition, c.source, c.action) for c in taxonomy.classes),
         configs={name: (known or {}).get(name, Config()) for name in configs},
     )
     paths = _paths(configs)
@@ -277,7 +285,7 @@ def write_release(
                 if not (beside / paths[config][split]).exists():  # a shared one is there already
                     write_parquet(beside / paths[config][split], dataset)
         write_text(beside / RELEASE, release.dumps())
-        write_text(beside / "README.md", _readme(beside, configs, paths, default, title))
+        write_text(beside / "README.md", _readme(beside, configs, paths, default, release.heading))
 
 
 def check_names(configs: Mapping[str, Iterable[str]], default: str) -> None:

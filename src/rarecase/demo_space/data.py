@@ -162,7 +162,7 @@ def load_data(source: str) -> Data:
             if not set(names) <= scores["test"]["f1"].keys():
                 raise DataError("the figures are of other classes")
         learners = {config: _learner_of(release.configs[config].acquired) for config in rounds}
-        data = Data(release.title, tuple(names), configs, rounds, learners)
+        data = Data(release.heading, tuple(names), configs, rounds, learners)
         data.counts()  # what cannot be shown is known before anything is
         data.groups()
         return data

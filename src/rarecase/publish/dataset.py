@@ -22,7 +22,7 @@ from rarecase.data.read.card import paths_in, require_inside
 from rarecase.data.read.table import is_release
 from rarecase.data.release import RELEASE, Config, Release
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
-from rarecase.publish.repository import loadable, release_files, release_in, without_rows
+from rarecase.publish.repository import loadable, release_files, release_in, texts_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
 from rarecase.runs.folder import Manifest, is_begun
 
@@ -49,7 +49,7 @@ def publish_dataset(
     Publishes a release, or that of a run, beside the configs that the repository has.
 
     `accept_no_license` allows a source that states no licence; `about` are fields of `rarecase.data.release.About`,
-    and those that are left out keep their stored value.
+    `title` and `description`, and those that are left out keep their stored value.
     """
     local = read_release(folder)
     require_license(local.release, accept_no_license)
@@ -98,29 +98,41 @@ def dataset_files(local: ReleaseFolder, snapshot: Snapshot, *, license: str, abo
             f"--license {license}: {listed(others)} of {repo_id} came under {known.license}, and one repository "
             f"has one licence; repeat with --license {known.license}, or name another --repo"
         )
-    added, data = _added(local, others, known.removed)
+    added, data, texts = _added(local, others, known.removed)
+    texts |= texts_in(snapshot, {split.path for of in others.values() for split in of.splits.values()} - data.keys())
+    about = dict(about)
+    title, description = about.pop("title", None), about.pop("description", None)
     configs = dict(sorted({**others, **added}.items()))
     _warn_of_replaced(repo_id, known.configs, configs)
     release = replace(
         known,
-        title=known.title if others else local.release.title,
+        title=" ".join((title or "").split()) or known.title or local.release.title or title_of(repo_id),
+        description=known.description if description is None else description,
         repo_id=repo_id,
         license=license,
         default=next((n for n in (known.default, local.release.default, *others, *added) if n in configs), ""),
         classes=local.release.classes,
         about=replace(known.about, **about),
         configs=configs,
+        texts=len(texts),
     )
     return {**data, **release_files(release, known, _change(known.configs, configs))}
 
 
+def title_of(repo_id: str) -> str:
+    """The title of a data set whose publisher gives none: `Flood posts` for `acme/flood-posts`."""
+    words = re.sub(r"[-_]+", " ", repo_id.split("/")[-1]).strip()
+    return words[:1].upper() + words[1:]
+
+
 def _added(
     local: ReleaseFolder, others: Mapping[str, Config], removed: Collection[str]
-) -> tuple[dict[str, Config], dict[str, bytes]]:
-    """The configs of the release and their files, without removed rows and names of annotators."""
+) -> tuple[dict[str, Config], dict[str, bytes], set[str]]:
+    """The configs of the release, their files and their texts, without removed rows and names of annotators."""
     taken = {split.path: split.sha256 for config in others.values() for split in config.splits.values()}
     configs: dict[str, Config] = {}
     data: dict[str, bytes] = {}
+    texts: set[str] = set()
     aliases = _aliases(local)
     for name, paths in local.paths.items():
         read = {split: read_parquet(local.folder / path) for split, path in paths.items()}
@@ -131,8 +143,9 @@ def _added(
             content = path.read_bytes() if table is read[split] else parquet_bytes(table)
             files[split] = _placed(DataFile.of(paths[split], content), taken, f"{name}/{split}")
             data[files[split].path] = content
+            texts.update(table["text"][:])
         configs[name] = summarize(local.release.configs.get(name, Config()), tables, local.release.names, files)
-    return {name: config for name, config in configs.items() if config.splits}, data
+    return {name: config for name, config in configs.items() if config.splits}, data, texts
 
 
 def _warn_of_replaced(repo_id: str, before: Mapping[str, Config], after: Mapping[str, Config]) -> None:

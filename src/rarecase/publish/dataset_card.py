@@ -15,6 +15,7 @@ from rarecase.core.markdown import plain
 from rarecase.core.shipped import shipped
 from rarecase.data.release import Acquired, Change, Config, Release, ReleaseClass, RoundScores, Split
 from rarecase.data.schema import features
+from rarecase.generate.cheap import NAME as CHEAP
 from rarecase.publish.markdown import NOT_STATED, TAGS, code, number, render, stated, table
 
 STRATEGIES = {
@@ -43,11 +44,20 @@ LEARNERS = {
     "setfit": "a logistic regression on an encoder fine-tuned by contrast",
     "finetune": "a fine-tuned transformer",
 }
+ASKED = "A language model ({model}) was asked for {variations} variations of each."
 VARIED = {
     "none": "No variations were generated.",
-    "replay": "Up to {variations} variations of each, which existed before, were taken over.",
-    "openai": "A language model ({model}) was asked for {variations} variations of each.",
-    "cheap": "{variations} variations of each were made by swapping words or leaving some out.",
+    "replay": "Up to {variations} variations of each, which existed before, were taken over from a table.",
+    "openai": ASKED,
+    "local": ASKED,
+    CHEAP: "A program made {variations} variations of each, by swapping words or leaving some out.",
+}
+# Who wrote variations, and what the card says of it at its beginning.
+MODEL, PROGRAM, UNKNOWN = "model", "program", "unknown"
+WRITERS = {
+    MODEL: "a language model wrote variations that are to keep the label",
+    PROGRAM: "a program made variations by swapping words or leaving some out",
+    UNKNOWN: "variations that existed before were taken over",
 }
 READINGS = {
     "published": "every label is the one in the files",
@@ -73,49 +83,50 @@ def dataset_card(release: Release) -> str:
     """The README.md of a data set's repository; `load_dataset` finds configs and files by its front matter."""
     configs, names = release.configs, release.names
     files = _files(configs)
-    rows = sum(file.split.rows for file in files)
     return render(
         shipped("dataset_card") / "README.md",
-        _front_matter(release, rows),
+        _front_matter(release),
         **vars(release),
         names=names,
-        rows=rows,
+        hard=[one.name for one in release.classes if one.action != "pass"],
+        writers={writer: WRITERS[writer] for writer in WRITERS if writer in _writers(configs, files)},
         train=configs[release.default].train_name,
         set_aside=[_set_aside(configs, file) for file in files if file.name != configs[file.configs[0]].train_name],
         not_used=sum(file.split.not_used for file in files),
-        compared=sum(config.annotators.pairs for config in configs.values()),
+        compared=sum(file.split.annotators.pairs for file in files),
         unlicensed=any(config.source_states_no_license for config in configs.values()),
         acquired={name: _acquired(name, config) for name, config in configs.items()},
         definitions=_definitions(release.classes),
         counts=_counts(configs, files, names),
         rounds={name: _rounds(config.rounds, names) for name, config in configs.items() if config.rounds},
-        annotators=_annotators(configs),
-        generators=_generators(configs),
+        annotators=_annotators(configs, files),
+        generators=_generators(configs, files),
+        hashes=any(by.prompt_hashes for file in files for by in file.split.generators),
         sources=_grouped(configs, {name: [config.source] for name, config in configs.items()}),
         defects=_grouped(configs, {name: config.defects for name, config in configs.items()}),
         changes=_changes(release.changelog),
     )
 
 
-def _front_matter(release: Release, rows: int) -> DatasetCardData:
-    language = release.about.language or ""
+def _front_matter(release: Release) -> DatasetCardData:
+    language, about = release.about.language or "", " ".join((release.description or release.title).split())
     return DatasetCardData(
         pretty_name=release.title,
         language=[one.strip() for one in language.split(",") if one.strip()] or None,
         license=release.license,
         task_categories=["text-classification"],
-        size_categories=[_size(rows)],
+        size_categories=[_size(release.texts)],
         tags=[*TAGS, "not-for-all-audiences"],
-        configs=[_config(name, config, name == release.default) for name, config in release.configs.items()],
+        configs=[_config(name, config, about, name == release.default) for name, config in release.configs.items()],
         dataset_info=[{"config_name": name, **dataset_info(release.names, c)} for name, c in release.configs.items()],
     )
 
 
-def _config(name: str, config: Config, default: bool) -> dict[str, Any]:
+def _config(name: str, config: Config, about: str, default: bool) -> dict[str, Any]:
     return {
         "config_name": name,
         # `load_dataset` caches by the front matter (see `rarecase.data.release`): other rows need another one.
-        **({"description": f"content {config.digest}"} if config.digest else {}),
+        **({"description": f"{about} (content {config.digest})"} if config.digest else {}),
         "data_files": [{"split": name, "path": split.path} for name, split in config.splits.items()],
         **({"default": True} if default else {}),
     }
@@ -210,8 +221,27 @@ def _labelled(how: Acquired, train: Split) -> str:
 
 
 def _varied(how: Acquired) -> str:
-    model = plain(str(how.get("generator_model")))
-    return VARIED.get(how["generator"], VARIED["openai"]).format(model=model, variations=how["variations"])
+    made = VARIED.get(how["generator"] if how["variations"] else "none", f"Who varied them is {NOT_STATED}.")
+    return made.format(model=plain(str(how.get("generator_model"))), variations=how["variations"])
+
+
+def _writers(configs: Mapping[str, Config], files: Iterable[File]) -> set[str]:
+    """Who wrote the variations of a data set, of `WRITERS`."""
+    return {
+        _writer(configs[name].acquired, by.generator)
+        for file in files
+        for name in file.configs
+        for by in file.split.generators
+    }
+
+
+def _writer(how: Acquired | None, generator: str | None) -> str:
+    """Who wrote the variations of a generator, as far as how their config was acquired tells."""
+    if how and how["by"] == "import-published":
+        return MODEL
+    if how and how.get("generator") in ("openai", "local") and generator == how.get("generator_model"):
+        return MODEL
+    return PROGRAM if how and how.get("generator") == generator == CHEAP else UNKNOWN
 
 
 def _learned(how: Acquired) -> str:
@@ -229,7 +259,7 @@ def _definitions(classes: Iterable[ReleaseClass]) -> str:
 def _counts(configs: Mapping[str, Config], files: Sequence[File], names: Sequence[str]) -> str:
     origins = {
         "rows": [file.split.rows for file in files],
-        "by people": [file.split.human for file in files],
+        "written by people": [file.split.human for file in files],
         "generated": [file.split.generated for file in files],
     }
     rare = {
@@ -259,21 +289,25 @@ def _rounds(rounds: Iterable[RoundScores], names: Sequence[str]) -> str:
     return table(["round", "labels", *map(plain, names), "std", "validation F1", "test F1"], rows)
 
 
-def _annotators(configs: Mapping[str, Config]) -> str:
-    found = {name: config.annotators for name, config in configs.items() if config.annotators.names}
+def _annotators(configs: Mapping[str, Config], files: Iterable[File]) -> str:
+    header = ["config", "split", "annotators", "texts", "votes", "compared", "kappa"]
+    found = [(_of(configs, file.configs), code(file.name), file.split.annotators) for file in files]
     rows = [
-        [code(name), ", ".join(map(plain, a.names)), a.items, a.votes, a.pairs, a.kappa] for name, a in found.items()
+        [of, split, ", ".join(map(plain, by.names)), by.items, by.votes, by.pairs, by.kappa]
+        for of, split, by in found
+        if by.names
     ]
-    return table(["config", "annotators", "texts", "votes", "compared", "kappa"], rows) if rows else ""
+    return table(header, rows) if rows else ""
 
 
-def _generators(configs: Mapping[str, Config]) -> str:
+def _generators(configs: Mapping[str, Config], files: Iterable[File]) -> str:
+    header = ["config", "split", "generator", "rows", "prompt hashes"]
+    found = [(_of(configs, file.configs), code(file.name), by) for file in files for by in file.split.generators]
     rows = [
-        [code(name), stated(g.generator), g.rows, ", ".join(map(code, g.prompt_hashes)) or NOT_STATED]
-        for name, config in configs.items()
-        for g in config.generators
+        [of, split, stated(by.generator), by.rows, ", ".join(map(code, by.prompt_hashes)) or "–"]
+        for of, split, by in found
     ]
-    return table(["config", "generator", "rows", "prompt hashes"], rows) if rows else ""
+    return table(header, rows) if rows else ""
 
 
 def _changes(changelog: Sequence[Change]) -> str:

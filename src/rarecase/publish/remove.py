@@ -11,7 +11,7 @@ from rarecase.core.errors import ConfigError, shown_id
 from rarecase.core.progress import Progress
 from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.release import Config
-from rarecase.data.schema import hash_of
+from rarecase.data.schema import hash_of, public_id
 from rarecase.demo_space.data import SETTINGS
 from rarecase.hub.commit import Files, Pushed, Snapshot, Target, push, read_snapshot
 from rarecase.hub.errors import retried
@@ -30,6 +30,27 @@ class Removed:
     demo: str | None  # the demo Space, which shows an older revision until it is published again
 
 
+@dataclass(frozen=True)
+class PlannedRemoval:
+    """What `remove` would take down: ids (those that could be a post as a hash) and, with `purge`, what is older."""
+
+    repo_id: str
+    rows: tuple[str, ...]
+    variations: tuple[str, ...]
+    files: tuple[str, ...]  # that change or go
+    commits: int = 0  # of the history that would be squashed
+    tags: tuple[str, ...] = ()
+    old_files: tuple[str, ...] = ()  # of older states, by what they were called
+
+    def __str__(self) -> str:
+        """A line for each thing that would go."""
+        listed = {"row": self.rows, "variation": self.variations, "file": self.files}
+        listed |= {"tag": self.tags, "old file": self.old_files}
+        lines = [f"{what:>10}  {name}" for what, names in listed.items() for name in names]
+        squashed = [f"{'history':>10}  {_several(self.commits, 'commit')}, squashed into one"] if self.commits else []
+        return "\n".join([f"{self.repo_id}: {counted(len(self.rows), len(self.variations))}", *lines, *squashed])
+
+
 def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
     """
     Takes rows and their variations out of every config and split of a dataset repository.
@@ -37,6 +58,42 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
     The repository stays as public as it is, and keeps a hash of the ids: no later push brings the rows back. `purge`
     also squashes the history, drops tags, and deletes the files behind them. The same call again continues.
     """
+    wanted, snapshot = _wanted(repo_id, ids, purge)
+    target = snapshot.target
+    rows = variations = 0
+
+    def build(snapshot: Snapshot) -> Files:
+        nonlocal rows, variations
+        files, *gone = _files(snapshot, wanted)
+        # Where the answer to a commit was lost, it is built once more, and the rows are gone already.
+        rows, variations = max(rows, len(gone[0])), max(variations, len(gone[1]))
+        return files
+
+    pushed = push(replace(target, public=not snapshot.private), build, f"Take down {_several(len(wanted), 'row')}")
+    if purge:
+        _purge(target)
+        pushed = replace(pushed, revision=str(read_snapshot(target).sha))
+    return Removed(pushed, rows, variations, purge, _demo_of(repo_id))
+
+
+def plan_removal(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> PlannedRemoval:
+    """What `remove` would do; changes nothing."""
+    wanted, snapshot = _wanted(repo_id, ids, purge)
+    target, api, ask = snapshot.target, HfApi(), partial(retried, repo_id)
+    files, *gone = _files(snapshot, wanted)
+    rows, variations = (tuple(dict.fromkeys(map(public_id, some))) for some in gone)
+    plan = PlannedRemoval(repo_id, rows, variations, tuple(sorted(files)))
+    if not purge:
+        return plan
+    refs, commits = ask(lambda: api.list_repo_refs(**target.repo)), ask(lambda: api.list_repo_commits(**target.repo))
+    kept = {file.lfs.sha256 for path, file in snapshot.files.items() if file.lfs and path not in files}
+    old = [file.filename for file in ask(lambda: list(api.list_lfs_files(**target.repo))) if file.file_oid not in kept]
+    tags = tuple(ref.name for ref in refs.tags)
+    return replace(plan, commits=len(commits), tags=tags, old_files=tuple(sorted(old)))
+
+
+def _wanted(repo_id: str, ids: Iterable[str], purge: bool) -> tuple[list[str], Snapshot]:
+    """The ids, each once, and the repository, once all that can be refused is."""
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         raise ConfigError("--ids is empty: expected ids separated by commas, such as cluster-017,cluster-041")
@@ -48,20 +105,7 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
         )
     if purge:
         _require_one_branch(target)
-    rows = variations = 0
-
-    def build(snapshot: Snapshot) -> Files:
-        nonlocal rows, variations
-        files, *counts = _files(snapshot, wanted)
-        # Where the answer to a commit was lost, it is built once more, and the rows are gone already.
-        rows, variations = max(rows, counts[0]), max(variations, counts[1])
-        return files
-
-    pushed = push(replace(target, public=not snapshot.private), build, f"Take down {_several(len(wanted), 'row')}")
-    if purge:
-        _purge(target)
-        pushed = replace(pushed, revision=str(read_snapshot(target).sha))
-    return Removed(pushed, rows, variations, purge, _demo_of(repo_id))
+    return wanted, snapshot
 
 
 def counted(rows: int, variations: int) -> str:
@@ -73,15 +117,15 @@ def _several(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _files(snapshot: Snapshot, ids: Collection[str]) -> tuple[Files, int, int]:
-    """The data files that change, with card and release.json; how many rows and variations are gone."""
+def _files(snapshot: Snapshot, ids: Collection[str]) -> tuple[Files, list[str], list[str]]:
+    """The data files that change, with card and release.json; the ids of the rows and variations that are gone."""
     known, gone = release_in(snapshot), {hash_of(id_) for id_ in ids}
     before = {path: read_parquet(snapshot.read(path)) for path in sorted(known.paths)}
     after = {path: without_rows(table, gone) for path, table in before.items()}
     tables = {path: left.table for path, left in after.items()}
     data = {path: parquet_bytes(table) for path, table in tables.items() if table is not before[path]}
-    rows = sum(left.rows for left in after.values())
-    variations = sum(left.variations for left in after.values())
+    rows = [id_ for left in after.values() for id_ in left.rows]
+    variations = [id_ for left in after.values() for id_ in left.variations]
     seen = {*known.removed, *(hash_of(id_) for table in before.values() for id_ in table["id"][:])}
     unknown = [id_ for id_ in ids if hash_of(id_) not in seen]
     if unknown:
@@ -91,9 +135,11 @@ def _files(snapshot: Snapshot, ids: Collection[str]) -> tuple[Files, int, int]:
     configs = {name: _recounted(config, tables, data, known.names) for name, config in known.configs.items()}
     left = replace(known, configs={name: config for name, config in configs.items() if config.splits})
     default = known.default if known.default in left.configs else next(iter(left.configs), "")
-    left = replace(left, default=default, removed=tuple(sorted({*known.removed, *gone})))
+    texts = {text for path in left.paths for text in tables[path]["text"][:]}
+    left = replace(left, default=default, texts=len(texts), removed=tuple(sorted({*known.removed, *gone})))
     data = {path: content for path, content in data.items() if path in left.paths}
-    return {**data, **release_files(left, known, f"took down {counted(rows, variations)}")}, rows, variations
+    change = f"took down {counted(len(rows), len(variations))}"
+    return {**data, **release_files(left, known, change)}, rows, variations
 
 
 def _recounted(

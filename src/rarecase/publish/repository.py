@@ -1,14 +1,16 @@
 """A dataset repository: its release.json, and the card and picture that are made from that alone."""
 
-from collections.abc import Collection, Mapping
+import itertools
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from datasets import Dataset
+from datasets import Dataset, Value
 
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import rows
+from rarecase.data.parquet import read_parquet
 from rarecase.data.release import RELEASE, Change, Release
 from rarecase.data.schema import hash_of
 from rarecase.hub.commit import Files, Snapshot, refuse_foreign
@@ -17,11 +19,11 @@ from rarecase.publish.picture import class_counts_picture
 
 
 class Remaining(NamedTuple):
-    """A table without removed rows and their variations, and how many of each it lost."""
+    """A table without removed rows and their variations, and the ids of each that it lost."""
 
     table: Dataset  # the same object where nothing is lost
-    rows: int
-    variations: int
+    rows: list[str]
+    variations: list[str]
 
 
 def release_in(snapshot: Snapshot) -> Release:
@@ -42,6 +44,17 @@ def release_in(snapshot: Snapshot) -> Release:
     if not whole:
         raise DataError(f"{where}: lacks classes, splits or settings; it was changed, or is damaged")
     return release
+
+
+def texts_in(snapshot: Snapshot, paths: Iterable[str]) -> set[str]:
+    """The different texts of some data files of a repository."""
+    found: set[str] = set()
+    for path in paths:
+        table = read_parquet(snapshot.read(path), columns=["text"])
+        if table.features.get("text") != Value("string"):
+            raise DataError(f"{snapshot.target.repo_id}: {path} has no texts; it was changed, or is damaged")
+        found.update(table["text"][:])
+    return found
 
 
 def release_files(release: Release, before: Release, change: str) -> Files:
@@ -73,7 +86,8 @@ def without_rows(table: Dataset, removed: Collection[str]) -> Remaining:
     named = [hash_of(id_) in removed for id_ in ids]
     varied = [p is not None and hash_of(p) in removed and not n for p, n in zip(parents, named, strict=True)]
     kept = [row for row in range(len(table)) if not named[row] and not varied[row]]
-    return Remaining(table if len(kept) == len(table) else rows(table, kept), sum(named), sum(varied))
+    lost = [list(itertools.compress(ids, which)) for which in (named, varied)]
+    return Remaining(table if len(kept) == len(table) else rows(table, kept), *lost)
 
 
 def loadable(tables: Mapping[str, Dataset]) -> dict[str, Dataset]:

@@ -42,13 +42,7 @@ def summarize(
         require(table, "origin", "annotator", "generator", "prompt_hash", "votes")
         label_names(table)  # else an error of the counting would show a text
     splits = {name: _split(table, names, files[name]) for name, table in tables.items()}
-    return replace(
-        known,
-        splits=splits,
-        annotators=_annotators(tables.values()),
-        generators=_generators(tables.values()),
-        digest=_digest(splits),
-    )
+    return replace(known, splits=splits, digest=_digest(splits))
 
 
 def _split(table: Dataset, names: Sequence[str], file: DataFile) -> Split:
@@ -61,18 +55,18 @@ def _split(table: Dataset, names: Sequence[str], file: DataFile) -> Split:
         generated=origins.count(GENERATED),
         not_used=len(table) - len(accepted(table)),
         num_bytes=num_bytes(table),
+        annotators=_annotators(table),
+        generators=_generators(table),
         **file._asdict(),
     )
 
 
-def _annotators(tables: Iterable[Dataset]) -> Annotators:
+def _annotators(table: Dataset) -> Annotators:
+    labelled_by: list[str | None] = table["annotator"][:]
     votes: list[Votes] = []
-    labelled_by: list[str | None] = []
-    for table in tables:
-        labelled_by += table["annotator"][:]
-        for cast in table["votes"][:]:
-            pairs = [(vote["annotator"], vote["label"]) for vote in cast or []]
-            votes.append([pair for pair in pairs if None not in pair])
+    for cast in table["votes"][:]:
+        pairs = [(vote["annotator"], vote["label"]) for vote in cast or []]
+        votes.append([pair for pair in pairs if None not in pair])
     people = {name for name, _ in chain.from_iterable(votes)} | {name for name in labelled_by if name is not None}
     kappa, compared = _kappa(votes)
     return Annotators(
@@ -105,15 +99,12 @@ def _kappa(votes: Iterable[Votes]) -> tuple[float | None, int]:
     return 100 * float(np.average(kappas, weights=list(map(len, defined)))), pairs
 
 
-def _generators(tables: Iterable[Dataset]) -> tuple[GeneratedRows, ...]:
+def _generators(table: Dataset) -> tuple[GeneratedRows, ...]:
     written = defaultdict(list)
-    for table in tables:
-        for origin, generator, prompt in zip(
-            *(table[c][:] for c in ("origin", "generator", "prompt_hash")), strict=True
-        ):
-            if origin == GENERATED:
-                is_hash = re.fullmatch("[0-9a-f]{1,64}", prompt or "")  # else it may be Markdown, on the card
-                written[generator].append(prompt if is_hash else None)
+    for origin, generator, prompt in zip(*(table[c][:] for c in ("origin", "generator", "prompt_hash")), strict=True):
+        if origin == GENERATED:
+            is_hash = re.fullmatch("[0-9a-f]{1,64}", prompt or "")  # else it may be Markdown, on the card
+            written[generator].append(prompt if is_hash else None)
     return tuple(
         GeneratedRows(name, len(hashes), tuple(sorted(hash_ for hash_ in set(hashes) if hash_)))
         for name, hashes in sorted(written.items(), key=lambda item: (item[0] is None, item[0] or ""))

@@ -179,7 +179,6 @@ def _finish(
         folder / "data",
         {"bootstrap": {"train": conform(sets.bootstrap, names), **splits}, strategy: {"train": acquired, **splits}},
         default=strategy,
-        title=f"Acquired by {strategy}",
         taxonomy=sets.taxonomy,
         known={
             "bootstrap": Config({"by": "start" if config.start else "given"}, **source("bootstrap")),

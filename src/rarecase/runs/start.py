@@ -30,7 +30,7 @@ from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.pool import make_pool
 from rarecase.data.read import row_of
 from rarecase.data.read.origin import origin
-from rarecase.data.schema import canonical_order, conform
+from rarecase.data.schema import HUMAN, canonical_order, conform
 from rarecase.data.sets import require_gold, set_aside, taxonomy_of, with_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator
@@ -202,6 +202,8 @@ def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
 def _write_sets(folder: Path, config: StartConfig, taxonomy: Taxonomy, annotator: Annotator) -> None:
     drawn = read_parquet(folder / "drawn.parquet")
     asked = _asked(drawn)
+    # A pool is what people wrote, as in `rarecase.algorithm`; beside what a run acquires it has to be said.
+    asked = with_column(asked, "origin", [HUMAN] * len(asked))
     labeled = annotator.annotate(asked)
     of_set = np.array(labeled["set"][:], dtype=object)
     for name in SETS:

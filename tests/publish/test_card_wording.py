@@ -1,0 +1,71 @@
+"""What a card says of who wrote variations, which classes it warns of, and what a data set is called."""
+
+import re
+from typing import Any
+
+import pytest
+from carded import RUN
+from small import NAMES
+
+from rarecase.data.release import Config, GeneratedRows, Release, ReleaseClass, Split
+from rarecase.publish.dataset import title_of
+from rarecase.publish.dataset_card import dataset_card
+
+CLASSES = tuple(ReleaseClass(name, "", "", "pass" if name == "not-harmful" else "help") for name in NAMES)
+
+
+def card(name: str = "words-7b", classes: tuple[ReleaseClass, ...] = CLASSES, **how: Any) -> str:
+    """The card of a run with variations of this generator."""
+    split = Split(
+        rows=3,
+        class_counts=dict.fromkeys(NAMES, 0),
+        class_count_std=0.0,
+        human=1,
+        generated=2,
+        not_used=0,
+        num_bytes=9,
+        path="train.parquet",
+        file_bytes=9,
+        sha256="",
+        generators=(GeneratedRows(name, 2, ()),),
+    )
+    configs = {"cluster": Config({**RUN, **how}, splits={"train": split})}
+    return dataset_card(Release(title="Posts", default="cluster", classes=classes, configs=configs, texts=3))
+
+
+@pytest.mark.parametrize(
+    ("asked", "generator", "wrote"),
+    [
+        ("openai", "words-7b", "a language model wrote variations that are to keep the label"),
+        ("local", "words-7b", "a language model wrote variations that are to keep the label"),
+        ("cheap", "cheap", "a program made variations by swapping words or leaving some out"),
+        ("replay", "words-7b", "variations that existed before were taken over"),
+        ("none", "words-7b", "variations that existed before were taken over"),
+        ("openai", "another", "variations that existed before were taken over"),
+    ],
+)
+def test_who_wrote_variations_follows_from_the_generator(asked, generator, wrote):
+    found = card(generator, generator=asked)
+    by_model, by_program = "model wrote" in wrote, "program" in wrote
+    assert f"active learning chose which texts were labelled and {wrote}: the method" in found
+    assert ("the language model that wrote" in found) == by_model
+    assert ("whatever wrote the variations" in found) == (not by_model and not by_program)
+    assert ("`cheap` is no language model" in found) == by_program
+    assert ("Terms of the language model" in found) == (not by_program)
+    assert ("No person checked the label of a variation" in found) == (by_model or by_program)
+
+
+def test_nothing_is_varied_where_no_variation_was_asked_for():
+    assert "No variations were generated." in card(variations=0)
+    assert "Who varied them is not stated." in card(generator="mine:vary")
+
+
+def test_classes_that_are_let_pass_are_not_called_hard_to_read():
+    (warned,) = re.findall(r"can be hard to read: (.*)\. Warn people", card())
+    assert re.split(", | and ", warned) == [name for name in NAMES if name != "not-harmful"]
+    assert "hard to read" not in card(classes=tuple(ReleaseClass(name, "", "", "pass") for name in NAMES))
+
+
+def test_a_data_set_is_called_like_its_repository():
+    assert title_of("acme/flood-posts_v1.2") == "Flood posts v1.2"
+    assert title_of("acme/GoEmotions") == "GoEmotions"
