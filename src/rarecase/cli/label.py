@@ -134,7 +134,7 @@ def forget(name: str, /, *, store: StoreAddress) -> None:
     with _service(store) as service:
         if not service.forget(name):
             with service.state() as state:
-                claimed = [person.name for person in state.people.values() if person.browser]
+                claimed = [person.name for person in state.people.values() if person.browsers]
             raise DataError(f"nobody has signed in as {name!r}{did_you_mean(name, claimed)}")
 
 

@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.service.browser_of(said["person"]) is None:
+        if not self.service.browsers_of(said["person"]):
             self.service.bind(said["person"], "browser")
         body = json.dumps(asdict(getattr(self.service, self.path[1:])(**said))).encode()
         self.send_response(200)

@@ -212,7 +212,8 @@ def test_the_name_of_imported_votes_is_nobodys_on_the_page_until_it_is_released(
     assert service.bind("dave", "browser 3") == (
         "has votes that were imported: choose another name, or have it released (rarecase label forget)"
     )
-    assert service.bind("dave", "browser 3", service.browser_of("dave")) is None  # by a link, of those in --roles
+    service.bind_alone("dave", "browser 3")  # by a link, of those in --roles
+    assert service.browsers_of("dave") == ("browser 3",)
     assert service.forget("dave")
     assert import_votes(service, written(path, "item,annotator,label", "p1,dave,harmful")) == 1
     assert service.bind("dave", "browser 4") is None

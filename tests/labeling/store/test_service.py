@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 from voting import NAMES, Clock, items_of, put, vote_next
 
+from rarecase.labeling.store.device_codes import LASTS
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.service import MAX_COMMENT, LabelService, Row, clean, item_id
@@ -192,15 +193,57 @@ def test_a_name_is_the_first_browsers_until_it_is_forgotten(url):
     service, other = LabelService(EventLog(url)), LabelService(EventLog(url))
     assert service.bind("ann", "browser 1") is None
     assert service.bind("ann", "browser 1") is None
-    assert other.bind("ann", "browser 2") == "has signed in with another browser: choose another name"
+    assert other.bind("ann", "browser 2") == (
+        "has signed in with another browser: enter a code that it shows, or choose another name"
+    )
     assert other.forget("ann")
     assert not other.forget("ann")
     assert not service.forget("nobody")
     assert other.bind("ann", "browser 2") is None
     assert service.bind("ann", "browser 1") is not None
-    assert (service.browser_of("ann"), other.browser_of("bob")) == ("browser 2", None)
+    assert (service.browsers_of("ann"), other.browsers_of("bob")) == (("browser 2",), ())
     other.forget("ann")
-    assert service.browser_of("ann") is None
+    assert service.browsers_of("ann") == ()
+
+
+def test_a_code_signs_in_one_more_browser_once_and_soon(url):
+    clock = Clock()
+    service = LabelService(EventLog(url, clock=clock))
+    assert service.bind("ann", "laptop") is None
+    refused = "has no such code, or not any more: let the other device show a new one"
+    replaced, code = service.device_code("ann"), service.device_code("ann")
+    for name, tried in (("ann", replaced), ("ann", "x"), ("bob", code), ("ann", "﹣")):
+        assert service.bind(name, "phone", code=tried) == refused
+    assert service.bind("ann", "phone", code=code.lower().replace("-", " ")) is None
+    assert service.browsers_of("ann") == ("phone", "laptop")
+    assert service.bind("ann", "tablet", code=code) == refused
+    late = service.device_code("ann")
+    for moved in (LASTS, -2 * LASTS):  # and one of a clock that was set back is as old
+        clock.now += moved
+        assert service.bind("ann", "tablet", code=late) == refused
+    service.device_code("ann")
+    assert service.bind("ann", "laptop 2", "laptop") is None  # signed in again, or out
+    assert service.browsers_of("ann") == ("laptop 2", "phone")
+    for number in range(9):
+        assert service.bind("ann", f"tablet {number}", code=service.device_code("ann")) is None
+    assert service.browsers_of("ann") == tuple(f"tablet {number}" for number in (8, 7, 6, 5, 4))
+    offered = service.device_code("ann")
+    service.forget("ann")
+    assert service.bind("ann", "laptop", code=offered) == refused
+    stored = str([event.data for event in service.log.since(0)])
+    assert not any(part in stored for part in (code, code.replace("-", ""), offered))
+
+
+def test_a_browser_that_is_signed_out_for_good_leaves_the_name_to_the_others_or_to_nobody(service):
+    service.bind("ann", "laptop")
+    service.bind("ann", "phone", code=service.device_code("ann"))
+    service.unbind("ann", "laptop")
+    assert service.browsers_of("ann") == ("phone",)
+    service.unbind("ann", "phone")
+    assert "phone" not in service.browsers_of("ann")
+    assert service.bind("ann", "a stranger") is not None
+    service.bind_alone("ann", "by a link")
+    assert service.browsers_of("ann") == ("by a link",)
 
 
 def test_who_reads_ends_no_transaction_that_others_share(url):
@@ -219,9 +262,9 @@ def test_who_reads_ends_no_transaction_that_others_share(url):
     service.log.exclusive = counted
 
     def ask(name: str) -> None:
-        service.browser_of(name)
+        service.browsers_of(name)
         assert service.decline(name, [NAMES[0]]).declined == [NAMES[0]]
-        service.browser_of(name)
+        service.browsers_of(name)
 
     with ThreadPoolExecutor(40) as pool:
         list(pool.map(ask, [f"person {i}" for i in range(40)]))
@@ -232,9 +275,9 @@ def test_who_reads_sees_nothing_that_is_not_in_the_log(service):
     with service.transaction() as transaction, ThreadPoolExecutor(1) as pool:
         transaction.append("bind", None, "ann", browser="browser 1")
         assert (
-            pool.submit(service.browser_of, "ann").result(60) is None
+            pool.submit(service.browsers_of, "ann").result(60) == ()
         )  # and it does not wait for the transaction to end
-    assert service.browser_of("ann") == "browser 1"
+    assert service.browsers_of("ann") == ("browser 1",)
 
 
 def test_a_commit_that_fails_leaves_no_trace_in_memory(service):

@@ -100,6 +100,8 @@ def test_without_a_session_no_route_answers(served):
         page = http.get("/", headers={"Accept": "text/html"})
         assert page.status_code == 401
         assert "Content warning" in page.text
+        for path, title in (("/", "Labeling"), ("/settle/", "Review"), ("/settle", "Review")):
+            assert f"<title>{title}</title>" in http.get(path, headers={"Accept": "text/html"}).text
     with pytest.raises(AuthenticationError):
         GradioClient(served.url, verbose=False)
 

@@ -201,8 +201,49 @@ def test_sign_ins_of_an_address_are_limited(serve, monkeypatch):
         assert found[:5] == [303] * 5
         assert found.count(303) <= 10
         assert found[-1] == 429
+        assert client.post("/another-device").status_code == 429
 
     serve(during=check)
+
+
+@pytest.mark.parametrize("way", ["by name", "by link"])
+def test_a_second_device_signs_in_by_a_code_of_the_first_and_both_stay(serve, tmp_path, way):
+    flags = ["--host", "0.0.0.0", "--roles", str(tmp_path / "roles.yaml")] if way == "by link" else []
+    links = {name: code for name, _, code in LINK.findall(serve(*flags))}
+
+    def check(laptop):
+        phone = TestClient(laptop.app, laptop.base_url, follow_redirects=False)
+        first = {"code": links["ann"]} if links else {"name": "ann"}
+
+        def shown_by(client):
+            return re.findall(r'class="code">([\w-]+)<', client.post("/another-device").text)
+
+        def enter(code, name="ann"):
+            return phone.post("/sign-in", data={"name": name, "device_code": code}).status_code
+
+        def signed_in():
+            return [client.get("/config").status_code == 200 for client in (laptop, phone)]
+
+        assert shown_by(laptop) == []  # nobody has signed in
+        assert laptop.post("/sign-in", data=first).status_code == 303
+        assert laptop.get("/another-device").status_code == 405
+        assert laptop.post("/another-device", headers={"Origin": "https://evil.example"}).status_code == 403
+        (code,) = shown_by(laptop)
+        assert [enter("AAAA-AAAA"), enter(code, "bob"), enter(code, "<b>")] == [409, 409, 400]
+        assert enter("") == (401 if links else 409)
+        assert signed_in() == [True, False]
+        assert enter(code.lower()) == 303
+        assert enter(code) == 409
+        assert signed_in() == [True, True]
+        copied = TestClient(laptop.app, laptop.base_url, cookies=dict(laptop.cookies))
+        (unused,) = shown_by(laptop)
+        assert laptop.post("/logout").status_code == 303
+        assert [enter(unused), copied.get("/config").status_code] == [409, 401]  # a code ends with its session
+        assert signed_in() == [False, True]
+        assert laptop.post("/sign-in", data=first).status_code == 303
+        assert signed_in() == [True, not links]  # whoever has the link signs all others out
+
+    serve(*flags, during=check)
 
 
 def test_comments_of_a_person_are_limited_and_those_of_others_are_not(store):
@@ -286,6 +327,18 @@ def test_the_pages_work_below_a_path(browser, store):
         page.get_by_text("Nothing to review").wait_for()
         page.get_by_role("link", name="Label").click()
         page.locator("#post[data-item]").wait_for()
+        page.get_by_role("button", name="Another device").click()
+        code = page.locator(".code").inner_text()
+        phone = browser.new_context().new_page()
+        phone.goto(f"{url}/", wait_until="domcontentloaded")
+        phone.get_by_text("Signed in on another device already?").click()
+        phone.get_by_label("Your name").fill("ann")
+        phone.get_by_label("Code that it shows").fill(code)
+        phone.keyboard.press("Enter")
+        page.get_by_role("link", name="Back to labeling").click()
+        for device in (phone, page):
+            device.locator("#me", has_text="ann").wait_for()
+        phone.context.close()
         page.get_by_role("button", name="Sign out").click()
         page.get_by_label("Your name").wait_for()
         assert page.url == f"{url}/"

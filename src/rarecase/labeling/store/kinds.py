@@ -7,9 +7,10 @@ The kinds of events, and what each must hold, which is checked wherever one is r
 | `batch` | | `batch`, `names` (the classes in order), `about` (`ClassInfo` of each) |
 | `item` | item | `batch`, `row` (id in the table), `text`, `suggestion`, `known` (its answer), `use`, `cleaned` |
 | `taken` | | `batch`, `decisions`: its labels have been read, nothing of it changes any more; none: it is withdrawn |
-| `bind` | person | `browser`: a hash of the secret of the browser that took the name, or `import` |
+| `bind` | person | `browser`: a hash of the secret of a browser that signed in, or `import`; `others` that stay so |
 | `forget` | person | the name is free again for the next browser |
 | `code` | person | `hash` of the code that the person signs in with |
+| `device_code` | person | `hash` of a code by which one more browser signs in, `until` when |
 | `decline` | person | `classes` the person would rather not see |
 | `lease` | item, person | `until`: the item is reserved |
 | `vote` | item, person | `label`, `seconds`, `seen` (whether the suggestion had been shown before) |
@@ -107,9 +108,10 @@ KINDS = {
     "batch": Kind({"batch": _text, "names": _texts, "about?": _each(_each(_text))}),
     "item": Kind(_ITEM, item=True),
     "taken": Kind({"batch": _text, "decisions?": _each(_decision)}),
-    "bind": Kind({"browser": _text}, person=True),
+    "bind": Kind({"browser": _text, "others?": _texts}, person=True),
     "forget": Kind({}, person=True),
     "code": Kind({"hash": _text}, person=True),
+    "device_code": Kind({"hash": _text, "until": _number}, person=True),
     "decline": Kind({"classes": _texts}, person=True),
     "lease": Kind({"until": _number}, item=True, person=True),
     "vote": Kind({"label": _text, "seconds": _number, "seen?": lambda v: type(v) is bool}, item=True, person=True),

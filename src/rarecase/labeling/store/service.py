@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from rarecase.labeling.store import device_codes
 from rarecase.labeling.store.agreement import Agreement, agreement
 from rarecase.labeling.store.consensus import Decisions
 from rarecase.labeling.store.events import EventLog
@@ -27,6 +28,7 @@ from rarecase.labeling.store.transaction import NOT_YOURS, Answer, GroupCommit, 
 
 MAX_COMMENT = 2_000  # characters
 COMMENTS = 30  # a minute of a person: nobody who reads a text types as many
+MOST_BROWSERS = 5  # that somebody is signed in with at once
 NO_CLASS = "there is no such class"
 IMPORTED = "import"  # as the browser of a name that came with imported votes; no hash of a secret is this
 
@@ -152,31 +154,59 @@ class LabelService:
         with self.state():
             pass
 
-    def bind(self, name: str, browser: str, proof: str | None = None) -> str | None:
+    def bind(self, name: str, browser: str, proof: str | None = None, *, code: str = "") -> str | None:
         """
-        Claims a name for a browser, and says why it cannot be claimed; None where it is this browser's.
+        Signs a browser in, and says why it cannot be; None where it is. The other browsers of the name stay signed in.
 
         Args:
-            name (`str`): a free one, or one that is claimed with `browser` or `proof`.
+            name (`str`): a free one, or one that `browser`, `proof` or `code` shows to be theirs.
             browser (`str`): a hash of the browser's secret from now on.
             proof (`str`, *optional*): a hash of its secret until now.
+            code (`str`, *optional*): of `device_code`, from another browser of theirs.
         """
+        wanted = code and device_codes.kept(code, name)  # which takes its time, before the log is locked
         with self.transaction() as transaction:
-            owner, people = transaction.state.person(name).browser, transaction.state.people
-            if owner == IMPORTED != proof:
+            person, now = transaction.state.person(name), transaction.writer.now
+            if code:
+                offered, until = person.device_code or ("", 0.0)
+                if wanted != offered or not now < until <= now + device_codes.LASTS:
+                    return "has no such code, or not any more: let the other device show a new one"
+            elif person.browsers == (IMPORTED,):
                 return "has votes that were imported: choose another name, or have it released (rarecase label forget)"
-            if owner not in (None, proof, browser):
-                return "has signed in with another browser: choose another name"
-            if name not in people and alike([name], people):
+            elif person.browsers and not {proof, browser} & {*person.browsers}:
+                return "has signed in with another browser: enter a code that it shows, or choose another name"
+            elif name not in transaction.state.people and alike([name], transaction.state.people):
                 return "looks like the name of somebody else here: choose another name"
-            if owner != browser:
-                transaction.append("bind", None, name, browser=browser)
+            if browser not in person.browsers:
+                others = [other for other in person.browsers if other != proof]
+                transaction.append("bind", None, name, browser=browser, others=others[: MOST_BROWSERS - 1])
             return None
 
-    def browser_of(self, name: str) -> str | None:
-        """The browser that has claimed a name, see `bind`; None where it is free."""
+    def bind_alone(self, name: str, browser: str) -> None:
+        """Signs a browser in as somebody who has shown their own code, and all others out."""
+        with self.transaction() as transaction:
+            transaction.append("bind", None, name, browser=browser)
+
+    def unbind(self, name: str, browser: str) -> None:
+        """Signs a browser out for good; the name stays claimed, if by none that exists."""
+        with self.transaction() as transaction:
+            others = [other for other in transaction.state.person(name).browsers if other != browser]
+            first, *rest = others or [hashed(secrets.token_urlsafe(32))]
+            transaction.append("bind", None, name, browser=first, others=rest)
+
+    def browsers_of(self, name: str) -> tuple[str, ...]:
+        """The browsers that are signed in by a name, see `bind`; none where it is free."""
         with self.state() as state:
-            return state.person(name).browser
+            return state.person(name).browsers
+
+    def device_code(self, name: str) -> str:
+        """A code by which one more browser can sign in as somebody, once and soon; only the last one works."""
+        code = device_codes.new_code()
+        kept = device_codes.kept(code, name)
+        with self.transaction() as transaction:
+            until = transaction.writer.now + device_codes.LASTS
+            transaction.append("device_code", None, name, hash=kept, until=until)
+        return code
 
     def give_codes(self, names: Iterable[str], *, anew: bool = False) -> dict[str, str]:
         """A code to sign in with for each of these people who has none, or anew for all; hashes alone are kept."""
@@ -194,7 +224,7 @@ class LabelService:
     def forget(self, name: str) -> bool:
         """Releases a name so that another browser can claim it; False where it was free."""
         with self.transaction() as transaction:
-            if transaction.state.person(name).browser is None:
+            if not transaction.state.person(name).browsers:
                 return False
             transaction.append("forget", None, name)
             return True

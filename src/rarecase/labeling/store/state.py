@@ -87,8 +87,9 @@ class Person:
 
     name: str  # as they signed in
     alias: str = ""  # A1, A2, … in the order of the first vote or review; empty before
-    browser: str | None = None  # a hash of the secret that the browser has which the name is of
+    browsers: tuple[str, ...] = ()  # hashes of the secrets of the browsers that the name is of, the last one first
     code: str | None = None  # a hash of what the person signs in with, where that is needed
+    device_code: tuple[str, float] | None = None  # a hash of what one more browser can sign in by, and until when
     declined: frozenset[str] = frozenset()
     acts: list[tuple[str, str, str]] = field(default_factory=list)  # (kind, event, item) of what can be undone
     skips: Counter[str] = field(default_factory=Counter)  # by item
@@ -191,13 +192,19 @@ class State:
         self.taken[event.data["batch"]] = {item: Decision(*decision) for item, decision in decisions.items()}
 
     def _bind(self, event: Event) -> None:
-        self._person(event).browser = event.data["browser"]
+        person = self._person(event)
+        person.browsers = (event.data["browser"], *event.data.get("others", ()))
+        person.device_code = None  # it works once, and no longer than the session that shows it
 
     def _code(self, event: Event) -> None:
         self._person(event).code = event.data["hash"]
 
+    def _device_code(self, event: Event) -> None:
+        self._person(event).device_code = (event.data["hash"], event.data["until"])
+
     def _forget(self, event: Event) -> None:
-        self._person(event).browser = None
+        person = self._person(event)
+        person.browsers, person.device_code = (), None
 
     def _decline(self, event: Event) -> None:
         self._person(event).declined = frozenset(event.data["classes"])

@@ -35,6 +35,7 @@ HEALTH = "/health"  # answers that the server runs, and nothing else
 REVIEW = "/settle"
 READING = ("GET", "HEAD", "OPTIONS")
 LEAVE = "/logout"
+DEVICE = "/another-device"
 # What the pages read and call; uploads, queues, streams and the rest of what Gradio has are closed.
 READ = ("", "config", "theme.css", "favicon.ico", "manifest.json", "robots.txt", "gradio_api/info")
 FOLDERS = ("assets/", "static/", "svelte/")
@@ -56,10 +57,18 @@ class SignIn:
     paths: frozenset[str]  # what anybody may ask for, so that they can sign in
     attach: Callable[[FastAPI], None]  # adds these paths and the session to an app
     form: Callable[[str], str]  # the HTML by which one signs in, given where one wanted to go
+    moves: bool = False  # whether a second device signs in by a code that the first one shows
 
 
 def sign_in_page(
-    form: str, message: str = "", *, status: int = 401, base: str = "", back: bool = False, leave: bool = False
+    form: str,
+    message: str = "",
+    *,
+    title: str = "Labeling",
+    status: int = 401,
+    base: str = "",
+    back: bool = False,
+    leave: bool = False,
 ) -> HTMLResponse:
     """
     The page of somebody who has no access: the content warning, and how to sign in.
@@ -67,6 +76,7 @@ def sign_in_page(
     Args:
         form (`str`): HTML by which one signs in; empty where that would not help.
         message (`str`): for the person, as text.
+        title (`str`): of the page.
         status (`int`): of the answer.
         base (`str`): the path before those of the pages.
         back (`bool`): whether they may use the labeling page.
@@ -75,7 +85,7 @@ def sign_in_page(
     shown = f'<p role="alert">{escape(message)}</p>' if message else ""
     shown += f'<p><a class="button" href="{base}/">To the labeling page</a></p>' if back else ""
     shown += f'<form method="post" action="{base}{LEAVE}"><button>Sign out</button></form>' if leave else ""
-    page = _PAGE.substitute(message=shown, form=form, warning=escape(WARNING))
+    page = _PAGE.substitute(title=escape(title), message=shown, form=form, warning=escape(WARNING))
     return HTMLResponse(page, status, {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"})
 
 
@@ -118,8 +128,8 @@ class AccessControl:
             return PlainTextResponse("sent from another site", 403)
         if path == self.site.base:  # its links are those of a folder
             return RedirectResponse(f"{path}/")
-        if path == LEAVE and request.method in READING:  # else any page elsewhere could sign somebody out, by an image
-            return PlainTextResponse("signing out is a POST", 405)
+        if path in (LEAVE, DEVICE) and request.method in READING:  # else any page elsewhere could do it, by an image
+            return PlainTextResponse("this is a POST", 405)
         if path == HEALTH or path in self.sign_in.paths:
             return None
         name = await run_in_threadpool(self.sign_in.who, request)
@@ -129,9 +139,11 @@ class AccessControl:
         if "text/html" not in request.headers.get("accept", ""):
             return JSONResponse({"detail": "Not authenticated"}, 401)
         if name is None:
-            return sign_in_page(self.sign_in.form(f"{REVIEW}/" if reviews else "/"))
+            to = f"{REVIEW}/" if reviews else "/"
+            return sign_in_page(self.sign_in.form(to), title=title_of(to))
         if reviews and self.roles.may_label(name):
-            return sign_in_page("", f"{name} may label here, and not review.", base=self.site.base, back=True)
+            message = f"{name} may label here, and not review."
+            return sign_in_page("", message, title=title_of(path), base=self.site.base, back=True)
         message = f"{name} is not on the list of this page. Its owner can add you."
         return sign_in_page("", message, base=self.site.base, leave=True)
 
@@ -150,6 +162,11 @@ class AccessControl:
             logger.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
             if not begun:
                 await PlainTextResponse("the server failed", 500)(scope, receive, send)
+
+
+def title_of(path: str) -> str:
+    """The title of the page that one wants to see there."""
+    return "Review" if path == REVIEW or path.startswith(f"{REVIEW}/") else "Labeling"
 
 
 def _is_called(method: str, path: str) -> bool:

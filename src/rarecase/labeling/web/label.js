@@ -77,6 +77,7 @@ const take = (reply, sent) => {
   reply.told.forEach((answer, place) => say(answer, sent[place]));
   $('me').textContent = me;
   $('to-settle').hidden = !reply.settles;
+  $('to-device').hidden = !reply.moves;
   meanings(reply.declined);
   show();
 };

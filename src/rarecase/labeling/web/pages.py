@@ -40,6 +40,7 @@ class PageContext:
     roles: Roles
     who: Callable[[Any], str | None]  # the name behind a request; what a page says of itself counts for nothing
     about: Mapping[str, ClassInfo]  # where a batch does not describe its classes
+    moves: bool  # whether a second device signs in by a code
 
 
 def label_page(context: PageContext) -> gr.Blocks:
@@ -59,6 +60,7 @@ def label_page(context: PageContext) -> gr.Blocks:
         held = _ids(data, "have")  # texts that the page has already
         reply = _common(context, person, last.about) | {
             "store": store,
+            "moves": context.moves,
             "declined": last.declined,
             "told": [{"event": _event(act), **_told(answer)} for answer, act in answers],
             "queue": [{**entry, "text": None} if entry["item"] in held else entry for entry in last.queue],

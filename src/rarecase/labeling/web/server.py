@@ -122,7 +122,7 @@ def launch(space: Path) -> None:
 def application(store: LabelStore, roles: Roles, taxonomy: Taxonomy, site: Site = ANYWHERE) -> FastAPI:
     """The pages behind their access control; the taxonomy describes classes that a batch does not."""
     sign_in = with_hugging_face() if on_a_space() else on_this_server(store.service, roles, site)
-    context = PageContext(store, roles, sign_in.who, class_infos(taxonomy))
+    context = PageContext(store, roles, sign_in.who, class_infos(taxonomy), sign_in.moves)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_route(HEALTH, _healthy, methods=["GET", "HEAD"])
     app.add_route(REVIEW, _with_slash, methods=["GET", "HEAD"])

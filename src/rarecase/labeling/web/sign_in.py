@@ -26,17 +26,18 @@ from starlette.responses import RedirectResponse, Response
 
 from rarecase.core.errors import ConfigError
 from rarecase.labeling.store.address import without_password
+from rarecase.labeling.store.device_codes import LASTS
 from rarecase.labeling.store.limit import PerMinute
 from rarecase.labeling.store.names import is_name
 from rarecase.labeling.store.roles import Everybody, Roles
 from rarecase.labeling.store.service import LabelService, hashed
-from rarecase.labeling.web.access import LEAVE, REVIEW, SignIn, sign_in_page
+from rarecase.labeling.web.access import DEVICE, LEAVE, REVIEW, SignIn, sign_in_page, title_of
 from rarecase.labeling.web.site import Site
 
 logger = logging.getLogger(__name__)
 
 ENTER = "/sign-in"
-OWNER = "rarecase.owner"  # of a request: the browser that its name belongs to
+OWNER = "rarecase.owner"  # of a request: the browsers that its name belongs to
 # A minute of an address: a class of fifty has one, and nobody guesses a code or takes all names with so many.
 SIGN_INS = 100
 MOST_NAMES = 10  # that a browser can have claimed: a cookie has 4 kB
@@ -92,7 +93,7 @@ def on_this_server(service: LabelService, roles: Roles, site: Site) -> SignIn:
 class _OnThisServer:
     """
     A name belongs to the browser that claimed it, which needs the code of that person where others can reach the page
-    and it lists who may use it.
+    and it lists who may use it; and to those that were given a code by one of the name's browsers.
     """
 
     def __init__(self, service: LabelService, roles: Roles, site: Site):
@@ -102,12 +103,14 @@ class _OnThisServer:
         self.limit = PerMinute(SIGN_INS)
 
     def sign_in(self) -> SignIn:
-        return SignIn(who=self.who, paths=frozenset({ENTER, LEAVE}), attach=self.attach, form=self.form)
+        paths = frozenset({ENTER, LEAVE, DEVICE})
+        return SignIn(who=self.who, paths=paths, attach=self.attach, form=self.form, moves=True)
 
     def attach(self, app: FastAPI) -> None:
         app.add_route(ENTER, self.enter, methods=["POST"])
         app.add_route(ENTER, self.follow_link, methods=["GET"])
         app.add_route(LEAVE, self.leave, methods=["POST"])
+        app.add_route(DEVICE, self.offer, methods=["POST"])
         app.add_middleware(
             SessionMiddleware,
             secret_key=session_key(self.service),
@@ -123,8 +126,8 @@ class _OnThisServer:
         if not (secret := request.session.get("secrets", {}).get(name)):
             return None
         if OWNER not in request.scope:  # the name may have been released meanwhile; one look for each request
-            request.scope[OWNER] = self.service.browser_of(name)
-        return name if request.scope[OWNER] == hashed(secret) else None
+            request.scope[OWNER] = self.service.browsers_of(name)
+        return name if hashed(secret) in request.scope[OWNER] else None
 
     async def follow_link(self, request: Request) -> Response:
         """Asks whoever has opened a link to sign in: a program that looks at all links does not press a button."""
@@ -138,45 +141,64 @@ class _OnThisServer:
         return sign_in_page(_form("with_link", self.site.base)("/", code=escape(code), name=escape(name)), status=200)
 
     async def enter(self, request: Request) -> Response:
+        """Signs a browser in: by a name, by the code of a link, or by a name and a code that another device shows."""
         if refusal := self._too_often(request):
             return refusal
-        given, kept = await request.form(), request.session.get("secrets", {})
+        given = {key: str(value) for key, value in (await request.form()).items()}
         to = f"{REVIEW}/" if request.query_params.get("to") == f"{REVIEW}/" else "/"
-        if self.needs_code:
-            name = await run_in_threadpool(self.service.person_of, str(given.get("code", ""))) or ""
-            proof = await run_in_threadpool(self.service.browser_of, name)
+        code = given.get("device_code", "").strip()
+        if self.needs_code and not code:
+            name = await run_in_threadpool(self.service.person_of, given.get("code", "")) or ""
+            if not name:
+                return self._refused(to, NO_LINK)
         else:
-            name = unicodedata.normalize("NFKC", str(given.get("name", ""))).strip()
-            proof = hashed(kept.get(name, ""))
-        if self.needs_code and not name:
-            return sign_in_page(self.form(to), NO_LINK)
+            name = unicodedata.normalize("NFKC", given.get("name", "")).strip()
         if not is_name(name):
-            return sign_in_page(
-                self.form(to), "A name has 1 to 64 letters, digits and - _ . and no spaces.", status=400
-            )
-        if not self.roles.may_label(name):
-            return sign_in_page(self.form(to), f"{name} is not on the list of this page. Its owner can add you.")
-        if refused := await run_in_threadpool(self._claim, request.session, name, proof):
-            return sign_in_page(self.form(to), f"{name} {refused}.", status=409)
+            return self._refused(to, "A name has 1 to 64 letters, digits and - _ . and no spaces.", 400)
+        if not code and not self.roles.may_label(name):  # who is not listed is shown no code
+            return self._refused(to, f"{name} is not on the list of this page. Its owner can add you.")
+        if refused := await run_in_threadpool(self._claim, request.session, name, code):
+            return self._refused(to, f"{name} {refused}.", 409, name=escape(name), opened="open")
         request.session["name"] = name
         return RedirectResponse(f"{self.site.base}{to}", 303)
 
+    async def offer(self, request: Request) -> Response:
+        """Shows whoever is signed in a code for another device."""
+        if refusal := self._too_often(request):
+            return refusal
+        name = await run_in_threadpool(self.who, request)
+        if not (name and self.roles.may_label(name)):
+            return RedirectResponse(f"{self.site.base}/", 303)
+        code = await run_in_threadpool(self.service.device_code, name)
+        shown = _form("device", self.site.base)("/", name=escape(name), code=code, minutes=f"{LASTS / 60:.0f}")
+        return sign_in_page(shown, title="Another device", status=200)
+
     async def leave(self, request: Request) -> Response:
         if name := await run_in_threadpool(self.who, request):
-            await run_in_threadpool(self._claim, request.session, name, hashed(request.session["secrets"][name]))
+            if self.needs_code:
+                await run_in_threadpool(self.service.unbind, name, hashed(request.session["secrets"][name]))
+            else:  # the browser keeps a new secret, to claim its name by again
+                await run_in_threadpool(self._claim, request.session, name)
         request.session.pop("name", None)
-        if self.needs_code:  # else the browser keeps the new secrets, to claim its names by again
+        if self.needs_code:
             request.session.clear()
         return RedirectResponse(f"{self.site.base}/", 303)
 
-    def _claim(self, session: dict[str, Any], name: str, proof: str | None) -> str | None:
+    def _claim(self, session: dict[str, Any], name: str, code: str = "") -> str | None:
         """Claims a name with a new secret, which makes copies of an earlier cookie worthless; why not, or None."""
         secret, kept = secrets.token_urlsafe(32), session.get("secrets", {})
-        refusal = self.service.bind(name, hashed(secret), proof)
+        refusal = None
+        if self.needs_code and not code:  # by their link, which was looked up
+            self.service.bind_alone(name, hashed(secret))
+        else:
+            refusal = self.service.bind(name, hashed(secret), hashed(kept.get(name, "")), code=code)
         if refusal is None:
             others = [(other, of_other) for other, of_other in kept.items() if other != name]
             session["secrets"] = dict([*others, (name, secret)][-MOST_NAMES:])
         return refusal
+
+    def _refused(self, to: str, message: str, status: int = 401, **values: str) -> Response:
+        return sign_in_page(self.form(to, **values), message, title=title_of(to), status=status)
 
     def _too_often(self, request: Request) -> Response | None:
         if self.limit.allows(request.client.host if request.client else ""):
@@ -244,4 +266,4 @@ def _of_hugging_face(request: Any) -> str | None:
 def _form(name: str, base: str = "") -> Callable[..., str]:
     """The HTML by which one signs in, given where one wanted to go and what else it shows."""
     template = Template(Path(__file__).with_name(f"{name}.html").read_text(encoding="utf-8"))
-    return lambda to, **values: template.substitute(to=to, base=base, **values)
+    return lambda to, **values: template.substitute({"name": "", "opened": "", "to": to, "base": base} | values)
