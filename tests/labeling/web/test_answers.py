@@ -42,6 +42,10 @@ def test_two_people_label_by_key_and_a_third_settles_what_they_disagree_on(brows
                 said.setdefault(press(page, str(key + 1)), {})[name] = NAMES[key]
         saved(ann), saved(bob)
         ann.get_by_text("Nothing for you at the moment").wait_for()
+        assert not ann.locator("#choosing").is_visible()
+        assert ann.locator(".tools button:enabled").all_inner_texts() == ["Undo Backspace"]
+        ann.keyboard.press("1")
+        told(ann, "Not counted: there is no text here.")
         assert votes(server) == said
         expected = f"{cohen_kappa_score([v['ann'] for v in said.values()], [v['bob'] for v in said.values()]):.3f}"
         for page in (ann, bob, eve):
@@ -147,12 +151,18 @@ def test_keys_of_who_types_or_uses_a_shortcut_are_no_votes(browser, tmp_path):
         assert not page.locator("#commenting").is_visible()
         page.keyboard.press("c")
         assert page.locator("#said").input_value() == "12 sf"
-        page.get_by_role("button", name="Send").click()
+        page.keyboard.press("Shift+Enter")
+        page.keyboard.type("3")
+        page.keyboard.press("Enter")
         told(page, "The comment is with the adjudicator.")
+        assert not page.locator("#commenting").is_visible()
         assert item(page) == first
         assert votes(server) == {}
         with server.service.state() as state:
-            assert state.items[first].comments == [("ann", "12 sf")]
+            assert state.items[first].comments == [("ann", "12 sf\n3")]
+        press(page, "4")
+        saved(page)
+        assert votes(server) == {first: {"ann": NAMES[3]}}
 
 
 def test_the_keyboard_alone_is_enough_and_each_class_says_what_it_means(browser, tmp_path):

@@ -34,6 +34,16 @@ PALE = """() => {
     })
     .filter(([ratio]) => ratio < 4.5);
 }"""
+# Classes that look unlike most of them.
+MARKED = """() => {
+  const look = ({borderColor, outlineStyle}) => `${borderColor} ${outlineStyle}`;
+  const looks = Array.from(document.querySelectorAll('#classes button'), button => look(getComputedStyle(button)));
+  return looks.filter(found => found !== looks.at(-1));
+}"""
+# 151 classes, as many as some sets of intents have.
+ACTIONS, KINDS = ("ask", "cancel", "change", "find", "order", "pay"), ("big", "new", "old", "red", "used")
+THINGS = ("bicycle", "garden", "letter", "parcel", "ticket")
+MANY = [*(f"{action}_{kind}_{thing}" for action in ACTIONS for kind in KINDS for thing in THINGS), "order"]
 
 
 def test_a_blurred_text_is_no_vote_until_somebody_looks(browser, tmp_path):
@@ -65,6 +75,11 @@ def test_after_half_an_hour_of_labeling_a_break_is_suggested(browser, tmp_path):
             page.clock.fast_forward(4 * 60_000)
         press(page, "1")
         page.locator("#break").wait_for()
+        with page.expect_response(lambda r: "component_server" in r.url and "agreement" in r.json()):
+            for key in "12":  # who labels without a rest is told of the agreement all the same
+                press(page, key)
+                saved(page)
+                page.clock.fast_forward(10_000)
         page.get_by_role("button", name="Go on").click()
         assert not page.locator("#break").is_visible()
         for _ in range(3):  # with breaks in between
@@ -148,14 +163,22 @@ def test_everything_is_legible_and_fits_in_light_and_dark(browser, tmp_path, siz
 
         def check(page):
             assert page.evaluate(PALE) == []
+            assert page.evaluate(MARKED) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
 
-        with signed_in(browser, server.url, "ann", color_scheme=scheme) as page:
+        phone = size == "phone"
+        with signed_in(browser, server.url, "ann", color_scheme=scheme, has_touch=phone, is_mobile=phone) as page:
             page.set_viewport_size(SIZES[size])
             page.locator("#post[data-item]").wait_for()
             check(page)
-            press(page, "1")
+            first = page.locator("#classes button").first
+            if phone:
+                first.tap()
+            else:
+                first.click()
+                page.mouse.move(0, 0)
             told(page, "You said self-harm. The model said legal-advice.")
+            check(page)
             page.keyboard.press("9")
             for closed in page.locator("summary").filter(visible=True).all():
                 closed.click()
@@ -165,6 +188,52 @@ def test_everything_is_legible_and_fits_in_light_and_dark(browser, tmp_path, siz
             page.locator("#post[data-item]").wait_for()
             page.locator("#confusion td").first.wait_for()
             check(page)
+            assert page.locator("#sideways").is_visible() == phone
             page.get_by_role("button", name="Sign out").click()
             page.get_by_label("Your name").wait_for()
             check(page)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_many_classes_have_keys_and_are_found_by_their_names(browser, tmp_path, size):
+    with served(tmp_path, labelers.posts(15), MANY, settings=Settings(votes=2)) as server:
+        for name, label in (("bob", MANY[40]), ("cid", MANY[50])):
+            client = labelers.Client(server.url, name)
+            client.say(labelers.vote(client.say()["queue"][0]["item"], label))
+        with labeling(browser, server, has_touch=size == "phone") as page:
+            page.set_viewport_size(SIZES[size])
+            filtering, shown = page.get_by_label("Find one of 151 classes"), page.locator("#classes button:visible")
+            keys = page.locator("#classes [data-key]").evaluate_all("found => found.map(({dataset}) => dataset.key)")
+            assert len({*keys} - {*"csfx"}) == len(keys) == 31
+            assert page.locator("#classes").bounding_box()["height"] < SIZES[size]["height"] * 0.62
+            said = {press(page, key): MANY[place] for key, place in (("2", 1), ("a", 9), ("z", 30))}
+            for typed, found, count in (
+                ("Ticket OLD can", "cancel_old_ticket", 1),
+                ("order", "order", 26),
+                ("pay-r", "pay_red_bicycle", 17),
+            ):
+                if size == "phone":
+                    filtering.tap()
+                else:
+                    page.keyboard.press("/")
+                page.keyboard.type(f"{typed}zz")
+                page.get_by_text("No class has these words.").wait_for()
+                page.keyboard.press("Enter")
+                told(page, "Not counted: no class has these words.")
+                page.keyboard.press("Backspace")
+                page.keyboard.press("Backspace")
+                assert shown.locator(".name").all_text_contents()[0] == found
+                assert shown.count() == count
+                said[press(page, "Enter")] = found
+                assert (filtering.input_value(), shown.count()) == ("", 151)
+            saved(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+            found = votes(server)
+            assert {item: given["ann"] for item, given in found.items() if "ann" in given} == said
+            page.goto(f"{server.url}/settle/", wait_until="domcontentloaded")
+            page.locator("#post[data-item]").wait_for()
+            filtering.fill("order old t")
+            reviewed = press(page, "Enter")
+            assert page.locator("#confusion tbody th").all_text_contents() == [MANY[40], MANY[50]]
+            with server.service.state() as state:
+                assert state.items[reviewed].verdict == "order_old_ticket"

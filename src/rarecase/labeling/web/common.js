@@ -43,26 +43,77 @@ const agree = found => {
   $('alpha').textContent = shownNumber(found.alpha);
 };
 
-// A button for each class; the first nine are keys too.
+// The name of a class, which may go on in a new line after each _.
+const breakable = name => name.split('_').flatMap((part, place) => place ? ['_', make('wbr'), part] : [part]);
+
+// The keys of the first classes: digits, and the letters that neither page has another use for.
+const CLASS_KEYS = [...'123456789abdeghijklmnopqrtuvwyz'];
+
+// A button for each class; of more than nine some are found by their names alone.
 const classButtons = (names, about, pick) => {
+  $('finding').hidden = names.length < 10;
+  $('number').textContent = names.length;
   $('classes').replaceChildren(...names.map((name, place) => {
     const {definition, example} = about[name] ?? {};
+    const key = CLASS_KEYS[place];
     const button = make('button', {type: 'button'},
-      ...(place < 9 ? [make('kbd', {textContent: place + 1, ariaHidden: 'true'})] : []),
-      make('span', {className: 'name', id: `name-${place}`, textContent: name, dir: 'auto'}),
+      ...(key ? [make('kbd', {textContent: key.toUpperCase(), ariaHidden: 'true'})] : []),
+      make('span', {className: 'name', id: `name-${place}`, dir: 'auto'}, ...breakable(name)),
       make('span', {className: 'meaning', id: `meaning-${place}`},
         ...(definition ? [make('span', {textContent: definition, dir: 'auto'})] : []),
         ...(example ? [make('q', {textContent: example, dir: 'auto'})] : [])));
     button.setAttribute('aria-labelledby', `name-${place}`);
     button.setAttribute('aria-describedby', `meaning-${place}`);
-    if (place < 9) {
-      button.dataset.key = place + 1;
-      button.setAttribute('aria-keyshortcuts', place + 1);
+    button.dataset.place = place;
+    if (key) {
+      button.dataset.key = key;
+      button.setAttribute('aria-keyshortcuts', key);
     }
     onClick(button, () => pick(name));
     return button;
   }));
+  narrow();
 };
+
+const plain = text => text.normalize('NFKC').toLowerCase().replace(/[\s_-]+/g, ' ').trim();
+
+// Shows the classes that have all words of the filter: first the one that is called so, then those that begin so.
+const narrow = () => {
+  const wanted = plain($('filter').value), words = wanted.split(' ');
+  const rank = name => name === wanted ? 0 : name.startsWith(wanted) ? 1 : words.every(word => name.includes(word)) ? 2 : 3;
+  const found = Array.from($('classes').children, button =>
+    ({button, rank: wanted ? rank(plain(button.querySelector('.name').textContent)) : 0, place: Number(button.dataset.place)}));
+  found.sort((one, other) => one.rank - other.rank || one.place - other.place);
+  found.forEach(({button, rank}, place) => {
+    button.hidden = rank === 3;
+    button.classList.toggle('first', wanted !== '' && place === 0);
+  });
+  $('classes').append(...found.map(({button}) => button));
+  $('unfound').hidden = !found.length || found[0].rank < 3;
+};
+
+// What is typed next is a key again, and no part of the filter.
+const unfilter = () => {
+  $('filter').value = '';
+  $('filter').blur();
+  narrow();
+};
+
+const find = () => {
+  if ($('filter').offsetParent === null) return false;  // it is not in sight
+  $('filter').focus();
+  return true;
+};
+
+$('filter').addEventListener('input', narrow);
+$('filter').addEventListener('keydown', event => {
+  if (event.isComposing || !['Enter', 'Escape'].includes(event.key)) return;
+  event.preventDefault();
+  const first = $('classes').querySelector('.first:not([hidden])');
+  if (event.key === 'Escape' || !$('filter').value.trim()) unfilter();
+  else if (first) { first.click(); unfilter(); }
+  else tell('Not counted: no class has these words.', true);
+});
 
 // Keys, but for those of who types, of shortcuts, and of a key that is held down. `press` says whether it took the key.
 const onKeys = press => document.addEventListener('keydown', event => {
@@ -70,11 +121,13 @@ const onKeys = press => document.addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest?.('textarea, select, input:not([type=checkbox]), [contenteditable]')) return;
   const digit = /^[1-9]$/.test(event.key) ? event.key : !event.shiftKey && event.code.match(/^Digit([1-9])$/)?.[1];
-  const pressed = event.key === 'Enter' && event.target.closest?.('button, a, summary');
+  const key = digit || (event.key.length === 1 ? event.key.toLowerCase() : event.key);
+  const pressed = key === 'Enter' && event.target.closest?.('button, a, summary');
   if (event.repeat) {
-    if (digit || event.key === 'Backspace' || pressed) event.preventDefault();
-    if (digit) tell('A key that is held down counts once.', true);
-  } else if (!pressed && press(digit ? Number(digit) : event.key.length === 1 ? event.key.toLowerCase() : event.key)) {
+    const chooses = digit || $('classes').querySelector(`[data-key="${CSS.escape(key)}"]`);
+    if (chooses || key === 'Backspace' || pressed) event.preventDefault();
+    if (chooses) tell('A key that is held down counts once.', true);
+  } else if (!pressed && press(key)) {
     event.preventDefault();
   }
 });

@@ -1,13 +1,14 @@
 // The labeling page. An answer is kept in the browser until the server has it, by ids and no text, and sent again where
 // no reply came: its id makes a repeat one answer. The server says whose a text is; the page shows the first that is not
 // answered yet.
-const SOON = 5000, IDLE = 15000;  // ms between two requests for the state: with nothing to do, and with something
+// ms between two requests for the state, agreement included: with nothing to do, and with something
+const SOON = 5000, IDLE = 15000;
 const REST = 30 * 60000, PAUSE = 5 * 60000;  // ms of labeling until a break is suggested; what counts as one
 const box = (() => { try { return window.localStorage; } catch { return {}; } })();  // none in some frames
 
 let me = null, store = null, about = {}, queue = [], progress = {}, ofHub = 0, trouble = '';
 let current = null, shownAt = 0, covered = false, buttons = '';
-let sending = false, again = false, failures = 0, timer = 0, count = 0;
+let sending = false, again = false, failures = 0, timer = 0, count = 0, agreedAt = 0;
 const texts = new Map();  // by item: those of the queue
 const unkept = [];        // acts that hold text or no item, and whose they are: in memory until the server has them
 const acted = [];         // the ids of what was done here and can be undone, in order
@@ -54,7 +55,7 @@ const send = async () => {
   }
   take(reply, sent);
   if (again || keys().length || myUnkept().length) send();
-  else timer = setTimeout(send, queue.length ? IDLE : SOON);
+  else timer = setTimeout(send, Math.max(0, agreedAt + (queue.length ? IDLE : SOON) - Date.now()));
 };
 
 const fail = async () => {
@@ -68,7 +69,10 @@ const fail = async () => {
 const take = (reply, sent) => {
   ({me, store, about, progress, unflushed: ofHub, trouble} = reply);
   const undone = sent.some(({kind}) => kind === 'undo');
-  if (reply.agreement) agree(reply.agreement);
+  if (reply.agreement) {
+    agreedAt = Date.now();
+    agree(reply.agreement);
+  }
   for (const row of reply.queue) if (row.text !== null) texts.set(row.item, row.text);
   queue = reply.queue.filter(({item}) => texts.has(item));
   const held = new Set(queue.map(({item}) => item));
@@ -104,7 +108,10 @@ const show = () => {
   const next = open.find(({item}) => item === current?.item) ?? open[0] ?? null;
   if (!next || next.item !== current?.item) put(next);
   current = next;
-  if (!next) write(undoing || queue.length || me === null ? '…' : nothing());
+  const over = !next && !undoing && !queue.length && me !== null;
+  if (!next) write(over ? nothing() : '…');
+  $('choosing').hidden = over;
+  for (const id of ['skip', 'flag', 'comment']) $(id).disabled = over;
   const wanted = JSON.stringify([next?.names ?? JSON.parse(buttons || '[[]]')[0], about]);
   if (wanted !== buttons) classButtons(JSON.parse(buttons = wanted)[0], about, vote);
   stand();
@@ -173,7 +180,7 @@ const decline = () => {
 const refuse = why => { tell(why, true); return true; };
 
 const withText = go => {
-  if (!current) return refuse('Not counted: there is no text here yet.');
+  if (!current) return refuse(`Not counted: there is no text here${$('choosing').hidden ? '' : ' yet'}.`);
   if (covered) return refuse('Not counted: look at the text first (Enter).');
   go(current.item);
   return true;
@@ -182,9 +189,10 @@ const withText = go => {
 const vote = label => withText(item =>
   act('vote', {item, label, seconds: Math.round((performance.now() - shownAt) / 10) / 100}));
 
-const choose = number => {
-  const label = current?.names[number - 1];
-  if (current && label === undefined) return refuse(`Not counted: there is no class ${number}.`);
+const choose = key => {
+  const place = CLASS_KEYS.indexOf(key), label = current?.names[place];
+  if (place >= 9 && label === undefined) return false;  // a letter without a class
+  if (current && label === undefined) return refuse(`Not counted: there is no class ${key}.`);
   return vote(label);
 };
 
@@ -223,12 +231,17 @@ const tire = () => {
   if (now - box.rarecaseBegun >= REST) $('break').hidden = false;
 };
 
-const KEYS = {Backspace: undo, Enter: look, s: skip, f: flag, c: comment};
-onKeys(key => typeof key === 'number' ? choose(key) : KEYS[key]?.());
+const KEYS = {Backspace: undo, Enter: look, s: skip, f: flag, c: comment, '/': find};
+onKeys(key => CLASS_KEYS.includes(key) ? choose(key) : KEYS[key]?.());
 
 for (const [id, go] of Object.entries({undo, skip, flag, comment, look})) onClick($(id), go);
 $('close').addEventListener('click', uncomment);
-$('said').addEventListener('keydown', event => { if (event.key === 'Escape') uncomment(); });
+$('said').addEventListener('keydown', event => {
+  if (event.key === 'Escape') uncomment();
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $('commenting').requestSubmit();
+});
 $('commenting').addEventListener('submit', event => {
   event.preventDefault();
   const text = $('said').value.trim();

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 from fastapi import HTTPException
 
+from rarecase.labeling.store.agreement import Agreement
 from rarecase.labeling.store.label_store import LabelStore
 from rarecase.labeling.store.roles import Roles
 from rarecase.labeling.store.service import LabelService
@@ -97,7 +98,7 @@ def review_page(context: PageContext) -> gr.Blocks:
         with service.state() as state:
             shown = first and _to_review(first, state)
             common = _common(context, reviewer, state.about_classes())
-        agreement = asdict(service.agreement(MAX_AGE))
+        agreement = _of_used_classes(service.agreement(MAX_AGE))
         return common | {"told": _told(answer), "dispute": shown, "left": len(waiting), "agreement": agreement}
 
     return _page("Review", "settle", settle)
@@ -186,6 +187,13 @@ def _common(context: PageContext, person: str, about: Mapping[str, ClassInfo]) -
         "unflushed": context.store.unflushed(),
         "trouble": context.store.trouble.partition(";")[0],  # the way out is that of a command
     }
+
+
+def _of_used_classes(found: Agreement) -> Reply:
+    """The agreement without classes that no pair of votes is about, and without zeros: of 151 classes most are."""
+    counts = {one: {other: n for other, n in row.items() if n} for one, row in found.confusion.items()}
+    used = {name: row for name, row in counts.items() if row}
+    return asdict(found) | {"confusion": used, "per_class": {name: found.per_class[name] for name in used}}
 
 
 def _to_review(item: Item, state: State) -> Reply:

@@ -3,6 +3,7 @@ const EVERY = 5000;  // ms between two requests for the state
 
 let me = null, dispute = null, busy = false, timer = 0, buttons = '';
 let verdict = null, deciding = false;  // the last one, until it is answered
+let tabled = '';
 const later = [];
 
 const settle = async () => {
@@ -75,23 +76,33 @@ const show = reply => {
 };
 
 const table = ({per_class: perClass, confusion}) => {
-  const names = Object.keys(confusion), head = name => make('th', {scope: 'col', textContent: name, dir: 'auto'});
+  const wanted = JSON.stringify([perClass, confusion]);
+  if (wanted === tabled) return;  // of many classes it is long
+  tabled = wanted;
+  const names = Object.keys(confusion), head = name => make('th', {scope: 'col', dir: 'auto'}, ...breakable(name));
   $('confusion').replaceChildren(...(names.length ? [
     make('thead', {}, make('tr', {}, head('class'), head('agreement'), ...names.map(head))),
     make('tbody', {}, ...names.map(name => make('tr', {},
-      make('th', {scope: 'row', textContent: name, dir: 'auto'}),
+      make('th', {scope: 'row', dir: 'auto'}, ...breakable(name)),
       make('td', {textContent: perClass[name] === null ? '–' : perClass[name].toFixed(2)}),
       ...names.map(other => make('td', {textContent: confusion[name][other] || '·', className: name === other ? 'same' : ''}))))),
   ] : []));
+  fit();
 };
 
-const choose = number => {
-  const name = dispute?.names[number - 1];
-  if (dispute && name === undefined) { tell(`Not counted: there is no class ${number}.`, true); return true; }
+const fit = () => { $('sideways').hidden = $('wide').scrollWidth <= $('wide').clientWidth; };
+window.addEventListener('resize', fit);
+
+const choose = key => {
+  const place = CLASS_KEYS.indexOf(key), name = dispute?.names[place];
+  if (place >= 9 && name === undefined) return false;  // a letter without a class
+  if (dispute && name === undefined) { tell(`Not counted: there is no class ${key}.`, true); return true; }
   return decide(name);
 };
 
-onKeys(key => typeof key === 'number' ? choose(key) : {x: () => decide(null), s: skip}[key]?.());
-for (const [id, go] of Object.entries({'leave-out': () => decide(null), skip})) onClick($(id), go);
+const leaveOut = () => decide(null);
+const KEYS = {x: leaveOut, s: skip, '/': find};
+onKeys(key => CLASS_KEYS.includes(key) ? choose(key) : KEYS[key]?.());
+for (const [id, go] of Object.entries({'leave-out': leaveOut, skip})) onClick($(id), go);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) settle(); });
 settle();
