@@ -38,6 +38,7 @@ _HOME = {
     "least_confidence": "rarecase.acquire.uncertainty",
     "load_encoder": "rarecase.models.encoder",
     "load_learner": "rarecase.learn",
+    "loop": "rarecase.runs.loop",
     "margin": "rarecase.acquire.uncertainty",
     "matrix": "rarecase.data.arrow",
     "needs": "rarecase.acquire.strategy",

@@ -38,7 +38,7 @@ from rarecase.evaluate.metrics import metrics
 from rarecase.evaluate.predictions import labels_and_guesses, predictions_of
 from rarecase.evaluate.record import RoundRecord, StoppingMeasures
 from rarecase.generate import Generator, accepted, with_own_ids
-from rarecase.labeling.annotator import Annotator, completed
+from rarecase.labeling.annotator import Annotator, Ask, completed
 from rarecase.learn import Learner
 from rarecase.models.encoder import Encoder, compare, embed
 
@@ -117,7 +117,7 @@ def run(
     test: Dataset,
     strategy: Strategy,
     learner: Learner,
-    annotator: Annotator,
+    annotator: Annotator | Ask,
     generator: Generator,
     encoder: Encoder,
     budget: int = 100,
@@ -144,7 +144,8 @@ def run(
         strategy (`Callable`): `strategy(pool, n, *, labeled, seed) -> Dataset`, `labeled` being what people labelled
             of L; see `rarecase.acquire.strategy.Strategy`.
         learner (`Learner`): G.
-        annotator (`Annotator`): O; an object with `annotate` is enough.
+        annotator (`Annotator` or `Callable`): O; an object with `annotate` is enough, or a function that gives the
+            name of the class of each text in a list, and None for one that it cannot label.
         generator (`Generator`): S with its template T.
         encoder (`Encoder`): makes V; called only where the strategy needs what comes from it.
         budget (`int`): B, labels in all.
@@ -159,7 +160,8 @@ def run(
 
     Raises:
         `WaitingForLabels`: where people have to label first.
-        `ConfigError`: where the strategy returns other rows than it was asked for, or the annotator has no `annotate`.
+        `ConfigError`: where the strategy returns other rows than it was asked for, or the annotator is none, or gives
+            what is no class.
 
     Example:
         >>> for round_ in run(RoundFiles(Path("out")), pool=pool, bootstrap=start, dev=dev, test=test,
@@ -167,7 +169,8 @@ def run(
         ...                   annotator=Gold(labels, names), generator=NoVariations(), encoder=load_encoder()):
         ...     print(round_.number, round_.record.test["macro_f1"])
     """
-    annotator, names = completed(annotator), label_names(bootstrap)
+    names = label_names(bootstrap)
+    annotator = completed(annotator, names)
     reads = columns_of(strategy) | ({"probs"} if stop else set())
     pool = pool.select_columns([column for column in pool.column_names if column != "label"])
     pool, bootstrap, dev, test = (_released(table, names) for table in (pool, bootstrap, dev, test))

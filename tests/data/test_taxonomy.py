@@ -58,7 +58,7 @@ def test_a_taxonomy_is_saved_and_loaded_whole(tmp_path):
 
 @pytest.mark.parametrize("names", [("spam", "ham: x", "null"), SIX])
 def test_what_is_for_people_to_edit_is_read_as_it_stands(tmp_path, names):
-    given = Taxonomy.default() if names == SIX else Taxonomy.of_names(names)
+    given = Taxonomy.from_names(names)
     text = given.explained()
     assert load(tmp_path, text) == given
     comments = "".join(line for line in text.splitlines() if line.startswith("#"))

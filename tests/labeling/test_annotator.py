@@ -36,7 +36,7 @@ class Curious(Plain):
 
 @pytest.mark.parametrize("annotator", [Plain(), Heir()])
 def test_one_that_defines_annotate_alone_has_defaults_for_the_rest(annotator):
-    whole = completed(annotator)
+    whole = completed(annotator, small.NAMES)
     assert (whole.suggests, whole.leaves_out) == (False, False)
     labels = whole.annotate(small.table("pool").select(range(3)))
     whole.stored(labels)
@@ -45,12 +45,12 @@ def test_one_that_defines_annotate_alone_has_defaults_for_the_rest(annotator):
 
 def test_what_it_defines_is_kept():
     annotator = Curious()
-    whole = completed(annotator)
+    whole = completed(annotator, small.NAMES)
     assert (whole.suggests, whole.leaves_out) == (True, True)
     whole.stored(small.table("dev"))
     assert annotator.told == [small.table("dev")]
 
 
 def test_one_without_annotate_is_answered_in_one_line():
-    with pytest.raises(ConfigError, match=r"^annotator dict has no method annotate\(dataset\); see"):
-        completed({})
+    with pytest.raises(ConfigError, match=r"^annotator dict has no method annotate\(dataset\), and is no function"):
+        completed({}, small.NAMES)

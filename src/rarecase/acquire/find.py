@@ -61,6 +61,18 @@ def _users_own(name: str) -> Strategy:
     return function
 
 
+def require_columns(function: Strategy) -> None:
+    """Raises `ConfigError` where a strategy needs a column that nothing makes."""
+    of_labeled = [column for column in HELPERS if column not in ("cluster", "similarity")]  # these are the pool's
+    for attribute, where, made in (("needs", "", HELPERS), ("needs_labeled", " of the labelled rows", of_labeled)):
+        unknown = next((column for column in getattr(function, attribute, ()) if column not in made), None)
+        if unknown is not None:
+            raise ConfigError(
+                f"needs the column {unknown!r}{where}, which does not exist; expected any of {', '.join(made)}"
+                f"{did_you_mean(unknown, made)}"
+            )
+
+
 def _require_usable(function: Strategy) -> None:
     """What it acquires becomes a config of its name, beside `bootstrap`: known before a label is spent on it."""
     config = name_of(function)
@@ -70,11 +82,4 @@ def _require_usable(function: Strategy) -> None:
         check_names({config: {}}, config)
     except ConfigError as error:
         raise ConfigError(f"{error}; give the function another name") from None
-    of_labeled = [column for column in HELPERS if column not in ("cluster", "similarity")]  # these are the pool's
-    for attribute, where, made in (("needs", "", HELPERS), ("needs_labeled", " of the labelled rows", of_labeled)):
-        unknown = next((column for column in getattr(function, attribute, ()) if column not in made), None)
-        if unknown is not None:
-            raise ConfigError(
-                f"needs the column {unknown!r}{where}, which does not exist; expected any of {', '.join(made)}"
-                f"{did_you_mean(unknown, made)}"
-            )
+    require_columns(function)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from rarecase.cli.streams import Format
 from rarecase.core.errors import ConfigError
-from rarecase.settings.config import split_list
+from rarecase.settings.config import class_names, split_list
 
 
 def pool(
@@ -69,7 +69,7 @@ def taxonomy(file: Path | None = None, /, *, classes: str | None = None, out: Pa
     if file is not None and classes is not None:
         raise ConfigError(f"--classes begins new classes, and {file} has some already; leave one of them out")
     if classes is not None:
-        found = Taxonomy.of_names(split_list(classes))
+        found = Taxonomy.from_names(class_names(classes))
     else:
         found = Taxonomy.default() if file is None else Taxonomy.load(file)
     if out is None:

@@ -102,11 +102,11 @@ def read_sets(sources: Sources) -> Sets:
     hidden, gold = set_aside(classed.pop("pool"))
     sets = Sets(taxonomy, pool=hidden, gold=gold, **classed)
     warn_of_missing_classes(sets)
-    _require_own_ids(sets, sources.row_of)
+    require_own_ids(sets, sources.row_of)
     return sets
 
 
-def _require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
+def require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
     """Raises `DataError` where one id stands for different texts in two of the sets; `where` says where its row is."""
     text_of: dict[str, tuple[str, str]] = {}
     for name in ("pool", *LABELED):

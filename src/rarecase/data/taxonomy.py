@@ -98,11 +98,10 @@ class Taxonomy:
         return shipped if found and shipped.covers(found) else cls(tuple(Category(name) for name in found))
 
     @classmethod
-    def of_names(cls, names: Sequence[str]) -> "Taxonomy":
-        """Classes of names alone, as `--classes` gives them; raises `ConfigError` where there are fewer than two."""
-        if len(names) < 2:
-            raise ConfigError("--classes: expected the names of two classes or more, separated by commas")
-        return cls(tuple(Category(name) for name in names))
+    def from_names(cls, names: Sequence[str]) -> "Taxonomy":
+        """The classes of these names in their order; the shipped six where they are those."""
+        shipped = cls.default()
+        return shipped if tuple(names) == shipped.names else cls(tuple(map(Category, names)))
 
     @classmethod
     def load(cls, path: Path | str) -> "Taxonomy":
@@ -131,9 +130,9 @@ class Taxonomy:
             )
         return taxonomy
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Writes the YAML file that `load` reads."""
-        write_text(path, self._as_yaml())
+        write_text(Path(path), self._as_yaml())
 
     def explained(self) -> str:
         """The YAML for people to edit: its keys are explained, and those to fill in are there."""

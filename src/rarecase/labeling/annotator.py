@@ -1,21 +1,27 @@
 """
-Who labels the chosen texts: a gold column (`gold.Gold`), people with a spreadsheet (`spreadsheet.File`), or people on
-the labeling page (`people.People`).
+Who labels the chosen texts: a gold column (`gold.Gold`), people with a spreadsheet (`spreadsheet.File`), people on the
+labeling page (`people.People`), or a function of the user's (`Ask`).
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from datasets import Dataset
 
-from rarecase.core.errors import ConfigError
+from rarecase.core.errors import ConfigError, WaitingForLabels, did_you_mean, listed
 from rarecase.data import arrow, schema
+
+# A function from texts to the name of the class of each, or None for one that it cannot label.
+Ask: TypeAlias = Callable[[list[str]], Sequence[str | None]]
 
 
 @runtime_checkable
 class Annotator(Protocol):
     """
-    The O(x) of Algorithm 1. A class of your own needs `annotate` alone; the rest has these defaults.
+    The O(x) of Algorithm 1. A class of your own needs `annotate` alone; the rest has these defaults. A function from
+    texts to the names of their classes is an annotator, too: it gives None for a text that it cannot label, which is
+    then left out for good, and where it labels none of a batch, `WaitingForLabels` is raised.
 
     Attributes:
         suggests (`bool`): whether `annotate` is given the learner's guess of each text as the column `suggestion`,
@@ -28,6 +34,8 @@ class Annotator(Protocol):
         ...     def annotate(self, dataset):
         ...         labels = [int("sue" in text) for text in dataset["text"][:]]
         ...         return labelled(dataset, labels, names, annotator="words", votes=[None] * len(dataset))
+        >>> def keywords(texts):  # the same as a function
+        ...     return [names[int("sue" in text)] for text in texts]
     """
 
     suggests: bool = False
@@ -74,16 +82,83 @@ class _Completed(Annotator):
             self._given.stored(labels)
 
 
-def completed(annotator: Any) -> Annotator:
-    """The annotator with defaults for what it does not define; raises `ConfigError` where it has no `annotate`."""
+class _Asked(Annotator):
+    """A function of the user's, asked for the names of classes."""
+
+    leaves_out = True  # what it cannot label would be chosen again and again
+
+    def __init__(self, ask: Ask, names: Sequence[str]) -> None:
+        self._ask, self._names = ask, list(names)
+        self._name = _name_of(ask)
+
+    def annotate(self, dataset: Dataset) -> Dataset:
+        classes = self._classes(self._ask(list(schema.texts(dataset))), len(dataset))
+        kept = [row for row, place in enumerate(classes) if place is not None]
+        if not kept:
+            raise WaitingForLabels(f"{self._name} labelled none of the {len(dataset)} chosen texts; go on once it can")
+        return labelled(
+            arrow.rows(dataset, kept),
+            [place for place in classes if place is not None],
+            self._names,
+            annotator=self._name,
+            votes=[None] * len(kept),
+        )
+
+    def _classes(self, given: Any, texts: int) -> list[int | None]:
+        """The class of each text by number; raises `ConfigError` where the answer is none for these texts."""
+        expected = f"expected the name of a class, or None, for each of the {texts} texts"
+        if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
+            raise ConfigError(f"{self._name} returned {type(given).__name__}; {expected}, in a list")
+        labels = list(given)
+        if len(labels) != texts:
+            raise ConfigError(f"{self._name} returned {len(labels)} labels; {expected}, in their order")
+        for place, label in enumerate(labels):
+            if label is None or label in self._names:
+                continue
+            if not isinstance(label, str):
+                raise ConfigError(f"{self._name}: label {place} is {type(label).__name__}; {expected}")
+            hint = did_you_mean(label, self._names)
+            shown = f" {label!r}" if hint else ""  # it may be a text
+            raise ConfigError(f"{self._name}: label {place}{shown} is no class{hint} (classes: {listed(self._names)})")
+        return [None if label is None else self._names.index(label) for label in labels]
+
+
+def completed(annotator: Any, names: Sequence[str]) -> Annotator:
+    """
+    The annotator with defaults for what it does not define; a function is asked for the `names` of classes.
+
+    Raises `ConfigError` where it is no annotator.
+    """
+    if isinstance(annotator, type):
+        raise ConfigError(f"annotator {annotator.__name__} is a class; give an object of it")
     if isinstance(annotator, Annotator):
         return annotator
-    if not callable(getattr(annotator, "annotate", None)):
+    if callable(getattr(annotator, "annotate", None)):
+        return _Completed(annotator)
+    if not callable(annotator):
         raise ConfigError(
-            f"annotator {type(annotator).__name__} has no method annotate(dataset); "
-            "see rarecase.labeling.annotator.Annotator"
+            f"annotator {type(annotator).__name__} has no method annotate(dataset), and is no function from texts to "
+            "the names of classes; see rarecase.labeling.annotator.Annotator"
         )
-    return _Completed(annotator)
+    _require_takes_texts(annotator)
+    return _Asked(annotator, names)
+
+
+def _require_takes_texts(ask: Ask) -> None:
+    try:
+        signature = inspect.signature(ask)
+    except (TypeError, ValueError):  # some that are written in C have none
+        return
+    try:
+        signature.bind([])
+    except TypeError as error:
+        raise ConfigError(
+            f"{_name_of(ask)} cannot be called with a list of texts alone ({error}); change what it takes"
+        ) from None
+
+
+def _name_of(ask: Ask) -> str:
+    return getattr(ask, "__name__", type(ask).__name__)
 
 
 def labelled(

@@ -48,7 +48,7 @@ class RoundFiles:
     The stages of a run as files: what `rarecase.run` stores them in, and reads them from when it is called again.
 
     Args:
-        folder (`Path`): the run folder, or the cell of a grid.
+        folder (`Path` or `str`): the run folder, or the cell of a grid.
         rounds (`int`): how many rounds are expected, for the progress line; it is shown within a `with` block.
 
     Example:
@@ -56,8 +56,8 @@ class RoundFiles:
         ...     print(round_.number)
     """
 
-    def __init__(self, folder: Path, rounds: int = 0) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | str, rounds: int = 0) -> None:
+        self.folder = Path(folder)
         self._rounds = rounds
         self._progress: Progress | None = None
 

@@ -42,8 +42,8 @@ from rarecase.settings.config import (
     START_MAY_CHANGE,
     RunConfig,
     StartConfig,
+    class_names,
     read_config,
-    split_list,
     write_yaml,
 )
 
@@ -154,7 +154,7 @@ def _why_classes_stay(folder: Path, config: StartConfig, taxonomy: Taxonomy) -> 
 def _named_classes(config: StartConfig) -> Taxonomy | None:
     """The classes that the settings name."""
     if config.classes is not None:
-        return Taxonomy.of_names(split_list(config.classes))
+        return Taxonomy.from_names(class_names(config.classes))
     return None if config.taxonomy is None else Taxonomy.load(config.taxonomy)
 
 

@@ -12,7 +12,7 @@ from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import load
 from rarecase.data.read.table import is_release
 from rarecase.data.sets import taxonomy_of, with_classes
-from rarecase.data.taxonomy import Category, Taxonomy
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.predictions import measured, predictions_of
 from rarecase.learn.record import ModelRecord
 from rarecase.runs.folder import refuse_filled
@@ -61,6 +61,5 @@ def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
     """The classes of the released labels, in their order, also those without a row; else the labels in `tables`."""
     label = load(data, config, "train").features.get("label")
     if isinstance(label, ClassLabel):
-        shipped = Taxonomy.default()
-        return shipped if tuple(label.names) == shipped.names else Taxonomy(tuple(map(Category, label.names)))
+        return Taxonomy.from_names(label.names)
     return taxonomy_of(None, [label for table in tables for label in table["label"][:]])

@@ -114,12 +114,12 @@ def no_password(config: Any, entry: Field[Any]) -> None:
         )
 
 
-def require_out(out: Path | None) -> Path:
+def require_out(out: Path | str | None) -> Path:
     """The folder to write; raises `ConfigError` where it is missing, or is the working folder."""
     if out is None:
         raise ConfigError("--out is missing: the folder to write")
-    refuse_working_folder(out)
-    return out
+    refuse_working_folder(Path(out))
+    return Path(out)
 
 
 def refuse_working_folder(out: Path) -> None:

@@ -358,3 +358,10 @@ def write_yaml(path: Path, config: FitConfig | StartConfig) -> None:
 def split_list(value: str) -> list[str]:
     """Names separated by commas, each once."""
     return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+
+
+def class_names(value: str) -> list[str]:
+    """The names that `--classes` has; a `ConfigError` where there are fewer than two."""
+    if len(names := split_list(value)) < 2:
+        raise ConfigError("--classes: expected the names of two classes or more, separated by commas")
+    return names
