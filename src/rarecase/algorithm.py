@@ -164,10 +164,16 @@ def run(
             what is no class.
 
     Example:
-        >>> for round_ in run(RoundFiles(Path("out")), pool=pool, bootstrap=start, dev=dev, test=test,
-        ...                   strategy=cluster, learner=Frozen("packaged", names, seed=0),
-        ...                   annotator=Gold(labels, names), generator=NoVariations(), encoder=load_encoder()):
-        ...     print(round_.number, round_.record.test["macro_f1"])
+        >>> from rarecase.generate import NoVariations
+        >>> def ask(texts):
+        ...     return ["financial-advice" if "money" in text else "not-harmful" for text in texts]
+        >>> for round_ in run(RoundFiles("out"), pool=pool, bootstrap=start, dev=dev, test=test, strategy=cluster,
+        ...                   learner=Frozen("packaged", names, seed=0), annotator=ask, generator=NoVariations(),
+        ...                   encoder=load_encoder(), budget=20, batch=10):
+        ...     print(round_.number, round_.record.labels)
+        0 0
+        1 10
+        2 20
     """
     names = label_names(bootstrap)
     annotator = completed(annotator, names)

@@ -45,6 +45,7 @@ def disagreement(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed:
         `ConfigError`: where there is no labelled text.
 
     Example:
+        >>> pool = assign_clusters(embed(pool, encoder), 20, seed=0)
         >>> batch = disagreement(learner.score(pool), 20, labeled=learner.score(train), seed=0)
     """
     require_count(pool, n)

@@ -44,7 +44,7 @@ def rare(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0
         `MissingColumnError`: naming the call that makes the column.
 
     Example:
-        >>> pool = compare(embed(pool, encoder), definitions, encoder)
+        >>> pool = compare(embed(pool, encoder), [c.definition for c in taxonomy.classes], encoder)
         >>> batch = rare(learner.score(pool), 20, labeled=embed(train, encoder))
     """
     require_count(pool, n)

@@ -83,8 +83,8 @@ def matrix(dataset: Dataset, column: str) -> np.ndarray:
         `DataError`: where a row is null or the lists differ in length.
 
     Example:
-        >>> matrix(pool, "probs").shape
-        (11000, 6)
+        >>> matrix(learner.score(pool), "probs").shape == (len(pool), len(learner.names))
+        True
     """
     array = _array(dataset, column)
     if array.null_count:

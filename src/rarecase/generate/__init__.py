@@ -22,7 +22,9 @@ class Generator(Protocol):
     Anything that makes variations of labelled posts.
 
     Example:
-        >>> train = concatenate_datasets([train, labels, accepted(generator.generate(labels, 5))])
+        >>> from rarecase.generate import accepted
+        >>> from rarecase.generate.cheap import Cheap
+        >>> variations = accepted(Cheap(seed=0).generate(labeled, 5))
     """
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:

@@ -59,8 +59,9 @@ class Replies:
     the first reply, so a folder stays as it is where no reply ever comes.
 
     Example:
-        >>> replies = Replies("run/replies.sqlite")
-        >>> replies.put(request, "http://127.0.0.1:8080/v1", body)
+        >>> replies = Replies("replies.sqlite")
+        >>> request = {"model": "small", "messages": [], "temperature": 0.4, "seed": 0, "max_tokens": 200}
+        >>> replies.put(request, "http://127.0.0.1:8080/v1", '{"choices": [{"message": {"content": "…"}}]}')
         >>> replies.missing([request])
         []
     """

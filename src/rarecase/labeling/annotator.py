@@ -30,6 +30,7 @@ class Annotator(Protocol):
             back to the pool.
 
     Example:
+        >>> from rarecase.labeling.annotator import labelled
         >>> class Keywords:
         ...     def annotate(self, dataset):
         ...         labels = [int("sue" in text) for text in dataset["text"][:]]

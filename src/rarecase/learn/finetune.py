@@ -62,7 +62,7 @@ class Finetune(Learner):
         network (`torch.nn.Module`): the fitted classifier; None before.
 
     Example:
-        >>> learner = Finetune("packaged", taxonomy.names, seed=0).fit(train, dev)
+        >>> learner = Finetune("packaged", taxonomy.names, FitOptions(epochs=2), seed=0).fit(train, dev)
         >>> scored = learner.score(pool)                    # with `probs` and `features`
         >>> learner.save("guard")                           # pipeline("text-classification", "guard") reads it
     """

@@ -46,6 +46,10 @@ class FitOptions:
 
     Raises:
         `ConfigError`: where a value is out of range.
+
+    Example:
+        >>> Finetune("packaged", names, FitOptions(epochs=3), seed=0).settings.epochs
+        3
     """
 
     precision: Precision | None = None

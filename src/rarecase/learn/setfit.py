@@ -76,7 +76,7 @@ class SetFit(Frozen):
         `ConfigError`: by `fit`, if the library `setfit` is not installed.
 
     Example:
-        >>> learner = SetFit("packaged", taxonomy.names, seed=0).fit(train, dev)
+        >>> learner = SetFit("packaged", taxonomy.names, FitOptions(updates=2), seed=0).fit(train, dev)
         >>> scored = learner.score(pool)                    # with `probs` and `features`
     """
 

@@ -52,8 +52,8 @@ class RoundFiles:
         rounds (`int`): how many rounds are expected, for the progress line; it is shown within a `with` block.
 
     Example:
-        >>> for round_ in rarecase.run(RoundFiles(Path("out")), pool=pool, ...):
-        ...     print(round_.number)
+        >>> RoundFiles("out").numbers("metrics.json")  # the rounds that are done, here none yet
+        []
     """
 
     def __init__(self, folder: Path | str, rounds: int = 0) -> None:

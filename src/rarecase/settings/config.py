@@ -182,6 +182,10 @@ class RunConfig(LoopConfig):
             change at most 0.3 % of predictions), `stability=0.99` (the kappa of successive learners) or
             `uncertainty=0.2` (mean entropy, in nats); several are separated by commas, and the first that holds stops.
             See `rarecase.acquire.stopping`. A simulation has none: its curves are compared at equal labels.
+
+    Example:
+        >>> RunConfig(strategy="rare", budget=200).batch
+        20
     """
 
     strategy: str = "cluster"

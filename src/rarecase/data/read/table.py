@@ -67,6 +67,7 @@ def read_table(
         `DataError`: naming the file, the row and the way out.
 
     Example:
+        >>> from rarecase.data.read import Columns
         >>> test = read_table("test.tsv", split="test", columns=Columns(text="title", label="category"), labeled=True)
     """
     read = read_parts(source, split=split, config=config, columns=columns, encoding=encoding, labeled=labeled)

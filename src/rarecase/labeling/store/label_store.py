@@ -110,8 +110,8 @@ def open_store(address: str, push: Push = None) -> LabelStore:
         `HubError`: where the Hub does not answer, and nothing of the store is known here.
 
     Example:
-        >>> open_store("run").service.queue("ann").progress["left"]
-        20
+        >>> open_store("labels.sqlite").service.decisions("4f1c")  # of a batch that nobody has added yet
+        []
     """
     if not address:
         raise ConfigError("--store is empty; expected a file, postgresql://… or hf://datasets/OWNER/NAME")
