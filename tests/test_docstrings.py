@@ -67,9 +67,11 @@ def in_folder(tmp_path, monkeypatch, at_hand) -> Path:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_of_a_docstring_runs_and_shows_what_it_says(name, at_hand, in_folder):
+def test_an_example_of_a_docstring_runs_and_shows_what_it_says(name, at_hand, in_folder, request):
     if name == "rarecase.learn.make.load_learner":
         at_hand["learner"].save("runs/first/learner")
+    if name == "rarecase.publish.learner.push":
+        request.getfixturevalue("fresh_hub")
     example, said = EXAMPLES[name], []
     is_public = name.rpartition(".")[2] in rarecase.__all__
     example.globs = dict(at_hand) if is_public else {**example.globs, **at_hand}

@@ -43,6 +43,7 @@ _HOME = {
     "matrix": "rarecase.data.arrow",
     "needs": "rarecase.acquire.strategy",
     "probcover": "rarecase.acquire.probcover",
+    "push": "rarecase.publish.learner",
     "random": "rarecase.acquire.random",
     "rare": "rarecase.acquire.rare",
     "read_table": "rarecase.data.read",

@@ -77,7 +77,7 @@ def test_what_is_none_goes_and_what_was_never_there_is_no_mistake(fresh_hub):
 
 def test_nothing_reaches_a_public_repository_by_mistake(fresh_hub):
     HfApi().create_repo("acme/guard", private=False)
-    with pytest.raises(ConfigError, match=r"acme/guard is public already, .* repeat with --public"):
+    with pytest.raises(ConfigError, match=r"acme/guard is public already, .* repeat with --public .*private=False"):
         push(GUARD, lambda _: FILES, "A guard")
     assert len(commits()) == 1
     push(Target(kind="model", repo_id="acme/guard", public=True), lambda _: FILES, "A guard")

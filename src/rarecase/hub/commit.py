@@ -151,7 +151,7 @@ def require_public_is_meant(snapshot: Snapshot) -> None:
     if not snapshot.private and not target.public:
         raise ConfigError(
             f"{target.repo_id} is public already, and anybody can read what is pushed; repeat with --public if "
-            "that is meant, or name another --repo"
+            "that is meant (in Python: private=False), or name another --repo"
         )
     if snapshot.private and target.public and target.create_pr:  # it would show the present files, not the proposal
         raise ConfigError(

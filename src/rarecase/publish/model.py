@@ -40,7 +40,7 @@ _BELONGS["setfit"] = _BELONGS["frozen"]
 
 
 def publish_model(
-    folder: Path, target: Target, license: str, *, dataset: DatasetRef | None = None, send: Push = push
+    folder: Path, target: Target, license: str | None, *, dataset: DatasetRef | None = None, send: Push = push
 ) -> Pushed:
     """Publishes a trained model, or the last learner of a run; `dataset` is what its figures were measured on."""
     folder = model_folder(folder)
@@ -55,7 +55,7 @@ def publish_model(
     return send(target, build, f"Add {folder.resolve().name}")
 
 
-def model_files(folder: Path, *, repo_id: str, license: str, dataset: DatasetRef | None = None) -> Files:
+def model_files(folder: Path, *, repo_id: str, license: str | None, dataset: DatasetRef | None = None) -> Files:
     """The files of a model's repository: weights, configuration, tokenizer and record as they are, and the card."""
     model, files = own_files(folder)
     return {**files, "README.md": model_card(model, repo_id, license, dataset).encode()}

@@ -5,6 +5,7 @@ The prose is in `model_cards/README.md`; here are the values it is filled with.
 """
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class Model:
     record: ModelRecord | None
 
 
-def model_card(model: Model, repo_id: str, license: str, dataset: DatasetRef | None = None) -> str:
+def model_card(model: Model, repo_id: str, license: str | None, dataset: DatasetRef | None = None) -> str:
     """The README.md of a model's repository, with every figure on test in its `model-index`."""
     record = model.record
     return render(
@@ -49,6 +50,7 @@ def model_card(model: Model, repo_id: str, license: str, dataset: DatasetRef | N
         classes=_classes(model),
         settings=_settings(record) if record else "",
         measures=_measures(record) if record else "",
+        on_dev=bool(record and _has_dev(record)),
         by_class=_by_class(record) if record else "",
         confusion=_confusion(record) if record else "",
         rarest=_rarest(record) if record else None,
@@ -61,7 +63,7 @@ def _reads_english(model: Model) -> bool:
     return model.base in (*MODELS, PACKAGED_ID)
 
 
-def _front_matter(model: Model, repo_id: str, license: str, dataset: DatasetRef | None) -> ModelCardData:
+def _front_matter(model: Model, repo_id: str, license: str | None, dataset: DatasetRef | None) -> ModelCardData:
     return ModelCardData(
         language="en" if _reads_english(model) else None,
         license=license,
@@ -121,7 +123,8 @@ def _exact(value: str | int | float | None) -> str:
 
 
 def _measures(record: ModelRecord) -> str:
-    dev, test = record.dev, record.test
+    test = record.test
+    dev: Mapping[str, Any] = record.dev if _has_dev(record) else dict.fromkeys(test)
     rows = [
         ["accuracy", dev["accuracy"], test["accuracy"]],
         ["macro precision", dev["macro_precision"], test["macro_precision"]],
@@ -129,6 +132,11 @@ def _measures(record: ModelRecord) -> str:
         ["macro F1", dev["macro_f1"], test["macro_f1"]],
     ]
     return table(["", "validation", "test"], rows)
+
+
+def _has_dev(record: ModelRecord) -> bool:
+    """Whether there was a text to measure on in dev."""
+    return any(map(any, record.dev["confusion"]))
 
 
 def _by_class(record: ModelRecord) -> str:

@@ -188,7 +188,7 @@ def _sets_of(
         if table is not None:
             _require(name, table, "text", "label")
     tables = {
-        name: _named(name, read_table, table, split="train", labeled=True)
+        name: read_labeled(name, table)
         for name, table in given.items()
         if table is not None and (len(table) or name == "labeled")
     }
@@ -213,6 +213,12 @@ def _sets_of(
     )
     require_own_ids(sets, row_of)
     return sets
+
+
+def read_labeled(name: str, table: Dataset) -> Dataset:
+    """A labelled table, checked, with the names of classes as labels; errors call it by the name."""
+    _require(name, table, "text", "label")
+    return _named(name, read_table, table, split="train", labeled=True)
 
 
 def _require(name: str, table: Dataset, *columns: str) -> None:
