@@ -118,3 +118,10 @@ def test_a_name_that_a_terminal_would_obey_is_refused(tmp_path):
     (tmp_path / "taxonomy.yaml").write_text('classes:\n- name: "x\\e]0;mine\\a"\n')
     with pytest.raises(ConfigError, match="has characters that cannot be printed; rename it"):
         Taxonomy.load(tmp_path / "taxonomy.yaml")
+
+
+def test_names_in_order_are_the_shipped_classes_only_where_they_are_those(tmp_path):
+    assert Taxonomy.from_names(list(SIX)) is Taxonomy.default()
+    assert Taxonomy.from_names(SIX[::-1]) == Taxonomy(tuple(map(Category, SIX[::-1])))
+    Taxonomy.default().save(str(tmp_path / "classes.yaml"))  # a path as text
+    assert Taxonomy.load(str(tmp_path / "classes.yaml")) == Taxonomy.default()

@@ -112,6 +112,6 @@ def test_the_empty_working_folder_is_no_place_to_write_a_folder_to(tmp_path, mon
 
 
 def test_out_is_asked_for_by_its_flag():
-    assert require_out(Path("a")) == Path("a")
+    assert require_out(Path("a")) == require_out("a") == Path("a")
     with pytest.raises(ConfigError, match="--out is missing"):
         require_out(None)

@@ -103,7 +103,7 @@ def _of_folder(folder: Path, settings: dict[str, Any], given: set[str], kind: ty
         raise ConfigError(
             f"{folder}: its strategy{shown_id(strategy)} is code outside rarecase; name it by --strategy"
         )
-    return {key: value for key, value in settings.items() if key not in (*SOURCES, "send-to")}
+    return {key: value for key, value in settings.items() if key not in (*SOURCES, "send-to", "report-to")}
 
 
 def refuse_typing_errors(app: App, commands: tuple[str, ...], arguments: "ArgumentCollection") -> None:

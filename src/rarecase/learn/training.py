@@ -11,6 +11,7 @@ other waiting for its part.
 import math
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
@@ -42,6 +43,10 @@ class Epoch:
 
     loss: float
     dev_macro_f1: float | None  # None without dev rows
+
+
+# Who is told of each epoch when it is over, in the process that sets it; no part of what a learner is.
+ON_EPOCH: ContextVar[Callable[[Epoch], None] | None] = ContextVar("ON_EPOCH", default=None)
 
 
 def train(
@@ -94,6 +99,8 @@ def train(
                 )
             score = _evaluate(dev_macro_f1) if dev_macro_f1 else None
             history.append(Epoch(loss=loss, dev_macro_f1=score))
+            if tell := ON_EPOCH.get():
+                tell(history[-1])
             with all_or_none():
                 past = score is not None and best.is_past(score)
             if past:

@@ -33,6 +33,7 @@ from rarecase.models.encoder import load_encoder
 from rarecase.runs import parts
 from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
 from rarecase.runs.lengths import say_what_is_cut
+from rarecase.runs.trackers import figures_of_round, reporting
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import MAY_CHANGE, SOURCES, LoopConfig, RunConfig, write_yaml
 
@@ -41,9 +42,14 @@ def carry_out(config: RunConfig, resume: Path | None) -> Path:
     """Begins a run, or goes on with one; says on stderr what each round found, and gives the folder."""
     with locked(resume or require_out(config.out)):
         folder = resume or begin(config)
-        for round_ in go_on(folder, config):
-            found, f1 = round_.record, round_.record.test["macro_f1"]
-            print(f"round {found.round}: {found.labels} labels, macro-F1 {f1:.1f}", file=sys.stderr)
+        check(config)
+        reported = RoundFiles(folder).numbers("metrics.json")
+        with reporting(config.report_to, folder, digest([folder / "run.json"])) as report:
+            for round_ in go_on(folder, config):
+                found, f1 = round_.record, round_.record.test["macro_f1"]
+                print(f"round {found.round}: {found.labels} labels, macro-F1 {f1:.1f}", file=sys.stderr)
+                if found.round not in reported:
+                    report(figures_of_round(found), found.round)
     return folder
 
 

@@ -1,5 +1,6 @@
 """`rarecase train`: a learner on a released set, outside the loop."""
 
+import secrets
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from rarecase.learn.record import ModelRecord
 from rarecase.runs.folder import refuse_filled
 from rarecase.runs.lengths import say_what_is_cut
 from rarecase.runs.parts import learner_of
+from rarecase.runs.trackers import epochs_reported, figures_of, reporting
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import TrainConfig, split_list
 
@@ -51,8 +53,10 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     }
     rows = concatenate_datasets([ready["train", name] for name in configs])
     dev, test = ready["dev", configs[0]], ready["test", configs[0]]
-    learner = learner.fit(rows, dev)
-    figures = measured(predictions_of({"dev": learner.score(dev), "test": learner.score(test)}), learner.names)
+    with reporting(config.report_to, out, secrets.token_hex(16)) as report, epochs_reported(report) as epochs:
+        learner = learner.fit(rows, dev)
+        figures = measured(predictions_of({"dev": learner.score(dev), "test": learner.score(test)}), learner.names)
+        report(figures_of(figures), next(epochs))
     learner.save(out, ModelRecord.of(learner.describe(), configs=configs, train=rows, test=test, measured=figures))
     return {"train": len(rows), **figures}
 

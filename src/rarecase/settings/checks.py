@@ -4,8 +4,9 @@ The rules of settings: which values a field takes, and beside which others it ha
 A field names its rules (`setting`), and `check` applies them, wherever the settings come from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, field, fields
+from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,21 @@ def needed_by(name: str, *values: str, otherwise: str) -> Rule:
     def rule(config: Any, entry: Field[Any]) -> None:
         if getattr(config, name) in values and getattr(config, entry.name) is None:
             raise ConfigError(f"{flag(name)} {getattr(config, name)} needs {flag(entry.name)} (or {otherwise})")
+
+    return rule
+
+
+def installed(packages: Mapping[str, Sequence[str]]) -> Rule:
+    """The setting is one of these, and one of the packages that it needs, where it needs any, is installed."""
+
+    def rule(config: Any, entry: Field[Any]) -> None:
+        value = getattr(config, entry.name)
+        if value not in packages:
+            raise ConfigError(f"{flag(entry.name)} {value!r:.40}: expected one of {', '.join(packages)}")
+        if (names := packages[value]) and not any(map(find_spec, names)):
+            raise ConfigError(
+                f"{flag(entry.name)} {value}: the package {names[0]} is not installed; pip install {names[0]}"
+            )
 
     return rule
 

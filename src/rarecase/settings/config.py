@@ -20,6 +20,7 @@ from rarecase.settings.checks import (
     above,
     at_least,
     between,
+    installed,
     needed_by,
     no_effect_beside,
     no_effect_without,
@@ -30,7 +31,7 @@ from rarecase.settings.checks import (
 # What of a run is read when it begins, and stored.
 SOURCES = ("start", "pool", "bootstrap", "dev", "test", "taxonomy")
 # What may change when a run goes on: none of these has a part in what the stored files say.
-MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "out")
+MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "report_to", "out")
 # What may change when a start goes on; the classes only until a label is stored, see `rarecase.runs.start`.
 START_MAY_CHANGE = ("classes", "taxonomy", "store", "out")
 MOST_SEEDS = 1000  # every cell of a grid is known from its begin; an interval from a tenth as many is narrow already
@@ -40,6 +41,8 @@ PAPERS_LENGTH = 50  # tokens of a text that its models read
 _NOT_WITH_START = no_effect_beside("start")
 # Those of the tables of `--start` are known; a table of variations may still need them.
 _OF_TABLES = no_effect_beside("start", unless={"generator": "replay"})
+# Each tracker's packages, one of which it needs.
+_TRACKERS = {"none": (), "trackio": ("trackio",), "tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 _OF_PEOPLE = (no_effect_beside(annotator=("file", "gold")), no_password)
 
 
@@ -166,7 +169,20 @@ class LoopConfig(LearnerConfig, DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(LoopConfig):
+class TrackedConfig:
+    """
+    Where figures go as soon as they are there.
+
+    Args:
+        report_to (`str`): an experiment tracker, whose package is installed: `trackio`, `tensorboard` (files in the
+            folder `logs` beside `--out`), `wandb` or `none`. It gets numbers and the names of classes, and no text.
+    """
+
+    report_to: Literal["none", "trackio", "tensorboard", "wandb"] = setting("none", installed(_TRACKERS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(LoopConfig, TrackedConfig):
     """
     One run of the loop.
 
@@ -211,7 +227,7 @@ class SimulateConfig(LoopConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(LearnerConfig):
+class TrainConfig(LearnerConfig, TrackedConfig):
     """
     A learner on a released set, outside the loop.
 
