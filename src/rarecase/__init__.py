@@ -46,6 +46,7 @@ _HOME = {
     "push": "rarecase.publish.learner",
     "random": "rarecase.acquire.random",
     "rare": "rarecase.acquire.rare",
+    "rare_first": "rarecase.acquire.rare",
     "read_table": "rarecase.data.read",
     "run": "rarecase.algorithm",
     "typiclust": "rarecase.acquire.typiclust",

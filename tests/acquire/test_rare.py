@@ -1,12 +1,12 @@
-"""`rare`: it looks for the class with the fewest labels, also one that has none, by example and by definition."""
+"""`rare` looks for the class with the fewest labels, by example and definition; `rare_first` until it has enough."""
 
 import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset
 from sklearn.linear_model import LogisticRegression
 
-from rarecase.acquire.rare import C, rare
-from rarecase.acquire.uncertainty import closeness_of
+from rarecase.acquire.rare import DEFINED, C, rare, rare_first
+from rarecase.acquire.uncertainty import closeness_of, entropy
 from rarecase.core.errors import ConfigError, MissingColumnError
 from rarecase.data.arrow import matrix, rows, with_column
 from rarecase.models.encoder import compare
@@ -70,12 +70,15 @@ def test_the_rest_are_the_closest_of_what_is_left():
     assert rest == [text for _, text in sorted(left)[:4]]
 
 
-def test_the_score_is_the_sum_of_two_standardised_scores():
-    pool, labeled = some_pool(), table([*START["text"][:], "cccc"], [*START["label"][:], 2])
+@pytest.mark.parametrize("examples", [["cccc"], ["cccc", "cccb"]])
+def test_the_score_is_the_sum_of_two_standardised_scores_and_the_definition_counts_less_with_each_label(examples):
+    pool = some_pool()
+    labeled = table([*START["text"][:], *examples], [*START["label"][:], *[2] * len(examples)])
     vectors, labels = matrix(labeled, "embedding").astype(float), matrix(labeled, "label")
     head = LogisticRegression(C=C, class_weight="balanced", tol=1e-6).fit(vectors, labels == 2)
     logits, alike = head.decision_function(matrix(pool, "embedding")), matrix(pool, "similarity")[:, 2]
-    expected = sum((s - s.mean()) / s.std() for s in (logits, alike))
+    weights = (1.0, DEFINED / (DEFINED + len(examples)))
+    expected = sum(w * (s - s.mean()) / s.std() for w, s in zip(weights, (logits, alike), strict=True))
     batch = rare(pool, 2, labeled=labeled)
     assert batch["sought"][0] == 2
     assert batch["score"][0] == pytest.approx(expected.max(), rel=1e-3)
@@ -86,6 +89,23 @@ def test_without_any_label_only_the_definitions_say_what_a_class_is():
     batch = rare(some_pool(), 5)
     assert batch["sought"][:] == [0, 1, 2, None, None]
     assert batch["text"][2].count("c") >= 3
+
+
+def test_a_class_is_looked_for_first_and_only_while_it_lacks_labels():
+    batch = rare_first(some_pool(), 10, labeled=START)  # half of the mean of 3, 3 and 0 labels is 1
+    assert batch["sought"][:] == [2, *[None] * 9]
+    assert seldom(rows(batch, [0])) == 1
+    rest = some_pool().filter(lambda row: row["id"] != batch["id"][0])
+    assert batch["text"][1:] == entropy(rest, 9)["text"][:]
+
+
+def test_where_no_class_lacks_labels_it_chooses_as_entropy():
+    known = table([*START["text"][:], "cccc", "ccca"], [*START["label"][:], 2, 2])
+    assert rare_first(some_pool(), 10, labeled=known)["text"][:] == entropy(some_pool(), 10)["text"][:]
+
+
+def test_without_any_label_each_class_is_looked_for_once():
+    assert rare_first(some_pool(), 10)["sought"][:] == [0, 1, 2, *[None] * 7]
 
 
 def test_the_order_of_rows_of_pool_and_labels_changes_nothing():

@@ -12,11 +12,15 @@ from rarecase.data.release import check_names
 # fmt: off
 STRATEGIES = (  # the four of the paper first
     "random", "entropy", "coreset", "cluster", "least_confidence", "margin", "bald", "badge", "contrastive",
-    "disagreement", "typiclust", "probcover", "rare",
+    "disagreement", "typiclust", "probcover", "rare", "rare_first",
 )
 # fmt: on
 # Those that are not in a module of their own name.
-_MODULES = {"cluster": "clusters", **dict.fromkeys(("entropy", "least_confidence", "margin", "bald"), "uncertainty")}
+_MODULES = {
+    "cluster": "clusters",
+    "rare_first": "rare",
+    **dict.fromkeys(("entropy", "least_confidence", "margin", "bald"), "uncertainty"),
+}
 ANCHORS = "anchors-"  # before another name: that strategy, shown the part of the pool around the labelled examples
 
 

@@ -33,6 +33,7 @@ STRATEGIES = {
     "typiclust": "takes the most typical texts of the regions that have no label yet",
     "probcover": "takes the texts that have most unlabelled ones near them",
     "rare": "looks for texts of the classes with the fewest labels, beside those that the learner is unsure about",
+    "rare_first": "looks for texts of classes with few labels, then takes what the learner is most uncertain about",
 }
 ANNOTATORS = {
     "file": "by people",
