@@ -23,7 +23,14 @@ from rarecase.publish.dataset import read_release
 NAMES = "self-harm", "not-harmful"
 SIZES = ["--bootstrap", "12", "--dev", "4", "--test", "6"]
 # Whoever makes such a line is listed here once it is typed in this module.
-TYPED = {"cli/main.py", "labeling/people.py", "publish/dataset.py", "runs/parts.py", "runs/start.py"}
+TYPED = {
+    "cli/main.py",
+    "labeling/people.py",
+    "publish/dataset.py",
+    "runs/parts.py",
+    "runs/predict.py",
+    "runs/start.py",
+}
 
 
 @pytest.fixture
@@ -102,6 +109,7 @@ def test_with_a_spreadsheet_and_own_classes(typed):
     with pytest.raises(DataError, match="the run is not finished") as caught:
         read_release(Path("RUN"))
     assert steps(str(caught.value)) == [resume]
+    assert steps(typed("predict", "RUN", "pool.csv", "--out", "found.csv", status=2)) == [resume]
     fill("RUN/to_label.csv")
     said = typed(*resume)
     (report,) = steps(said)

@@ -80,7 +80,7 @@ def rare_first(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: i
         `MissingColumnError`: naming the call that makes the column.
 
     Example:
-        >>> pool = compare(embed(pool, encoder), definitions, encoder)
+        >>> pool = compare(embed(pool, encoder), [c.definition for c in taxonomy.classes], encoder)
         >>> batch = rare_first(learner.score(pool), 20, labeled=embed(train, encoder))
     """
     return _looked_for(pool, n, labeled, lambda counts: max(FAIR * counts.mean(), 1.0), entropy_of)

@@ -199,8 +199,9 @@ class Finetune(Learner):
             `ModelError`: if it cannot be loaded safely, has no trained head, or is a learner of another kind.
 
         Example:
-            >>> Finetune.from_pretrained("guard").predict(["How do I fix a flat tyre?"])
-            ['bicycle']
+            >>> Finetune("packaged", taxonomy.names, FitOptions(updates=1), seed=0).fit(train, dev).save("guard")
+            >>> Finetune.from_pretrained("guard").names == taxonomy.names
+            True
         """
         folder = local_folder(str(model))
         require_kind(folder, model, "finetune")

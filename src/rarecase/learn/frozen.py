@@ -158,7 +158,7 @@ class Frozen(Learner):
 
         Example:
             >>> Frozen.from_pretrained("runs/first/learner").predict(["How do I fix a flat tyre?"])
-            ['bicycle']
+            ['not-harmful']
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file

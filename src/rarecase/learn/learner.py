@@ -95,7 +95,7 @@ class Learner(Protocol):
 
         Example:
             >>> learner.predict(["How do I fix a flat tyre?"])
-            ['bicycle']
+            ['not-harmful']
         """
         from rarecase.data.arrow import matrix
         from rarecase.data.schema import as_table
@@ -116,8 +116,9 @@ class Learner(Protocol):
             `ModelError`: if the learner has not been fitted.
 
         Example:
-            >>> learner.probabilities(["How do I fix a flat tyre?"])
-            [{'garden': 0.0211, 'bicycle': 0.9702, 'kitchen': 0.0087}]
+            >>> (found,) = learner.probabilities(["How do I fix a flat tyre?"])
+            >>> round(found["not-harmful"], 2)
+            0.28
         """
         from rarecase.data.arrow import matrix
         from rarecase.data.schema import as_table

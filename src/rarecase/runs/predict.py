@@ -16,7 +16,7 @@ import numpy as np
 from datasets import Dataset, Features, Value
 
 from rarecase.core.csv_cells import write_csv
-from rarecase.core.errors import ConfigError, RunFolderError
+from rarecase.core.errors import ConfigError, RunFolderError, command_line
 from rarecase.core.files import write_text
 from rarecase.core.progress import Progress
 from rarecase.data.arrow import from_columns, matrix
@@ -120,7 +120,7 @@ def _model(model: str) -> str:
         return model
     Manifest.read(given, "run")
     if not model_folder(given).is_dir():
-        raise RunFolderError(f"{given}: has no learner yet; go on with rarecase run --resume {given}")
+        raise RunFolderError(f"{given}: has no learner yet; go on with: {command_line('run', '--resume', given)}")
     return str(model_folder(given))
 
 
