@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test pytest test-slow test-busy test-oldest kill lint count bench compare
+.PHONY: install demo test pytest test-slow test-busy test-oldest kill lint count bench compare docs
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -69,3 +69,13 @@ bench: install
 # Whether this working tree writes what the commit BASE wrote: files, JSON and cards byte for byte; shows reworded texts.
 compare: install
 	$(BIN)/python tests/compare_checkouts.py $(BASE)
+
+# The site in site/: strict, so that every link, anchor and name of the reference leads somewhere; see it by
+# `python -m http.server -d site`. Then whether it loads anything from elsewhere.
+docs: .venv/docs
+	$(BIN)/python -m mkdocs build --strict
+	$(BIN)/python -m pytest tests/test_site.py -m slow
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@

@@ -1,4 +1,7 @@
-"""Every command and program of README.md and CONTRIBUTING.md, run in order and in one folder, as a newcomer would."""
+"""
+Every command and program of README.md, docs/ and CONTRIBUTING.md, run in order and in one folder, as a newcomer would;
+and that their links lead somewhere. What a page repeats of an earlier one is not run again.
+"""
 
 import csv
 import json
@@ -12,16 +15,22 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import tiny_models
+import yaml
 import zstandard
 from endpoint import Server
 from forks import RARECASE, Forks
 from places import PUBLISHED, ROOT
 
+import rarecase
 from rarecase.labeling.store.label_store import open_store
 from rarecase.settings.config import RunConfig, read_yaml
 
 SAMPLE = ROOT / "src" / "rarecase" / "sample"
-README = ROOT / "README.md"
+SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+PAGES = ["README.md", *(f"docs/{page}" for entry in SITE["nav"] for page in entry.values())]
+LINKED = [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"]
+BLOCK = re.compile(r'^```(\w+)(?: title="(.*?)")?\n(.*?)^```$', re.M | re.S)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 # What takes long is cut, and nothing else is changed: fewer seeds and labels, one epoch.
 CUT = {
     "simulate": {"--seeds 10": "--seeds 1 --budget 20", "--seeds 3": "--seeds 1 --budget 20 --epochs 1"},
@@ -35,19 +44,29 @@ MPNET = "sentence-transformers/all-mpnet-base-v2"  # which no package carries: a
 ON_PUBLISHED = r"published|(?<!acme/)safety[ :]|--data frozen|report base|report transfer"
 
 
-def blocks(page: str, kind: str) -> list[str]:
-    """The fenced blocks of one kind, in order."""
-    return re.findall(rf"```{kind}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
-COMMANDS = [
-    line for block in blocks("README.md", "bash") for line in block.splitlines() if line.startswith("rarecase")
-]
+def steps() -> Iterator[tuple[str, str]]:
+    """Each command, program or file of the pages, in order: `bash`, `python` or the file's name, and what it is."""
+    done: set[tuple[str, str]] = set()
+    for page in PAGES:
+        here = [
+            (name or kind, step)
+            for kind, name, block in BLOCK.findall(read(page))
+            for step in (block.splitlines() if kind == "bash" else [block])
+        ]
+        yield from (step for step in here if step not in done)
+        done.update(here)
+
+
+COMMANDS = [step for kind, step in steps() if kind == "bash" and step.startswith("rarecase")]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A working folder with what the README takes for granted: posts, some of them labelled, and a dump."""
+    """A working folder with what the pages take for granted: posts, some of them labelled, and a dump."""
     place = tmp_path_factory.mktemp("newcomer")
     rows = {n: list(csv.DictReader((SAMPLE / f"{n}.csv").open(encoding="utf-8"))) for n in ("pool", "dev", "test")}
     write(place / "posts.csv", [{"text": r["text"]} for r in rows["pool"]])
@@ -71,7 +90,7 @@ def labels() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """The endpoint that the README's variations come from."""
+    """The endpoint that the pages' variations come from."""
     with Server() as server:
         yield server.url
 
@@ -87,29 +106,36 @@ def with_hub(hub, tmp_path) -> Iterator[Forks]:
 def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, with_hub):
     """All commands but those of the published set, which a test below runs, and all programs, in order."""
     waiting: list[subprocess.Popen[str]] = []
-    for kind, block in re.findall(r"```(bash|python)\n(.*?)```", README.read_text(encoding="utf-8"), re.S):
-        commands = [["-c", block]] if kind == "python" else block.splitlines()
-        for command in commands:
-            if isinstance(command, str) and (not command.startswith("rarecase") or re.search(ON_PUBLISHED, command)):
-                continue
-            if isinstance(command, str):
-                command = command.replace("http://127.0.0.1:8000/v1", endpoint)
-                command = re.sub("cluster-017,cluster-041", lambda _: ids(folder), command)
-            if isinstance(command, str) and re.search("label serve|--annotator people", command):
-                waiting.append(begun(command, folder))
-                while waiting[0].poll() is None and not (folder / "labelled" / "labels.sqlite").exists():
-                    time.sleep(0.1)
-                continue
-            if waiting:
-                people_label(folder, labels, *waiting)
-                waiting.clear()
-            done = with_hub.run(command, folder)
-            assert done.status == 0, f"{command}\n{done.stderr}"
-            assert "Traceback" not in done.stderr
-            fill_in(folder, labels)
+    for kind, step in steps():
+        if kind not in ("bash", "python"):
+            (folder / kind).write_text(step, encoding="utf-8")
+            continue
+        if kind == "bash" and (step not in COMMANDS or re.search(ON_PUBLISHED, step)):
+            continue
+        command = ["-c", step] if kind == "python" else adapted(step, folder, endpoint)
+        if kind == "bash" and re.search("label serve|--annotator people", step):
+            waiting.append(begun(command, folder))
+            while waiting[0].poll() is None and not (folder / "labelled" / "labels.sqlite").exists():
+                time.sleep(0.1)
+            continue
+        if waiting:
+            people_label(folder, labels, *waiting)
+            waiting.clear()
+        done = with_hub.run(command, folder, SPACE_TOKEN="hf_of_the_space_alone")
+        assert done.status == 0, f"{step}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        fill_in(folder, labels)
     assert (folder / "run" / "data" / "README.md").exists()
     assert (folder / "run" / "report.png").stat().st_size > 10_000
     assert (folder / "hub-guard" / "head.safetensors").exists()
+    assert "name: threat" in (folder / "own" / "taxonomy.yaml").read_text(encoding="utf-8")
+
+
+def adapted(command: str, folder: Path, endpoint: str) -> str:
+    """A command of a page, with this test's endpoint, and rows that are there."""
+    if "post-017,post-041" in command:
+        command = command.replace("post-017,post-041", ids(folder))
+    return command.replace("http://127.0.0.1:8000/v1", endpoint)
 
 
 def begun(command: str, folder: Path) -> subprocess.Popen[str]:
@@ -143,13 +169,12 @@ def people_label(
 
 
 def ids(folder: Path) -> str:
-    """Two rows that the README's run acquired."""
-    return ",".join(pq.read_table(folder / "run" / "data" / "cluster" / "train.parquet")["id"].to_pylist()[:2])
+    """Two rows that the run of the pages acquired."""
+    return ",".join(pq.read_table(folder / "run" / "data" / "rare" / "train.parquet")["id"].to_pylist()[:2])
 
 
 def test_the_settings_file_is_one(folder):
-    (block,) = blocks("README.md", "yaml")
-    (folder / "run.yaml").write_text(block)
+    (folder / "run.yaml").write_text(dict(steps())["run.yaml"])
     assert RunConfig(**read_yaml(folder / "run.yaml", RunConfig)).learner == "finetune"
 
 
@@ -173,7 +198,7 @@ def test_the_published_protocol(folder, forks):
 
 
 def test_the_strategy_of_contributing_runs_as_it_stands(folder, forks):
-    (program,) = blocks("CONTRIBUTING.md", "python")
+    ((_, _, program),) = BLOCK.findall(read("CONTRIBUTING.md"))
     assert len(program.strip().splitlines()) <= 10
     (folder / "mine.py").write_text(program)
     done = forks.run(
@@ -183,6 +208,36 @@ def test_the_strategy_of_contributing_runs_as_it_stands(folder, forks):
     )
     assert done.status == 0, done.stderr
     assert json.loads(done.stdout)["strategies"]["mine:smallest_gap"]["final"]["labels"] == 20
+
+
+@pytest.mark.parametrize("page", LINKED)
+def test_links_lead_to_pages_and_headings_that_are_there(page):
+    for path, anchor in LINK.findall(read(page)):
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.is_file(), f"{page}: {path}"
+        if anchor:
+            assert anchor in anchors(target), f"{page}: {path}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page: its headings, as GitHub and the site name them alike, and names of the reference."""
+    text = page.read_text(encoding="utf-8")
+    for included in re.findall(r'^--8<-- "(.*)"$', text, re.M):
+        text += (ROOT / included).read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", re.sub(BLOCK, "", text), re.M)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r"^::: (.*)$", text, re.M))
+
+
+def test_the_site_has_every_page_and_the_reference_every_name():
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} == {Path(page).name for page in PAGES[1:]}
+    listed = re.findall(r"^::: (.*)$", read("docs/reference.md"), re.M)
+    assert {name.rpartition(".")[2] for name in listed} >= set(rarecase.__all__) - {"__version__"}
+    assert len(set(listed)) == len(listed)
+
+
+def test_the_readme_can_be_read_in_a_minute():
+    assert len(read("README.md").splitlines()) <= 200
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> None:

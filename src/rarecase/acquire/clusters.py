@@ -65,7 +65,8 @@ def cluster(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
         pool (`Dataset`): columns `cluster` (int, assigned once by `assign_clusters`) and `probs` (float32, shape
             `(rows, classes)`).
         n (`int`): how many rows to choose; with more clusters than `n` this is plain entropy, and a warning says so.
-        labeled, seed: not read; the draw was in the clustering.
+        labeled (`Dataset`, *optional*): not read.
+        seed (`int`): not read; the draw was in the clustering.
 
     Returns:
         `Dataset`: the `n` chosen rows in order of choice, with `score` (entropy in nats): first the clusters' shares,

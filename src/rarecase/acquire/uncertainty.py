@@ -17,7 +17,8 @@ def entropy(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int 
     Args:
         pool (`Dataset`): column `probs` (float32, shape `(rows, classes)`).
         n (`int`): how many rows to choose.
-        labeled, seed: not read.
+        labeled (`Dataset`, *optional*): not read.
+        seed (`int`): not read.
 
     Returns:
         `Dataset`: the `n` chosen rows, most uncertain first, with `score` (entropy in nats).
@@ -42,7 +43,8 @@ def least_confidence(pool: Dataset, n: int, *, labeled: Dataset | None = None, s
     Args:
         pool (`Dataset`): column `probs` (float32, shape `(rows, classes)`).
         n (`int`): how many rows to choose.
-        labeled, seed: not read.
+        labeled (`Dataset`, *optional*): not read.
+        seed (`int`): not read.
 
     Returns:
         `Dataset`: the `n` chosen rows, least confident first, with `score` (1 - the probability of the likeliest
@@ -68,7 +70,8 @@ def margin(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int =
     Args:
         pool (`Dataset`): column `probs` (float32, shape `(rows, classes)`).
         n (`int`): how many rows to choose.
-        labeled, seed: not read.
+        labeled (`Dataset`, *optional*): not read.
+        seed (`int`): not read.
 
     Returns:
         `Dataset`: the `n` chosen rows, closest first, with `score` (1 - the gap between the two probabilities, so that
@@ -95,7 +98,8 @@ def bald(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0
     Args:
         pool (`Dataset`): column `mc_probs` (float32, shape `(rows, draws, classes)`).
         n (`int`): how many rows to choose.
-        labeled, seed: not read; the draws were the learner's.
+        labeled (`Dataset`, *optional*): not read.
+        seed (`int`): not read; the draws were the learner's.
 
     Returns:
         `Dataset`: the `n` chosen rows, most informative first, with `score` (the mutual information, in nats, of the
