@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test pytest test-slow test-busy test-oldest kill lint count bench compare docs
+.PHONY: install demo test pytest test-slow test-busy test-oldest kill lint count bench compare docs notebooks
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -75,6 +75,10 @@ compare: install
 docs: .venv/docs
 	$(BIN)/python -m mkdocs build --strict
 	$(BIN)/python -m pytest tests/test_site.py -m slow
+
+# Every notebook from top to bottom.
+notebooks: .venv/docs
+	$(BIN)/python -m pytest tests/test_notebooks.py -m slow
 
 .venv/docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
