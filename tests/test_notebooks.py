@@ -9,6 +9,16 @@ import pytest
 from places import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# What a person types, where a notebook asks.
+PERSON = """
+import csv, pathlib, rarecase
+
+def input(prompt):
+    text, choices, _ = prompt.split("\\n")
+    with (pathlib.Path(rarecase.__file__).parent / "sample" / "pool.csv").open(encoding="utf-8") as file:
+        label = next(row["label"] for row in csv.DictReader(file) if row["text"] == text)
+    return next(choice.split()[0] for choice in choices.split("  ") if choice.endswith(label))
+"""
 named = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -28,6 +38,7 @@ def test_a_notebook_runs_from_top_to_bottom(path, hub, tmp_path):
     )
     hub.reset()
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(PERSON))
     here = {"metadata": {"path": str(tmp_path)}}
     found_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # our `rarecase`
     nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3", resources=here).execute(
