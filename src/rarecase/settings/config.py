@@ -204,7 +204,7 @@ class RunConfig(LoopConfig, TrackedConfig):
         20
     """
 
-    strategy: str = "cluster"
+    strategy: str = "rare_first"
     annotator: Literal["file", "people", "gold"] = "file"
     store: str | None = setting(None, *_OF_PEOPLE)
     stop_when: str | None = None
