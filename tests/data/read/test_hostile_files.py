@@ -24,6 +24,23 @@ before = peak()
 for file in sys.argv[1:]:
     print(command(["pool", file, "--out", "out.parquet"]), peak() - before, flush=True)
 """
+# Reads a table, with each bit in turn that says of which kind its columns are (the begin of the footer) the other way.
+FLIP = """
+from pathlib import Path
+from rarecase import RarecaseError, read_table
+good = Path("good.parquet").read_bytes()
+begin = len(good) - 8 - int.from_bytes(good[-8:-4], "little")
+for place in range(begin, begin + 150):
+    bad = bytearray(good)
+    bad[place] ^= 1
+    Path("bad.parquet").write_bytes(bad)
+    try:
+        read_table("bad.parquet", split="train", labeled=False)
+    except RarecaseError:
+        pass
+print("done")
+"""
+VALUES = 50_000_000  # of one list, in a file of less than 1 kB
 
 
 @pytest.fixture
@@ -86,10 +103,12 @@ def test_bombs_are_refused_in_250_mib_and_ten_seconds(tmp_path):
         os.link(tmp_path / "line.csv", tmp_path / name)
         files[name] = b""
     same = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000_000, pa.int32()), ["a" * 2000])
+    values = pa.nulls(VALUES, pa.float32())
     tables = {
         "texts": pa.table({"text": same}),  # 4 GB
         "nulls": pa.table({"text": pa.nulls(20_000_000, pa.string())}),
         "text": pa.table({"text": ["a" * (100 << 20)]}),
+        "list": pa.table({"text": ["a"], "embedding": pa.LargeListArray.from_arrays([0, VALUES], values)}),
     }
     for name, table in tables.items():
         write(str(tmp_path / f"{name}.parquet"), table)
@@ -101,6 +120,12 @@ def test_bombs_are_refused_in_250_mib_and_ten_seconds(tmp_path):
     assert all(line.startswith("rarecase: ") for line in done.stderr.splitlines())
     assert len(done.stderr.splitlines()) == len(files)
     assert int(results[-1][1]) < 250, list(zip(files, results, strict=True))
+
+
+def test_no_bit_of_a_parquet_footer_ends_the_process(forks, tmp_path):
+    votes = pa.array([[{"annotator": "A1", "label": 0, "seconds": 1.0}], []])
+    pq.write_table(pa.table({"id": ["a", "b"], "text": ["one", "two"], "votes": votes}), tmp_path / "good.parquet")
+    assert forks.run(["-c", FLIP], cwd=tmp_path).stdout == "done\n"
 
 
 def test_a_long_line_is_read_and_one_of_over_16_mib_is_named(refused_pool, tmp_path, capsys):

@@ -162,7 +162,7 @@ def _parquet(path: Path, wanted: Collection[str]) -> Rows:
         require_few_columns(path, 0, len(header))
         kept = _kept(path, header, wanted)
         names = [header[place] for place in kept]
-        _Size(path).add(_footer_bytes(file.metadata, names))
+        _Size(path).add(_bytes_of(file, names))
         # A text that is stored once may stand in every row: dictionaries keep it once until its rows are counted.
         columns = (file.metadata.schema.column(place) for place in range(file.metadata.num_columns))
         texts = [c.path for c in columns if c.physical_type == "BYTE_ARRAY" and c.path in names]
@@ -191,13 +191,25 @@ def _unpacked(path: Path) -> bytes:
     return b"".join(pieces)
 
 
-def _footer_bytes(metadata: pq.FileMetaData, names: Collection[str]) -> int:
-    """What the columns take in memory, as the footer tells: texts that are stored once are counted once."""
-    size = 8 * metadata.num_rows
-    places = [p for p in range(metadata.num_columns) if metadata.schema.column(p).path.partition(".")[0] in names]
-    for group in range(metadata.num_row_groups):
-        for column in map(metadata.row_group(group).column, places):
-            size += max(column.total_uncompressed_size, 8 * column.num_values)
+def _bytes_of(file: pq.ParquetFile, names: Collection[str]) -> int:
+    """
+    What the columns take in memory: texts that are stored once are counted once.
+
+    Where the footer is damaged in what it says of a column, `.column(…)` ends the process, which no other way to read
+    it does. So it is asked for lists alone, of whose values a page of a few bytes may have any number, and only once
+    they have been read, without keeping them.
+    """
+    metadata = file.metadata
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    size = sum(group.total_byte_size for group in groups)
+    for place, column in enumerate(map(metadata.schema.column, range(metadata.num_columns))):
+        if column.path.partition(".")[0] not in names:
+            continue
+        if column.max_repetition_level:
+            file.scan_contents([column.path])
+            size += 8 * sum(group.column(place).num_values for group in groups)
+        else:
+            size += 8 * metadata.num_rows
     return size
 
 
