@@ -1,9 +1,9 @@
 """
-Does `rare` find what is rare, and is it learned from? On the published set, its labels hidden, over ten seeds, from
-the published start and from the same without one emergency:
+Does `rare` find what is rare, and does `rare_first` learn? On the published set, its labels hidden, over ten seeds,
+from the published start and from the same without one emergency:
 
     found: emergencies among 100 labels in batches of 20, as a multiple of what `random` finds (aim: 12 and 10 times)
-    learned: macro-F1 against `entropy`, paired (aim: not below)
+    learned: macro-F1 of both against `entropy`, paired (aim: `rare_first` not below)
     spared: macro-F1 after 50 labels by `rare` against 100 by `random`, paired
     ceiling: how many emergencies a ranker has among its first 6 % (a hundred of 1,650), that learned from the labels
         of all other test titles (five folds), which no strategy sees
@@ -95,18 +95,23 @@ def main() -> None:
     missed = False
     for name, start in {"published start": whole, "start without one": without}.items():
         place = given.out / start.stem
-        twenty = grid(given.published, start, place / "batches-of-20", "random,entropy,rare", 20)
+        twenty = grid(given.published, start, place / "batches-of-20", "random,entropy,rare,rare_first", 20)
         report = report_of_grid(twenty)["strategies"]
         found = {strategy: report[strategy]["found"][CLASS] for strategy in report}
         times = found["rare"] / found["random"]
-        learned = difference(twenty, ("rare", 5), ("entropy", 5))
+        learned = {strategy: difference(twenty, (strategy, 5), ("entropy", 5)) for strategy in ("rare", "rare_first")}
         ten = grid(given.published, start, place / "batches-of-10", "random,rare", 10)
         spared = difference(ten, ("rare", 5), ("random", 10))
         print(f"{name}: found {', '.join(f'{strategy} {count:.1f}' for strategy, count in found.items())}")
         print(f"  found: {times:.1f} times what random finds (aim {AIM[name]})")
-        print(f"  learned: {said(*learned)} macro-F1 against entropy (aim: not below 0)")
+        for strategy, of in learned.items():
+            print(f"  learned: {strategy} {said(*of)} macro-F1 against entropy (aim of rare_first: not below 0)")
+        for strategy in report:
+            final = report[strategy]["final"]
+            interval = final["macro_f1_interval"]
+            print(f"  {strategy}: macro-F1 {final['macro_f1']:.1f} ({interval[0]:.1f} to {interval[1]:.1f})")
         print(f"  spared: {said(*spared)} macro-F1 after 50 labels by rare against 100 by random")
-        missed |= times < AIM[name] or learned[0] < 0
+        missed |= times < AIM[name] or learned["rare_first"][0] < 0
     sys.exit(int(missed))
 
 

@@ -20,7 +20,7 @@ from rarecase.data.taxonomy import Taxonomy
 
 START, DEV = 100, 100
 RARE = "ABBR"
-STRATEGIES = "random,margin,cluster,rare"
+STRATEGIES = "random,entropy,margin,cluster,rare,rare_first"
 
 Question = tuple[str, str]  # text, and COARSE:fine
 

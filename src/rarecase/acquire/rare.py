@@ -1,6 +1,7 @@
 """Two strategies of our own for classes that are critical and seldom seen: to find them, and to learn them."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from datasets import Dataset, Value
@@ -111,7 +112,7 @@ def _looked_for(
 
     while len(picks) < round(SHARE * n) and count.min() < until:
         fewest = int(np.argmin(count))
-        take(likeness[:, fewest], fewest)
+        take(likeness(fewest), fewest)
         count[fewest] += 1
     unsure = uncertainty(by_text(pool, "probs"))
     while len(picks) < n:
@@ -121,19 +122,26 @@ def _looked_for(
     return with_column(batch, "sought", sought, feature)
 
 
-def _likeness(pool: Dataset, labeled: Dataset | None) -> tuple[np.ndarray, np.ndarray]:
-    """How like each class each text is, shape `(rows, classes)`, rows sorted by text; and the labels of each class."""
-    texts, similarity = by_text(pool, "embedding").astype(np.float64), by_text(pool, "similarity")
-    likeness = np.apply_along_axis(_standardised, 0, similarity.astype(np.float64))
+def _likeness(pool: Dataset, labeled: Dataset | None) -> tuple[Callable[[int], np.ndarray], np.ndarray]:
+    """
+    Of a class how like it each text is, rows sorted by text, and the labels of each class. The former is computed when
+    it is asked for: few of many classes lack labels.
+    """
+    texts, similarity = by_text(pool, "embedding").astype(np.float64), by_text(pool, "similarity").astype(np.float64)
     if labeled is None or not len(labeled):
-        return likeness, np.zeros(similarity.shape[1], np.int64)
+        return cache(lambda c: _standardised(similarity[:, c])), np.zeros(similarity.shape[1], np.int64)
     vectors = by_text(labeled, "embedding").astype(np.float64)
     labels = by_text(labeled, "label")
-    count = np.bincount(labels, minlength=len(label_names(labeled)))
-    likeness *= DEFINED / (DEFINED + count)
-    for c in np.flatnonzero((count > 0) & (count < len(labels))):
-        likeness[:, c] += _standardised(_logits(vectors, labels == c, texts))
-    return likeness, count
+    known = np.bincount(labels, minlength=len(label_names(labeled)))
+
+    @cache
+    def likeness(c: int) -> np.ndarray:
+        by_definition = DEFINED / (DEFINED + known[c]) * _standardised(similarity[:, c])
+        if not 0 < known[c] < len(labels):
+            return by_definition
+        return by_definition + _standardised(_logits(vectors, labels == c, texts))
+
+    return likeness, known.copy()
 
 
 def _logits(vectors: np.ndarray, own: np.ndarray, texts: np.ndarray) -> np.ndarray:
