@@ -92,7 +92,7 @@ def test_without_any_label_only_the_definitions_say_what_a_class_is():
 
 
 def test_a_class_is_looked_for_first_and_only_while_it_lacks_labels():
-    batch = rare_first(some_pool(), 10, labeled=START)  # half of the mean of 3, 3 and 0 labels is 1
+    batch = rare_first(some_pool(), 10, labeled=START)  # one label is always looked for
     assert batch["sought"][:] == [2, *[None] * 9]
     assert seldom(rows(batch, [0])) == 1
     rest = some_pool().filter(lambda row: row["id"] != batch["id"][0])

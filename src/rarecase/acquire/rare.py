@@ -13,7 +13,7 @@ from rarecase.data.arrow import rows, with_column
 from rarecase.data.schema import canonical_order, label_names
 
 SHARE = 0.6  # of a batch goes at most to the classes with the fewest labels, the rest to what the learner is unsure of
-FAIR = 0.5  # of the mean number of labels a class: with fewer than this `rare_first` looks for it
+FAIR = 1 / 3  # of the mean number of labels a class: with fewer than this `rare_first` looks for it
 DEFINED = 5  # labels of a class with which its definition counts half as much as without any
 C = 0.1  # of the heads that look for a class: with a handful of examples they should hardly bend
 
@@ -62,8 +62,8 @@ def rare_first(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: i
     First texts of classes that have too few labels to be learned, then those the learner is most uncertain about.
 
     Once a class can be learned, looking for more of it costs more than it brings. So a class is looked for, as by
-    `rare`, only while it has less than half of the mean number of labels a class, or none; all else of a batch has the
-    highest entropy. Where no class lacks labels it chooses as `entropy` does.
+    `rare`, only while it has less than a third of the mean number of labels a class, or none; all else of a batch has
+    the highest entropy. Where no class lacks labels it chooses as `entropy` does.
 
     Args:
         pool (`Dataset`): columns `embedding` and `similarity` (float32, shapes `(rows, dimensions)` and `(rows,
