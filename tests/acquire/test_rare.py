@@ -5,7 +5,7 @@ import pytest
 from datasets import ClassLabel, Dataset
 from sklearn.linear_model import LogisticRegression
 
-from rarecase.acquire.rare import DEFINED, C, rare, rare_first
+from rarecase.acquire.rare import C, rare, rare_first
 from rarecase.acquire.uncertainty import closeness_of, entropy
 from rarecase.core.errors import ConfigError, MissingColumnError
 from rarecase.data.arrow import matrix, rows, with_column
@@ -70,15 +70,12 @@ def test_the_rest_are_the_closest_of_what_is_left():
     assert rest == [text for _, text in sorted(left)[:4]]
 
 
-@pytest.mark.parametrize("examples", [["cccc"], ["cccc", "cccb"]])
-def test_the_score_is_the_sum_of_two_standardised_scores_and_the_definition_counts_less_with_each_label(examples):
-    pool = some_pool()
-    labeled = table([*START["text"][:], *examples], [*START["label"][:], *[2] * len(examples)])
+def test_the_score_is_the_sum_of_two_standardised_scores():
+    pool, labeled = some_pool(), table([*START["text"][:], "cccc"], [*START["label"][:], 2])
     vectors, labels = matrix(labeled, "embedding").astype(float), matrix(labeled, "label")
     head = LogisticRegression(C=C, class_weight="balanced", tol=1e-6).fit(vectors, labels == 2)
     logits, alike = head.decision_function(matrix(pool, "embedding")), matrix(pool, "similarity")[:, 2]
-    weights = (1.0, DEFINED / (DEFINED + len(examples)))
-    expected = sum(w * (s - s.mean()) / s.std() for w, s in zip(weights, (logits, alike), strict=True))
+    expected = sum((s - s.mean()) / s.std() for s in (logits, alike))
     batch = rare(pool, 2, labeled=labeled)
     assert batch["sought"][0] == 2
     assert batch["score"][0] == pytest.approx(expected.max(), rel=1e-3)

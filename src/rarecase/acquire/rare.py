@@ -14,7 +14,6 @@ from rarecase.data.schema import canonical_order, label_names
 
 SHARE = 0.6  # of a batch goes at most to the classes with the fewest labels, the rest to what the learner is unsure of
 FAIR = 1 / 3  # of the mean number of labels a class: with fewer than this `rare_first` looks for it
-DEFINED = 5  # labels of a class with which its definition counts half as much as without any
 C = 0.1  # of the heads that look for a class: with a handful of examples they should hardly bend
 
 
@@ -28,8 +27,8 @@ def rare(pool: Dataset, n: int, *, labeled: Dataset | None = None, seed: int = 0
     of a batch is looked for, to the end: text after text, for the class with the fewest labels (what was just picked
     for it counting as one), the text that is most like it. The likeness is the sum of two standardised scores: the
     logit of a balanced logistic regression on the embeddings, this class against the others, where the class has an
-    example; and the similarity to the class's definition, which also works without one, times 5 / (5 + labels of the
-    class). The rest of the batch has the smallest gap between the two likeliest classes (`margin`).
+    example; and the similarity to the class's definition, which also works without one. The rest of the batch has the
+    smallest gap between the two likeliest classes (`margin`).
 
     To look for a class by its own probability is certainty sampling (Lewis and Gale, 1994); to fill up what is
     under-represented, Attenberg and Provost (2010), *Why Label When You Can Search?*, who let people search for it.
@@ -136,7 +135,7 @@ def _likeness(pool: Dataset, labeled: Dataset | None) -> tuple[Callable[[int], n
 
     @cache
     def likeness(c: int) -> np.ndarray:
-        by_definition = DEFINED / (DEFINED + known[c]) * _standardised(similarity[:, c])
+        by_definition = _standardised(similarity[:, c])
         if not 0 < known[c] < len(labels):
             return by_definition
         return by_definition + _standardised(_logits(vectors, labels == c, texts))
