@@ -170,7 +170,7 @@ def people_label(
 
 def ids(folder: Path) -> str:
     """Two rows that the run of the pages acquired."""
-    return ",".join(pq.read_table(folder / "run" / "data" / "rare" / "train.parquet")["id"].to_pylist()[:2])
+    return ",".join(pq.read_table(folder / "run" / "data" / "rare_first" / "train.parquet")["id"].to_pylist()[:2])
 
 
 def test_the_settings_file_is_one(folder):
