@@ -186,7 +186,7 @@ def same_run(killed: Path, whole: Path) -> None:
     """Every file of one is in the other with the same bytes, and they hold the same replies."""
     one, other = small.files(killed), small.files(whole)
     assert [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)] == []
-    assert {"pool.parquet", "rounds/01/variations.parquet", "data/cluster/train.parquet"} <= one.keys()
+    assert {"pool.parquet", "rounds/01/variations.parquet", "data/rare_first/train.parquet"} <= one.keys()
     assert stored_replies(killed) == stored_replies(whole)
 
 
