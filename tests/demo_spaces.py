@@ -38,6 +38,7 @@ def run() -> Path:
     config = RunConfig(
         **{name: str(folder / f"{name}.csv") for name in small.ROWS},
         annotator="gold",
+        strategy="cluster",
         generator="replay",
         generator_data=str(folder / "variations.csv"),
         variations=2,
