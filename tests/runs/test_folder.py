@@ -15,6 +15,7 @@ from rarecase.core.errors import RunFolderError
 from rarecase.core.progress import Progress
 from rarecase.evaluate.record import RoundRecord
 from rarecase.runs.folder import FORMAT, Manifest, RoundFiles, refuse_used, require_same_settings
+from rarecase.settings.checks import check
 from rarecase.settings.config import MAY_CHANGE, RunConfig, read_config, write_yaml
 
 MEASURED = {"accuracy": 71.0, "macro_f1": 71.5, "f1": {"harmful": 71.5}}
@@ -51,6 +52,21 @@ def test_a_fine_tuned_run_of_before_goes_on_with_the_tokens_that_it_read(tmp_pat
     require_same_settings(tmp_path, begun, again, MAY_CHANGE)
     with pytest.raises(RunFolderError, match="was begun with --max-length 50, not None"):
         require_same_settings(tmp_path, begun, replace(again, max_length=None), MAY_CHANGE)
+
+
+@pytest.mark.parametrize("generator", ["none", "cheap", "local", "replay"])
+def test_a_run_of_before_goes_on_without_what_its_generator_had_no_use_for(tmp_path, generator):
+    """Once, any generator could be given the model, the address and the table of another one."""
+    uses = {"local": "generator_model", "replay": "generator_data"}.get(generator)
+    given = {"generator_model": "model", "generator_url": "http://127.0.0.1/v1", "generator_data": "table.csv"}
+    old = asdict(RunConfig(generator=generator, **given)) | {"out": None}
+    (tmp_path / "config.yaml").write_text(json.dumps(old))
+    replace(RUN, settings={name: value for name, value in old.items() if name not in MAY_CHANGE}).write(tmp_path)
+    begun = Manifest.read(tmp_path, "run").settings
+    again = RunConfig(**read_config(tmp_path, RunConfig, begun))
+    check(again)
+    require_same_settings(tmp_path, begun, again, MAY_CHANGE)
+    assert {name for name in given if getattr(again, name) is not None} == {uses} - {None}
 
 
 def test_a_stage_is_made_once_and_then_read(tmp_path):

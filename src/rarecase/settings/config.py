@@ -44,10 +44,12 @@ _OF_TABLES = no_effect_beside("start", unless={"generator": "replay"})
 # Each tracker's packages, one of which it needs.
 _TRACKERS = {"none": (), "trackio": ("trackio",), "tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 _OF_PEOPLE = (no_effect_beside(annotator=("file", "gold")), no_password)
+# The generators that need each of these settings; no other one has a use for it.
+_GENERATORS = {"generator_url": ("openai",), "generator_model": ("openai", "local"), "generator_data": ("replay",)}
 
 
-def _of_generator(*kinds: str) -> tuple[Rule, Rule]:
-    """A setting that generators of these kinds need, and no other one has a use for."""
+def _of_generator(name: str) -> tuple[Rule, Rule]:
+    kinds = _GENERATORS[name]
     needed = needed_by("generator", *kinds, otherwise="--generator none: no variations")
     return needed, no_effect_without("generator", *kinds)
 
@@ -159,9 +161,9 @@ class LoopConfig(LearnerConfig, DataConfig):
     batch: int = setting(20, at_least(1))
     clusters: int | None = setting(None, at_least(1))
     variations: int = setting(5, at_least(0))
-    generator_url: str | None = setting(None, *_of_generator("openai"))
-    generator_model: str | None = setting(None, *_of_generator("openai", "local"))
-    generator_data: str | None = setting(None, *_of_generator("replay"))
+    generator_url: str | None = setting(None, *_of_generator("generator_url"))
+    generator_model: str | None = setting(None, *_of_generator("generator_model"))
+    generator_data: str | None = setting(None, *_of_generator("generator_data"))
     concurrency: int = setting(4, at_least(1))
     temperature: float = setting(0.4, at_least(0))
     send_to: str | None = None
@@ -326,9 +328,16 @@ class StartConfig:
 
 
 def as_begun(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """The settings of a folder; one that was begun before `max_length` was a setting read the paper's 50 tokens."""
-    is_older = issubclass(kind, LoopConfig) and settings.get("learner") == "finetune"
-    return {**({"max_length": PAPERS_LENGTH} if is_older else {}), **settings}
+    """
+    The settings of a folder as they would be today, whenever it was begun: before `max_length` was a setting,
+    `finetune` read the paper's 50 tokens; and what its generator has no use for was stored all the same.
+    """
+    if not issubclass(kind, LoopConfig):
+        return dict(settings)
+    older = {"max_length": PAPERS_LENGTH} if settings.get("learner") == "finetune" else {}
+    generator = settings.get("generator", kind.generator)
+    unused = {name for name, kinds in _GENERATORS.items() if generator not in kinds}
+    return older | {name: None if name in unused else value for name, value in settings.items()}
 
 
 def read_config(folder: Path, kind: type, begun: Mapping[str, Any] | None = None) -> dict[str, Any]:
