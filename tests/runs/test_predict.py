@@ -74,6 +74,16 @@ def test_labels_are_not_looked_at(guard, tmp_path):
     assert {row["label"] for row in read_csv(tmp_path / "found.csv")} <= set(NAMES)
 
 
+def test_nothing_but_ids_and_texts_is_looked_at(guard, tmp_path):
+    """A spreadsheet leaves columns without a name behind, and what is called `round` may be anything."""
+    (tmp_path / "posts.csv").write_text("id,text,round,votes,,\n1,Which tyre?,last,3,,\n2,A mole,first,4,,\n")
+    assert predict(guard, tmp_path / "posts.csv", "--out", tmp_path / "found.csv") == 0
+    assert [row["id"] for row in read_csv(tmp_path / "found.csv")] == ["1", "2"]
+    row = {"text": "Which tyre?", "round": "last", "source": ["a"], "origin": {"by": "hand"}, "embedding": [0.5]}
+    (tmp_path / "posts.jsonl").write_text(json.dumps(row) + "\n")
+    assert predict(guard, tmp_path / "posts.jsonl", "--out", tmp_path / "other.csv") == 0
+
+
 def test_all_formats_hold_the_same_and_texts_only_where_they_are_asked_for(guard, posts, tmp_path):
     flags = [guard, posts, "--text-column", "post", "--with-text", "--out"]
     for name in ("found.csv", "found.jsonl", "found.parquet"):
@@ -138,7 +148,7 @@ def test_a_class_may_be_called_as_another_column(tmp_path, posts):
 def test_the_model_may_be_a_run_that_has_ended(guard, posts, tmp_path, refused):
     run, flags = tmp_path / "run", [posts, "--text-column", "post"]
     Manifest("run", strategy="cluster", origins={"pool": {}}, settings={"seed": 3}, data="abc").write(run)
-    says = f"rarecase: {run}: has no learner yet; go on with rarecase run --resume {run}\n"
+    says = f"rarecase: {run}: has no learner yet; go on with: rarecase run --resume {run}\n"
     assert refused("predict", run, *flags, "--out", "none.csv") == says
     shutil.copytree(guard, run / "learner")
     assert (

@@ -27,8 +27,8 @@ class Columns:
     The names of the columns in the data, such as `Columns(text="title", label="category")`.
 
     A given name must be there, of a pool's labels in one of its files; by default (`id`, `text`, `label`) a table
-    without `id` gets ids from a hash of the text, and a pool without `label` has no labels. With `label=""` none are
-    read.
+    without `id` gets ids from a hash of the text, and a pool without `label` has no labels. With `label=""` ids and
+    texts alone are read.
     """
 
     id: str | None = None
@@ -38,8 +38,8 @@ class Columns:
     @property
     def wanted(self) -> set[str]:
         """Every column that is read where the data has it."""
-        own = {self.id or "id", self.text or "text", "label" if self.label is None else self.label}
-        return {*own, *_SOURCES, *_PROVENANCE, "embedding"}
+        own = {self.id or "id", self.text or "text"}
+        return own if self.label == "" else {*own, self.label or "label", *_SOURCES, *_PROVENANCE, "embedding"}
 
 
 DEFAULT = Columns()
@@ -56,20 +56,17 @@ def conformed(rows: Rows, columns: Columns, *, source: str | None, labeled: bool
     """
     id_ = _find(rows, columns.id, "id", needed=columns.id is not None)
     text = _find(rows, columns.text, "text", needed=True)
-    label = None if columns.label == "" else _find(rows, columns.label, "label", needed=labeled)
-    origin = next((name for name in _SOURCES if name in rows.header), None)
+    texts_alone = columns.label == ""
+    label = None if texts_alone else _find(rows, columns.label, "label", needed=labeled)
+    origin = None if texts_alone else next((name for name in _SOURCES if name in rows.header), None)
     made = {
         "id": _names(rows, id_),
         "text": _texts(rows, str(text)),
         "label": _names(rows, label),
         "source": pa.array([source] * len(rows.numbers), pa.string()) if origin is None else _names(rows, origin),
     }
-    for name in _PROVENANCE:
-        if name in rows.header:
-            made[name] = _integers(rows, name) if name == "round" else _names(rows, name)
-    made |= _nested(rows)
-    if "embedding" in rows.table.column_names and pa.types.is_nested(rows.table["embedding"].type):
-        made["embedding"] = rows.table["embedding"]
+    if not texts_alone:
+        made |= _provenance(rows)
     if id_ is not None:
         _refuse(rows, made["id"].is_null(), f"no {id_!r}; every row needs an id, or no row (then rename the column)")
     if labeled:
@@ -181,6 +178,16 @@ def _integers(rows: Rows, name: str) -> pa.ChunkedArray:
         return _names(rows, name).cast(pa.int32())
     except pa.ArrowException:
         raise DataError(f"{rows.name}: column {name!r} has values that are not integers; rename it") from None
+
+
+def _provenance(rows: Rows) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """What the data has of where its rows come from, and the vectors of their texts."""
+    there = [name for name in _PROVENANCE if name in rows.header]
+    found = {name: _integers(rows, name) if name == "round" else _names(rows, name) for name in there}
+    found |= _nested(rows)
+    if "embedding" in rows.table.column_names and pa.types.is_nested(rows.table["embedding"].type):
+        found["embedding"] = rows.table["embedding"]
+    return found
 
 
 def _features(rows: Rows) -> Features:
