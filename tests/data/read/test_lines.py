@@ -62,6 +62,25 @@ def test_utf_16_without_a_byte_order_mark_is_told_so(refused, tmp_path):
     assert "not valid utf-16 after line 1; is the file damaged?" in refused("pool", "posts.csv", "--out", "a.parquet")
 
 
+@pytest.mark.parametrize(
+    ("encoding", "wrong"),
+    [
+        ("utf-16-le", b"\0\xd8"),
+        ("utf-16-be", b"\xd8\0"),
+        ("utf-32-le", b"\xff" * 4),
+        ("utf-32-be", b"\xff" * 4),
+        ("utf-8-sig", b"\xff"),
+    ],
+)
+@pytest.mark.parametrize("before", [1, 300])  # the first in the piece that begins with the mark, the other not
+def test_the_line_before_what_is_damaged_is_counted(refused, tmp_path, encoding, wrong, before):
+    named = encoding if encoding == "utf-8-sig" else "utf-8"
+    begin, end = (text.encode(encoding) for text in ("\ufefftext\n" + f"{'ab' * 500}\n" * before, "ab\nab\n"))
+    (tmp_path / "posts.csv").write_bytes(begin + wrong + end)
+    line = refused("pool", "posts.csv", "--encoding", named, "--out", "pool.parquet")
+    assert f"not valid {encoding.removesuffix('-le').removesuffix('-be')} after line {before + 1};" in line
+
+
 @pytest.mark.parametrize("name", ["posts.xlsx", "posts.XLS", "posts.ods"])
 def test_a_workbook_is_told_the_way_out(refused, tmp_path, name):
     (tmp_path / name).write_bytes(b"PK\x03\x04")

@@ -117,7 +117,8 @@ def _pieces(path: Path, encoding: str, pieces: Iterator[bytes]) -> Iterator[str]
             yield piece
             done += piece.count("\n")
     except UnicodeDecodeError as error:
-        done += error.object[: error.start].count("\n".encode(encoding))
+        # By the name that the error has: `utf-16` alone does not say which, and encodes a line feed with a mark.
+        done += error.object[: error.start].decode(error.encoding, "replace").count("\n")
         marked = encoding in _MARKS.values()
         advice = "is the file damaged?" if marked else f"name its encoding, such as --encoding {_likely(error.object)}"
         raise DataError(f"{path}: not valid {encoding} after line {done}; {advice}") from None
