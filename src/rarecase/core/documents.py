@@ -21,7 +21,7 @@ MOST_NODES = 100_000  # of YAML, every alias written out
 LONGEST_NUMBER = 100  # characters
 SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no file in UTF-8 can hold
 
-_BLANKS = re.compile(r"[ \t\r\n]*")
+_NO_BLANK = re.compile(r"[^ \t\r\n]")
 _DECODER = json.JSONDecoder()
 _STRING = "tag:yaml.org,2002:str"
 _TAGS = {
@@ -85,8 +85,8 @@ def parse_json_at(text: str, begin: int) -> tuple[Any, int]:
 
 def after_blanks(text: str, begin: int) -> int:
     """The place of the first character from `begin` on that is no blank of JSON; the length where all are."""
-    blanks = _BLANKS.match(text, begin)
-    return blanks.end() if blanks else begin
+    found = _NO_BLANK.search(text, begin)
+    return found.start() if found else len(text)
 
 
 def parse_yaml(content: str | bytes) -> Any:
