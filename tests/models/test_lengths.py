@@ -1,5 +1,7 @@
 """How many tokens of a text a model reads, and which texts are longer."""
 
+from typing import ClassVar
+
 import pytest
 import small
 from transformers import (
@@ -17,7 +19,7 @@ from transformers import (
 from rarecase.core.errors import ModelError
 from rarecase.models.checkpoint import resolve
 from rarecase.models.encoder import load_encoder
-from rarecase.models.lengths import Reader, positions, stated, tokens_read
+from rarecase.models.lengths import AT_ONCE, Reader, positions, stated, tokens_read
 
 SMALL = {"vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
 
@@ -54,6 +56,19 @@ def test_a_text_is_longer_by_its_first_token_too_many(tokenizer):
     assert reader.longer(texts[:4]) == reader.longer([]) == 0
     assert Reader(tokenizer, 10, prompt="query: ").longer(texts) == 4
     assert Reader(tokenizer, 10).longer(["unbelievableness of antidisestablishmentarianism"]) == 1
+
+
+def test_not_all_texts_are_tokens_at_the_same_time(tokenizer):
+    class Counted:
+        sizes: ClassVar[list[int]] = []
+        num_special_tokens_to_add = tokenizer.num_special_tokens_to_add
+
+        def __call__(self, texts, **settings):
+            self.sizes.append(len(texts))
+            return tokenizer(texts, **settings)
+
+    assert Reader(Counted(), tokens=5).longer(["a b c d e"] * (AT_ONCE + 1)) == AT_ONCE + 1
+    assert Counted.sizes == [AT_ONCE, 1]
 
 
 def test_an_encoder_reads_as_much_as_it_says_or_as_is_asked_for_and_is_saved_so(tmp_path):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import torch
 
 LONGEST = 512  # where nothing else is asked for, or known
+AT_ONCE = 1_000  # texts whose tokens are held at a time
 _UNKNOWN = 100_000  # tokens; transformers has 1e30 where a tokenizer does not know
 
 
@@ -25,10 +26,11 @@ class Reader(NamedTuple):
         prompted = (self.prompt + text for text in texts)
         # A token is a byte or more: what has no more bytes than that need not be cut into tokens.
         long = [text for text in prompted if len(text.encode()) + own > self.tokens]
-        if not long:
-            return 0
-        columns = self.tokenizer(long, truncation=True, max_length=self.tokens + 1)
-        return sum(len(row) > self.tokens for row in columns["input_ids"])
+        found = 0
+        for start in range(0, len(long), AT_ONCE):
+            columns = self.tokenizer(long[start : start + AT_ONCE], truncation=True, max_length=self.tokens + 1)
+            found += sum(len(row) > self.tokens for row in columns["input_ids"])
+        return found
 
 
 def stated(longest: Any) -> int | None:
