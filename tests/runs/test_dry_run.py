@@ -61,6 +61,8 @@ class Clocked:
     ("settings", "seconds"),
     [
         ({"learner": "finetune"}, 5 * 70),
+        ({"learner": "finetune", "variations": 5}, 5 * 70),  # of which there are none without a generator
+        ({"learner": "finetune", "variations": 5, "generator": "cheap"}, 5 * (70 + 50)),
         ({"learner": "finetune", "updates": 9}, 5 * 60),
         ({"learner": "setfit"}, 5 * 60),
         ({"learner": "finetune", "tune": True}, 5 * 70 * 3),

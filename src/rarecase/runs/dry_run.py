@@ -76,7 +76,8 @@ def estimated_seconds(
     start, dev, few = map(learner.prepare, (start, dev, few))
     fit, fitted = timed(lambda: learner.fit(start, dev))
     if FitOptions.of(config).grows_with_rows(config.learner):
-        fit *= (len(sets.bootstrap) + labels * (1 + config.variations) / 2) / len(start)
+        variations = 0 if config.generator == "none" else config.variations
+        fit *= (len(sets.bootstrap) + labels * (1 + variations) / 2) / len(start)
     score, scored = timed(lambda: fitted.score(few))
     total += (rounds + 1) * (fit + score / len(few) * everything)
     if "mc_probs" in columns_of(strategy):
