@@ -5,13 +5,17 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import small
+import tiny_models
+import torch
 from datasets import Dataset
-from transformers import AutoTokenizer, pipeline
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.data.arrow import matrix
+from rarecase.data.schema import as_table
 from rarecase.learn import load_learner, make_learner
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.frozen import Frozen
@@ -56,9 +60,15 @@ def test_texts_are_classified_without_a_table(folders, kind):
     assert [list(row) for row in learner.probabilities(TEXTS)] == [NAMES] * 3
     assert np.allclose([list(row.values()) for row in learner.probabilities(TEXTS)], probs)
     assert learner.predict([]) == learner.probabilities([]) == []
+    for same in (tuple(TEXTS), np.array(TEXTS), pd.Series(TEXTS), Dataset.from_dict({"text": TEXTS})["text"]):
+        assert as_table(same)["text"][:] == TEXTS
 
 
-@pytest.mark.parametrize("texts", ["a text", ["a text", None], [3]])
+@pytest.mark.parametrize(
+    "texts",
+    ["a text", ["a text", None], [3], None, {"a text"}, {"text": "a text"}, (t for t in TEXTS), np.array("a text")],
+    ids=lambda texts: type(texts).__name__,
+)
 def test_what_is_no_list_of_texts_is_refused(folders, texts):
     with pytest.raises(DataError, match="expected a Dataset or a list of texts"):
         load_learner(folders["frozen"]).predict(texts)
@@ -104,9 +114,26 @@ def test_a_head_reads_what_is_asked_for_and_again_when_it_is_loaded(folders, tra
     learner = make_learner("frozen", "packaged", NAMES, FitOptions(max_length=12), seed=0).fit(train, dev)
     assert learner.describe().settings["max_length"] == learner.describe().options().max_length == 12
     learner.save(tmp_path / "guard")
-    assert load_learner(tmp_path / "guard").reader().tokens == 12
+    again = load_learner(tmp_path / "guard")
+    assert again.describe() == learner.describe()
+    assert again.reader().tokens == 12
+    assert load_learner(tmp_path / "guard", max_length=20).describe().settings["max_length"] == 20
 
 
-def test_what_is_no_length_is_refused():
+@pytest.mark.parametrize("kind", CLASSES)
+def test_what_is_no_length_is_refused_before_anything_is_loaded(kind):
     with pytest.raises(ConfigError, match="max_length = 0: expected at least 1"):
-        FitOptions(max_length=0)
+        CLASSES[kind].from_pretrained("nowhere", max_length=0)
+
+
+def test_how_much_a_model_reads_is_known_without_its_weights(monkeypatch):
+    def loaded(*_, **__):
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", loaded)
+    drawn = torch.get_rng_state()
+    assert Finetune("packaged", NAMES, seed=0).reader().tokens == 512
+    roberta = str(tiny_models.made()["FacebookAI/roberta-base"])
+    positions = AutoConfig.from_pretrained(roberta).max_position_embeddings
+    assert Finetune(roberta, NAMES, FitOptions(max_length=900), seed=0).reader().tokens == positions - 2
+    assert torch.equal(drawn, torch.get_rng_state())

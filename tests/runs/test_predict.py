@@ -169,7 +169,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_loaded(posts, tmp_
     before = posts.read_bytes()
     assert "exists already; name another file, or remove it" in refused("predict", "no-model", posts, *flags, posts)
     assert posts.read_bytes() == before
-    says = "rarecase: --max-length 0: expected at least 1\n"
+    says = "rarecase: max_length = 0: expected at least 1\n"
     assert refused("predict", "no-model", posts, "--max-length", 0, *flags, "found.csv") == says
 
 

@@ -78,7 +78,9 @@ def as_table(texts: Dataset | Sequence[str]) -> Dataset:
     """A table of texts: a `Dataset` as it is, or one with the column `text` made of a list."""
     if isinstance(texts, Dataset):
         return texts
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+    # What is read once, as a generator is, would be empty for whoever reads it next; and a set has no order.
+    is_list = isinstance(texts, Sequence) or (hasattr(texts, "__array__") and getattr(texts, "ndim", 1) == 1)
+    if isinstance(texts, str) or not is_list or not all(isinstance(text, str) for text in texts):
         raise DataError("expected a Dataset or a list of texts, such as ['How do I fix a flat tyre?']")
     return from_columns({"text": list(texts)}, Features({"text": Value("string")}))
 

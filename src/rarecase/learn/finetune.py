@@ -13,7 +13,7 @@ import torch
 from accelerate import PartialState
 from datasets import Dataset
 from tqdm import tqdm
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
 from rarecase.core.errors import ModelError
 from rarecase.core.randomness import integer, torch_seeded
@@ -126,8 +126,7 @@ class Finetune(Learner):
         """See `Learner.reader`; before a fit that of its model."""
         tokenizer = self.tokenizer
         if tokenizer is None:
-            with torch_seeded(0, torch.device("cpu")):
-                _, tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
+            tokenizer = _tokenizer(self.model, self.settings.max_length)
         return Reader(tokenizer, tokenizer.model_max_length)
 
     def score(self, dataset: Dataset | Sequence[str]) -> Dataset:
@@ -203,6 +202,7 @@ class Finetune(Learner):
             >>> Finetune.from_pretrained("guard").names == taxonomy.names
             True
         """
+        options = FitOptions(precision=precision, max_length=max_length)
         folder = local_folder(str(model))
         require_kind(folder, model, "finetune")
         with loading(str(model)):
@@ -221,7 +221,7 @@ class Finetune(Learner):
             raise ModelError(f"{model}: id2label in its config.json does not name its classes; give another model")
         wanted = max_length or stated(tokenizer.model_max_length) or LONGEST
         tokenizer.model_max_length = tokens_read(str(model), tokenizer, network, wanted)
-        learner = cls(str(model), names, FitOptions(precision=precision), seed=seed)
+        learner = cls(str(model), names, options, seed=seed)
         learner.settings = replace(learner.settings, max_length=tokenizer.model_max_length)
         learner.network, learner.tokenizer = network.to(PartialState().device).eval(), tokenizer
         return learner
@@ -253,8 +253,6 @@ def _pretrained(model: str, names: Sequence[str], max_length: int | None) -> tup
     folder = local_folder(model)
     with loading(model):
         require_weights(model, folder)
-        require_tokenizer(model, folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         network = AutoModelForSequenceClassification.from_pretrained(
             folder,
             id2label=dict(enumerate(names)),
@@ -263,13 +261,27 @@ def _pretrained(model: str, names: Sequence[str], max_length: int | None) -> tup
             ignore_mismatched_sizes=True,  # a classifier of other classes keeps its body
             **_SAFE,
         )
+        tokenizer = _tokenizer(model, max_length, network)
+        network.config.pad_token_id = tokenizer.pad_token_id
+    return network, tokenizer
+
+
+def _tokenizer(model: str, max_length: int | None, network: Any = None) -> Any:
+    """The tokenizer of a model, which knows how much the network reads; that is told without its weights, too."""
+    folder = local_folder(model)
+    with loading(model):
+        require_tokenizer(model, folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        if network is None:
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            with torch_seeded(0, torch.device("cpu")), torch.device("meta"):
+                network = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
         wanted = max_length or min(stated(tokenizer.model_max_length) or LONGEST, LONGEST)
         # The length travels with the tokenizer, so that pipeline(..., truncation=True) reads what was trained on.
         tokenizer.model_max_length = tokens_read(model, tokenizer, network, wanted)
         if tokenizer.pad_token is None:  # decoders have none
             tokenizer.pad_token = tokenizer.eos_token
-        network.config.pad_token_id = tokenizer.pad_token_id
-    return network, tokenizer
+    return tokenizer
 
 
 @torch.inference_mode()

@@ -46,6 +46,7 @@ class Saved(TypedDict, total=False):
 
     C: float
     class_weights: str | None
+    max_length: int | None
     precision: str
     updates: int | None
     updates_run: int

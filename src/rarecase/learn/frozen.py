@@ -55,7 +55,7 @@ class Frozen(Learner):
     """
 
     kind: Kind = "frozen"
-    saved: tuple[str, ...] = ("C", "class_weights")  # the attributes written to head.json
+    saved: tuple[str, ...] = ("C", "class_weights", "max_length")  # the attributes written to head.json
 
     def __init__(
         self,
@@ -163,6 +163,7 @@ class Frozen(Learner):
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
+        options = FitOptions(max_length=max_length)
         source = local_folder(str(model))
         require_kind(source, model, cls.kind)
         head = Head.read(source)
@@ -179,12 +180,12 @@ class Frozen(Learner):
         if not finite or weight.dtype != np.float32 or bias.dtype != np.float32:
             raise ModelError(f"{model}: head.json does not fit {HEAD}; save the learner again")
         encoder = load_encoder(str(source / ENCODER), max_length)
-        options = FitOptions(max_length=max_length)
         learner = cls(head.encoder or str(model), head.names, options, seed=seed, encoder=encoder)
         learner._weight_and_bias = weight, bias
+        settings = head.settings | ({} if max_length is None else {"max_length": max_length})
         for name in cls.saved:
-            if name in head.settings:
-                setattr(learner, name, head.settings[name])
+            if name in settings:
+                setattr(learner, name, settings[name])
         return learner
 
     def _with_features(self, dataset: Dataset) -> Dataset:

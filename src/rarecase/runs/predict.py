@@ -22,7 +22,7 @@ from rarecase.core.progress import Progress
 from rarecase.data.arrow import from_columns, matrix
 from rarecase.data.parquet import write_parquet
 from rarecase.data.read import Columns, read_argument
-from rarecase.learn import Learner, load_learner
+from rarecase.learn import FitOptions, Learner, load_learner
 from rarecase.models.encoder import distinct
 from rarecase.runs.folder import Manifest, is_begun, model_folder
 from rarecase.runs.lengths import say_what_is_cut
@@ -49,8 +49,7 @@ def predict(
     `model` is a model folder, a run (its last learner) or a Hub id, of any learner.
     """
     write = _writer(out)
-    if max_length is not None and max_length < 1:
-        raise ConfigError(f"--max-length {max_length}: expected at least 1")
+    FitOptions(max_length=max_length)  # which knows its range, before a long table is read
     folder = _model(model)
     posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
     with Progress(1) as progress:
