@@ -65,7 +65,7 @@ TABLES = [
     Case(
         "an id in two sets",
         run(dev="other-ids.csv"),
-        r"--dev other-ids\.csv row 2: its id belongs to another text in --pool;.*--id-column",
+        r"--dev other-ids\.csv row 2: its id belongs to another text in --pool pool\.csv row \d+;.*--id-column",
     ),
     Case("invalid UTF-8", run(pool="latin.csv"), r"latin\.csv line \d+: byte \d+ \(0xc4\) is not.*--encoding cp1252"),
     Case(

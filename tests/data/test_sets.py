@@ -75,13 +75,15 @@ def test_a_column_of_labels_that_is_nowhere_is_an_error(tmp_path):
 )
 def test_several_labels_in_a_cell_are_told_the_way_out(tmp_path, label):
     start = ["calm", "loud", label] * 4
-    with pytest.raises(DataError, match=r"more than one label in 4 of 12 rows, such as .*; keep one .*--label-c") as e:
+    with pytest.raises(DataError, match=r"lists of labels in 4 of 12 rows, such as .*; keep one .*--label-c") as e:
         taxonomy_of(None, start)
     assert repr(label) in str(e.value)
     quoted = '"' + label.replace('"', '""') + '"'
-    with pytest.raises(DataError, match=r"--pool .*pool\.csv row 3: label .* is more than one; .* --taxonomy FILE"):
+    with pytest.raises(
+        DataError, match=r"--pool .*pool\.csv row 3: label .* is a list of labels, expected one; .*--taxonomy FILE"
+    ):
         read_sets(sources(tmp_path, f"text,kind\nA landlord,calm\nThe banjo,{quoted}\n"))
-    with pytest.raises(DataError, match=r"more than one label in 1 of 3 rows; keep one for each text"):
+    with pytest.raises(DataError, match=r"lists of labels in 1 of 3 rows; keep one for each text"):
         taxonomy_of(None, start[:3])
 
 

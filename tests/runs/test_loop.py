@@ -153,15 +153,18 @@ def reads(column: str) -> Any:
 
 
 MISSPELT = Dataset.from_dict({"text": ["a", "b"], "label": ["self-harm", "selfharm"]})
+LISTS = Dataset.from_dict({"text": list("abcd"), "label": ["x", "x", "y", "x|y"]})
+POSTS = Dataset.from_dict({"text": list("abcd"), "label": list("wxyz")})
+GENERATED = with_column(POOL, "origin", ["generated"] * len(POOL))
 NUMBERED = {name: with_column(table, "id", range(len(table))) for name, table in (("pool", POOL), ("labeled", START))}
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"budget": 0}, "--budget 0: expected at least 1"),
-        ({"seed": 0.5}, "--seed 0.5: expected a whole number"),
-        ({"batch": 13}, "--batch 13: expected at most the 12 posts that the pool has left"),
+        ({"budget": 0}, "budget 0: expected at least 1"),
+        ({"seed": 0.5}, "seed 0.5: expected a whole number"),
+        ({"batch": 13}, "batch 13: expected at most the 12 posts that the pool has left"),
         ({"ask": 3}, "annotator int has no method annotate"),
         ({"ask": People}, "annotator People is a class; give an object of it"),
         ({"ask": lambda: []}, "<lambda> cannot be called with a list of texts alone"),
@@ -179,7 +182,17 @@ NUMBERED = {name: with_column(table, "id", range(len(table))) for name, table in
         ({"dev": POOL}, "dev: column 'label' is missing"),
         ({"test": Dataset.from_dict({"text": ["a"], "label": [None]})}, "test: dataset row 0: no label"),
         ({"test": MISSPELT}, "test row 1: label 'selfharm' is not in the taxonomy; did you mean 'self-harm'"),
-        (NUMBERED, "labeled row 0: its id belongs to another text in --pool.*or leave the ids out"),
+        ({"pool": rows(GENERATED, [0])}, "pool: no post is left of the 1 that were read; expected one that a person"),
+        ({"pool": with_column(POOL, "id", ["a"] * len(POOL))}, "pool: .* name another column, or rename this one"),
+        (
+            {"labeled": LISTS, "learner": "frozen"},
+            "lists of labels in 1 of 4 rows.*; keep one for each text, in a column of its own; or",
+        ),
+        (
+            {"labeled": POSTS, "learner": "frozen"},
+            "4 different values .*; name the right one, or the classes$",
+        ),
+        (NUMBERED, "labeled row 0: its id belongs to another text in pool; .*, or leave the ids out"),
     ],
 )
 def test_whatever_is_wrong_is_one_line_before_anything_is_trained(given, message):
@@ -187,6 +200,7 @@ def test_whatever_is_wrong_is_one_line_before_anything_is_trained(given, message
     with pytest.raises(RarecaseError, match=f"^.*{message}") as raised:
         loop(**{"ask": never, "learner": learner, **given})
     assert "\n" not in str(raised.value)
+    assert "--" not in str(raised.value)  # a function has no flags
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,15 @@ def flag(setting: str) -> str:
     return f"--{setting.replace('_', '-')}"
 
 
+def without_flags(message: str) -> str:
+    """
+    A message of the command line for who has called a function. A flag that has no argument of the same name there
+    stands in brackets behind what it does, so that it can be left out.
+    """
+    message = re.sub(r" \(--[^()]*\)", "", message)
+    return re.sub(r"(?<!\S)--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), message)
+
+
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """The hint that names the nearest option, such as `; did you mean 'strategy'?`, or nothing."""
     # Of a file with a hundred thousand columns, the first will do; long words take long, and are no misspelt name.

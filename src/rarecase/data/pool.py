@@ -98,7 +98,8 @@ def make_pool(
     by_part = groupby(reservoir.rows(), key=itemgetter(0))
     drawn = [_rows_of(parts[place], [row for _, row in entries]) for place, entries in by_part]
     if not drawn:
-        raise DataError(f"no post is left of the {counts['read']} that were read; is --sources one of theirs?")
+        way = "is --sources one of theirs?" if names else "expected one that a person wrote and that has a text"
+        raise DataError(f"no post is left of the {counts['read']} that were read; {way}")
     table = concatenate(drawn)
     counts["beyond_sample"] -= len(table)
     _require_one_text_for_an_id(drawn, exact_duplicates(table["text"].to_pylist()))

@@ -30,8 +30,8 @@ from rarecase.data.taxonomy import Taxonomy
 LABELED = ("bootstrap", "dev", "test")
 
 _ONE_LABEL = (
-    "keep one for each text, in a column that --label-column names; or, where it is the name of one class, name the "
-    "classes with --taxonomy FILE"
+    "keep one for each text, in a column of its own (--label-column); or, where it is the name of one class, name the "
+    "classes (--taxonomy FILE)"
 )
 
 
@@ -117,8 +117,8 @@ def require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
             other, seen = text_of.setdefault(id_, (name, text))
             if seen != text:
                 raise DataError(
-                    f"{where(name, 'id', id_)}: its id belongs to another text in {flag(other)}; "
-                    "name a column of ids that are unique over all sets with --id-column, or leave the ids out"
+                    f"{where(name, 'id', id_)}: its id belongs to another text in {where(other, 'id', id_)}; "
+                    "name a column of ids that are unique over all sets (--id-column), or leave the ids out"
                 )
 
 
@@ -170,11 +170,11 @@ def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]
         alike = len(unknown) < len(index) or 2 * len(index) <= len(table)
         shown = shown_label(label, index) if alike else ""
         if _is_list(label, _names(taxonomy)):
-            raise DataError(f"{where(label)}: label{shown} is more than one; {_ONE_LABEL}")
+            raise DataError(f"{where(label)}: label{shown} is a list of labels, expected one; {_ONE_LABEL}")
         hint = did_you_mean(label, taxonomy.names) if shown else ""
         raise DataError(
             f"{where(label)}: label{shown} is not in the taxonomy{hint} "
-            f"(classes: {listed(taxonomy.names)}; others by --taxonomy FILE, another column by --label-column)"
+            f"(classes: {listed(taxonomy.names)}); name others (--taxonomy FILE), or another column (--label-column)"
         )
     classes = pa.array([index.get(label) for label in labels], pa.int64())
     classed = with_column(table, "label", classes, ClassLabel(names=list(taxonomy.names)))
@@ -231,19 +231,19 @@ def taxonomy_of(path: str | None, start: Sequence[str], *others: Sequence[str]) 
         example = "" if are_none else shown_label(min(lists), classes)
         such = f", such as{example}" if example else ""
         found = f"{sum(label in lists for label in labels)} of {len(labels)} rows"
-        raise DataError(f"the column of labels has more than one label in {found}{such}; {_ONE_LABEL}")
+        raise DataError(f"the column of labels has lists of labels in {found}{such}; {_ONE_LABEL}")
     if are_none:
         raise DataError(
             f"the column of labels holds {len(classes)} different values in {len(labels)} rows, which are no classes; "
-            "name the right one with --label-column, or the classes with --taxonomy FILE"
+            "name the right one (--label-column), or the classes (--taxonomy FILE)"
         )
     return Taxonomy.from_labels(classes)
 
 
 def _is_list(label: str, names: set[str]) -> bool:
     """
-    Whether a label is several: a list of JSON or Python, names with `|` between them, or with `,` or `;` where each of
-    them is one of `names`, too; so `Lost, stolen` can be a class.
+    Whether a label is a list: of JSON or Python, however short, names with `|` between them, or with `,` or `;` where
+    each of them is one of `names`, too; so `Lost, stolen` can be a class.
     """
     if re.fullmatch(r"\[\s*([\"'].*|[\d\s,]*)\]", label.strip(), re.DOTALL) or len(_parts(label, "|")) > 1:
         return True

@@ -76,6 +76,11 @@ class Taxonomy:
         """The names of the classes, in order."""
         return tuple(category.name for category in self.classes)
 
+    @property
+    def definitions(self) -> list[str]:
+        """By what the classes are looked for, in order: the definition; the name of one that has none."""
+        return [category.definition or category.name for category in self.classes]
+
     def index(self, label: str) -> int | None:
         """The index of the class that `label` names, by name or alias; None where there is none."""
         return next((i for i, c in enumerate(self.classes) if label == c.name or label in c.aliases), None)

@@ -1,7 +1,8 @@
 """The loop in memory: tables and a function that labels go in, a training set and a learner come out."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import nan
@@ -12,7 +13,7 @@ from datasets import ClassLabel, Dataset
 from rarecase.acquire.find import find_strategy, require_columns
 from rarecase.acquire.strategy import Strategy
 from rarecase.algorithm import Round, Stages, run
-from rarecase.core.errors import ConfigError, DataError, WaitingForLabels
+from rarecase.core.errors import ConfigError, DataError, RarecaseError, WaitingForLabels, without_flags
 from rarecase.data.arrow import require, rows
 from rarecase.data.pool import make_pool
 from rarecase.data.read import read_table
@@ -116,12 +117,13 @@ def loop(
         >>> matrix(result.learner.score(pool), "probs").shape == (len(pool), len(result.learner.names))
         True
     """
-    config = RunConfig(budget=budget, batch=batch, seed=seed, generator="none")
-    check(config)
-    chosen = _strategy_of(strategy)
-    _require_learner(learner)
-    sets = _sets_of(pool, labeled, dev, test, learner)
-    require_a_batch(sets, config)
+    config = RunConfig(budget=budget, batch=batch, seed=seed)
+    with _as_arguments():
+        check(config)
+        chosen = _strategy_of(strategy)
+        _require_learner(learner)
+        sets = _sets_of(pool, labeled, dev, test, learner)
+        require_a_batch(sets, config)
     names = sets.taxonomy.names
     annotator = completed(ask, names)
     encoder = load_encoder()
@@ -138,7 +140,7 @@ def loop(
             annotator=annotator,
             generator=NoVariations(),
             encoder=encoder,
-            definitions=[c.definition or c.name for c in sets.taxonomy.classes],
+            definitions=sets.taxonomy.definitions,
             budget=budget,
             batch=batch,
             seed=seed,
@@ -148,6 +150,15 @@ def loop(
         if hasattr(ask, "annotate"):  # its message says what people have to do; a function has no more labels to give
             raise
     return LoopResult(conform(last.train, names), last.learner(), records)
+
+
+@contextmanager
+def _as_arguments() -> Iterator[None]:
+    """What is wrong with a setting or a table in the words of who calls, for whom there are no flags."""
+    try:
+        yield
+    except RarecaseError as error:
+        raise type(error)(without_flags(str(error))) from None
 
 
 def _strategy_of(strategy: str | Strategy) -> Strategy:
@@ -188,7 +199,7 @@ def _sets_of(
         if table is not None:
             _require(name, table, "text", "label")
     tables = {
-        name: read_labeled(name, table)
+        name: _read(name, table)
         for name, table in given.items()
         if table is not None and (len(table) or name == "labeled")
     }
@@ -198,6 +209,8 @@ def _sets_of(
     taxonomy = _taxonomy_of(labeled, tables, learner)
 
     def row_of(name: str, column: str, value: str) -> str:
+        if name == "pool":  # its rows are not those that were given
+            return name
         name = "labeled" if name == "bootstrap" else name
         return f"{name} row {tables[name][column][:].index(value)}"
 
@@ -217,7 +230,12 @@ def _sets_of(
 
 def read_labeled(name: str, table: Dataset) -> Dataset:
     """A labelled table, checked, with the names of classes as labels; errors call it by the name."""
-    _require(name, table, "text", "label")
+    with _as_arguments():
+        _require(name, table, "text", "label")
+        return _read(name, table)
+
+
+def _read(name: str, table: Dataset) -> Dataset:
     return _named(name, read_table, table, split="train", labeled=True)
 
 

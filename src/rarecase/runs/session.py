@@ -138,7 +138,7 @@ def rounds(
             # The seed of a request is the grid's, not the cell's: a post is varied once, whoever chose it.
             generator=parts.generator_of(config, sets.taxonomy, replies or folder / "replies.sqlite"),
             encoder=encoder,
-            definitions=[c.definition or c.name for c in sets.taxonomy.classes],
+            definitions=sets.taxonomy.definitions,
             budget=config.budget,
             batch=config.batch,
             clusters=config.clusters,

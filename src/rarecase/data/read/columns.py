@@ -118,7 +118,7 @@ def require_unique_ids(parts: Sequence[Rows]) -> None:
                 before, at = first[id_]
                 raise DataError(
                     f"{part.where(row)}: the same id as {before.where(at)}; ids must be unique: name another column "
-                    "with --id-column, or rename this one (ids then come from a hash of the text)"
+                    "(--id-column), or rename this one (ids then come from a hash of the text)"
                 )
             first[id_] = part, row
 
@@ -144,7 +144,7 @@ def _texts(rows: Rows, name: str) -> pa.ChunkedArray:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
         raise DataError(
-            f"{rows.name}: column {name!r} has the type {kind}, expected texts; choose theirs with --text-column"
+            f"{rows.name}: column {name!r} has the type {kind}, expected texts; name their column (--text-column)"
         )
     text = rows.table[name].cast(pa.string())
     _refuse(rows, pc.match_substring(text, "\0"), "a NUL byte in the text; is the file damaged?")
