@@ -3,6 +3,7 @@
 import json
 import struct
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import releases
@@ -11,6 +12,7 @@ import tiny_models
 from tensorboardX.proto.event_pb2 import Event
 
 from rarecase.cli.main import command
+from rarecase.runs.trackers import reporting
 
 ROWS = {"pool": 12, "bootstrap": 12, "dev": 6, "test": 6}
 
@@ -46,6 +48,9 @@ def test_a_run_reports_every_round_once_also_where_it_goes_on(tmp_path, capsys, 
     assert command([*go_on, "4"]) == 0  # a folder permits nothing: it is not reported
     assert command([*go_on, "6", "--report-to", "tensorboard"]) == 0
     assert capsys.readouterr().out == ""
+    files = sorted((tmp_path / "logs" / "out").iterdir())
+    assert command([*go_on, "6", "--seed", "9", "--report-to", "tensorboard"]) == 2  # not what it was begun with
+    assert sorted((tmp_path / "logs" / "out").iterdir()) == files  # so no tracker was told
     found = reported(tmp_path / "logs" / "out")
     records = {n: json.loads((out / f"rounds/0{n}/metrics.json").read_text()) for n in (0, 1, 3)}
     assert found["labels"] == {0: 0, 1: 2, 3: 6}
@@ -67,6 +72,47 @@ def test_a_training_reports_every_epoch_and_the_figures_in_the_end(tmp_path, cap
     assert list(found["epoch/loss"]) == list(found["epoch/dev_macro_f1"]) == [1, 2]
     assert found["test/accuracy"] == pytest.approx({3: measured["test"]["accuracy"]})
     assert no_text(tmp_path / "logs" / "guard", "bootstrap", "dev", "test")
+
+
+class Tracked:
+    """Stands for accelerate: keeps what is begun, and fails when it is told the second figures, or to finish."""
+
+    begun: ClassVar[list[str]] = []
+    told: ClassVar[list[int]] = []
+
+    def __init__(self, **settings):
+        self.trackers = [self]
+
+    def init_trackers(self, project, init_kwargs):
+        self.begun.append(init_kwargs["wandb"]["id"])
+
+    def log(self, figures, step):
+        self.told.append(step)
+        if step == 1:
+            raise OSError("no route to\nthe host")
+
+    def finish(self):
+        raise OSError("still no route")
+
+
+def test_a_tracker_that_fails_later_is_one_warning_and_nothing_ends(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("accelerate.Accelerator", Tracked)
+    with reporting("wandb", tmp_path / "out", "key") as report:
+        for step in range(4):
+            report({"labels": 1.0}, step)
+    assert Tracked.told[-2:] == [0, 1]
+    said = "warning: --report-to wandb fails (OSError: no route to the host); going on without\n"
+    assert capsys.readouterr() == ("", said)
+
+
+def test_what_is_begun_alike_in_two_folders_is_two_runs_of_a_tracker(tmp_path, monkeypatch):
+    monkeypatch.setattr("accelerate.Accelerator", Tracked)
+    monkeypatch.chdir(tmp_path)
+    for out in (tmp_path / "a" / "out", tmp_path / "b" / "out", Path("a/out")):
+        with reporting("wandb", out, "key"):
+            pass
+    one, other, again = Tracked.begun[-3:]
+    assert one == again != other
 
 
 @pytest.mark.parametrize("tracker", ["trackio", "tensorboard", "wandb"])

@@ -14,6 +14,7 @@ from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
 from rarecase.runs import parts
 from rarecase.runs.session import checked
+from rarecase.settings.checks import check
 from rarecase.settings.config import RunConfig
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ TIMED = 200  # texts, or training rows, that are timed: fewer would time the sta
 
 def dry_run(config: RunConfig) -> str:
     """Reads the tables, times the machine on a few texts, and gives a line each for labels, requests and time."""
+    check(config)
     strategy, sets = checked(config)
     with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
         parts.generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")

@@ -41,11 +41,12 @@ from rarecase.settings.config import MAY_CHANGE, SOURCES, LoopConfig, RunConfig,
 def carry_out(config: RunConfig, resume: Path | None) -> Path:
     """Begins a run, or goes on with one; says on stderr what each round found, and gives the folder."""
     with locked(resume or require_out(config.out)):
-        folder = resume or begin(config)
         check(config)
+        folder = resume or begin(config)
+        rounds_left = go_on(folder, config)  # which refuses a folder that does not fit before a tracker is told
         reported = RoundFiles(folder).numbers("metrics.json")
         with reporting(config.report_to, folder, digest([folder / "run.json"])) as report:
-            for round_ in go_on(folder, config):
+            for round_ in rounds_left:
                 found, f1 = round_.record, round_.record.test["macro_f1"]
                 print(f"round {found.round}: {found.labels} labels, macro-F1 {f1:.1f}", file=sys.stderr)
                 if found.round not in reported:
@@ -68,8 +69,7 @@ def begin(config: RunConfig) -> Path:
 
 
 def checked(config: RunConfig) -> tuple[Strategy, Sets]:
-    """The strategy and the tables of a run that is to begin, once all settings are checked."""
-    check(config)
+    """The strategy and the tables of a run that is to begin; `check` comes first."""
     parts.stopping_of(config)
     strategy = find_strategy(config.strategy)
     sets = parts.sets_of(config)
@@ -81,14 +81,14 @@ def checked(config: RunConfig) -> tuple[Strategy, Sets]:
 
 def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     """
-    Runs what is left of a run, and then writes `data/` (a release folder) and `learner/`.
+    Checks what a run is to go on with; gives what runs what is left of it, and then writes `data/` (a release folder)
+    and `learner/`.
 
     A table that the settings do not name is the one that is stored; one that they name again must be the same.
 
     Raises `RunFolderError` where data, model, strategy or seed are not those the run began with, `ConfigError` where
     the budget is less than what it has spent, and `WaitingForLabels` where people have to label first.
     """
-    check(config)
     stop = parts.stopping_of(config)
     config = parts.with_store_of_start(config)
     manifest, named = Manifest.read(folder, "run"), config
@@ -98,6 +98,10 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     parts.require_budget(folder, config)
     parts.require_store_of_labels(folder, config)
     write_yaml(folder / "config.yaml", config)
+    return _rounds_left(folder, config, manifest, stop)
+
+
+def _rounds_left(folder: Path, config: RunConfig, manifest: Manifest, stop: Stopping | None) -> Iterator[Round]:
     sets = stored_sets(folder)
     records: list[RoundRecord] = []
     with parts.annotator_of(folder, config, sets.taxonomy, digest([folder / "run.json"])) as annotator:

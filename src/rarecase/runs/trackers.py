@@ -4,13 +4,14 @@
 A tracker gets numbers, the names of classes and the name of the folder: no text, no path and no setting.
 """
 
+import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rarecase.core.errors import ConfigError, one_line
 from rarecase.data.release import Metrics
@@ -29,7 +30,8 @@ def reporting(tracker: str, out: Path, key: str) -> Iterator[Report]:
     """
     Gives what reports figures to a tracker, `none` among them, until the block ends.
 
-    What is reported under the same `key` is one run of the tracker, which is named after the folder `out`.
+    What is reported under the same `key` is one run of the tracker, which is named after the folder `out`. A tracker
+    that fails later is one warning, after which nothing is reported: a run does not end for it.
     """
     if tracker == "none":
         yield lambda figures, step: None
@@ -37,31 +39,46 @@ def reporting(tracker: str, out: Path, key: str) -> Iterator[Report]:
     from accelerate import Accelerator
 
     name = out.resolve().name
+    # Of the folder, too: what is begun alike in two folders is two runs. The hash tells nobody where they are.
+    id_ = hashlib.blake2b(f"{key} {out.resolve()}".encode(), digest_size=16).hexdigest()
     options = {
-        "trackio": {"name": f"{name}-{key[:8]}", "resume": "allow"},
-        "wandb": {"name": name, "id": key, "resume": "allow"},
+        "trackio": {"name": f"{name}-{id_[:8]}", "resume": "allow"},
+        "wandb": {"name": name, "id": id_, "resume": "allow"},
     }
     with redirect_stdout(sys.stderr):  # they print, and stdout is for data
         try:
             accelerator = Accelerator(log_with=tracker, project_dir=out.resolve().parent / "logs")
             accelerator.init_trackers(name if tracker == "tensorboard" else PROJECT, init_kwargs=options)
         except Exception as error:  # of any type: it is not ours
-            reason = one_line(f"{type(error).__name__}: {error}")[:200]
-            raise ConfigError(f"--report-to {tracker} cannot begin ({reason}); leave it out, or set it up") from error
+            raise ConfigError(
+                f"--report-to {tracker} cannot begin ({_reason(error)}); leave it out, or set it up"
+            ) from error
+    works = True
+
+    def attempt(call: Callable[..., object], *arguments: Any, **options: Any) -> None:
+        nonlocal works
+        try:
+            with redirect_stdout(sys.stderr):
+                call(*arguments, **options)
+        except Exception as error:
+            if works:
+                print(f"warning: --report-to {tracker} fails ({_reason(error)}); going on without", file=sys.stderr)
+            works = False
 
     def report(figures: Figures, step: int) -> None:
-        with redirect_stdout(sys.stderr):
-            accelerator.log(figures, step=step)
+        if works:
+            attempt(accelerator.log, figures, step=step)
 
     try:
         yield report
     finally:
-        with redirect_stdout(sys.stderr):
-            for one in accelerator.trackers:  # `end_training` would end the other processes, too
-                if tracker == "trackio":  # its run alone would be finished again at the exit, and say so on stdout
-                    import_module(tracker).finish()
-                else:
-                    one.finish()
+        for one in accelerator.trackers:  # `end_training` would end the other processes, too
+            # The run of trackio alone would be finished again at the exit, and say so on stdout.
+            attempt(import_module(tracker).finish if tracker == "trackio" else one.finish)
+
+
+def _reason(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")[:200]
 
 
 @contextmanager
