@@ -27,7 +27,7 @@ FOLDERS = [
     Case("out that exists", run(), r".*/out exists and is not empty; name another --out", "notes"),
     Case("out that exists, start", start(), r".*/out exists and is not empty; name another --out", "notes"),
     Case("out that exists, simulate", simulate(), r".*/out exists and is not empty; name another --out", "notes"),
-    Case("out that is a run", run(), r".*/out holds a run already; go on with it by --resume .*/out", "run"),
+    Case("out that is a run", run(), r".*/out holds a run already;.* go on with: rarecase run --resume .*/out", "run"),
     Case("out that is a run, simulate", simulate(), r".*/out is the folder of a run, expected a grid", "run"),
     Case(
         "resume with other data",

@@ -103,8 +103,14 @@ def test_what_a_stage_gives_is_what_its_file_says(tmp_path):
 
 def test_a_used_folder_is_refused_and_a_run_is_answered_with_resume(tmp_path):
     RUN.write(tmp_path / "run")
-    with pytest.raises(RunFolderError, match=r"run holds a run already; go on with it by --resume .*run, or name"):
-        refuse_used(tmp_path / "run")
+    Manifest("start").write(tmp_path / "start")
+    GRID.write(tmp_path / "grid")
+    for kind in ("run", "start"):
+        way = f"{kind} holds a {kind} already; name another --out, or go on with: rarecase {kind} --resume .*/{kind}$"
+        with pytest.raises(RunFolderError, match=way):
+            refuse_used(tmp_path / kind)
+    with pytest.raises(RunFolderError, match=r"grid holds a grid already; name another --out, or repeat its command$"):
+        refuse_used(tmp_path / "grid")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("mine")
     for place in (tmp_path / "other", tmp_path / "other" / "thesis.tex"):

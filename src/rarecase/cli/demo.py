@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rarecase.cli.streams import terminal_width
-from rarecase.core.errors import GeneratorError
+from rarecase.core.errors import GeneratorError, command_line
 from rarecase.settings.config import SimulateConfig
 
 SAMPLE = Path(__file__).parents[1] / "sample"
@@ -28,7 +28,7 @@ not what good variations can do. Use any OpenAI-compatible endpoint instead:
 Where to go next
   your own posts    rarecase start --pool posts.csv --out start
                     rarecase run --start start --out run
-  this, again       rarecase report {out} --format markdown
+  this, again       {report}
   all settings      rarecase run --help"""
 
 
@@ -56,7 +56,12 @@ def demo(out: Path, seed: int) -> None:
             )
         )
     print(show(grid, width=terminal_width()))
-    print(NEXT.format(out=out), file=sys.stderr)
+    print(next_steps(out), file=sys.stderr)
+
+
+def next_steps(out: Path) -> str:
+    """What can be done after the demo."""
+    return NEXT.format(report=command_line("report", out, "--format", "markdown"))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The commands that make and show tables; `rarecase.cli.main` has the rest."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -78,7 +79,8 @@ def taxonomy(file: Path | None = None, /, *, classes: str | None = None, out: Pa
     if out.exists():
         raise ConfigError(f"--out {out}: exists; name a new file")
     write_text(out, found.explained())
-    print(f"{out}: {len(found.names)} classes to edit; then name it by --taxonomy {out}", file=sys.stderr)
+    typed = shlex.quote(str(out))
+    print(f"{out}: {len(found.names)} classes to edit; then name it by --taxonomy {typed}", file=sys.stderr)
 
 
 def import_published(

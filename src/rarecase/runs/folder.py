@@ -9,7 +9,6 @@ Resuming means: skip a stage whose file exists. Every file is written beside and
 While a process works in the folder there is `.NAME.lock` beside it (`rarecase.core.locks`).
 """
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -20,7 +19,7 @@ from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from rarecase.core.errors import DataError, RunFolderError, flag, shown_id
+from rarecase.core.errors import DataError, RunFolderError, command_line, flag, shown_id
 from rarecase.core.files import digest, read_json, write_beside, write_json
 from rarecase.core.progress import Progress
 from rarecase.core.typed import from_json
@@ -156,6 +155,7 @@ _KEYS = {
     "grid": ("inputs", "settings", "data", "embeddings"),
     "experiment": ("settings", "taxonomy", "tables", "models"),
 }
+_RESUMED = ("run", "start")  # called like their commands, which have --resume; the others are repeated
 _OPTIONAL = ("origins", "inputs", "embeddings")
 _CONFIGS = {"run": RunConfig, "grid": SimulateConfig, "experiment": ExperimentConfig}
 
@@ -288,10 +288,11 @@ def model_folder(folder: Path) -> Path:
 
 
 def refuse_used(folder: Path) -> None:
-    """Raises `RunFolderError` where the folder holds something, naming `--resume` where that is a run."""
+    """Raises `RunFolderError` where the folder holds something; of what was begun there it says how to go on."""
     if is_begun(folder):
-        typed = shlex.quote(str(folder))
-        raise RunFolderError(f"{folder} holds a run already; go on with it by --resume {typed}, or name another --out")
+        kind = Manifest.read(folder, *_KEYS).kind
+        way = f"go on with: {command_line(kind, '--resume', folder)}" if kind in _RESUMED else "repeat its command"
+        raise RunFolderError(f"{folder} holds a {kind} already; name another --out, or {way}")
     refuse_filled(folder)
 
 
