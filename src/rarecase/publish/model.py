@@ -18,12 +18,11 @@ from rarecase.hub.ids import split_revision
 from rarecase.learn.folders import CONFIG, ENCODER, Head, kind_of
 from rarecase.learn.record import RECORD, ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
+from rarecase.models.lengths import stated
 from rarecase.publish.markdown import TAGS
 from rarecase.publish.model_card import Model, model_card
 from rarecase.publish.references import DatasetRef
 from rarecase.runs.folder import model_folder
-
-_UNKNOWN = 100_000  # tokens; from there on, a tokenizer does not know how many the model reads
 
 _CLASSIFIER = (
     r"(generation_)?config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
@@ -102,9 +101,8 @@ def read_model(folder: Path) -> Model:
         )
     if record and (record.learner, record.names) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
-    longest = _json(reader / "tokenizer_config.json").get("model_max_length", _UNKNOWN)
-    known = isinstance(longest, int) and 0 < longest < _UNKNOWN
-    return Model(kind, names, _hub_id(made_from), longest if known else None, record)
+    longest = stated(_json(reader / "tokenizer_config.json").get("model_max_length"))
+    return Model(kind, names, _hub_id(made_from), longest, record)
 
 
 def _json(path: Path) -> dict[str, Any]:
