@@ -37,6 +37,17 @@ def test_code_that_a_folder_names_does_not_run_until_it_is_named_again(folder, r
     assert not (folder / "written").exists()
 
 
+def test_a_file_of_settings_that_is_named_permits_what_a_folder_does_not(folder, refused, monkeypatch):
+    (folder / "config.yaml").write_text("strategy: got.evil:f\nannotator: people\nstore: ../elsewhere.sqlite\n")
+    own = {"strategy": "random", "store": "own.sqlite", "pool": "absent.csv", "report_to": "wandb"}
+    (folder.parent / "own.yaml").write_text(json.dumps(own))
+    monkeypatch.setattr("rarecase.settings.checks.find_spec", lambda name: None)
+    line = refused("run", "--resume", "got", "--config", "own.yaml")
+    assert "--report-to wandb: the package wandb is not installed" in line
+    (folder.parent / "own.yaml").write_text(json.dumps({**own, "report_to": None}))
+    assert "was begun without --pool, not absent.csv" in refused("run", "--resume", "got", "--config", "own.yaml")
+
+
 def test_a_dry_run_imports_no_code_that_only_a_file_names(tmp_path, refused):
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'written')!r}, 'w')\n")
     for name in ("evil:f", "anchors-evil:f"):

@@ -68,6 +68,7 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         return
     given = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume", "--out")}
     files = {Path(given["--config"]): read_yaml(Path(given["--config"]), kind)} if "--config" in given else {}
+    folder = None
     if "--resume" in given:
         from rarecase.runs.folder import Manifest
 
@@ -76,13 +77,14 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         if Path(given.get("--out", folder)).resolve() != folder.resolve():
             raise ConfigError(f"--out {given['--out']} has no effect beside --resume {folder}; leave one of them out")
         files[folder / "config.yaml"] = read_config(folder, kind, begun)
-    named = {argument.name for argument in arguments if argument.tokens}
+    typed = {argument.name for argument in arguments if argument.tokens}
     for path, content in files.items():
         settings = {key.replace("_", "-"): value for key, value in content.items() if value is not None}
-        if "--resume" in given:
+        if folder and path == folder / "config.yaml":  # a file that is named is the user's own
+            named = {argument.name for argument in arguments if argument.tokens}
             settings = _of_folder(folder, settings, named, kind)
         strategy = str(settings.get("strategy"))
-        if ":" in strategy and "--dry-run" in named and "--strategy" not in named:
+        if ":" in strategy and "--dry-run" in typed and "--strategy" not in typed:
             raise ConfigError(
                 f"{path}: a dry run imports no code that only a file names; name{shown_id(strategy)} by --strategy"
             )
