@@ -1,5 +1,6 @@
 """
-rarecase: an active learner steers LLM generation towards the texts that are rare and critical.
+rarecase: active learning for what is rare and critical in safety data: choose what people label, learn from it,
+measure, publish.
 
 Everything works on `datasets.Dataset`; the names below are loaded when they are first used, so that importing the
 package costs nothing.

@@ -122,7 +122,8 @@ def refuse_typing_errors(app: App, commands: tuple[str, ...], arguments: "Argume
 
 app = App(
     name="rarecase",
-    help="An active learner steers LLM generation towards the texts that are rare and critical.",
+    help="Active learning for what is rare and critical in safety data: choose what people label, learn from it, "
+    "measure, publish.",
     version=__version__,
     config=(limit_hub, settings_files, refuse_typing_errors),  # before every command
     suppress_keyboard_interrupt=False,  # ours says how to go on
