@@ -54,6 +54,7 @@ MALFORMED = {
     "undo of nothing": {"kind": "undo", "data": {}},
     "browser of nobody": {"kind": "bind", "person": None, "data": {"browser": "h"}},
     "a code": {"kind": "code", "item": None, "data": {"hash": "h"}},
+    "a code for another device": {"kind": "device_code", "item": None, "data": {"hash": "h", "until": 1.0}},
 }
 
 

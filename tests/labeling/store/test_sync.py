@@ -87,6 +87,17 @@ def test_a_batch_and_votes_stand_in_files_of_their_own(pair):
     assert len(loop.service.decisions("4f1c")) == 1  # by the settings of the page
 
 
+def test_codes_to_sign_in_with_stay_on_the_machine_that_gave_them(pair):
+    _, page = pair
+    page.send()
+    page.service.give_codes(["ann"])
+    page.service.device_code("ann")
+    assert not page.event_files.pending()
+    page.service.bind("ann", "laptop")
+    ((_, content),) = page.send().items()
+    assert kinds(content) == ["bind"]
+
+
 def test_only_what_is_new_is_sent_and_read(pair):
     loop, page = pair
     page.sync()

@@ -11,8 +11,9 @@ brought.
 | `queue/<batch>-<uuid>.jsonl` | a batch and its items; what came to it later: more items, that its labels were taken |
 | `events/<uuid>.jsonl` | everything else: votes, skips, flags, comments, undos, reviews, names, settings |
 
-A line is an event with its own id and time. Reservations are not shared: they last minutes. Nor are codes, which are
-those of one server, and two kinds of events by which a log remembers its files:
+A line is an event with its own id and time. Reservations are not shared: they last minutes. Nor are codes to sign in
+by: they are those of one server, and else whoever may write to the data set could sign in as anybody. Nor are two
+kinds of events by which a log remembers its files:
 
 | event | data |
 |---|---|
@@ -44,7 +45,7 @@ from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.state import State
 
 QUEUE = ("batch", "item", "taken")
-LOCAL = ("lease", "file", "flushed", "code")
+LOCAL = ("lease", "file", "flushed", "code", "device_code")
 COUNTED = ("vote", "settle")
 PATH = re.compile(r"(queue|events)/[^/]+\.jsonl")
 
