@@ -21,7 +21,7 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.commit import Pushed, Target, push
 from rarecase.hub.errors import RETRY
 from rarecase.publish.dataset import publish_dataset, read_release, require_license
-from rarecase.publish.remove import remove
+from rarecase.publish.remove import plan_removal, remove
 
 PLACE = Target(kind="dataset", repo_id="acme/safety")
 
@@ -43,6 +43,16 @@ def release(folder: Path, *configs: str, test: int = 9, source: str | None = Non
     write_release(
         folder, tables, default=configs[-1], title="Posts", taxonomy=Taxonomy.default(), known=known, replace=True
     )
+    return folder
+
+
+def labelled_twice(folder: Path) -> Path:
+    """A release with a text that two people have labelled."""
+    table = split("pool", 0, 1, 2)
+    vote = [{"annotator": name, "label": 0, "seconds": 2.0} for name in ("maria", "A1")]
+    table = with_column(table, "annotator", ["maria", "gold", None])
+    table = with_column(table, "votes", [vote, None, None], table.features["votes"])
+    write_release(folder, {"cluster": {"train": table}}, default="cluster", title="Posts", taxonomy=Taxonomy.default())
     return folder
 
 
@@ -149,6 +159,48 @@ def test_rows_are_taken_down_with_their_variations_and_stay_down(fresh_hub, tmp_
     assert load_dataset("acme/safety", "cluster")["train"]["id"][:] == [table["id"][0], table["id"][2]]
 
 
+def older(release: dict) -> dict:
+    """What rarecase 0.1.0 wrote: people and generators by config, no action of a class, no number of texts."""
+    for config in release["configs"].values():
+        splits = list(config["splits"].values())
+        config["annotators"], *_ = [split.pop("annotators") for split in splits]
+        config["generators"] = [by for split in splits for by in split.pop("generators")]
+    for one in release["classes"]:
+        del one["action"]
+    return {name: value for name, value in release.items() if name not in ("texts", "description")}
+
+
+@pytest.mark.parametrize("act", ["push", "remove"])
+def test_a_release_of_an_older_version_is_counted_anew(fresh_hub, tmp_path, act):
+    folder = labelled_twice(tmp_path / "data")
+    publish(folder)
+    before = facts()
+    content = json.dumps(older(facts())).encode()
+    push(PLACE, lambda _: {"release.json": content}, "As it was")
+    if act == "push":
+        publish(release(tmp_path / "more", "random"))
+    else:
+        remove("acme/safety", [read_parquet(folder / "cluster" / "train.parquet")["id"][2]])
+    after = facts()
+    split = after["configs"]["cluster"]["splits"]["train"]
+    assert split["annotators"]["names"] == ["A1", "A2", "gold"]
+    assert [one["action"] for one in after["classes"]] == [one.action for one in Taxonomy.default().classes]
+    if act == "push":
+        assert after["configs"]["cluster"] == before["configs"]["cluster"]
+        assert after["changelog"][-1]["change"] == "added random"
+
+
+def test_a_row_that_several_files_have_is_taken_down_and_counted_once(fresh_hub, tmp_path):
+    tables = {name: {"train": split("pool", 0, 1, place)} for name, place in (("cluster", 2), ("random", 3))}
+    write_release(tmp_path / "data", tables, default="cluster", title="Posts", taxonomy=Taxonomy.default())
+    publish(tmp_path / "data")
+    row = tables["cluster"]["train"]["id"][1]
+    planned = plan_removal("acme/safety", [row])
+    done = remove("acme/safety", [row])
+    assert (len(planned.rows), len(planned.variations)) == (done.rows, done.variations) == (1, 0)
+    assert facts()["changelog"][-1]["change"] == "took down 1 row and 0 variations"
+
+
 def test_a_config_without_any_row_left_goes_as_a_whole(fresh_hub, tmp_path):
     """`load_dataset` cannot load a split without rows."""
     folder = release(tmp_path / "data", "bootstrap", "cluster")
@@ -236,12 +288,7 @@ def test_a_purge_leaves_no_older_revision_no_tag_and_no_file_behind(fresh_hub, t
 
 
 def test_annotators_leave_as_a1_and_a2(fresh_hub, tmp_path):
-    table = split("pool", 0, 1, 2)
-    vote = [{"annotator": name, "label": 0, "seconds": 2.0} for name in ("maria", "A1")]
-    table = with_column(table, "annotator", ["maria", "gold", None])
-    table = with_column(table, "votes", [vote, None, None], table.features["votes"])
-    write_release(tmp_path / "data", {"cluster": {"train": table}}, default="cluster", title="Posts")
-    publish(tmp_path / "data")
+    publish(labelled_twice(tmp_path / "data"))
     pushed = load_dataset("acme/safety")["train"]
     assert pushed["annotator"][:] == ["A2", "gold", None]
     assert [vote["annotator"] for vote in pushed["votes"][0]] == ["A2", "A1"]

@@ -12,7 +12,7 @@ card that is published with them.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
@@ -136,12 +136,12 @@ class Config:
 
 @dataclass(frozen=True)
 class ReleaseClass:
-    """A class, as the card explains it, and what a guard does with its texts."""
+    """A class, as the card explains it, and what a guard does with its texts; older releases do not say that."""
 
     name: str
     definition: str
     source: str
-    action: str = "flag"
+    action: str | None = None
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,7 @@ class Release:
             found = content.get("format") if isinstance(content, dict) else None
             raise DataError(f"{where}: format {found if isinstance(found, int) else None}, expected {FORMAT}")
         release: Release = from_json(cls, content, where)
+        release = replace(release, classes=tuple(map(_with_action, release.classes)))
         if release.default not in release.configs:
             raise DataError(f"{where}: default names no config; it was changed, or is damaged")
         try:  # they stand in the code of a card
@@ -248,6 +249,12 @@ class Release:
     def dumps(self) -> str:
         """The text of release.json."""
         return json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _with_action(one: ReleaseClass) -> ReleaseClass:
+    """A class of an older release, with the action that it ships with, if it is one of those that do."""
+    shipped = {(c.name, c.definition): c.action for c in Taxonomy.default().classes}
+    return one if one.action else replace(one, action=shipped.get((one.name, one.definition)))
 
 
 def write_release(

@@ -22,7 +22,7 @@ from rarecase.data.read.card import paths_in, require_inside
 from rarecase.data.read.table import is_release
 from rarecase.data.release import RELEASE, Config, Release
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
-from rarecase.publish.repository import loadable, release_files, release_in, texts_in, without_rows
+from rarecase.publish.repository import counted_anew, loadable, release_files, release_in, texts_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
 from rarecase.runs.folder import Manifest, is_begun
 
@@ -87,7 +87,7 @@ def require_license(release: Release, accepted: bool) -> None:
 
 def dataset_files(local: ReleaseFolder, snapshot: Snapshot, *, license: str, about: Mapping[str, str | None]) -> Files:
     """The files of the repository once the release is in it; its configs replace those of the same names."""
-    known, repo_id = release_in(snapshot), snapshot.target.repo_id
+    known, repo_id = counted_anew(release_in(snapshot), snapshot), snapshot.target.repo_id
     if known.classes and known.names != local.release.names:
         raise ConfigError(
             f"{repo_id} has other classes than {local.folder} ({listed(known.names)}); name another --repo"

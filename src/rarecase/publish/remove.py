@@ -15,7 +15,7 @@ from rarecase.data.schema import hash_of, public_id
 from rarecase.demo_space.data import SETTINGS
 from rarecase.hub.commit import Files, Pushed, Snapshot, Target, push, read_snapshot
 from rarecase.hub.errors import retried
-from rarecase.publish.repository import loadable, release_files, release_in, without_rows
+from rarecase.publish.repository import counted_anew, loadable, release_files, release_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
 
 
@@ -81,7 +81,7 @@ def plan_removal(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Pl
     wanted, snapshot = _wanted(repo_id, ids, purge)
     target, api, ask = snapshot.target, HfApi(), partial(retried, repo_id)
     files, *gone = _files(snapshot, wanted)
-    rows, variations = (tuple(dict.fromkeys(map(public_id, some))) for some in gone)
+    rows, variations = (tuple(map(public_id, some)) for some in gone)
     plan = PlannedRemoval(repo_id, rows, variations, tuple(sorted(files)))
     if not purge:
         return plan
@@ -119,13 +119,13 @@ def _several(count: int, noun: str) -> str:
 
 def _files(snapshot: Snapshot, ids: Collection[str]) -> tuple[Files, list[str], list[str]]:
     """The data files that change, with card and release.json; the ids of the rows and variations that are gone."""
-    known, gone = release_in(snapshot), {hash_of(id_) for id_ in ids}
+    known, gone = counted_anew(release_in(snapshot), snapshot), {hash_of(id_) for id_ in ids}
     before = {path: read_parquet(snapshot.read(path)) for path in sorted(known.paths)}
     after = {path: without_rows(table, gone) for path, table in before.items()}
     tables = {path: left.table for path, left in after.items()}
     data = {path: parquet_bytes(table) for path, table in tables.items() if table is not before[path]}
-    rows = [id_ for left in after.values() for id_ in left.rows]
-    variations = [id_ for left in after.values() for id_ in left.variations]
+    rows = list(dict.fromkeys(id_ for left in after.values() for id_ in left.rows))  # several files may have one
+    variations = list(dict.fromkeys(id_ for left in after.values() for id_ in left.variations))
     seen = {*known.removed, *(hash_of(id_) for table in before.values() for id_ in table["id"][:])}
     unknown = [id_ for id_ in ids if hash_of(id_) not in seen]
     if unknown:

@@ -11,11 +11,12 @@ from datasets import Dataset, Value
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import rows
 from rarecase.data.parquet import read_parquet
-from rarecase.data.release import RELEASE, Change, Release
+from rarecase.data.release import RELEASE, Change, Config, Release
 from rarecase.data.schema import hash_of
 from rarecase.hub.commit import Files, Snapshot, refuse_foreign
 from rarecase.publish.dataset_card import dataset_card
 from rarecase.publish.picture import class_counts_picture
+from rarecase.publish.summary import DataFile, summarize
 
 
 class Remaining(NamedTuple):
@@ -44,6 +45,22 @@ def release_in(snapshot: Snapshot) -> Release:
     if not whole:
         raise DataError(f"{where}: lacks classes, splits or settings; it was changed, or is damaged")
     return release
+
+
+def counted_anew(release: Release, snapshot: Snapshot) -> Release:
+    """
+    The release with what its files tell, if it is of an older version, which did not count by split who labelled and
+    wrote the rows, nor the texts.
+    """
+    if release.texts:
+        return release
+    tables = {path: read_parquet(snapshot.read(path)) for path in sorted(release.paths)}
+
+    def counted(config: Config) -> Config:
+        files = {name: DataFile(of.path, of.file_bytes, of.sha256) for name, of in config.splits.items()}
+        return summarize(config, {name: tables[file.path] for name, file in files.items()}, release.names, files)
+
+    return replace(release, configs={name: counted(config) for name, config in release.configs.items()})
 
 
 def texts_in(snapshot: Snapshot, paths: Iterable[str]) -> set[str]:
