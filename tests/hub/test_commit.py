@@ -243,12 +243,14 @@ def test_a_repository_that_is_made_in_vain_is_taken_back_and_no_other(fresh_hub,
             push(place, lambda _: FILES, "A guard")
         return str(said.value).partition(": no")[2]
 
-    gone = "; the repository, created for this, is deleted again"
+    gone = "; acme/guard, created for this, is deleted again"
     for place in (GUARD, Target(kind="model", repo_id="acme/guard", gated="auto", revision="next")):
         assert refused(place) == gone
         assert not HfApi().repo_exists("acme/guard")
     fresh_hub.fault("DELETE /api/repos/delete", 403)
-    assert refused() == "; an empty repository is left, delete it (`hf repos delete acme/guard --type model`)"
+    assert (
+        refused() == "; acme/guard, created for this, is left, delete it (`hf repos delete acme/guard --type model`)"
+    )
     assert refused() == "", "another command has made it"
     HfApi().delete_repo("acme/guard")
     commit = HfApi.create_commit
@@ -263,6 +265,23 @@ def test_a_repository_that_is_made_in_vain_is_taken_back_and_no_other(fresh_hub,
     with pytest.raises(HubError, match=r": no$"):
         push(GUARD, lambda _: FILES, "A guard")
     assert len(list(HfApi().get_repo_discussions("acme/guard"))) == 1, "somebody's work is in it"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_new_repository_stays_after_a_temporary_error_and_goes_at_ctrl_c(fresh_hub, monkeypatch):
+    fresh_hub.fault("/commit/", 503, times=RETRY.attempts)
+    with pytest.raises(HubError, match=r"repeat the command: nothing is half-published$"):
+        push(GUARD, lambda _: FILES, "A guard")
+    assert push(GUARD, lambda _: FILES, "A guard").changed
+
+    def interrupted(_):
+        if HfApi().repo_exists("acme/other"):
+            raise KeyboardInterrupt
+        return FILES
+
+    with pytest.raises(KeyboardInterrupt):
+        push(Target(kind="model", repo_id="acme/other"), interrupted, "A guard")
+    assert not HfApi().repo_exists("acme/other")
 
 
 @pytest.mark.usefixtures("impatient")

@@ -123,6 +123,21 @@ def test_without_its_secrets_it_gets_no_files(fresh_hub, publish):
     assert HfApi().get_space_runtime("acme/labeling").stage == "NO_APP_FILE"
 
 
+@pytest.mark.parametrize("request_", ["/secrets", "/spaces/acme/labeling/commit/"])
+def test_what_cannot_be_finished_is_taken_back(fresh_hub, publish, request_):
+    fresh_hub.fault(request_, 400)
+    status, _, err = publish()
+    assert status == 2
+    of, gone = "; acme/labeling", ", created for this, is deleted again"
+    assert err.endswith(f"{of}{gone}{of}-labels{gone}\n")
+    assert not HfApi().repo_exists("acme/labeling", repo_type="space")
+    assert not HfApi().repo_exists("acme/labeling-labels", repo_type="dataset")
+    publish()
+    fresh_hub.fault("/secrets", 400)
+    assert "deleted" not in publish()[2]
+    assert HfApi().repo_exists("acme/labeling", repo_type="space")
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [

@@ -43,7 +43,11 @@ class ModelError(RarecaseError):
 
 
 class HubError(RarecaseError):
-    """The Hub rejects a request, or does not answer."""
+    """The Hub rejects a request, or does not answer; of a `temporary` error a repeated command may succeed."""
+
+    def __init__(self, message: str, *, temporary: bool = False):
+        super().__init__(message)
+        self.temporary = temporary
 
 
 class GeneratorError(RarecaseError):

@@ -105,7 +105,7 @@ def push(target: Target, build: Build, message: str) -> Pushed:
     Fills a repository: created private, gated, filled in one commit, tagged, and only then made public.
 
     `build` gives the files for a snapshot; it is called again after a lost race, so it merges. A repository that is
-    created here and cannot be filled is deleted again.
+    created here and cannot be filled is deleted again, see `taken_back`.
     """
     api, repo_id = HfApi(), target.repo_id
     with hub_errors(repo_id), without_debug_logs():
@@ -114,8 +114,8 @@ def push(target: Target, build: Build, message: str) -> Pushed:
         if found.sha is None or target.gated or target.revision:  # else these would be made in vain
             planned = build(found)
             retried(repo_id, lambda: refuse_bad_card(target, planned))
-        created = found.sha is None and retried(repo_id, lambda: _create(api, target))
-        with _taken_back(api, target) if created else contextlib.nullcontext():
+        created = found.sha is None and create(target)
+        with taken_back(target) if created else contextlib.nullcontext():
             before = retried(repo_id, lambda: _open(api, found))
             files, commit, url = _commit(api, target, build, message)
         if target.tag:
@@ -177,39 +177,57 @@ def refuse_bad_card(target: Target, files: Files) -> None:
         retried(target.repo_id, lambda: hf_raise_for_status(get_session().post(address, json=asked)))
 
 
-def _create(api: HfApi, target: Target) -> bool:
+def create(target: Target) -> bool:
     """Creates the repository, private; whether it was this call that did."""
-    try:
-        api.create_repo(**target.repo, private=True, space_sdk="gradio" if target.kind == "space" else None)
-    except HfHubHTTPError as error:
-        if status(error) != 409:  # somebody was faster, or the answer to an earlier attempt was lost
-            raise
-        return False
-    return True
+
+    def created() -> bool:
+        try:
+            sdk = "gradio" if target.kind == "space" else None
+            HfApi().create_repo(**target.repo, private=True, space_sdk=sdk)
+        except HfHubHTTPError as error:
+            if status(error) != 409:  # somebody was faster, or the answer to an earlier attempt was lost
+                raise
+            return False
+        return True
+
+    return retried(target.repo_id, created)
 
 
 @contextlib.contextmanager
-def _taken_back(api: HfApi, target: Target) -> Iterator[None]:
-    """Deletes the repository again where what it was created for fails, and says so in the error."""
+def taken_back(target: Target, commit: str | None = None) -> Iterator[None]:
+    """
+    Deletes the repository again where what it was created for fails or is interrupted, and says so in the error.
+
+    It stays after a temporary error, since the same command fills it when it is repeated, and where it has other
+    commits than the Hub's own first and `commit`.
+    """
     try:
         with hub_errors(target.repo_id):
             yield
     except RarecaseError as error:
-        raise type(error)(f"{error}{_deleted(api, target)}") from error
+        if isinstance(error, HubError) and error.temporary:
+            raise
+        raise type(error)(f"{error}{_deleted(target, commit)}") from error
+    except KeyboardInterrupt:
+        _deleted(target, commit)
+        raise
 
 
-def _deleted(api: HfApi, target: Target) -> str:
+def _deleted(target: Target, commit: str | None) -> str:
     """Deletes a repository unless anybody has committed to it, in any branch or request; what is to be said then."""
+    api = HfApi()
     try:
         with hub_errors(target.repo_id):
             refs = api.list_repo_refs(**target.repo, include_pull_requests=True)
             named = {ref.target_commit for ref in (*refs.branches, *refs.tags, *(refs.pull_requests or ()))}
-            if len(named) > 1 or len(api.list_repo_commits(**target.repo)) > 1:  # the first is the Hub's own
+            *later, first = [found.commit_id for found in api.list_repo_commits(**target.repo)]
+            if {*named, *later} - {first, commit}:
                 return ""
             api.delete_repo(**target.repo)
     except HubError:
-        return f"; an empty repository is left, delete it (`hf repos delete {target.repo_id} --type {target.kind}`)"
-    return "; the repository, created for this, is deleted again"
+        way_out = f"hf repos delete {target.repo_id} --type {target.kind}"
+        return f"; {target.repo_id}, created for this, is left, delete it (`{way_out}`)"
+    return f"; {target.repo_id}, created for this, is deleted again"
 
 
 def _open(api: HfApi, snapshot: Snapshot) -> Snapshot:

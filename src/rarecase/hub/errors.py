@@ -75,7 +75,7 @@ def hub_errors(repo_id: str) -> Iterator[None]:
         line = _line(_cause(error))
         if line is None:
             raise  # a defect, not an answer
-        raise HubError(f"{repo_id}: {line}") from error
+        raise HubError(f"{repo_id}: {line}", temporary=is_temporary(error)) from error
     except OSError as error:  # of a file on this machine
         if is_disk_full(error):
             raise disk_full(Path(error.filename or constants.HF_HUB_CACHE)) from error

@@ -9,6 +9,7 @@ Texts reach it through the data set alone, also those whose answers are known.
 import os
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,18 @@ from huggingface_hub import HfApi, get_token
 
 from rarecase.core.errors import ConfigError, DataError, HubError
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, read_snapshot, without_debug_logs
+from rarecase.hub.commit import (
+    Files,
+    Push,
+    Pushed,
+    Snapshot,
+    Target,
+    create,
+    push,
+    read_snapshot,
+    taken_back,
+    without_debug_logs,
+)
 from rarecase.hub.errors import retried
 from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.repository import CARD, contents, missing, require_private
@@ -70,9 +82,15 @@ def publish_labeling(
         known = _known_answers(qualify, taxonomy, labels, calibrate)
     message = "Add texts with known answers" if known else "Add the card"
     data = send(store, lambda now: {"README.md": CARD.encode(), **missing(now, known)}, message)
-    if send is push:  # a dry run only shows files
-        _prepare(target, secrets, visibility)
-    return [data, send(target, lambda now: _updated(now, folder, given), "Add the labeling page")]
+    with ExitStack() as made:  # what is new is taken back where the rest fails
+        if send is push:  # a dry run only shows files
+            if labels.sha is None:
+                made.enter_context(taken_back(store, data.revision))
+            created = space.sha is None and create(target)
+            if created:
+                made.enter_context(taken_back(target))
+            _prepare(target, secrets, None if created and visibility == "private" else visibility)
+        return [data, send(target, lambda now: _updated(now, folder, given), "Add the labeling page")]
 
 
 def space_files(folder: Path, repo_id: str, file: SpaceFile) -> Files:
@@ -103,20 +121,17 @@ def space_token(variable: str) -> str:
 
 
 def _prepare(target: Target, secrets: dict[str, str], visibility: Visibility | None) -> None:
-    """Creates the Space, as visible as asked, with its secrets and still without files."""
+    """Makes the Space as visible as asked, and gives it its secrets, before it gets files."""
     api, repo_id = HfApi(), target.repo_id
-    visible = visibility or "private"
     try:
         with without_debug_logs():
-            if read_snapshot(target).sha is None:
-                create = partial(api.create_repo, **target.repo, exist_ok=True, space_sdk="gradio")
-                retried(repo_id, lambda: create(visibility=visible))
-            elif visibility:
-                retried(repo_id, lambda: api.update_repo_settings(**target.repo, visibility=visible))
+            if visibility:
+                retried(repo_id, lambda: api.update_repo_settings(**target.repo, visibility=visibility))
             for key, value in secrets.items():
                 retried(repo_id, partial(api.add_space_secret, repo_id, key, value))
     except HubError as error:  # a Hub that refuses a value may quote it
-        raise HubError(re.sub(r"(refuses it \(status \d+\)).*", r"\1", str(error), flags=re.DOTALL)) from None
+        said = re.sub(r"(refuses it \(status \d+\)).*", r"\1", str(error), flags=re.DOTALL)
+        raise HubError(said, temporary=error.temporary) from None
 
 
 def _known_answers(path: Path, taxonomy: Taxonomy, labels: Snapshot, calibrate: bool) -> dict[str, bytes]:
