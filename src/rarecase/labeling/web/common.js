@@ -54,7 +54,7 @@ const classButtons = (names, about, pick) => {
   $('finding').hidden = names.length < 10;
   $('number').textContent = names.length;
   $('classes').replaceChildren(...names.map((name, place) => {
-    const {definition, example} = about[name] ?? {};
+    const {definition, example} = Object.hasOwn(about, name) ? about[name] : {};  // a class may be called toString
     const key = CLASS_KEYS[place];
     const button = make('button', {type: 'button'},
       ...(key ? [make('kbd', {textContent: key.toUpperCase(), ariaHidden: 'true'})] : []),
@@ -92,10 +92,11 @@ const narrow = () => {
   $('unfound').hidden = !found.length || found[0].rank < 3;
 };
 
-// What is typed next is a key again, and no part of the filter.
+// What is typed next is a key again, and no part of the filter. After each answer: it was for that text alone.
 const unfilter = () => {
-  $('filter').value = '';
   $('filter').blur();
+  if (!$('filter').value) return;  // a button that is put in its place again would lose the focus
+  $('filter').value = '';
   narrow();
 };
 
@@ -111,7 +112,7 @@ $('filter').addEventListener('keydown', event => {
   event.preventDefault();
   const first = $('classes').querySelector('.first:not([hidden])');
   if (event.key === 'Escape' || !$('filter').value.trim()) unfilter();
-  else if (first) { first.click(); unfilter(); }
+  else if (first) first.click();
   else tell('Not counted: no class has these words.', true);
 });
 

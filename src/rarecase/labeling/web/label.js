@@ -186,8 +186,10 @@ const withText = go => {
   return true;
 };
 
-const vote = label => withText(item =>
-  act('vote', {item, label, seconds: Math.round((performance.now() - shownAt) / 10) / 100}));
+const vote = label => {
+  unfilter();
+  return withText(item => act('vote', {item, label, seconds: Math.round((performance.now() - shownAt) / 10) / 100}));
+};
 
 const choose = key => {
   const place = CLASS_KEYS.indexOf(key), label = current?.names[place];

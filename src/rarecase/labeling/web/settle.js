@@ -34,6 +34,7 @@ const fail = async () => {
 // The id stays that of the verdict until it is answered: pressed again, it counts once. It says whose it is, since
 // another tab may sign somebody else in.
 const decide = label => {
+  unfilter();
   if (deciding) tell('Not counted: the last answer is still on its way.', true);
   else if (!dispute) tell('Not counted: there is nothing to review.', true);
   else {
@@ -85,7 +86,10 @@ const table = ({per_class: perClass, confusion}) => {
     make('tbody', {}, ...names.map(name => make('tr', {},
       make('th', {scope: 'row', dir: 'auto'}, ...breakable(name)),
       make('td', {textContent: perClass[name] === null ? '–' : perClass[name].toFixed(2)}),
-      ...names.map(other => make('td', {textContent: confusion[name][other] || '·', className: name === other ? 'same' : ''}))))),
+      ...names.map(other => make('td', {
+        textContent: Object.hasOwn(confusion[name], other) ? confusion[name][other] : '·',  // it may be called toString
+        className: name === other ? 'same' : '',
+      }))))),
   ] : []));
   fit();
 };
