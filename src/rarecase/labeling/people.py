@@ -64,7 +64,10 @@ class People(Annotator):
 
     def withdraw(self, dataset: Dataset) -> bool:
         """Takes back what `annotate` has put into the store; False where somebody has labelled a part of it."""
-        return self.store.service.withdraw(self._batch(zip(dataset["id"][:], dataset["text"][:], strict=True)))
+        self.store.sync()  # what people have done elsewhere counts, and they are to know of it
+        withdrawn = self.store.service.withdraw(self._batch(zip(dataset["id"][:], dataset["text"][:], strict=True)))
+        self.store.sync()
+        return withdrawn
 
     def _batch(self, texts: Iterable[tuple[str, str]]) -> str:
         """The name of the batch of these ids and texts."""

@@ -230,6 +230,10 @@ def test_a_code_signs_in_one_more_browser_once_and_soon(url):
     offered = service.device_code("ann")
     service.forget("ann")
     assert service.bind("ann", "laptop", code=offered) == refused
+    service.bind("ann", "laptop")
+    offered = service.device_code("ann")
+    service.give_codes(["ann"], anew=True)
+    assert service.bind("ann", "phone", code=offered) == refused
     stored = str([event.data for event in service.log.since(0)])
     assert not any(part in stored for part in (code, code.replace("-", ""), offered))
 
@@ -244,6 +248,9 @@ def test_a_browser_that_is_signed_out_for_good_leaves_the_name_to_the_others_or_
     assert service.bind("ann", "a stranger") is not None
     service.bind_alone("ann", "by a link")
     assert service.browsers_of("ann") == ("by a link",)
+    service.forget("ann")
+    service.unbind("ann", "by a link")
+    assert service.browsers_of("ann") == (), "a name that was released stays free"
 
 
 def test_who_reads_ends_no_transaction_that_others_share(url):

@@ -164,7 +164,7 @@ class LabelService:
             proof (`str`, *optional*): a hash of its secret until now.
             code (`str`, *optional*): of `device_code`, from another browser of theirs.
         """
-        wanted = code and device_codes.kept(code, name)  # which takes its time, before the log is locked
+        wanted = code and self._kept_code(code, name)
         with self.transaction() as transaction:
             person, now = transaction.state.person(name), transaction.writer.now
             if code:
@@ -182,6 +182,12 @@ class LabelService:
                 transaction.append("bind", None, name, browser=browser, others=others[: MOST_BROWSERS - 1])
             return None
 
+    def _kept_code(self, code: str, name: str) -> str:
+        """What is kept of a code: it takes its time, so before the log is locked, and of a name that waits for one."""
+        with self.state() as state:
+            is_offered = state.person(name).device_code is not None
+        return device_codes.kept(code, name) if is_offered else ""
+
     def bind_alone(self, name: str, browser: str) -> None:
         """Signs a browser in as somebody who has shown their own code, and all others out."""
         with self.transaction() as transaction:
@@ -190,7 +196,10 @@ class LabelService:
     def unbind(self, name: str, browser: str) -> None:
         """Signs a browser out for good; the name stays claimed, if by none that exists."""
         with self.transaction() as transaction:
-            others = [other for other in transaction.state.person(name).browsers if other != browser]
+            signed_in = transaction.state.person(name).browsers
+            if browser not in signed_in:  # the name was released meanwhile
+                return
+            others = [other for other in signed_in if other != browser]
             first, *rest = others or [hashed(secrets.token_urlsafe(32))]
             transaction.append("bind", None, name, browser=first, others=rest)
 

@@ -197,7 +197,8 @@ class State:
         person.device_code = None  # it works once, and no longer than the session that shows it
 
     def _code(self, event: Event) -> None:
-        self._person(event).code = event.data["hash"]
+        person = self._person(event)
+        person.code, person.device_code = event.data["hash"], None  # a new link, since a device is lost
 
     def _device_code(self, event: Event) -> None:
         self._person(event).device_code = (event.data["hash"], event.data["until"])
