@@ -7,7 +7,7 @@ import pytest
 from carded import RUN
 from small import NAMES
 
-from rarecase.data.release import Config, GeneratedRows, Release, ReleaseClass, Split
+from rarecase.data.release import Annotators, Change, Config, GeneratedRows, Release, ReleaseClass, Split
 from rarecase.publish.dataset import title_of
 from rarecase.publish.dataset_card import dataset_card
 
@@ -40,6 +40,7 @@ def card(name: str = "words-7b", classes: tuple[ReleaseClass, ...] = CLASSES, **
         ("local", "words-7b", "a language model wrote variations that are to keep the label"),
         ("cheap", "cheap", "a program made variations by swapping words or leaving some out"),
         ("replay", "words-7b", "variations that existed before were taken over"),
+        ("replay", "cheap", "a program made variations by swapping words or leaving some out"),
         ("none", "words-7b", "variations that existed before were taken over"),
         ("openai", "another", "variations that existed before were taken over"),
     ],
@@ -53,6 +54,15 @@ def test_who_wrote_variations_follows_from_the_generator(asked, generator, wrote
     assert ("`cheap` is no language model" in found) == by_program
     assert ("Terms of the language model" in found) == (not by_program)
     assert ("No person checked the label of a variation" in found) == (by_model or by_program)
+
+
+@pytest.mark.parametrize("changes", [("added cluster", "took down 1 row"), ("added cluster", "replaced cluster")])
+def test_where_a_push_was_merged_a1_may_be_two_people(changes):
+    split = Split(3, dict.fromkeys(NAMES, 1), 0.0, 3, 0, 0, 9, "train.parquet", 9, "", Annotators(("A1",), 3, 3))
+    configs = {name: Config({**RUN, "generator": "none"}, splits={"train": split}) for name in ("cluster", "random")}
+    log = tuple(Change(number, "2026-01-01", change) for number, change in enumerate(changes, 1))
+    known = Release(title="Posts", default="cluster", classes=CLASSES, configs=configs, texts=3, changelog=log)
+    assert ("may be another person" in dataset_card(known)) == ("replaced cluster" in changes)
 
 
 def test_nothing_is_varied_where_no_variation_was_asked_for():

@@ -55,6 +55,16 @@ def test_a_wrong_stopping_criterion_names_its_flag(stop_when, message):
         parts.stopping_of(RunConfig(generator="none", stop_when=stop_when))
 
 
+@pytest.mark.parametrize(("generator", "named"), [("local", "words-7b"), ("openai", "acme/words-7b")])
+def test_a_language_model_is_published_by_the_name_that_its_rows_have(tmp_path, monkeypatch, generator, named):
+    (tmp_path / "acme" / "words-7b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig(generator=generator, generator_model="acme/words-7b", generator_url="http://127.0.0.1/v1")
+    assert parts.acquired_by(config)["generator_model"] == named
+    monkeypatch.chdir(tmp_path / "acme" / "words-7b")
+    assert parts.acquired_by(RunConfig(generator="local", generator_model="."))["generator_model"] == "words-7b"
+
+
 def variations_of(posts: Path, path: Path, text: str = "text", encoding: str = "utf-8") -> None:
     """Two variations of every post, for `replay`."""
     with posts.open(encoding=encoding, newline="") as file:

@@ -16,6 +16,11 @@ from rarecase.generate.template import Template
 from rarecase.models.checkpoint import loading, local_folder, require_tokenizer, require_weights
 
 
+def name_of(model: str) -> str:
+    """A Hub id, or the last name of a folder: its path tells of the machine and its user, and this is published."""
+    return Path(model).resolve().name if Path(model).is_dir() else model
+
+
 class Local:
     """
     The generator `local`: a causal language model with a chat template, asked one request at a time.
@@ -32,8 +37,7 @@ class Local:
 
     def __init__(self, model: str, taxonomy: Taxonomy, *, replies: Replies, seed: int, temperature: float = 0.4):
         self.model, self.replies, self.seed = model, replies, seed
-        # A folder's path tells of the machine and its user, and this name goes into a released column.
-        self.name = Path(model).resolve().name if Path(model).is_dir() else model
+        self.name = name_of(model)
         self.template = Template(taxonomy, self.name, temperature)
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:

@@ -94,6 +94,7 @@ def dataset_card(release: Release) -> str:
         train=configs[release.default].train_name,
         set_aside=[_set_aside(configs, file) for file in files if file.name != configs[file.configs[0]].train_name],
         not_used=sum(file.split.not_used for file in files),
+        merged=sum(entry.change.startswith(("added ", "replaced ")) for entry in release.changelog) > 1,
         compared=sum(file.split.annotators.pairs for file in files),
         unlicensed=any(config.source_states_no_license for config in configs.values()),
         acquired={name: _acquired(name, config) for name, config in configs.items()},
@@ -242,7 +243,7 @@ def _writer(how: Acquired | None, generator: str | None) -> str:
         return MODEL
     if how and how.get("generator") in ("openai", "local") and generator == how.get("generator_model"):
         return MODEL
-    return PROGRAM if how and how.get("generator") == generator == CHEAP else UNKNOWN
+    return PROGRAM if how and how.get("generator") in (CHEAP, "replay") and generator == CHEAP else UNKNOWN
 
 
 def _learned(how: Acquired) -> str:

@@ -25,7 +25,7 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Generator, NoVariations
 from rarecase.generate.cheap import Cheap
 from rarecase.generate.endpoint import Endpoint
-from rarecase.generate.local import Local
+from rarecase.generate.local import Local, name_of
 from rarecase.generate.replay import Replay
 from rarecase.generate.replies import Replies
 from rarecase.labeling.annotator import Annotator
@@ -312,7 +312,9 @@ def acquired_by(config: RunConfig) -> Acquired:
     settings = {"by": "run"} | {name: getattr(config, name) for name in (*_RELEASED, "clusters", "variations", "seed")}
     if config.stop_when is not None:
         settings["stop_when"] = config.stop_when
-    for name in ("model", "encoder", "generator_model"):
+    for name in ("model", "encoder"):
         if settings[name] and Path(settings[name]).exists():
             settings[name] = Path(settings[name]).name
+    if config.generator == "local":  # as its rows name it
+        settings["generator_model"] = name_of(config.generator_model or "")
     return cast(Acquired, settings)
