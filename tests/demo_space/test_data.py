@@ -252,6 +252,9 @@ def test_every_figure_names_its_learner_and_the_models_own_are_shown(with_model)
     assert f"<p>It is {learner}.</p>" in page
     assert f"cluster: the figures are those of {learner}; the model that answers is that of the last round." in page
     record = json.loads((with_model / "model" / "rarecase.json").read_text())
+    for other in ({"model": "acme/other"}, {"data": {**record["data"], "configs": ["bootstrap", "random"]}}):
+        (with_model / "model" / "rarecase.json").write_text(json.dumps({**record, **other}))
+        assert f"cluster: the figures are those of {learner}. Another model answers." in told(with_model)
     record["test"]["f1"]["self-harm"], record["model"] = 12.3, "acme/other"
     (with_model / "model" / "rarecase.json").write_text(json.dumps(record))
     page = told(with_model)
@@ -276,6 +279,7 @@ def test_classes_of_ones_own_have_no_examples_and_a_model_without_a_record_no_fi
     page = told(with_model)
     assert "Can my landlord keep the deposit" not in page
     assert "How well the model that answers does" not in page
+    assert "nother model answers" not in page
     assert "What answers is a logistic regression on the frozen encoder." in page
 
 

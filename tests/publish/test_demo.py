@@ -89,10 +89,12 @@ def test_who_publishes_need_not_have_gradio(monkeypatch):
 
 
 def test_a_space_without_a_model_names_none():
-    files = space_files(demo_spaces.run(), **{**demo_spaces.NAMED, "model": None})
+    files = space_files(demo_spaces.run(), **{**demo_spaces.NAMED, "model": None}, rounds=False)
     head = yaml.safe_load(files["README.md"].decode().removeprefix("---\n").split("\n---\n", 1)[0])
     assert "models" not in head
-    assert "**Try it**" not in files["README.md"].decode()
+    card = files["README.md"].decode()
+    assert not [said for said in ("**Try it**", "The model makes", "after each round", "Each figure") if said in card]
+    assert "- **Results**: how many texts of each class there are.\n" in card
     assert json.loads(files["demo.json"])["model"] is None
 
 

@@ -247,8 +247,12 @@ def _rounds(data: Data, counts: Mapping[str, Mapping[str, Mapping[str, int]]], m
     _html("<h2>How well the learner that chose the texts did</h2>")
     for config, rounds in data.rounds.items():
         told = f"{config}: the figures are those of {data.learners[config]}"
-        if model:
-            is_last = model.record is not None and model.record.test["f1"] == rounds[-1]["test"]["f1"]
+        if model and model.record:  # else nobody knows
+            is_last = (
+                config in model.record.data.configs
+                and model.described == data.learners[config]
+                and model.record.test["f1"] == rounds[-1]["test"]["f1"]
+            )
             told += "; the model that answers is that of the last round" if is_last else ". Another model answers"
         _note(escape(f"{told}."))
     gr.Plot(demo_plots.round_curves(data.rounds, counts), show_label=False, container=False, elem_classes="still")

@@ -42,13 +42,15 @@ def publish_demo(
 def push_demo(folder: Path, target: Target, dataset: DatasetRef, model: str | None, send: Push) -> Pushed:
     """Publishes a demo whose visibility is checked already."""
     data = read_snapshot(Target(kind="dataset", repo_id=dataset.repo_id, revision=dataset.revision))
+    release = release_in(data)
     files = space_files(
         folder,
         repo_id=target.repo_id,
         dataset=str(dataset),
         model=model,
         title=dataset.repo_id,
-        removed=release_in(data).removed,
+        removed=release.removed,
+        rounds=any(config.rounds for config in release.configs.values()),
     )
 
     def build(snapshot: Snapshot) -> Files:
@@ -77,9 +79,19 @@ def require_not_shown(space: Target, data: str, closed: str) -> None:
 
 
 def space_files(
-    folder: Path, *, repo_id: str, dataset: str, model: str | None, title: str, removed: Collection[str] = ()
+    folder: Path,
+    *,
+    repo_id: str,
+    dataset: str,
+    model: str | None,
+    title: str,
+    removed: Collection[str] = (),
+    rounds: bool = True,
 ) -> Files:
-    """The files of the Space; `removed` are hashes (`hash_of`) of the ids of rows that were taken down."""
+    """
+    The files of the Space; `removed` are hashes (`hash_of`) of the ids of rows that were taken down, `rounds` says
+    whether the data set has figures of any.
+    """
     sources = DemoSources(dataset, model)
     front_matter = {
         "title": title,
@@ -88,7 +100,7 @@ def space_files(
         "tags": [*TAGS, "not-for-all-audiences"],
     }
     return {
-        **shared_files("demo", front_matter, title=title, repo_id=repo_id, **vars(sources)),
+        **shared_files("demo", front_matter, title=title, repo_id=repo_id, rounds=rounds, **vars(sources)),
         SETTINGS: sources.dumps().encode(),
         MAP: parquet_bytes(map_table(folder, removed)),
     }
