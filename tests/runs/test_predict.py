@@ -53,7 +53,7 @@ def test_every_row_has_a_row_in_its_order_and_one_without_a_text_has_no_label(gu
     flags = [guard, posts, "--id-column", "no", "--text-column", "post"]
     assert predict(*flags, "--out", tmp_path / "found.csv") == 0
     said = capsys.readouterr()
-    assert said.err == "rarecase: 2 of 6 rows have no text, and so no label\n"
+    assert said.err == "2 of 6 rows have no text, and so no label\n"
     rows = read_csv(tmp_path / "found.csv")
     assert list(rows[0]) == ["id", "label", *NAMES]
     assert [row["id"] for row in rows] == [f"'-{row}" for row in range(6)]  # no formula
@@ -179,9 +179,7 @@ def test_what_share_of_the_texts_is_cut_is_said_once_and_more_can_be_read(guard,
     (tmp_path / "posts.jsonl").write_text(rows)
     flags = [guard, tmp_path / "posts.jsonl", "--out"]
     assert predict(*flags, tmp_path / "cut.jsonl", "--max-length", 12) == 0
-    says = (
-        "rarecase: 25 % of 8 texts are longer than the 12 tokens that the model reads; the rest of those is cut off\n"
-    )
+    says = "25 % of 8 texts are longer than the 12 tokens that the model reads; the rest of those is cut off\n"
     assert capsys.readouterr().err == says
     assert predict(*flags, tmp_path / "whole.jsonl") == 0
     assert capsys.readouterr().err == ""

@@ -96,7 +96,7 @@ def test_what_share_of_the_texts_is_cut_is_said_when_a_run_begins(tmp_path, caps
     flags = ["--annotator", "gold", "--generator", "none", "--strategy", "random", "--budget", "2", "--batch", "2"]
     out = str(tmp_path / "out")
     assert command(["run", *few, *flags, "--max-length", "12", "--out", out]) == 0
-    says = r"^rarecase: \d+ % of 3\d texts are longer than the 12 tokens that the model reads; the rest of those is "
+    says = r"^\d+ % of 3\d texts are longer than the 12 tokens that the model reads; the rest of those is "
     assert len(re.findall(says, capsys.readouterr().err, re.M)) == 1
     assert load_learner(tmp_path / "out" / "learner").reader().tokens == 12
     assert command(["run", "--resume", out, "--max-length", "13"]) == 2

@@ -137,7 +137,7 @@ def test_a_fine_tuned_model_is_one_of_transformers(release, tmp_path, capsys):
 def test_what_share_of_the_texts_is_cut_is_said_once_and_the_length_is_recorded(release, tmp_path, capsys):
     out = tmp_path / "guard"
     assert command(["train", str(release), "--config-name", "bootstrap", "--max-length", "12", "--out", str(out)]) == 0
-    says = r"rarecase: \d\d % of 150 texts are longer than the 12 tokens that the model reads; .* is cut off\n"
+    says = r"\d\d % of 150 texts are longer than the 12 tokens that the model reads; .* is cut off\n"
     assert re.fullmatch(says, capsys.readouterr().err)
     assert json.loads((out / "rarecase.json").read_text())["settings"]["max_length"] == 12
     assert load_learner(out).reader().tokens == 12

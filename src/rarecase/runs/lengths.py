@@ -19,7 +19,7 @@ def say_what_is_cut(learner: Learner, tables: Iterable[Dataset], model: str = "t
         share = 100 * longer / len(every)
         shown = f"{share:.0f} %" if share >= 1 else "less than 1 %"
         line = (
-            f"rarecase: {shown} of {len(every):,} texts are longer than the {reader.tokens:,} tokens that {model} "
+            f"{shown} of {len(every):,} texts are longer than the {reader.tokens:,} tokens that {model} "
             "reads; the rest of those is cut off"
         )
         tqdm.write(line, file=sys.stderr)  # beside a bar, if there is one

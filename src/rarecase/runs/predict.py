@@ -60,7 +60,7 @@ def predict(
     write(out, found)
     without = found["label"].count(None)
     if without:
-        print(f"rarecase: {without:,} of {len(posts):,} rows have no text, and so no label", file=sys.stderr)
+        print(f"{without:,} of {len(posts):,} rows have no text, and so no label", file=sys.stderr)
     counts = Counter(found["label"])
     return {name: counts[name] for name in learner.names}
 
