@@ -21,7 +21,7 @@ from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.people import People
 from rarecase.labeling.store.events import EventLog
-from rarecase.labeling.store.label_store import LabelStore, open_store
+from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.settings import Settings
 
@@ -67,29 +67,6 @@ def store(tmp_path) -> str:
 
 def people(store: str, context: str = "run 1") -> People:
     return People(open_store(store), context, TAXONOMY, f"rarecase label serve --store {store}")
-
-
-def test_a_vote_that_was_given_elsewhere_keeps_the_texts_from_being_withdrawn(store, chosen):
-    class Shared(LabelStore):
-        def sync(self) -> None:
-            while arriving:
-                arriving.pop()()
-
-    def interrupted(_: float) -> None:
-        raise KeyboardInterrupt
-
-    def vote() -> None:
-        assert service.vote("ann", service.queue("ann").queue[0]["item"], NAMES[0]).accepted
-
-    opened, arriving = open_store(store), []
-    service = opened.service
-    asking = People(Shared(service, opened.files), "run 1", TAXONOMY, "", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        asking.annotate(chosen)
-    arriving.append(vote)
-    assert not asking.withdraw(chosen)
-    service.undo("ann")
-    assert asking.withdraw(chosen)
 
 
 def test_a_label_that_others_have_added_to_the_store_is_one_line(store, chosen):
