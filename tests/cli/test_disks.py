@@ -102,7 +102,7 @@ def test_a_place_that_is_none_is_one_line(commands, tmp_path):
             assert "cannot be written (" in line
     for line in commands(tmp_path / f"{'n' * 300}.parquet", tmp_path / ("n" * 300)):
         assert "too long" in line
-    assert "folder.parquet: cannot be written (" in commands(tmp_path / "folder.parquet", "/proc/nowhere")[0]
+    assert "folder.parquet: exists already; " in commands(tmp_path / "folder.parquet", "/proc/nowhere")[0]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 

@@ -101,7 +101,7 @@ def test_the_report_says_what_is_lost(folder):
             assert row["lost_interval"][0] <= row["lost_interval"][1]
     # What random draws hangs on no learner: nothing is lost, with any resample.
     assert all(row["lost_interval"] == [0, 0] for row in found["strategies"]["random"]["lost"])
-    header, rows = transfer_table(found)
+    header, rows, *_ = transfer_table(found)
     assert {len(row) for row in rows} == {len(header)}
     assert len(rows) == 16
 
