@@ -251,6 +251,13 @@ def test_updates_that_were_not_made_are_no_flag(contrasted):
     assert "--precision fp32 --learning-rate 2e-05 --class-weights balanced --out" in card
 
 
+def test_no_epoch_was_chosen_where_there_was_nothing_to_validate_on(guard):
+    model = read_model(guard)
+    assert "the epoch with the best macro-F1" in model_card(model, "acme/guard", "mit")
+    none = replace(model.record, dev={**model.record.dev, "confusion": [[0] * len(NAMES)] * len(NAMES)})
+    assert "the epoch with the best macro-F1" not in model_card(replace(model, record=none), "acme/guard", "mit")
+
+
 def test_the_usage_of_a_fine_tuned_one_works(guard, fresh_hub):
     files = model_files(guard, repo_id="acme/guard", license="mit", dataset=DATASET)
     push(Target(kind="model", repo_id="acme/guard"), lambda _: files, "A guard")
