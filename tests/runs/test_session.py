@@ -47,7 +47,7 @@ def begun(tmp_path, ended) -> Path:
 
 def test_the_data_loads_as_a_release_and_every_variation_names_its_parent(ended, tmp_path):
     start = load_dataset(str(ended / "data"), "bootstrap", cache_dir=str(tmp_path))
-    acquired = load_dataset(str(ended / "data"), "cluster", cache_dir=str(tmp_path))
+    acquired = load_dataset(str(ended / "data"), "rare_first", cache_dir=str(tmp_path))
     assert {split: len(table) for split, table in start.items()} == {"train": 60, "validation": 30, "test": 60}
     assert {split: len(table) for split, table in acquired.items()} == {"train": 24, "validation": 30, "test": 60}
     train = acquired["train"]
@@ -64,7 +64,7 @@ def test_the_data_loads_as_a_release_and_every_variation_names_its_parent(ended,
 
 def test_the_report_the_data_and_the_learner_are_of_one_run(ended):
     rounds = report_of_run(ended)["rounds"]
-    train = read_parquet(ended / "data" / "cluster" / "train.parquet")
+    train = read_parquet(ended / "data" / "rare_first" / "train.parquet")
     human = [row["id"] for row in train if row["parent_id"] is None]
     assert [id_ for round_ in rounds for id_ in round_["chosen"]] == human
     assert sum(rounds[-1]["class_counts"].values()) == len(train)
@@ -78,9 +78,12 @@ def test_the_report_the_data_and_the_learner_are_of_one_run(ended):
 def test_the_learner_says_how_it_was_made_and_how_well_it_does(ended):
     record = json.loads((ended / "learner" / "rarecase.json").read_text())
     test, dev = read_parquet(ended / "test.parquet"), read_parquet(ended / "dev.parquet")
-    learned = [*read_parquet(ended / "bootstrap.parquet"), *read_parquet(ended / "data" / "cluster" / "train.parquet")]
+    learned = [
+        *read_parquet(ended / "bootstrap.parquet"),
+        *read_parquet(ended / "data" / "rare_first" / "train.parquet"),
+    ]
     counts = {name: sum(row["label"] == place for row in learned) for place, name in enumerate(NAMES)}
-    assert record["data"] == {"configs": ["bootstrap", "cluster"], "train_rows": 84, "class_counts": counts}
+    assert record["data"] == {"configs": ["bootstrap", "rare_first"], "train_rows": 84, "class_counts": counts}
     assert (record["learner"], record["model"], record["seed"]) == ("frozen", "packaged", 0)
     assert record["test_digest"] == digest_of(test)
     last = report_of_run(ended)["rounds"][-1]
@@ -111,7 +114,7 @@ def test_a_run_goes_on_with_a_larger_budget_from_where_it_was(begun):
         assert len(server.asked) == 3 * 2
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [len(round_["chosen"]) for round_ in report_of_run(begun)["rounds"]] == [0, 4, 4, 3]
-    assert len(read_parquet(begun / "data" / "cluster" / "train.parquet")) == 11 * 3
+    assert len(read_parquet(begun / "data" / "rare_first" / "train.parquet")) == 11 * 3
 
 
 def test_a_run_that_has_ended_is_left_as_it_is(begun):
@@ -126,7 +129,7 @@ def test_a_run_that_has_ended_is_left_as_it_is(begun):
         ("--seed", "1", "0"),
         ("--model", "another/model", "packaged"),
         ("--learner", "finetune", "frozen"),
-        ("--strategy", "entropy", "cluster"),
+        ("--strategy", "entropy", "rare_first"),
         ("--pool", "other.csv", None),
         ("--batch", "3", "4"),
         ("--variations", "3", "2"),
