@@ -116,7 +116,7 @@ def _folders(root: Path) -> None:
     sets = [part for name in SIZES for part in (f"--{name}", str(tables / f"{name}.csv"))]
     taxonomy = ["--taxonomy", str(root / "yaml" / "taxonomy.yaml")]
     loop = ["--model", str(encoder), "--encoder", str(encoder), "--budget", "4", "--batch", "2", "--clusters", "2"]
-    cheap = ["--generator", "cheap", "--variations", "1"]
+    cheap = ["--generator", "cheap", "--variations", "1", "--strategy", "cluster"]
 
     def ran(*words: object) -> None:
         with contextlib.redirect_stderr(io.StringIO()) as said:
