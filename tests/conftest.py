@@ -64,6 +64,21 @@ def refused(tmp_path, monkeypatch, capsys) -> Callable[..., str]:
     return run
 
 
+@pytest.fixture
+def typed(tmp_path, monkeypatch, capsys) -> Callable[..., str]:
+    """Types a command in an empty folder, and gives what it says on stderr."""
+    from rarecase.cli.main import command
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, status: int = 0) -> str:
+        capsys.readouterr()
+        assert command([*arguments]) == status
+        return capsys.readouterr().err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def forks(tmp_path_factory) -> Iterator[Forks]:
     """Runs the installed `rarecase` offline, in processes that have imported the libraries."""

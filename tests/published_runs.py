@@ -1,9 +1,6 @@
 """Runs as people do them, published: labelled in a spreadsheet, on the page, known before, and one beside another."""
 
-import csv
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import small
 import yaml
 from huggingface_hub import snapshot_download
 from small import NAMES
+from voting import meanwhile
 
 from rarecase.cli.main import command
 from rarecase.labeling import people as asking
@@ -42,39 +40,23 @@ def rarecase(*arguments: object) -> None:
 
 def fill(folder: Path) -> None:
     """Somebody labels all rows of to_label.csv."""
-    path = folder / "to_label.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    for line in lines:
-        line["label"] = NAMES[GOLD[line["id"]]]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, lines[0].keys())
-        writer.writeheader()
-        writer.writerows(lines)
+    small.relabel(folder / "to_label.csv", lambda _, line: NAMES[GOLD[line["id"]]])
 
 
-@contextmanager
-def labeling(store: Path) -> Iterator[None]:
+def labeling(store: Path) -> AbstractContextManager[None]:
     """Two people who label whatever is asked, differing on about one text in four, and one who settles that."""
-    stopped, service = threading.Event(), LabelService(EventLog(str(store)))
+    service = LabelService(EventLog(str(store)))
 
     def label() -> None:
-        while not stopped.wait(0.01):
-            for name in ("ann", "bob"):
-                for entry in service.queue(name).queue:
-                    said = BY_TEXT[entry["text"]]
-                    said = (said + (name == "bob" and len(entry["text"]) % 4 == 0)) % len(NAMES)
-                    service.vote(name, entry["item"], NAMES[said], seconds=0.5)
-            for item in service.to_review("eve"):
-                service.review("eve", item.id, NAMES[BY_TEXT[item.text]])
+        for name in ("ann", "bob"):
+            for entry in service.queue(name).queue:
+                said = BY_TEXT[entry["text"]]
+                said = (said + (name == "bob" and len(entry["text"]) % 4 == 0)) % len(NAMES)
+                service.vote(name, entry["item"], NAMES[said], seconds=0.5)
+        for item in service.to_review("eve"):
+            service.review("eve", item.id, NAMES[BY_TEXT[item.text]])
 
-    thread = threading.Thread(target=label)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return meanwhile(label)
 
 
 def run(folder: Path, strategy: str, *flags: object, annotator: str = "file") -> Path:

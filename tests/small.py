@@ -2,6 +2,7 @@
 
 import csv
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +33,20 @@ def write(folder: Path, **rows: int) -> list[str]:
     return flags
 
 
-def without_label(path: Path, row: int) -> str:
-    """Empties the label of one row of a CSV file, and gives its id."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    lines[row]["label"] = ""
-    with path.open("w", encoding="utf-8", newline="") as file:
+def relabel(path: Path | str, label: Callable[[int, dict[str, str]], str]) -> list[dict[str, str]]:
+    """Types into the column `label` of a CSV file what `label` says of the number of a row and the row; gives all."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        lines = [{**line, "label": label(number, line)} for number, line in enumerate(csv.DictReader(file))]
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, lines[0].keys())
         writer.writeheader()
         writer.writerows(lines)
-    return lines[row]["id"]
+    return lines
+
+
+def without_label(path: Path, row: int) -> str:
+    """Empties the label of one row of a CSV file, and gives its id."""
+    return relabel(path, lambda number, line: "" if number == row else line["label"])[row]["id"]
 
 
 @functools.cache

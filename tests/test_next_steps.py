@@ -1,11 +1,9 @@
 """Every command that a command prints as the way to go on is typed as it stands, and works."""
 
-import csv
 import re
 import shlex
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,10 +11,11 @@ import small
 from datasets import load_dataset
 from labelers import ONE_VOTE, service
 from places import ROOT
+from voting import meanwhile
 
 import rarecase.labeling.people
 from rarecase.cli import demo
-from rarecase.cli.main import app, command
+from rarecase.cli.main import app
 from rarecase.core.errors import DataError
 from rarecase.publish.dataset import read_release
 
@@ -36,18 +35,11 @@ TYPED = {
 
 
 @pytest.fixture
-def typed(tmp_path, monkeypatch, capsys) -> Callable[..., str]:
-    """Types a command, in a folder with a small pool, and gives what it says."""
-    monkeypatch.chdir(tmp_path)
+def typed(typed, tmp_path, monkeypatch) -> Callable[..., str]:
+    """Types a command in a folder with a small pool."""
     monkeypatch.setattr(rarecase.labeling.people, "POLL", 0.02)
     small.write(tmp_path, pool=34)
-
-    def run(*arguments: str, status: int = 0) -> str:
-        capsys.readouterr()
-        assert command([*arguments]) == status
-        return capsys.readouterr().err
-
-    return run
+    return typed
 
 
 def steps(said: str) -> list[list[str]]:
@@ -60,37 +52,23 @@ def steps(said: str) -> list[list[str]]:
 
 def fill(path: str, most: int = 1000) -> None:
     """Types a label into so many rows of a `to_label.csv`."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows({**row, "label": label_of(row["text"])} for row in rows[:most])
-        writer.writerows(rows[most:])
+    small.relabel(path, lambda number, row: label_of(row["text"]) if number < most else row["label"])
 
 
 def label_of(text: str) -> str:
     return NAMES[len(text) % 2]
 
 
-@contextmanager
-def labeling(store: str) -> Iterator[None]:
+def labeling(store: str) -> AbstractContextManager[None]:
     """Somebody who labels whatever the store has."""
-    stopped, asked = threading.Event(), service(store)
+    asked = service(store)
     asked.start(ONE_VOTE)
 
     def label() -> None:
-        while not stopped.wait(0.01):
-            for entry in asked.queue("ann").queue:
-                asked.vote("ann", entry["item"], label_of(entry["text"]))
+        for entry in asked.queue("ann").queue:
+            asked.vote("ann", entry["item"], label_of(entry["text"]))
 
-    thread = threading.Thread(target=label)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return meanwhile(label)
 
 
 def test_with_a_spreadsheet_and_own_classes(typed):

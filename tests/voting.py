@@ -1,6 +1,8 @@
 """What tests of labels by people share: texts to label, and people who label them."""
 
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 from rarecase.labeling.store.consensus import Decisions
 from rarecase.labeling.store.service import LabelService, Row
@@ -19,6 +21,24 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@contextlib.contextmanager
+def meanwhile(act: Callable[[], object]) -> Iterator[None]:
+    """Does something again and again beside the block, until that ends."""
+    stopped = threading.Event()
+
+    def repeat() -> None:
+        while not stopped.wait(0.01):
+            act()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def put(service: LabelService, count: int, batch: str = "b", use: str = "work", **row: str) -> None:

@@ -1,6 +1,5 @@
 """The classes of a start: said first, the user's own, and others until a label is stored."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import small
 from datasets import Dataset
 
 import rarecase.labeling.people
-from rarecase.cli.main import command
 from rarecase.core.files import read_json
 from rarecase.data import schema
 from rarecase.data.arrow import with_column
@@ -36,28 +34,16 @@ class Interrupted:
 
 
 @pytest.fixture
-def typed(tmp_path, monkeypatch, capsys) -> Callable[..., str]:
-    """Types a command, in a folder with a pool, and gives what it says."""
-    monkeypatch.chdir(tmp_path)
+def typed(typed, tmp_path, monkeypatch) -> Callable[..., str]:
+    """Types a command in a folder with a small pool."""
     monkeypatch.setattr(rarecase.labeling.people, "Progress", Interrupted)
     small.write(tmp_path, pool=12)
-
-    def run(*arguments: str, status: int = 0) -> str:
-        capsys.readouterr()
-        assert command([*arguments]) == status
-        return capsys.readouterr().err
-
-    return run
+    return typed
 
 
 def fill(*labels: str) -> None:
     """What people type into to_label.csv, over and over."""
-    with FILE.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with FILE.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows({**row, "label": labels[i % len(labels)]} for i, row in enumerate(rows))
+    small.relabel(FILE, lambda number, _: labels[number % len(labels)])
 
 
 def names() -> tuple[str, ...]:

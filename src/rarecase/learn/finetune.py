@@ -267,7 +267,7 @@ def _pretrained(model: str, names: Sequence[str], max_length: int | None) -> tup
 
 
 def _tokenizer(model: str, max_length: int | None, network: Any = None) -> Any:
-    """The tokenizer of a model, which knows how much the network reads; that is told without its weights, too."""
+    """The tokenizer of a model, which knows how much the network reads; the weights are not needed."""
     folder = local_folder(model)
     with loading(model):
         require_tokenizer(model, folder)

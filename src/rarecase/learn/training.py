@@ -45,7 +45,7 @@ class Epoch:
     dev_macro_f1: float | None  # None without dev rows
 
 
-# Who is told of each epoch when it is over, in the process that sets it; no part of what a learner is.
+# Called with each epoch when it is over, in the process that sets it; no part of what a learner is.
 ON_EPOCH: ContextVar[Callable[[Epoch], None] | None] = ContextVar("ON_EPOCH", default=None)
 
 

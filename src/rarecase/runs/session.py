@@ -43,7 +43,7 @@ def carry_out(config: RunConfig, resume: Path | None) -> Path:
     with locked(resume or require_out(config.out)):
         check(config)
         folder = resume or begin(config)
-        rounds_left = go_on(folder, config)  # which refuses a folder that does not fit before a tracker is told
+        rounds_left = go_on(folder, config)  # which refuses a folder that does not fit, before a tracker begins
         reported = RoundFiles(folder).numbers("metrics.json")
         with reporting(config.report_to, folder, digest([folder / "run.json"])) as report:
             for round_ in rounds_left:

@@ -105,7 +105,8 @@ def review_page(context: PageContext) -> gr.Blocks:
 
 
 def _page(title: str, name: str, function: Callable[..., Reply]) -> gr.Blocks:
-    html = (HERE / f"{name}.html").read_text(encoding="utf-8").replace("WARNING", WARNING)
+    html, classes = ((HERE / f"{part}.html").read_text(encoding="utf-8") for part in (name, "classes"))
+    html = html.replace("WARNING", WARNING).replace("CLASSES", classes)
     script = "".join((HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("common", name))
     with gr.Blocks(title=title, analytics_enabled=False) as blocks:
         gr.HTML(
