@@ -218,7 +218,7 @@ def test_many_classes_have_keys_and_are_found_by_their_names(browser, tmp_path, 
                 else:
                     page.keyboard.press("/")
                 page.keyboard.type(f"{typed}zz")
-                page.get_by_text("No class has these words.").wait_for()
+                page.get_by_text("No class has these words.", exact=True).wait_for()
                 page.keyboard.press("Enter")
                 told(page, "Not counted: no class has these words.")
                 page.keyboard.press("Backspace")
