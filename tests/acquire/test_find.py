@@ -39,6 +39,9 @@ def bootstrap(pool, n, *, labeled=None, seed=0): ...
 def data(pool, n, *, labeled=None, seed=0): ...
 
 
+def all(pool, n, *, labeled=None, seed=0): ...
+
+
 short = lambda pool, n, *, labeled=None, seed=0: ...
 """
 
@@ -99,6 +102,7 @@ def test_a_function_of_the_working_folder_is_found():
     [
         ("bootstrap", "'bootstrap' is the name of the start set; rename the function"),
         ("data", "'data' cannot name a config; .*; give the function another name"),
+        ("all", "'all' cannot name a config; .*; give the function another name"),
         ("short", "'<lambda>' cannot name a config; .*; give the function another name"),
         ("unmade", "needs the column 'mc_probabilities', which does not exist; expected any of .*mean 'mc_probs'"),
         ("unmade_of_labeled", f"needs the column 'feature' {OF_LABELED}; did you mean 'features'"),

@@ -19,6 +19,7 @@ from rarecase.__main__ import main
 from rarecase.cli.main import command as run_command
 
 COMMANDS = ["demo", "import-published", "run", "start", "train", "predict", "pool", "simulate", "report", "taxonomy"]
+COMMANDS += ["export"]
 HEADER = {"all": "id\ttext\tsubreddit\tcategory", "labeled": "id\tsubreddit\ttitle\tcategory"}
 
 

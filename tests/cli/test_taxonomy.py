@@ -50,7 +50,7 @@ def test_new_classes_are_begun_and_checked_once_they_are_filled_in(printed):
         (["bad.yaml", "--classes", "a,b"], "--classes begins new classes, and bad.yaml has some already; leave one"),
         (["--classes", "a,,a"], "--classes: expected the names of two classes or more, separated by commas"),
         (["--classes", "a,b\x1bc"], "the name of a class is empty, or has characters that cannot be printed"),
-        (["--out", "bad.yaml"], "--out bad.yaml: exists; name a new file"),
+        (["--out", "bad.yaml"], "--out bad.yaml: exists already; name another, or remove it"),
     ],
 )
 def test_what_is_wrong_is_one_line(refused, arguments, line):

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
+from datasets import ClassLabel, Dataset, concatenate_datasets, get_dataset_config_names, load_dataset
 
 from rarecase.core.errors import ConfigError, DataError, MissingColumnError
 from rarecase.data import schema
+from rarecase.data.read.card import paths_in
 from rarecase.data.release import Config, Release, write_release
 from rarecase.data.taxonomy import Category, Taxonomy
 
@@ -68,6 +69,21 @@ def test_a_bare_load_dataset_takes_the_default(tmp_path, configs, load):
     assert len(load(tmp_path / "out")["train"]) == 4
 
 
+def test_the_default_all_lists_every_file_once_and_is_no_config_of_its_own(tmp_path, configs, load):
+    write_release(tmp_path / "out", configs, default="all", title="Walks")
+    assert get_dataset_config_names(str(tmp_path / "out")) == ["all", "random", "cluster"]
+    together = load(tmp_path / "out")
+    parts = [*configs["random"]["train"]["id"][:], *configs["cluster"]["train"]["id"][:]]
+    assert together["train"]["id"][:] == parts
+    assert {name: len(table) for name, table in together.items()} == {"train": 11, "validation": 3, "test": 5}
+    assert together["train"].features == schema.features(NAMES)
+    release = Release.read(tmp_path / "out" / "release.json")
+    assert (release.default, list(release.configs)) == ("all", ["random", "cluster"])
+    assert len([name for name in contents(tmp_path / "out") if name.endswith("parquet")]) == 4
+    assert "| all |" not in (tmp_path / "out" / "README.md").read_text()
+    assert paths_in(tmp_path / "out" / "README.md")["random"]["train"] == "random/train.parquet"
+
+
 def test_a_split_that_all_configs_share_is_stored_once(tmp_path, configs):
     write_release(tmp_path / "out", configs, default="cluster", title="Walks")
     assert list(contents(tmp_path / "out")) == [
@@ -112,6 +128,7 @@ def test_release_json_is_read_as_it_was_written_and_checked_whole(tmp_path, conf
     for change, says in (
         ({"format": 2}, "format 2, expected 1"),
         ({"default": "other"}, "default names no config"),
+        ({"default": "all", "configs": {}}, "default names no config"),
         ({"default": "a`b", "configs": {"a`b": {}}}, "'a`b' cannot name a config"),
         ({"classes": [{"name": "harmful"}]}, r"classes\[0\]: definition is missing"),
         ({"configs": {"cluster": {"defects": "none"}}}, r"configs\.\*\.defects: str, expected list"),
@@ -224,6 +241,7 @@ def test_an_error_in_between_leaves_the_earlier_release_and_nothing_else(tmp_pat
     ("names", "says"),
     [
         (("data", "train"), "'data' cannot name a config"),
+        (("all", "train"), "'all' cannot name a config"),
         (("my:function", "train"), "'my:function' cannot name a config"),
         (("../up", "train"), "cannot name a config"),
         (("cluster", "dev-set"), "'dev-set' cannot name a split of 'cluster'"),

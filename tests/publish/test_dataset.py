@@ -34,14 +34,20 @@ def split(name: str, *indices: int) -> Dataset:
     return conform(Dataset.from_dict(columns, features=table.features), NAMES)
 
 
-def release(folder: Path, *configs: str, test: int = 9, source: str | None = None) -> Path:
+def release(folder: Path, *configs: str, test: int = 9, source: str | None = None, default: str | None = None) -> Path:
     """A release of these configs, which share validation and test."""
     shared = {"validation": split("dev", *range(4)), "test": split("test", *range(test))}
     place = {"bootstrap": 0, "cluster": 3, "coreset": 6, "random": 9, "entropy": 12}
     tables = {name: {"train": split("pool", *range(place[name], place[name] + 3)), **shared} for name in configs}
     known = {name: Config(source=source, source_states_no_license=source is not None) for name in configs}
     write_release(
-        folder, tables, default=configs[-1], title="Posts", taxonomy=Taxonomy.default(), known=known, replace=True
+        folder,
+        tables,
+        default=default or configs[-1],
+        title="Posts",
+        taxonomy=Taxonomy.default(),
+        known=known,
+        replace=True,
     )
     return folder
 
@@ -103,6 +109,46 @@ def test_another_strategy_is_added_beside_what_stands(fresh_hub, tmp_path):
     }
     for config in found["configs"]:
         assert len(load_dataset("acme/safety", config)["test"]) == 9
+
+
+def all_of_it() -> dict[str, list[str]]:
+    """The ids that `load_dataset` gives where no config is named."""
+    return {name: table["id"][:] for name, table in load_dataset("acme/safety").items()}
+
+
+def test_all_is_every_row_once_after_a_merge_and_after_a_removal(fresh_hub, tmp_path):
+    publish(release(tmp_path / "one", "bootstrap", "cluster", default="all"))
+    publish(release(tmp_path / "two", "bootstrap", "random", default="all"))
+    found = facts()
+    assert (found["default"], list(found["configs"])) == ("all", ["bootstrap", "cluster", "random"])
+    there = all_of_it()
+    assert {name: len(ids) for name, ids in there.items()} == {"train": 9, "validation": 4, "test": 9}
+    assert len(set(there["train"])) == 9
+    card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
+    assert "\n22 different texts, each with one of" in card  # nothing is counted twice
+    assert "and `all`, which lists the files of these" in card
+    assert "- `all`:" not in card  # nor taken for an acquisition
+    remove("acme/safety", [there["train"][1]])
+    assert all_of_it()["train"] == [there["train"][0], *there["train"][2:]]
+    assert publish(release(tmp_path / "two", "bootstrap", "random", default="all")).changed is False
+
+
+def test_where_two_strategies_chose_one_text_there_is_no_config_of_all(fresh_hub, tmp_path):
+    publish(release(tmp_path / "one", "bootstrap", "cluster", default="all"))
+    again = {"train": split("pool", 5, 20), "test": split("test", *range(9))}
+    write_release(tmp_path / "two", {"random": again}, default="all", title="Posts", taxonomy=Taxonomy.default())
+    with pytest.warns(UserWarning, match="texts stand in several configs now.* takes cluster"):
+        publish(tmp_path / "two")
+    assert facts()["default"] == "cluster"
+    assert len(all_of_it()["train"]) == 3
+    card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
+    assert "config_name: all" not in card
+
+
+def test_a_repository_keeps_the_default_that_it_has(fresh_hub, tmp_path):
+    publish(release(tmp_path / "one", "bootstrap", "cluster"))
+    publish(release(tmp_path / "two", "bootstrap", "random", default="all"))
+    assert facts()["default"] == "cluster"
 
 
 def test_a_strategy_that_somebody_acquired_by_before_is_named_when_it_is_replaced(fresh_hub, tmp_path, recwarn):

@@ -166,7 +166,7 @@ def test_a_row_without_a_label_and_a_missing_column_are_errors():
 
 def test_the_info_is_read_back_by_datasets():
     splits = {"train": table(HUMAN, VARIED), "test": table(HUMAN)}
-    said = dataset_info(NAMES, summary(**splits))
+    said = dataset_info(NAMES, {name: [split] for name, split in summary(**splits).splits.items()})
     assert Features._from_yaml_list(said["features"]) == schema.features(NAMES)
     read = DatasetInfo._from_yaml_dict(json.loads(json.dumps(said)))
     assert {name: split.num_examples for name, split in read.splits.items()} == {"train": 2, "test": 1}

@@ -57,7 +57,10 @@ class Card:
         self.made = made
         head, self.body = (made.card / "README.md").read_text("utf-8").removeprefix("---\n").split("\n---\n", 1)
         self.head = yaml.safe_load(head)
-        self.paths = {c["config_name"]: {f["split"]: f["path"] for f in c["data_files"]} for c in self.head["configs"]}
+        self.listed = {
+            c["config_name"]: {f["split"]: f["path"] for f in c["data_files"]} for c in self.head["configs"]
+        }
+        self.paths: dict[str, dict[str, str]] = {name: of for name, of in self.listed.items() if name != "all"}
         files = sorted(made.card.rglob("*.parquet"))
         self.rows: dict[str, Rows] = {f.relative_to(made.card).as_posix(): pq.read_table(f).to_pylist() for f in files}
         features = json.loads(pq.read_schema(files[0]).metadata[b"huggingface"])["info"]["features"]
@@ -74,6 +77,9 @@ class Card:
     @property
     def generated(self) -> Rows:
         return [row for row in self.all if row["origin"] == "generated"]
+
+    def of(self, paths: str | list[str]) -> Rows:
+        return [row for path in ([paths] if isinstance(paths, str) else paths) for row in self.rows[path]]
 
     def train(self, config: str) -> Rows:
         return self.rows[self.paths[config]["train"]]
@@ -154,10 +160,11 @@ def beginning(card: Card, count: str, labels: str, how: str) -> bool:
     return (int(count), int(labels)) == (len({row["text"] for row in card.all}), len(card.names))
 
 
-def chosen_from(card: Card, names: str, default: str, more: str | None) -> bool:
+def chosen_from(card: Card, names: str, every: str | None, default: str, more: str | None) -> bool:
     defaults = [config["config_name"] for config in card.head["configs"] if config.get("default")]
     start = " The start set of an active learner is a config of its own: to train, put the training rows of "
-    assert (more or "").startswith(start if "bootstrap" in card.paths and len(card.paths) > 1 else "")
+    assert bool(every) == ("all" in card.listed)
+    assert (more or "").startswith(start if not every and "bootstrap" in card.paths and len(card.paths) > 1 else "")
     return re.findall("`(.+?)`", names) == list(card.paths) and [default] == defaults
 
 
@@ -188,7 +195,11 @@ SENTENCES = [
         r"Sicilia and Alikhani \(2024\), which the software rarecase implements\.",
         beginning,
     ),
-    one(rf"The configs are (.+); without a name, `load_dataset` takes {NAME}\.( .+)?", chosen_from),
+    one(
+        r"The configs are (.+?)(, and `all`, which lists the files of these to load everything that is labelled)?; "
+        rf"without a name, `load_dataset` takes {NAME}\.( .+)?",
+        chosen_from,
+    ),
     one(rf"- {NAME}: the start set that the learner began with, {COUNT} texts drawn at random\.", started),
     one(
         rf"- {NAME}: the start set that the learner began with, {COUNT} texts; how they were chosen is not stated\.",
@@ -374,7 +385,11 @@ def test_the_head_of_a_card_is_what_the_data_says(made, kind):
     card = Card(made[kind])
     for info, config in zip(card.head["dataset_info"], card.head["configs"], strict=True):
         told = {split["name"]: split["num_examples"] for split in info["splits"]}
-        assert told == {split: len(card.rows[path]) for split, path in card.paths[info["config_name"]].items()}
+        files = card.listed[info["config_name"]].items()
+        assert told == {split: len(card.of(paths)) for split, paths in files}
+        if info["config_name"] == "all":
+            assert [len({row["id"] for row in card.of(paths)}) for _, paths in files] == list(told.values())
+            assert sum(told.values()) == len(card.all)
         words = " ".join((card.made.description or card.made.title).split())
         assert re.fullmatch(rf"{re.escape(words)} \(content [0-9a-f]{{32}}\)", config["description"])
 

@@ -6,7 +6,7 @@ import pytest
 from measured import DRAWS, make_experiment
 from small import NAMES
 
-from rarecase.core.errors import DataError
+from rarecase.core.errors import ConfigError
 from rarecase.core.markdown import in_table, plain
 from rarecase.data.schema import texts
 from rarecase.report.examples import write_examples
@@ -75,6 +75,6 @@ def test_the_errors_are_those_of_figure_3_with_the_right_and_the_wrong_class(exp
 def test_nothing_is_overwritten(experiment, tmp_path):
     path = tmp_path / "mine.md"
     path.write_text("notes")
-    with pytest.raises(DataError, match=r"mine\.md exists; name another file for --examples"):
+    with pytest.raises(ConfigError, match=r"--examples .*mine\.md: exists already; name another"):
         write_examples(read_results(experiment), None, path)
     assert path.read_text() == "notes"

@@ -237,7 +237,7 @@ def test_posts_stand_in_the_file_of_examples_and_nowhere_else(mine, tmp_path, ca
     assert sum(text in examples.read_text() for text in texts) > 100
     written = examples.read_bytes()
     assert command(["report", str(mine), "--examples", str(examples)]) == 2
-    assert "examples.md exists; name another file for --examples" in capsys.readouterr().err
+    assert "examples.md: exists already; name another" in capsys.readouterr().err
     assert examples.read_bytes() == written
 
 

@@ -59,7 +59,7 @@ def test_the_data_loads_as_a_release_and_every_variation_names_its_parent(ended,
     assert all(row["label"] == label[row["parent_id"]] for row in children)
     assert {row["generator"] for row in children} == {"words"}
     bare = load_dataset(str(ended / "data"), cache_dir=str(tmp_path))
-    assert bare["train"]["id"][:] == train["id"][:]
+    assert bare["train"]["id"][:] == [*start["train"]["id"][:], *train["id"][:]]
 
 
 def test_the_report_the_data_and_the_learner_are_of_one_run(ended):

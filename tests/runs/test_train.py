@@ -22,6 +22,8 @@ from rarecase.learn.record import digest_of
 from rarecase.runs.train import train
 from rarecase.settings.config import TrainConfig
 
+PLACES = {"bootstrap": range(20), "random": range(20, 24)}
+
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory) -> Path:
@@ -51,6 +53,16 @@ def test_a_config_may_be_called_as_a_split_and_named_twice(tmp_path):
     write_release(tmp_path / "data", configs, default="test", title="Posts")
     measured = train(str(tmp_path / "data"), TrainConfig(config_name="test,dev,test", out=tmp_path / "guard"))
     assert measured["train"] == len(start) + 9
+
+
+def test_all_of_a_release_is_learned_from_alone(tmp_path):
+    pool, dev = (conform(small.table(name), NAMES) for name in ("pool", "dev"))
+    configs = {name: {"train": rows(pool, places), "validation": dev, "test": dev} for name, places in PLACES.items()}
+    write_release(tmp_path / "data", configs, default="all", title="Posts")
+    measured = train(str(tmp_path / "data"), TrainConfig(config_name="all", out=tmp_path / "guard"))
+    assert measured["train"] == 24
+    with pytest.raises(ConfigError, match="--config-name all,random: all has the rows of the others; leave these"):
+        train(str(tmp_path / "data"), TrainConfig(config_name="all,random", out=tmp_path / "twice"))
 
 
 def test_the_classes_are_those_of_the_release_in_its_order_also_one_without_a_row(tmp_path):

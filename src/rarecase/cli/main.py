@@ -25,7 +25,7 @@ from rarecase.cli.streams import (
     quiet_libraries,
     terminal_width,
 )
-from rarecase.cli.tables import import_published, pool, taxonomy
+from rarecase.cli.tables import export, import_published, pool, taxonomy
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, command_line, one_line, shown_id
 from rarecase.core.files import refused_by_system
 from rarecase.labeling.store.address import require_inside
@@ -134,6 +134,7 @@ app.command(label)
 app.command(publish)
 app.command(pool)
 app.command(taxonomy)
+app.command(export)
 app.command(import_published, name="import-published")
 
 
@@ -167,6 +168,7 @@ def run(
         resume: go on with this run folder.
         dry_run: only say what the run would ask for: labels, requests, time.
     """
+    from rarecase.data.release import ALL
     from rarecase.runs.dry_run import dry_run as estimate
     from rarecase.runs.session import carry_out
 
@@ -178,7 +180,8 @@ def run(
     folder = carry_out(settings, resume)
     report(folder)
     shown = command_line("report", folder, "--format", "json")
-    print(one_line(f"next: load_dataset({str(folder / 'data')!r}); {shown}"), file=sys.stderr)
+    loaded = f"load_dataset({str(folder / 'data')!r}, {ALL!r}, split='train')"
+    print(one_line(f"next: {loaded}; {shown}"), file=sys.stderr)
 
 
 @app.command

@@ -64,7 +64,7 @@ def taxonomy(file: Path | None = None, /, *, classes: str | None = None, out: Pa
         classes: names of classes, separated by commas, to begin with.
         out: a new file to write.
     """
-    from rarecase.core.files import write_text
+    from rarecase.core.files import require_new, write_text
     from rarecase.data.taxonomy import Taxonomy
 
     if file is not None and classes is not None:
@@ -76,11 +76,26 @@ def taxonomy(file: Path | None = None, /, *, classes: str | None = None, out: Pa
     if out is None:
         print(found.explained(), end="")
         return
-    if out.exists():
-        raise ConfigError(f"--out {out}: exists; name a new file")
+    require_new(out)
     write_text(out, found.explained())
     typed = shlex.quote(str(out))
     print(f"{out}: {len(found.names)} classes to edit; then name it by --taxonomy {typed}", file=sys.stderr)
+
+
+def export(folder: Path, /, *, out: Path, format: Format = "text") -> None:
+    """
+    Write everything that is labelled as one table: id, text, label, split, origin, parent_id, round, strategy.
+
+    Args:
+        folder: of a run or a start, as far as it is, or a release.
+        out: the new file to write, whose name ends in .csv, .jsonl or .parquet.
+        format: `json` for programs.
+    """
+    from rarecase.runs.export import export as write
+
+    rows = write(folder, out)
+    shown = (f"{count:>10,}  {split}" for split, count in rows.items())
+    print(json.dumps(rows, indent=2) if format == "json" else "\n".join(shown))
 
 
 def import_published(

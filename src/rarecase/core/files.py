@@ -13,12 +13,25 @@ import os
 import re
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from rarecase.core.documents import parse_json, read_document
-from rarecase.core.errors import DataError, DiskFullError
+from rarecase.core.errors import ConfigError, DataError, DiskFullError
+
+
+def require_new(out: Path, *endings: str, option: str = "--out") -> None:
+    """Refuses a name that exists already, has none of the endings, or is in a place that cannot be written."""
+    if endings and out.suffix.lower() not in endings:
+        known = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
+        raise ConfigError(f"{option} {out}: expected a name that ends in {known}")
+    if os.path.exists(out):  # `Path.exists` raises for a name that is too long
+        raise ConfigError(f"{option} {out}: exists already; name another, or remove it")
+    parent = next(place for place in out.absolute().parents if os.path.exists(place))
+    with writable(out):
+        tempfile.TemporaryFile(dir=parent).close()
 
 
 @contextlib.contextmanager

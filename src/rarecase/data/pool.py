@@ -2,7 +2,6 @@
 Whatever somebody has, files, folders, data sets and dumps, as one pool of different posts that people wrote.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.files import require_new
 from rarecase.data.arrow import from_table
 from rarecase.data.parquet import write_parquet
 from rarecase.data.read.argument import parse_argument
@@ -114,10 +114,7 @@ def make_pool(
 
 def write_pool(out: Path, sources: Sequence[Source], **options: Any) -> PoolCounts:
     """Writes what `make_pool` makes of the sources to a new Parquet file."""
-    if out.suffix != ".parquet":
-        raise ConfigError(f"--out {out}: expected a name that ends in .parquet")
-    if os.path.exists(out):  # `Path.exists` raises for a name that is too long
-        raise ConfigError(f"--out {out}: exists already; name another, or remove it")
+    require_new(out, ".parquet")
     posts, counts = make_pool(sources, **options)
     write_parquet(out, posts)
     return counts

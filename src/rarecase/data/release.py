@@ -31,6 +31,7 @@ from rarecase.data.taxonomy import Category, Taxonomy
 Configs = Mapping[str, Mapping[str, Dataset]]
 
 RELEASE = "release.json"
+ALL = "all"  # the config that lists the files of all others; it stands in the README alone, since it acquired nothing
 FORMAT = 1
 
 
@@ -173,7 +174,7 @@ class Release:
     description: str = ""
     repo_id: str = ""
     license: str = ""
-    default: str
+    default: str  # a config, or `all`, which is there only as the default
     classes: tuple[ReleaseClass, ...]
     about: About = About()
     configs: dict[str, Config]
@@ -190,12 +191,23 @@ class Release:
     @property
     def heading(self) -> str:
         """What a page about it is called while it has no title."""
-        return self.title or f"Acquired by {self.default}"
+        last = [*self.configs][-1]  # of a run that of its strategy
+        return self.title or f"Acquired by {last if self.default == ALL else self.default}"
 
     @property
     def paths(self) -> set[str]:
         """The data files of a published release."""
         return {split.path for config in self.configs.values() for split in config.splits.values()}
+
+    @property
+    def files(self) -> dict[str, dict[str, list[Split]]]:
+        """The files of each split of each config that the card of a published release lists, `all` among them."""
+        paths = {n: {split: file.path for split, file in config.splits.items()} for n, config in self.configs.items()}
+        by_path = {file.path: file for config in self.configs.values() for file in config.splits.values()}
+        return {
+            name: {split: [by_path[path] for path in files] for split, files in splits.items()}
+            for name, splits in listed_files(paths, self.default).items()
+        }
 
     @classmethod
     def read(cls, path: Path, where: str | None = None) -> "Release":
@@ -225,7 +237,7 @@ class Release:
             raise DataError(f"{where}: format {found if isinstance(found, int) else None}, expected {FORMAT}")
         release: Release = from_json(cls, content, where)
         release = replace(release, classes=tuple(map(_with_action, release.classes)))
-        if release.default not in release.configs:
+        if not release.configs or release.default not in (ALL, *release.configs):
             raise DataError(f"{where}: default names no config; it was changed, or is damaged")
         try:  # they stand in the code of a card
             check_names({name: config.splits for name, config in release.configs.items()}, release.default)
@@ -271,14 +283,16 @@ def write_release(
     Writes a release folder, whole or not at all: built beside as `.NAME.PID.tmp`, then renamed.
 
     The same rows give the same bytes, however the tables were put together. A split that is the same `Dataset` object
-    in all configs is written once and shared. With `replace` an earlier release is moved to `.NAME.old` and deleted
-    once the new one is in place, so a kill at any moment leaves one of the two whole, and the next call clears up.
+    in all configs is written once and shared. The default `all` lists the files of every config, and holds no copy.
+    With `replace` an earlier release is moved to `.NAME.old` and deleted once the new one is in place, so a kill at
+    any moment leaves one of the two whole, and the next call clears up.
     """
     folder = Path(folder).resolve()
     check_names(configs, default)
     _require_free(folder, replace)
     if taxonomy is None:
-        taxonomy = Taxonomy(tuple(Category(name) for name in label_names(next(iter(configs[default].values())))))
+        first = next(table for splits in configs.values() for table in splits.values())
+        taxonomy = Taxonomy(tuple(Category(name) for name in label_names(first)))
     release = Release(
         title=title,
         default=default,
@@ -298,13 +312,29 @@ def write_release(
 def check_names(configs: Mapping[str, Iterable[str]], default: str) -> None:
     """Refuses names of configs or splits that `load_dataset` cannot take."""
     for config, splits in configs.items():
-        if config == "data" or not re.fullmatch(r"\w[\w.-]*", config):
-            raise ConfigError(f"{config!r} cannot name a config; use letters, digits, '_' and '-', and not 'data'")
+        if config in ("data", ALL) or not re.fullmatch(r"\w[\w.-]*", config):
+            raise ConfigError(
+                f"{config!r} cannot name a config; use letters, digits, '_' and '-', and neither 'data' nor {ALL!r}"
+            )
         for split in splits:
             if not re.fullmatch(r"\w+", split):
                 raise ConfigError(f"{split!r} cannot name a split of {config!r}; use letters, digits and '_'")
-    if default not in configs:
+    if default not in (ALL, *configs):
         raise ConfigError(f"the default config {default!r} is none of {listed(configs)}")
+
+
+def listed_files(paths: Mapping[str, Mapping[str, str]], default: str) -> dict[str, dict[str, list[str]]]:
+    """The files of each split of each config that a card lists; `all` is among them where it is the default."""
+    own = {name: {split: [path] for split, path in splits.items()} for name, splits in paths.items()}
+    if default != ALL:
+        return own
+    every = [(split, path) for splits in paths.values() for split, path in splits.items()]
+    return {ALL: {split: list(dict.fromkeys(path for of, path in every if of == split)) for split, _ in every}, **own}
+
+
+def data_files(splits: Mapping[str, list[str]]) -> list[dict[str, str | list[str]]]:
+    """What the head of a card says of the files of a config."""
+    return [{"split": split, "path": paths[0] if len(paths) == 1 else paths} for split, paths in splits.items()]
 
 
 def _require_free(folder: Path, replace: bool) -> None:
@@ -337,12 +367,12 @@ def _readme(folder: Path, configs: Configs, paths: Mapping[str, Mapping[str, str
             "config_name": config,
             # `load_dataset` caches a local folder by its last name and this head alone (datasets 5.1): without
             # something of the content, the `data` of one run would be answered with the rows of another's.
-            "description": f"content {digest(folder / path for path in splits.values())}",
-            "data_files": [{"split": split, "path": path} for split, path in splits.items()],
+            "description": f"content {digest(folder / path for files in splits.values() for path in files)}",
+            "data_files": data_files(splits),
             # A bare `load_dataset(folder)` fails where there are several configs and none is the default.
             **({"default": True} if config == default else {}),
         }
-        for config, splits in paths.items()
+        for config, splits in listed_files(paths, default).items()
     ]
     head = yaml.safe_dump({"configs": entries}, sort_keys=False, allow_unicode=True)
     tables = [(config, split, dataset) for config, splits in configs.items() for split, dataset in splits.items()]
@@ -356,7 +386,8 @@ def _readme(folder: Path, configs: Configs, paths: Mapping[str, Mapping[str, str
             for (config, split, dataset), counts in zip(tables, counted, strict=True)
         ),
     ]
-    return "\n".join(["---", head + "---", f"# {title}", "", *lines, ""])
+    told = [f"Without a name, `load_dataset` takes `{ALL}`: the files of every config.", ""] if default == ALL else []
+    return "\n".join(["---", head + "---", f"# {title}", "", *told, *lines, ""])
 
 
 def _table_line(*cells: str | int) -> str:

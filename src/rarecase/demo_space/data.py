@@ -157,7 +157,7 @@ def load_data(source: str) -> Data:
         with unlogged():
             configs = {config: load_dataset(name, config, revision=revision) for config in release.configs}
         rounds = {config: found.rounds for config, found in release.configs.items() if found.rounds}
-        names = label_names(next(iter(configs[release.default].values())))
+        names = label_names(next(iter(next(iter(configs.values())).values())))
         for scores in chain.from_iterable(rounds.values()):
             if not set(names) <= scores["test"]["f1"].keys():
                 raise DataError("the figures are of other classes")

@@ -16,6 +16,7 @@ from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import configs_of
 from rarecase.data.read.origin import release_of
+from rarecase.data.release import ALL
 from rarecase.data.schema import GENERATED, conform
 from rarecase.data.sets import with_classes
 from rarecase.data.taxonomy import Taxonomy
@@ -72,11 +73,11 @@ def strategies_of(config: ExperimentConfig) -> list[str]:
     elif grids := grids_of(data):
         names = list(acquired_by(grids))
     else:
-        names = [name for name in configs_of(data) if name != BOOTSTRAP]
-    if not names or BOOTSTRAP in names:
+        names = [name for name in configs_of(data) if name not in (BOOTSTRAP, ALL)]
+    if not names or {BOOTSTRAP, ALL} & set(names):
         raise ConfigError(
             f"--strategies {config.strategies or ''}: expected configs of the data, such as cluster, separated by "
-            f"commas, without {BOOTSTRAP}, which all of them start from"
+            f"commas, without {BOOTSTRAP}, which all of them start from, and {ALL}, which is all of them"
         )
     return names
 

@@ -6,6 +6,7 @@ writes the whole card again. A file that another config uses is never overwritte
 later one is put into the folder of its config.
 """
 
+import io
 import itertools
 import re
 import warnings
@@ -13,6 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError, command_line, listed
@@ -20,7 +22,7 @@ from rarecase.data.arrow import with_column
 from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.read.card import paths_in, require_inside
 from rarecase.data.read.table import is_release
-from rarecase.data.release import RELEASE, Config, Release
+from rarecase.data.release import ALL, RELEASE, Config, Release
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
 from rarecase.publish.repository import counted_anew, loadable, release_files, release_in, texts_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
@@ -110,7 +112,7 @@ def dataset_files(local: ReleaseFolder, snapshot: Snapshot, *, license: str, abo
         description=known.description if description is None else description,
         repo_id=repo_id,
         license=license,
-        default=next((n for n in (known.default, local.release.default, *others, *added) if n in configs), ""),
+        default=_default(known.default, local, others, added, snapshot, data),
         classes=local.release.classes,
         about=replace(known.about, **about),
         configs=configs,
@@ -123,6 +125,45 @@ def title_of(repo_id: str) -> str:
     """The title of a data set whose publisher gives none: `Flood posts` for `acme/flood-posts`."""
     words = re.sub(r"[-_]+", " ", repo_id.split("/")[-1]).strip()
     return words[:1].upper() + words[1:]
+
+
+def _have_one_text(
+    snapshot: Snapshot, others: Mapping[str, Config], added: Mapping[str, Config], data: Mapping[str, bytes]
+) -> bool:
+    """Whether a text stands in a file of the added configs and in another one of the other configs."""
+    here, there = ({file.path for of in some.values() for file in of.splits.values()} for some in (added, others))
+    tables = (pq.read_table(io.BytesIO(data[path]), columns=["text"]) for path in here - there)
+    own = {text for table in tables for text in table["text"].to_pylist()}
+    return not own.isdisjoint(texts_in(snapshot, there - here))
+
+
+def _default(
+    known: str,
+    local: ReleaseFolder,
+    others: Mapping[str, Config],
+    added: Mapping[str, Config],
+    snapshot: Snapshot,
+    data: Mapping[str, bytes],
+) -> str:
+    """
+    The config that answers where none is named: that of the repository, else that of the release.
+
+    `all` is there only where no text would come twice in it: two strategies may have chosen the same one.
+    """
+    names, own = [*others, *added], local.release.default
+    if known in names:
+        return known
+    if own == ALL and not _have_one_text(snapshot, others, added, data):
+        return ALL
+    chosen = [name for name in (own, *names) if name in names and name != "bootstrap"]
+    default = next(iter([*chosen, *names]), "")
+    if known == ALL:
+        warnings.warn(
+            f"{snapshot.target.repo_id}: texts stand in several configs now, so there is no config of all of them any "
+            f"more; without a name, `load_dataset` takes {default}",
+            stacklevel=2,
+        )
+    return default
 
 
 def _added(

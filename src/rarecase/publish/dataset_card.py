@@ -13,8 +13,8 @@ from huggingface_hub import DatasetCardData
 from rarecase.acquire.find import ANCHORS
 from rarecase.core.markdown import plain
 from rarecase.core.shipped import shipped
-from rarecase.data.release import Acquired, Change, Config, Release, ReleaseClass, RoundScores, Split
-from rarecase.data.schema import features
+from rarecase.data.release import Acquired, Change, Config, Release, ReleaseClass, RoundScores, Split, data_files
+from rarecase.data.schema import features, hash_of
 from rarecase.generate.cheap import NAME as CHEAP
 from rarecase.publish.markdown import NOT_STATED, TAGS, code, number, render, stated, table
 
@@ -91,7 +91,7 @@ def dataset_card(release: Release) -> str:
         names=names,
         hard=[one.name for one in release.classes if one.action != "pass"],
         writers={writer: WRITERS[writer] for writer in WRITERS if writer in _writers(configs, files)},
-        train=configs[release.default].train_name,
+        train=(configs.get(release.default) or next(iter(configs.values()))).train_name,
         set_aside=[_set_aside(configs, file) for file in files if file.name != configs[file.configs[0]].train_name],
         not_used=sum(file.split.not_used for file in files),
         merged=sum(entry.change.startswith(("added ", "replaced ")) for entry in release.changelog) > 1,
@@ -119,35 +119,39 @@ def _front_matter(release: Release) -> DatasetCardData:
         task_categories=["text-classification"],
         size_categories=[_size(release.texts)],
         tags=[*TAGS, "not-for-all-audiences"],
-        configs=[_config(name, config, about, name == release.default) for name, config in release.configs.items()],
-        dataset_info=[{"config_name": name, **dataset_info(release.names, c)} for name, c in release.configs.items()],
+        configs=[_config(release, name, splits, about) for name, splits in release.files.items()],
+        dataset_info=[
+            {"config_name": name, **dataset_info(release.names, splits)} for name, splits in release.files.items()
+        ],
     )
 
 
-def _config(name: str, config: Config, about: str, default: bool) -> dict[str, Any]:
+def _config(release: Release, name: str, splits: Mapping[str, Sequence[Split]], about: str) -> dict[str, Any]:
+    of = release.configs.get(name)
+    digest = of.digest if of else hash_of(" ".join(config.digest for config in release.configs.values()))
     return {
         "config_name": name,
         # `load_dataset` caches by the front matter (see `rarecase.data.release`): other rows need another one.
-        **({"description": f"{about} (content {config.digest})"} if config.digest else {}),
-        "data_files": [{"split": name, "path": split.path} for name, split in config.splits.items()],
-        **({"default": True} if default else {}),
+        **({"description": f"{about} (content {digest})"} if digest else {}),
+        "data_files": data_files({split: [file.path for file in files] for split, files in splits.items()}),
+        **({"default": True} if name == release.default else {}),
     }
 
 
-def dataset_info(names: Sequence[str], config: Config) -> dict[str, Any]:
+def dataset_info(names: Sequence[str], splits: Mapping[str, Sequence[Split]]) -> dict[str, Any]:
     """
-    The `dataset_info` of a config, without its name.
+    The `dataset_info` of a config with these files of each split, without its name.
 
     It has the features once more: datasets 3 does not know the list type that the Parquet files name, and reads these.
     """
     return {
         "features": features(names)._to_yaml_list(),
         "splits": [
-            {"name": name, "num_bytes": split.num_bytes, "num_examples": split.rows}
-            for name, split in config.splits.items()
+            {"name": name, "num_bytes": sum(f.num_bytes for f in files), "num_examples": sum(f.rows for f in files)}
+            for name, files in splits.items()
         ],
-        "download_size": sum(split.file_bytes for split in config.splits.values()),
-        "dataset_size": sum(split.num_bytes for split in config.splits.values()),
+        "download_size": sum(file.file_bytes for files in splits.values() for file in files),
+        "dataset_size": sum(file.num_bytes for files in splits.values() for file in files),
     }
 
 

@@ -10,7 +10,7 @@ from huggingface_hub import HfApi
 from rarecase.core.errors import ConfigError, shown_id
 from rarecase.core.progress import Progress
 from rarecase.data.parquet import parquet_bytes, read_parquet
-from rarecase.data.release import Config
+from rarecase.data.release import ALL, Config
 from rarecase.data.schema import hash_of, public_id
 from rarecase.demo_space.data import SETTINGS
 from rarecase.hub.commit import Files, Pushed, Snapshot, Target, push, read_snapshot
@@ -134,7 +134,7 @@ def _files(snapshot: Snapshot, ids: Collection[str]) -> tuple[Files, list[str], 
         )
     configs = {name: _recounted(config, tables, data, known.names) for name, config in known.configs.items()}
     left = replace(known, configs={name: config for name, config in configs.items() if config.splits})
-    default = known.default if known.default in left.configs else next(iter(left.configs), "")
+    default = known.default if known.default in (ALL, *left.configs) else next(iter(left.configs), "")
     texts = {text for path in left.paths for text in tables[path]["text"][:]}
     left = replace(left, default=default, texts=len(texts), removed=tuple(sorted({*known.removed, *gone})))
     data = {path: content for path, content in data.items() if path in left.paths}

@@ -6,8 +6,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from rarecase.core import randomness
-from rarecase.core.errors import DataError
-from rarecase.core.files import write_text
+from rarecase.core.files import require_new, write_text
 from rarecase.core.markdown import plain, table_row
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.schema import GENERATED, canonical_order, texts
@@ -22,9 +21,9 @@ def write_examples(results: Results, figure3: Row | None, path: Path) -> None:
     """
     Writes one original of each class with its variations for every strategy, and the errors that Figure 3 counts.
 
-    Raises `DataError` where the Markdown file exists.
+    Raises `ConfigError` where the Markdown file exists.
     """
-    refuse_existing(path)
+    require_new(path, option="--examples")
     lines = [
         "# Examples",
         "",
@@ -41,12 +40,6 @@ def write_examples(results: Results, figure3: Row | None, path: Path) -> None:
             lines += [f"### {plain(strategy)}", "", table_row(["text", "true", "predicted"]), RULE]
             lines += [*_errors(Key(figure3["setting"], strategy, figure3["model"]), results), ""]
     write_text(path, "\n".join(lines))
-
-
-def refuse_existing(path: Path) -> None:
-    """Raises `DataError` where `path` exists: examples overwrite nothing."""
-    if path.exists():
-        raise DataError(f"{path} exists; name another file for --examples")
 
 
 def _originals(split: Dataset, results: Results) -> list[str]:

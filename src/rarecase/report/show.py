@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rarecase.acquire.stopping import sentence_of
 from rarecase.core.errors import ConfigError, RunFolderError
-from rarecase.core.files import write_text
+from rarecase.core.files import require_new, write_text
 from rarecase.core.markdown import plain
 from rarecase.evaluate.record import RoundRecord
-from rarecase.report.examples import refuse_existing, write_examples
+from rarecase.report.examples import write_examples
 from rarecase.report.experiment import report_of_experiment
 from rarecase.report.experiment_plot import picture_of_experiment
 from rarecase.report.experiment_tables import text_of_experiment, write_tables
@@ -101,7 +101,7 @@ def _page(parts: Iterable[Table | str | None], style: str, width: int | None) ->
 
 def _experiment(folder: Path, style: str, width: int | None, model: str | None, examples: Path | None) -> str:
     if examples:
-        refuse_existing(examples)
+        require_new(examples, option="--examples")
     results = read_results(folder)
     report = report_of_experiment(results, model=model)
     done = report["cells"]["done"]

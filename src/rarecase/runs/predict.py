@@ -5,23 +5,20 @@ The columns of the output are `id`, with `--with-text` `text`, `label`, and one 
 class that it is called after. A row without text has no label and no probabilities: nothing was classified.
 """
 
-import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import Dataset, Features, Value
 
-from rarecase.core.csv_cells import write_csv
-from rarecase.core.errors import ConfigError, RunFolderError, command_line
-from rarecase.core.files import write_text
+from rarecase.core.errors import RunFolderError, command_line
 from rarecase.core.progress import Progress
 from rarecase.data.arrow import from_columns, matrix
-from rarecase.data.parquet import write_parquet
 from rarecase.data.read import Columns, read_argument
+from rarecase.data.write import require_new_table, write_table
 from rarecase.learn import FitOptions, Learner, load_learner
 from rarecase.models.encoder import distinct
 from rarecase.runs.folder import Manifest, is_begun, model_folder
@@ -29,8 +26,6 @@ from rarecase.runs.lengths import say_what_is_cut
 
 AT_ONCE = 500  # texts between two steps of the progress line
 _OWN = ("id", "text", "label")  # the columns that no class has
-
-Table = dict[str, list[Any]]  # by column
 
 
 def predict(
@@ -48,7 +43,7 @@ def predict(
 
     `model` is a model folder, a run (its last learner) or a Hub id, of any learner.
     """
-    write = _writer(out)
+    require_new_table(out)
     FitOptions(max_length=max_length)  # which knows its range, before a long table is read
     folder = _model(model)
     posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
@@ -57,15 +52,16 @@ def predict(
         learner = load_learner(folder, max_length=max_length)
         say_what_is_cut(learner, [posts])
     found = table_of(posts, learner, with_text=with_text)
-    write(out, found)
-    without = found["label"].count(None)
+    write_table(out, found)
+    labels = found["label"][:]
+    without = labels.count(None)
     if without:
         print(f"{without:,} of {len(posts):,} rows have no text, and so no label", file=sys.stderr)
-    counts = Counter(found["label"])
+    counts = Counter(labels)
     return {name: counts[name] for name in learner.names}
 
 
-def table_of(posts: Dataset, learner: Learner, *, with_text: bool) -> Table:
+def table_of(posts: Dataset, learner: Learner, *, with_text: bool) -> Dataset:
     """What is written, row by row in the order of the posts."""
     texts: list[str] = posts["text"][:]
     rows = [row for row, text in enumerate(texts) if text.strip()]
@@ -78,13 +74,14 @@ def table_of(posts: Dataset, learner: Learner, *, with_text: bool) -> Table:
             part = unique[start : start + AT_ONCE]
             probs[start : start + len(part)] = matrix(learner.score(part), "probs")
     probs = probs[index]
-    table: Table = {"id": posts["id"][:]} | ({"text": texts} if with_text else {})
-    table["label"] = _spread(rows, [learner.names[place] for place in probs.argmax(axis=1)], len(texts))
+    columns = {"id": posts["id"][:]} | ({"text": texts} if with_text else {})
+    columns["label"] = _spread(rows, [learner.names[place] for place in probs.argmax(axis=1)], len(texts))
     # The shortest number that is the same float32, not the many digits that a float64 has of it.
     shown = probs.astype(str).astype(np.float64)
     for place, column in enumerate(probability_columns(learner.names)):
-        table[column] = _spread(rows, shown[:, place].tolist(), len(texts))
-    return table
+        columns[column] = _spread(rows, shown[:, place].tolist(), len(texts))
+    features = {name: Value("string" if name in _OWN else "float64") for name in columns}
+    return from_columns(columns, Features(features))
 
 
 def probability_columns(names: Sequence[str]) -> list[str]:
@@ -121,27 +118,3 @@ def _model(model: str) -> str:
     if not model_folder(given).is_dir():
         raise RunFolderError(f"{given}: has no learner yet; go on with: {command_line('run', '--resume', given)}")
     return str(model_folder(given))
-
-
-def _writer(out: Path) -> Callable[[Path, Table], None]:
-    """What writes a file with this ending."""
-    write = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}.get(out.suffix.lower())
-    if write is None:
-        raise ConfigError(f"--out {out}: expected a name that ends in .csv, .jsonl or .parquet")
-    if out.exists():
-        raise ConfigError(f"--out {out}: exists already; name another file, or remove it")
-    return write
-
-
-def _write_csv(path: Path, table: Table) -> None:
-    write_csv(path, [list(table), *zip(*table.values(), strict=True)])
-
-
-def _write_jsonl(path: Path, table: Table) -> None:
-    rows = (dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True))
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
-def _write_parquet(path: Path, table: Table) -> None:
-    features = {name: Value("string" if name in _OWN else "float32") for name in table}
-    write_parquet(path, from_columns(table, Features(features)))

@@ -20,7 +20,7 @@ from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
 from rarecase.data.arrow import rows
 from rarecase.data.read.origin import Origin, combined
-from rarecase.data.release import Config, write_release
+from rarecase.data.release import ALL, Config, write_release
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.predictions import measured
@@ -188,7 +188,7 @@ def _finish(
     write_release(
         folder / "data",
         {"bootstrap": {"train": conform(sets.bootstrap, names), **splits}, strategy: {"train": acquired, **splits}},
-        default=strategy,
+        default=ALL,
         taxonomy=sets.taxonomy,
         known={
             "bootstrap": Config({"by": "start" if config.start else "given"}, **source("bootstrap")),

@@ -12,6 +12,7 @@ from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import load
 from rarecase.data.read.table import is_release
+from rarecase.data.release import ALL
 from rarecase.data.sets import taxonomy_of, with_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.predictions import measured, predictions_of
@@ -35,6 +36,8 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     configs = split_list(config.config_name)
     if not configs:
         raise ConfigError("--config-name is empty: expected names separated by commas, such as bootstrap,cluster")
+    if ALL in configs and len(configs) > 1:
+        raise ConfigError(f"--config-name {config.config_name}: {ALL} has the rows of the others; leave these out")
     if Path(data).exists() and not is_release(Path(data)):
         raise DataError(
             f"{data} is no release (a folder with a README.md that lists configs, such as the data/ of a run); give "

@@ -234,7 +234,8 @@ class TrainConfig(LearnerConfig, TrackedConfig):
     A learner on a released set, outside the loop.
 
     Args:
-        config_name (`str`): whose training rows to put together, separated by commas, such as `bootstrap,cluster`.
+        config_name (`str`): whose training rows to put together, separated by commas, such as `bootstrap,cluster`;
+            `all` of a run.
         taxonomy (`str`, *optional*): a YAML file of classes, by default those of the data.
         out (`Path`, *optional*): the model folder to write.
     """

@@ -34,6 +34,9 @@ def test_the_origin_is_that_of_the_config(release, tmp_path):
     assert origin(f"{release}:posts") == SILENT
     assert origin(f"{release}:posts/test") == SILENT
     assert origin(release) == origin(f"{release}:first") == {}
+    card = Path(release) / "release.json"
+    card.write_text(card.read_text().replace('"default": "first"', '"default": "all"'))
+    assert origin(release) == origin(f"{release}:all") == SILENT  # that of all its configs
     (tmp_path / "posts.csv").write_text("text\nhello\n")
     assert origin(str(tmp_path / "posts.csv")) == {}
     assert origin(str(tmp_path)) == {}

@@ -14,6 +14,7 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK
 from rarecase.core.documents import parse_yaml, read_document
 from rarecase.core.errors import DataError
 from rarecase.core.files import leads_out
+from rarecase.data.release import ALL
 
 NAMES = ("README.md", ".huggingface.yaml")  # `datasets` lets the second replace what the first says
 
@@ -52,11 +53,12 @@ def configs_in(path: Path, where: str | None = None) -> list[dict[str, Any]]:
 
 
 def paths_in(path: Path) -> dict[str, dict[str, str]]:
-    """The file of each split of each config of a release's card."""
+    """The file of each split of each config of a release's card, without `all`, which lists those of the others."""
     try:
         return {
             config["config_name"]: {file["split"]: str(file["path"]) for file in config["data_files"]}
             for config in configs_in(path)
+            if config["config_name"] != ALL
         }
     except (LookupError, TypeError):
         raise DataError(f"{path}: expected `data_files` with a `split` and a `path` each; it was changed") from None

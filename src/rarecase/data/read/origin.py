@@ -9,7 +9,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
 from rarecase.data.read.argument import parse_argument
-from rarecase.data.release import RELEASE, Release
+from rarecase.data.release import ALL, RELEASE, Config, Release
 from rarecase.hub.ids import split_revision
 
 
@@ -24,13 +24,21 @@ def origin(argument: str) -> Origin:
     """The origin of the texts of a data argument that has been read already; empty where it is no release of ours."""
     given = parse_argument(argument)
     release = release_of(str(given.source))
-    config = release and release.configs.get(given.config or release.default)
+    if release is None:
+        return {}
+    name = given.config or release.default
+    configs = release.configs.values() if name == ALL else filter(None, [release.configs.get(name)])
+    known = combined(map(_stated, configs))
     found: Origin = {}
-    if config and config.source:
-        found["source"] = config.source
-    if config and config.source_states_no_license:
+    if known["source"]:
+        found["source"] = known["source"]
+    if known["source_states_no_license"]:
         found["source_states_no_license"] = True
     return found
+
+
+def _stated(config: Config) -> Origin:
+    return {"source": config.source, "source_states_no_license": config.source_states_no_license}
 
 
 def combined(origins: Iterable[Origin]) -> Origin:
