@@ -25,6 +25,7 @@ SIZES = ["--bootstrap", "12", "--dev", "4", "--test", "6"]
 TYPED = {
     "cli/demo.py",
     "cli/main.py",
+    "cli/stopped.py",  # in tests/cli/test_stopped.py
     "labeling/people.py",
     "publish/dataset.py",
     "runs/export.py",  # in tests/runs/test_export.py

@@ -10,7 +10,7 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        print("rarecase: stopped", file=sys.stderr)
+        print("rarecase: stopped; nothing was written; repeat the command", file=sys.stderr)
         sys.exit(130)
 
 

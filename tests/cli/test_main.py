@@ -134,7 +134,7 @@ def test_an_interrupt_exits_with_130_and_says_how_to_go_on(settings, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert err.splitlines()[-1].startswith("rarecase: stopped; repeat the command to go on")
+    assert err.splitlines()[-1] == "rarecase: stopped; nothing was written; repeat the command"
     assert "Traceback" not in err
     assert out == ""
     assert not list(tmp_path.iterdir())
@@ -151,6 +151,6 @@ def test_an_interrupt_while_modules_are_imported_is_one_line(monkeypatch, capsys
     monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
     with pytest.raises(SystemExit, match="130"):
         main()
-    assert capsys.readouterr().err == "rarecase: stopped\n"
+    assert capsys.readouterr().err == "rarecase: stopped; nothing was written; repeat the command\n"
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     assert set(project["project"]["scripts"].values()) == {f"{main.__module__}:main"}

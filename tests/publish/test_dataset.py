@@ -7,72 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import small
 from datasets import Dataset, load_dataset
 from huggingface_hub import HfApi, hf_hub_download
-from small import NAMES
+from pushed import PLACE, facts, files, labelled_twice, publish, release, split
 
 from rarecase.core.errors import ConfigError, DataError
-from rarecase.data.arrow import rows, with_column
 from rarecase.data.parquet import read_parquet
-from rarecase.data.release import Config, write_release
+from rarecase.data.release import write_release
 from rarecase.data.schema import conform, hash_of
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub.commit import Pushed, Target, push
+from rarecase.hub.commit import Target, push
 from rarecase.hub.errors import RETRY
 from rarecase.publish.dataset import publish_dataset, read_release, require_license
 from rarecase.publish.remove import plan_removal, remove
-
-PLACE = Target(kind="dataset", repo_id="acme/safety")
-
-
-def split(name: str, *indices: int) -> Dataset:
-    """Rows of the sample; two of them vary the first one."""
-    table = rows(conform(small.table(name), NAMES), indices)
-    varied = [None, *[table["id"][0]] * (len(indices) - 1)] if name == "pool" else [None] * len(indices)
-    columns = {column: table[column][:] for column in table.column_names} | {"parent_id": varied}
-    return conform(Dataset.from_dict(columns, features=table.features), NAMES)
-
-
-def release(folder: Path, *configs: str, test: int = 9, source: str | None = None, default: str | None = None) -> Path:
-    """A release of these configs, which share validation and test."""
-    shared = {"validation": split("dev", *range(4)), "test": split("test", *range(test))}
-    place = {"bootstrap": 0, "cluster": 3, "coreset": 6, "random": 9, "entropy": 12}
-    tables = {name: {"train": split("pool", *range(place[name], place[name] + 3)), **shared} for name in configs}
-    known = {name: Config(source=source, source_states_no_license=source is not None) for name in configs}
-    write_release(
-        folder,
-        tables,
-        default=default or configs[-1],
-        title="Posts",
-        taxonomy=Taxonomy.default(),
-        known=known,
-        replace=True,
-    )
-    return folder
-
-
-def labelled_twice(folder: Path) -> Path:
-    """A release with a text that two people have labelled."""
-    table = split("pool", 0, 1, 2)
-    vote = [{"annotator": name, "label": 0, "seconds": 2.0} for name in ("maria", "A1")]
-    table = with_column(table, "annotator", ["maria", "gold", None])
-    table = with_column(table, "votes", [vote, None, None], table.features["votes"])
-    write_release(folder, {"cluster": {"train": table}}, default="cluster", title="Posts", taxonomy=Taxonomy.default())
-    return folder
-
-
-def publish(folder: Path, place: Target = PLACE, **more) -> Pushed:
-    return publish_dataset(folder, place, "cc-by-4.0", **more)
-
-
-def facts(revision: str | None = None) -> dict:
-    path = hf_hub_download("acme/safety", "release.json", repo_type="dataset", revision=revision)
-    return json.loads(Path(path).read_text())
-
-
-def files() -> set[str]:
-    return set(HfApi().list_repo_files("acme/safety", repo_type="dataset")) - {".gitattributes"}
 
 
 def test_every_config_comes_back_row_by_row(fresh_hub, tmp_path):
@@ -109,46 +56,6 @@ def test_another_strategy_is_added_beside_what_stands(fresh_hub, tmp_path):
     }
     for config in found["configs"]:
         assert len(load_dataset("acme/safety", config)["test"]) == 9
-
-
-def all_of_it() -> dict[str, list[str]]:
-    """The ids that `load_dataset` gives where no config is named."""
-    return {name: table["id"][:] for name, table in load_dataset("acme/safety").items()}
-
-
-def test_all_is_every_row_once_after_a_merge_and_after_a_removal(fresh_hub, tmp_path):
-    publish(release(tmp_path / "one", "bootstrap", "cluster", default="all"))
-    publish(release(tmp_path / "two", "bootstrap", "random", default="all"))
-    found = facts()
-    assert (found["default"], list(found["configs"])) == ("all", ["bootstrap", "cluster", "random"])
-    there = all_of_it()
-    assert {name: len(ids) for name, ids in there.items()} == {"train": 9, "validation": 4, "test": 9}
-    assert len(set(there["train"])) == 9
-    card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
-    assert "\n22 different texts, each with one of" in card  # nothing is counted twice
-    assert "and `all`, which lists the files of these" in card
-    assert "- `all`:" not in card  # nor taken for an acquisition
-    remove("acme/safety", [there["train"][1]])
-    assert all_of_it()["train"] == [there["train"][0], *there["train"][2:]]
-    assert publish(release(tmp_path / "two", "bootstrap", "random", default="all")).changed is False
-
-
-def test_where_two_strategies_chose_one_text_there_is_no_config_of_all(fresh_hub, tmp_path):
-    publish(release(tmp_path / "one", "bootstrap", "cluster", default="all"))
-    again = {"train": split("pool", 5, 20), "test": split("test", *range(9))}
-    write_release(tmp_path / "two", {"random": again}, default="all", title="Posts", taxonomy=Taxonomy.default())
-    with pytest.warns(UserWarning, match="texts stand in several configs now.* takes cluster"):
-        publish(tmp_path / "two")
-    assert facts()["default"] == "cluster"
-    assert len(all_of_it()["train"]) == 3
-    card = Path(hf_hub_download("acme/safety", "README.md", repo_type="dataset")).read_text()
-    assert "config_name: all" not in card
-
-
-def test_a_repository_keeps_the_default_that_it_has(fresh_hub, tmp_path):
-    publish(release(tmp_path / "one", "bootstrap", "cluster"))
-    publish(release(tmp_path / "two", "bootstrap", "random", default="all"))
-    assert facts()["default"] == "cluster"
 
 
 def test_a_strategy_that_somebody_acquired_by_before_is_named_when_it_is_replaced(fresh_hub, tmp_path, recwarn):

@@ -17,6 +17,7 @@ from cyclopts.config import Dict
 from rarecase import __version__
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
+from rarecase.cli.stopped import NOTHING, what_is_left
 from rarecase.cli.streams import (
     Format,
     discard_output,
@@ -327,6 +328,7 @@ def command(arguments: list[str]) -> int:
     """Runs one command and gives its exit status."""
     open_closed_streams()
     quiet_libraries(uploading=arguments[:1] == ["publish"])
+    _say_that_it_begins(arguments)
     try:
         is_distributed = workers.is_distributed()
         if is_distributed and not workers.is_main():
@@ -341,6 +343,13 @@ def command(arguments: list[str]) -> int:
     if is_distributed and status != STOPPED:
         workers.stop_workers()
     return status
+
+
+def _say_that_it_begins(arguments: list[str]) -> None:
+    """A line for who waits at a terminal: importing the libraries takes up to ten seconds on a slow machine."""
+    is_quick = arguments[:1] in ([], ["taxonomy"]) or {"--help", "-h", "--version"} & {*arguments}
+    if sys.stderr.isatty() and not is_quick and arguments[0] in [*app]:
+        print(f"rarecase {arguments[0]}: loading the libraries", file=sys.stderr)
 
 
 def _command(arguments: list[str]) -> int:
@@ -363,6 +372,14 @@ def _command(arguments: list[str]) -> int:
             discard_output()
         return fail(line)
     except KeyboardInterrupt:
-        print("rarecase: stopped; repeat the command to go on (a run goes on with --resume)", file=sys.stderr)
+        print(f"rarecase: stopped; {one_line(_what_is_left(arguments))}", file=sys.stderr)
         return STOPPED
     return 0
+
+
+def _what_is_left(arguments: list[str]) -> str:
+    try:
+        _, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+        return what_is_left(arguments[0], bound.arguments)
+    except (CycloptsError, RarecaseError, KeyboardInterrupt):  # it was not read to its end
+        return NOTHING

@@ -48,14 +48,19 @@ class Destination:
 
     def open(self, kind: "Kind") -> "tuple[Target, Push]":
         """The target, once `--public` is confirmed, and what sends things there: a push, or in a dry run a plan."""
-        from rarecase.hub.commit import Target, push
+        from rarecase.core.progress import doing
+        from rarecase.hub.commit import Build, Pushed, Target, push
         from rarecase.publish.plan import Plan
+
+        def shown(target: Target, build: Build, message: str) -> Pushed:
+            with doing(f"publishing {target.repo_id}"):
+                return push(target, build, message)
 
         options = {name: getattr(self, name) for name in ("public", "gated", "revision", "tag", "create_pr")}
         target = Target(kind=kind, repo_id=self.repo, **options)
         if self.public and not self.yes and not self.dry_run:
             _confirm("--public", f"anybody will be able to read {self.repo}", "published")
-        return target, Plan() if self.dry_run else push
+        return target, Plan() if self.dry_run else shown
 
     def require_license(self) -> str:
         """The licence, which a data set and a model need."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from rarecase.core.errors import InUseError
 from rarecase.core.files import writable
+from rarecase.core.progress import say
 
 
 @contextlib.contextmanager
@@ -34,7 +34,7 @@ def locked(folder: Path, waiting_for: str = "") -> Iterator[None]:
                 raise InUseError(
                     f"{folder}: another process works in it; wait until it has ended, or name another folder"
                 ) from None
-            print(f"waiting for {waiting_for}", file=sys.stderr)
+            say(f"waiting for {waiting_for}")
             lock.acquire()
     try:
         yield

@@ -1,7 +1,9 @@
-"""One line on stderr with round, step, count and time left; silent where stderr is not a terminal."""
+"""What goes on, on stderr while it lasts: bars and lines that disappear; silent where stderr is not a terminal."""
 
 import contextlib
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 from tqdm import tqdm
 
@@ -10,7 +12,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
     """The progress of a loop over `total` named steps; `unit` is what a step is called."""
 
     def __init__(self, total: int, unit: str = "step") -> None:
-        self._bar = tqdm(total=total, unit=unit, disable=None, file=sys.stderr, dynamic_ncols=True, leave=False)
+        self._bar = bar(total, unit=unit)
         self._begun = False
 
     def step(self, description: str) -> None:
@@ -26,3 +28,21 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def bar(total: int | None, description: str = "", unit: str = "it", **options: Any) -> tqdm:
+    """A bar that counts to `total`, if that is known."""
+    shown = {"disable": None, "file": sys.stderr, "dynamic_ncols": True, "leave": False, **options}
+    return tqdm(total=total, desc=description, unit=unit, **shown)
+
+
+@contextlib.contextmanager
+def doing(description: str) -> Iterator[None]:
+    """Shows what is done in the block, which cannot be counted."""
+    with bar(1, description, bar_format="{desc} …"):
+        yield
+
+
+def say(line: str) -> None:
+    """Prints a line on stderr for good, terminal or not, above the bars that are shown."""
+    tqdm.write(line, file=sys.stderr)

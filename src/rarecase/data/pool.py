@@ -16,6 +16,7 @@ from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.core.files import require_new
+from rarecase.core.progress import Progress, bar
 from rarecase.data.arrow import from_table
 from rarecase.data.parquet import write_parquet
 from rarecase.data.read.argument import parse_argument
@@ -82,19 +83,22 @@ def make_pool(
         raise ConfigError(f"--per-source {per_source}: expected at least 1")
     if seed < 0:
         raise ConfigError(f"--seed {seed}: expected at least 0")
-    parts = [part for source in sources for part in _parts(source, columns, encoding)]
+    with Progress(len(sources), "source") as progress:
+        parts = [part for source in sources for part in _parts(source, columns, encoding, progress)]
     if not against:
         require_label_column([part for part in parts if isinstance(part, Rows)], columns)
     counts: Counter[str] = Counter()
     names = {name.casefold() for name in wanted}
     reservoir: Reservoir[tuple[int, Post | int]] = Reservoir(per_source, seed)
-    for place, part in enumerate(parts):
-        for name, row in _usable(part, counts):
-            if names and (name or "").casefold() not in names:
-                counts["other_sources"] += 1
-            else:
-                counts["beyond_sample"] += 1  # until it is drawn
-                reservoir.offer(name, (place, row))
+    with bar(None, "reading", " posts", delay=1) as shown:
+        for place, part in enumerate(parts):
+            for name, row in _usable(part, counts):
+                shown.update()
+                if names and (name or "").casefold() not in names:
+                    counts["other_sources"] += 1
+                else:
+                    counts["beyond_sample"] += 1  # until it is drawn
+                    reservoir.offer(name, (place, row))
     by_part = groupby(reservoir.rows(), key=itemgetter(0))
     drawn = [_rows_of(parts[place], [row for _, row in entries]) for place, entries in by_part]
     if not drawn:
@@ -120,8 +124,9 @@ def write_pool(out: Path, sources: Sequence[Source], **options: Any) -> PoolCoun
     return counts
 
 
-def _parts(source: Source, columns: Columns, encoding: str) -> list[Rows | Path]:
+def _parts(source: Source, columns: Columns, encoding: str, progress: Progress) -> list[Rows | Path]:
     """The tables of a source; a dump as its path, to be read as a stream."""
+    progress.step("reading")
     given = parse_argument(source)
     split = given.split or "train"
     parts = read_parts(given.source, split=split, config=given.config, columns=columns, encoding=encoding)

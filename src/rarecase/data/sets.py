@@ -7,7 +7,6 @@ aside, so that nothing which chooses can see them.
 
 import dataclasses
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,6 +18,7 @@ from datasets import ClassLabel, Dataset
 
 from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, DataError, did_you_mean, flag, listed, shown_id, shown_label
+from rarecase.core.progress import say
 from rarecase.data.arrow import rows, to_table, with_column
 from rarecase.data.counts import class_counts
 from rarecase.data.pool import make_pool
@@ -93,7 +93,7 @@ def read_sets(sources: Sources) -> Sets:
         encoding=sources.encoding,
         repeats=sources.test is not None,
     )
-    print(f"pool: {counts}", file=sys.stderr)
+    say(f"pool: {counts}")
     taxonomy = taxonomy_of(sources.taxonomy, *(table["label"][:] for table in tables.values()))
     classed = {
         name: with_classes(table, taxonomy, partial(sources.row_of, name, "label"))
@@ -199,7 +199,7 @@ def warn_of_missing_classes(sets: Sets) -> None:
     for where, table in asked.items():
         counts = class_counts(table, sets.taxonomy.names) if table is not None else {}
         if missing := [name for name, count in counts.items() if not count]:
-            print(f"warning: no example of {listed(missing)} {where}", file=sys.stderr)
+            say(f"warning: no example of {listed(missing)} {where}")
 
 
 def set_aside(pool: Dataset) -> tuple[Dataset, Dataset | None]:

@@ -11,7 +11,6 @@ set and splits, in `seeds/SEED/`.
 
 import functools
 import re
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from functools import partial
@@ -23,6 +22,7 @@ from datasets import Dataset, concatenate_datasets
 from rarecase.core.errors import ConfigError, DataError, RarecaseError, RunFolderError, did_you_mean
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
+from rarecase.core.progress import say
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.evaluate.predictions import predictions_of
@@ -120,7 +120,7 @@ def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) ->
 
     def run_cell(cell: Cell, place: Path) -> Found:
         model, setting, seed = str(cell.model), str(cell.setting), cell.seed
-        print(f"{model}, {cell.strategy}, {setting}, seed {seed}", file=sys.stderr)
+        say(f"{model}, {cell.strategy}, {setting}, seed {seed}")
         start, dev, test = (splits.shared(name, seed) for name in (BOOTSTRAP, "dev", "test"))
         split = start if setting == BOOTSTRAP else splits.acquired(cell.strategy, seed)
         encoder, table = loaded(model)
@@ -178,7 +178,7 @@ def _read_again(out: Path, config: ExperimentConfig, strategies: list[str]) -> S
         is_there = any(Path(source).exists() for source in split_list(config.data or ""))
         if is_there or not stored.tables.keys() >= set(split_names(config, strategies)):
             raise
-        print(f"warning: --data {config.data} cannot be read any more; going on with the stored copy", file=sys.stderr)
+        say(f"warning: --data {config.data} cannot be read any more; going on with the stored copy")
         return stored
     for name, table in stored.tables.items():
         if name in read.tables and read.tables[name].to_dict() != table.to_dict():

@@ -6,13 +6,13 @@ stage, as any run does. A cell that fails with an expected error is recorded wit
 it again.
 """
 
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
 from rarecase.core.errors import InUseError
 from rarecase.core.locks import locked
+from rarecase.core.progress import Progress, say
 from rarecase.experiment.cells import Cell, Found, read_cell
 
 RunCell: TypeAlias = Callable[[Cell, Path], Found]
@@ -31,7 +31,12 @@ def run_grid(
     `reason` gives one line for an error that must not stop the other cells, and None for any other. A cell that
     another process runs now is waited for after the others, and run where that process was killed.
     """
-    elsewhere = [cell for cell in cells if not _run(grid, cell, run_cell, reason)]
+    every, elsewhere = list(cells), []
+    with Progress(len(every), "cell") as progress:
+        for cell in every:
+            progress.step(cell.name)
+            if not _run(grid, cell, run_cell, reason):
+                elsewhere.append(cell)
     for cell in elsewhere:
         _run(grid, cell, run_cell, reason, f"{cell.name}, a cell that another process runs")
 
@@ -62,5 +67,5 @@ def _run_alone(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason) -> Non
         if line is None:
             raise
         found = Found(error=line)
-        print(f"{cell.name}: {line}", file=sys.stderr)
+        say(f"{cell.name}: {line}")
     found.write(grid, cell)

@@ -7,7 +7,6 @@ model.
 """
 
 import functools
-import sys
 from pathlib import Path
 
 from rarecase.acquire.find import find_strategy
@@ -15,6 +14,7 @@ from rarecase.acquire.strategy import Strategy
 from rarecase.core.errors import ConfigError
 from rarecase.core.files import write_folder_beside
 from rarecase.core.locks import locked
+from rarecase.core.progress import doing, say
 from rarecase.data.sets import Sets, draw_test, require_gold
 from rarecase.experiment.cells import Cell, Found
 from rarecase.experiment.grid import run_grid
@@ -45,7 +45,7 @@ def simulate(config: SimulateConfig) -> Path:
     drawn = functools.lru_cache(maxsize=1)(functools.partial(_drawn, sets, config))
 
     def run_cell(cell: Cell, place: Path) -> Found:
-        print(f"{cell.strategy}, seed {cell.seed}", file=sys.stderr)
+        say(f"{cell.strategy}, seed {cell.seed}")
         own = drawn(cell.seed)
         done = rounds(place, own, config, cell.strategy, cell.seed, annotator, out / "replies.sqlite")
         return Found(rounds=tuple(round_.record for round_ in done))
@@ -64,7 +64,8 @@ def _begin(out: Path, config: SimulateConfig, strategies: list[Strategy]) -> Non
         refuse_used(out)
         sets = _read(config)
         with write_folder_beside(out) as folder:
-            prepare(folder, config, sets, strategies)
+            with doing("preparing models and texts"):
+                prepare(folder, config, sets, strategies)
             parts.manifest_of(folder, "grid", config, MAY_CHANGE).write(folder)
     write_yaml(out / "config.yaml", config)
 
@@ -83,5 +84,5 @@ def _drawn(sets: Sets, config: SimulateConfig, seed: int) -> Sets:
     if sets.test is not None:
         return sets
     drawn, dropped = draw_test(sets, config.test_size or 0, seed)
-    print(f"seed {seed}: {config.test_size} drawn as test set, {len(drawn.pool)} left; {dropped}", file=sys.stderr)
+    say(f"seed {seed}: {config.test_size} drawn as test set, {len(drawn.pool)} left; {dropped}")
     return drawn

@@ -8,18 +8,17 @@ import json
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from datasets import Dataset
-from tqdm import tqdm
 
 from rarecase.core import randomness
 from rarecase.core.documents import MEBIBYTE, parse_json
 from rarecase.core.errors import ConfigError, GeneratorError
+from rarecase.core.progress import bar
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.replies import Replies, Request, text_of
 from rarecase.generate.template import Template
@@ -128,7 +127,7 @@ class Endpoint:
 
     async def _ask_all(self, requests: list[Request]) -> None:
         queue, pause = iter(requests), _Pause(self.seed)
-        bar = tqdm(total=len(requests), desc="variations", unit="reply", disable=None, delay=2, file=sys.stderr)
+        progress = bar(len(requests), "variations", "reply", delay=2)
 
         async def worker(client: "Client") -> None:
             for request in queue:
@@ -139,7 +138,7 @@ class Endpoint:
                     text_of(reply)
                 except ValueError as reason:
                     raise self._unreadable(str(reason)) from None
-                bar.update()
+                progress.update()
 
         try:
             async with self._client() as client, asyncio.TaskGroup() as group:
@@ -148,7 +147,7 @@ class Endpoint:
         except ExceptionGroup as failed:  # the group has ended the other workers; the first failure is what to act on
             raise failed.exceptions[0] from None
         finally:
-            bar.close()
+            progress.close()
 
     async def _ask(self, client: "Client", request: Request, pause: "_Pause") -> str:
         for attempt in range(1, BUSY_TRIES + 1):

@@ -1,15 +1,14 @@
 """Variations from a `transformers` language model in this process: no server, and no post leaves the machine."""
 
 import json
-import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from tqdm import tqdm
 
 from rarecase.core.errors import ModelError
+from rarecase.core.progress import bar
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.replies import Replies, Request
 from rarecase.generate.template import Template
@@ -43,7 +42,7 @@ class Local:
     def generate(self, seeds: Dataset, k: int) -> Dataset:
         """Writes what is not stored yet, and gives `k` variations of each post; see `Generator.generate`."""
         missing = self.replies.missing(self.template.requests(seeds, k, self.seed))
-        for request in tqdm(missing, desc="variations", unit="reply", disable=None, delay=2, file=sys.stderr):
+        for request in bar(len(missing), "variations", "reply", iterable=missing, delay=2):
             # In the shape of an endpoint's reply, so that one reader reads both.
             reply = {"choices": [{"message": {"role": "assistant", "content": self._write(request)}}]}
             self.replies.put(request, "local", json.dumps(reply, ensure_ascii=False))

@@ -8,7 +8,6 @@ that people have given meanwhile; also where it had read them and not yet stored
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,10 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
-from tqdm import tqdm
 
 from rarecase.core.errors import DataError, command_line, one_line
-from rarecase.core.progress import Progress
+from rarecase.core.progress import Progress, say
 from rarecase.data import arrow
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator, labelled
@@ -96,7 +94,7 @@ class People(Annotator):
             return found
         self.store.start_syncing()
         line = one_line(f"waiting for people to label {size} texts; show them with: {self.serve}")
-        tqdm.write(line, file=sys.stderr)
+        say(line)
         with Progress(size, "label") as progress:
             shown = 0
             progress.step("labelled by people")

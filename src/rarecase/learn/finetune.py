@@ -1,7 +1,6 @@
 """A `transformers` sequence classifier, fine-tuned as a whole: the learner `finetune`."""
 
 import copy
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,10 +11,10 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
 from rarecase.core.errors import ModelError
+from rarecase.core.progress import bar
 from rarecase.core.randomness import integer, torch_seeded
 from rarecase.data import arrow, schema
 from rarecase.evaluate.metrics import metrics
@@ -303,7 +302,7 @@ def _forward(
     )
     quiet = None if progress else True
     try:
-        for rows in tqdm(batches, desc="scoring", delay=2, disable=quiet, leave=False, file=sys.stderr):
+        for rows in bar(len(batches), "scoring", iterable=batches, delay=2, disable=quiet):
             batch = collate([tokens[row] for row in rows]).to(device)
             logits = network(**batch).logits.float()
             vectors = read.pop().float()

@@ -14,7 +14,6 @@ no part in this (`rarecase.learn.workers`). What they do with the pairs is `cont
 import copy
 import itertools
 import math
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -24,10 +23,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from datasets import Dataset
-from tqdm import tqdm
 
 from rarecase.acquire.selection import rank_within
 from rarecase.core.errors import ConfigError, ModelError
+from rarecase.core.progress import bar
 from rarecase.core.randomness import generator, integer, torch_seeded
 from rarecase.data import schema
 from rarecase.learn.batches import training_rows
@@ -196,7 +195,7 @@ def contrast(
     optimizer, scheduler = optimizer_of(model, learning_rate, updates, WARMUP, WEIGHT_DECAY)
     endless = itertools.cycle(pairs)
     model.train()
-    for _ in tqdm(range(updates), desc="contrasting", delay=2, disable=None, leave=False, file=sys.stderr):
+    for _ in bar(updates, "contrasting", iterable=range(updates), delay=2):
         batch = list(itertools.islice(endless, PAIRS))
         target = torch.tensor([pair["label"] for pair in batch], device=model.device)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):

@@ -9,7 +9,6 @@ other waiting for its part.
 """
 
 import math
-import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_parameters
-from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from rarecase.core.errors import ModelError
+from rarecase.core.progress import bar
 from rarecase.learn.batches import LengthGrouped
 from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, Hyperparameters
 from rarecase.learn.weights import class_weights
@@ -84,14 +83,14 @@ def train(
     best = BestWeights(network, patience, keep=accelerator.is_main_process)
     updates = islice(_updates(batches, settings.gradient_accumulation), total)
     quiet = None if accelerator.is_main_process else True
-    with tqdm(total=total, desc="fine-tuning", delay=2, disable=quiet, leave=False, file=sys.stderr) as bar:
+    with bar(total, "fine-tuning", delay=2, disable=quiet) as progress:
         while epoch := list(islice(updates, interval)):
             network.train()
             losses = torch.zeros((), device=accelerator.device)
             for update in epoch:
                 losses += _update(accelerator, network, optimizer, update, examples, collate, weights)
                 scheduler.step()
-                bar.update()
+                progress.update()
             loss = float(accelerator.reduce(losses)) / len(epoch)
             if not math.isfinite(loss):
                 raise ModelError(

@@ -5,7 +5,8 @@ A text's last bits depend on the texts it shares a batch with, so batches follow
 distinct text is encoded once, in sorted order, and the order of the rows changes nothing.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -14,6 +15,7 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase.core.errors import DataError, ModelError
+from rarecase.core.progress import bar
 from rarecase.data import arrow, schema
 from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet, require_tokenizer, require_weights
 from rarecase.models.lengths import Reader, stated, tokens_read
@@ -97,11 +99,10 @@ class SentenceEncoder:
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """The vectors of some texts, float32, shape `(len(texts), dim)`; see `Encoder`."""
-        model = self.model
         if not texts:
-            return np.zeros((0, model.get_embedding_dimension() or 0), np.float32)
+            return np.zeros((0, self.model.get_embedding_dimension() or 0), np.float32)
         unique, index = distinct(texts)
-        with loading(self.name, "used"):
+        with self._counted(len(unique)) as model, loading(self.name, "used"):
             # The library batches by length; its own bar would also appear where stderr is no terminal.
             vectors = model.encode(
                 unique,
@@ -111,6 +112,21 @@ class SentenceEncoder:
                 show_progress_bar=False,
             )
             return np.asarray(vectors, np.float32)[index]
+
+    @contextlib.contextmanager
+    def _counted(self, texts: int) -> "Iterator[SentenceTransformer]":
+        """The model, which may have to be loaded first; a bar counts the texts that it reads, where they are many."""
+        with bar(texts, "embedding", " texts", disable=None if texts > BATCH_SIZE else True) as shown:
+            model = self.model
+
+            def count(*_: object) -> None:
+                shown.update(min(BATCH_SIZE, texts - shown.n))
+
+            hook = model[0].register_forward_hook(count)
+            try:
+                yield model
+            finally:
+                hook.remove()
 
     def save(self, folder: Path) -> None:
         """Writes the encoder as `sentence-transformers` does, with safetensors."""

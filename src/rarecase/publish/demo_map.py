@@ -11,6 +11,7 @@ import numpy as np
 from datasets import Dataset, Features, Value, concatenate_datasets
 
 from rarecase.core import randomness
+from rarecase.core.progress import doing
 from rarecase.data.arrow import from_columns, matrix, require, rows, with_column
 from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import GENERATED, canonical_order, label_names, public_id, texts
@@ -46,7 +47,8 @@ def map_table(folder: Path, removed: Collection[str] = ()) -> Dataset:
         vectors = matrix(points, "embedding")[first]
     else:
         vectors = encode(Dataset.from_dict({"text": unique}), load_encoder())
-    x, y = project(vectors)[place].T
+    with doing("drawing the map"):
+        x, y = project(vectors)[place].T
     shown = {"x": x, "y": y} | {name: points[name][:] for name in _KNOWN}
     return from_columns(shown, MAP_COLUMNS)
 

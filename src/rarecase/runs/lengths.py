@@ -1,11 +1,10 @@
 """What share of the texts a learner does not read to their end."""
 
-import sys
 from collections.abc import Iterable
 
 from datasets import Dataset
-from tqdm import tqdm
 
+from rarecase.core.progress import say
 from rarecase.data.schema import texts
 from rarecase.learn import Learner
 
@@ -22,4 +21,4 @@ def say_what_is_cut(learner: Learner, tables: Iterable[Dataset], model: str = "t
             f"{shown} of {len(every):,} texts are longer than the {reader.tokens:,} tokens that {model} "
             "reads; the rest of those is cut off"
         )
-        tqdm.write(line, file=sys.stderr)  # beside a bar, if there is one
+        say(line)

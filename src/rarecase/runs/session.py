@@ -5,7 +5,6 @@ A run folder appears whole: the tables are read and checked, the texts embedded 
 beside, which is renamed when all is well. So bad input leaves nothing behind.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from rarecase.acquire.strategy import Strategy, name_of
 from rarecase.algorithm import Round, run
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
+from rarecase.core.progress import doing, say
 from rarecase.data.arrow import rows
 from rarecase.data.read.origin import Origin, combined
 from rarecase.data.release import ALL, Config, write_release
@@ -48,7 +48,7 @@ def carry_out(config: RunConfig, resume: Path | None) -> Path:
         with reporting(config.report_to, folder, digest([folder / "run.json"])) as report:
             for round_ in rounds_left:
                 found, f1 = round_.record, round_.record.test["macro_f1"]
-                print(f"round {found.round}: {found.labels} labels, macro-F1 {f1:.1f}", file=sys.stderr)
+                say(f"round {found.round}: {found.labels} labels, macro-F1 {f1:.1f}")
                 if found.round not in reported:
                     report(figures_of_round(found), found.round)
     return folder
@@ -62,7 +62,8 @@ def begin(config: RunConfig) -> Path:
     config = parts.with_store_of_start(config)
     parts.require_store(config)
     with write_folder_beside(out) as folder:
-        prepare(folder, config, sets, [strategy])
+        with doing("preparing models and texts"):
+            prepare(folder, config, sets, [strategy])
         begun = parts.manifest_of(folder, "run", config, MAY_CHANGE)
         replace(begun, strategy=name_of(strategy), origins=parts.origins_of(config)).write(folder)
     return out
@@ -109,7 +110,7 @@ def _rounds_left(folder: Path, config: RunConfig, manifest: Manifest, stop: Stop
             records.append(last.record)
             yield last
     if sentence := sentence_of(last.record.labels, last.record.stopping):
-        print(sentence, file=sys.stderr)
+        say(sentence)
     _finish(folder, sets, last, records, config, manifest)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rarecase.core.errors import ConfigError, one_line
+from rarecase.core.progress import say
 from rarecase.data.release import Metrics
 from rarecase.evaluate.record import RoundRecord
 
@@ -62,7 +63,7 @@ def reporting(tracker: str, out: Path, key: str) -> Iterator[Report]:
                 call(*arguments, **options)
         except Exception as error:
             if works:
-                print(f"warning: --report-to {tracker} fails ({_reason(error)}); going on without", file=sys.stderr)
+                say(f"warning: --report-to {tracker} fails ({_reason(error)}); going on without")
             works = False
 
     def report(figures: Figures, step: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.progress import doing
 from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import load
 from rarecase.data.read.table import is_release
@@ -46,19 +47,22 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     # Configs and splits may share a name.
     parts = {("train", name): (f"{data}:{name}", "train") for name in configs}
     parts |= {(role, configs[0]): (f"{data}:{configs[0]}", role) for role in ("dev", "test")}
-    raw = {key: read_argument(*part) for key, part in parts.items()}
+    with doing("reading the data"):
+        raw = {key: read_argument(*part) for key, part in parts.items()}
     taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else classes_of(data, configs[0], raw.values())
     learner = learner_of(config, taxonomy.names, config.seed)
     say_what_is_cut(learner, raw.values())
-    ready = {
-        key: learner.prepare(with_classes(table, taxonomy, partial(row_of, *parts[key], "label")))
-        for key, table in raw.items()
-    }
+    classed = {key: with_classes(table, taxonomy, partial(row_of, *parts[key], "label")) for key, table in raw.items()}
+    with doing("preparing the texts"):
+        ready = {key: learner.prepare(table) for key, table in classed.items()}
     rows = concatenate_datasets([ready["train", name] for name in configs])
     dev, test = ready["dev", configs[0]], ready["test", configs[0]]
     with reporting(config.report_to, out, secrets.token_hex(16)) as report, epochs_reported(report) as epochs:
-        learner = learner.fit(rows, dev)
-        figures = measured(predictions_of({"dev": learner.score(dev), "test": learner.score(test)}), learner.names)
+        with doing("learning"):
+            learner = learner.fit(rows, dev)
+        with doing("measuring"):
+            scored = {"dev": learner.score(dev), "test": learner.score(test)}
+        figures = measured(predictions_of(scored), learner.names)
         report(figures_of(figures), next(epochs))
     learner.save(out, ModelRecord.of(learner.describe(), configs=configs, train=rows, test=test, measured=figures))
     return {"train": len(rows), **figures}

@@ -15,15 +15,14 @@ text's sketch. A q-gram that two texts share flips the same bit in both, so thei
 bits as their bags do in q-grams. XOR and a count of bits decide nearly all pairs, and rapidfuzz the rest.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from datasets import Dataset
 from rapidfuzz import fuzz, process
-from tqdm import tqdm
 
+from rarecase.core.progress import bar
 from rarecase.data import arrow, schema
 
 RATIO = 90
@@ -125,7 +124,7 @@ def _candidates(rows: list[str], columns: list[str], found: np.ndarray) -> Itera
     """
     row_places, row_lengths = _by_length(rows)
     column_places, column_lengths = _by_length(columns)
-    bar = tqdm(total=len(rows), desc="near-duplicates", unit=" rows", disable=None, delay=2, file=sys.stderr)
+    progress = bar(len(rows), "near-duplicates", " rows", delay=2)
     for begin, end in _length_classes(row_lengths):
         low, high = _reach(column_lengths, row_lengths[begin], row_lengths[end - 1])
         q, words = _sketch_size(int(row_lengths[end - 1]))
@@ -146,8 +145,8 @@ def _candidates(rows: list[str], columns: list[str], found: np.ndarray) -> Itera
                 # `nonzero` of two dimensions would take as long as all the rest.
                 row, column = np.divmod(np.flatnonzero(differences <= limit), right - left)
                 yield places[row], column_places[left + column]
-            bar.update(min(_ROWS, end - top))
-    bar.close()
+            progress.update(min(_ROWS, end - top))
+    progress.close()
 
 
 def _by_length(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,16 +5,15 @@ The text is the title. Authors are not kept, nor posts that an author or a moder
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 
 from rarecase.core.errors import DataError
+from rarecase.core.progress import bar
 from rarecase.core.randomness import generator
 from rarecase.data.read.columns import DEFAULT, conformed
 from rarecase.data.read.formats import Rows
@@ -50,8 +49,7 @@ def is_dump(path: Path) -> bool:
 
 def posts(path: Path) -> Iterator[Post]:
     """The submissions of a dump, packed or not, in one pass and bounded memory."""
-    lines = tqdm(text_lines(path), desc=path.name, unit=" posts", disable=None, delay=2, file=sys.stderr)
-    for number, line in lines:
+    for number, line in bar(None, path.name, " posts", iterable=text_lines(path), delay=2):
         if line.isspace():
             continue
         record = json_object(path, number, line)
