@@ -30,8 +30,8 @@ def what_is_left(command: str, given: Mapping[str, Any]) -> str:
 def _resume(command: str, folder: Path | None, settings: Any) -> str:
     """The command that goes on, with what a folder does not settle by itself (`rarecase.cli.main`)."""
     words: list[object] = [command, "--resume", folder]
-    known = {name: getattr(settings, name, None) for name in ("strategy", "send_to", "store")}
+    known = {name: getattr(settings, name, None) for name in ("strategy", "send_to", "store", "report_to")}
     for name, value in known.items():
-        if value is not None and (name != "strategy" or ":" in value):
+        if value not in (None, "none") and (name != "strategy" or ":" in value):
             words += [flag(name), value]
     return command_line(*words)
