@@ -6,15 +6,13 @@ writes the whole card again. A file that another config uses is never overwritte
 later one is put into the folder of its config.
 """
 
-import io
 import itertools
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError, command_line, listed
@@ -101,7 +99,9 @@ def dataset_files(local: ReleaseFolder, snapshot: Snapshot, *, license: str, abo
             f"has one licence; repeat with --license {known.license}, or name another --repo"
         )
     added, data, texts = _added(local, others, known.removed)
-    texts |= texts_in(snapshot, {split.path for of in others.values() for split in of.splits.values()} - data.keys())
+    there = {split.path for of in others.values() for split in of.splits.values()}
+    elsewhere = texts_in(snapshot, there - data.keys())
+    come_twice = any(not elsewhere.isdisjoint(texts[path]) for path in data.keys() - there)
     about = dict(about)
     title, description = about.pop("title", None), about.pop("description", None)
     configs = dict(sorted({**others, **added}.items()))
@@ -112,11 +112,11 @@ def dataset_files(local: ReleaseFolder, snapshot: Snapshot, *, license: str, abo
         description=known.description if description is None else description,
         repo_id=repo_id,
         license=license,
-        default=_default(known.default, local, others, added, snapshot, data),
+        default=_default(known.default, local.release.default, [*others, *added], come_twice, repo_id),
         classes=local.release.classes,
         about=replace(known.about, **about),
         configs=configs,
-        texts=len(texts),
+        texts=len(elsewhere.union(*texts.values())),
     )
     return {**data, **release_files(release, known, _change(known.configs, configs))}
 
@@ -127,40 +127,22 @@ def title_of(repo_id: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _have_one_text(
-    snapshot: Snapshot, others: Mapping[str, Config], added: Mapping[str, Config], data: Mapping[str, bytes]
-) -> bool:
-    """Whether a text stands in a file of the added configs and in another one of the other configs."""
-    here, there = ({file.path for of in some.values() for file in of.splits.values()} for some in (added, others))
-    tables = (pq.read_table(io.BytesIO(data[path]), columns=["text"]) for path in here - there)
-    own = {text for table in tables for text in table["text"].to_pylist()}
-    return not own.isdisjoint(texts_in(snapshot, there - here))
-
-
-def _default(
-    known: str,
-    local: ReleaseFolder,
-    others: Mapping[str, Config],
-    added: Mapping[str, Config],
-    snapshot: Snapshot,
-    data: Mapping[str, bytes],
-) -> str:
+def _default(known: str, own: str, names: Sequence[str], come_twice: bool, repo_id: str) -> str:
     """
-    The config that answers where none is named: that of the repository, else that of the release.
+    The config that answers where none is named: `known`, that of the repository, else `own`, that of the release.
 
     `all` is there only where no text would come twice in it: two strategies may have chosen the same one.
     """
-    names, own = [*others, *added], local.release.default
     if known in names:
         return known
-    if own == ALL and not _have_one_text(snapshot, others, added, data):
+    if ALL in (known, own) and not come_twice:
         return ALL
     chosen = [name for name in (own, *names) if name in names and name != "bootstrap"]
     default = next(iter([*chosen, *names]), "")
     if known == ALL:
         warnings.warn(
-            f"{snapshot.target.repo_id}: texts stand in several configs now, so there is no config of all of them any "
-            f"more; without a name, `load_dataset` takes {default}",
+            f"{repo_id}: texts stand in several configs now, so there is no config of all of them any more; without a "
+            f"name, `load_dataset` takes {default}",
             stacklevel=2,
         )
     return default
@@ -168,12 +150,12 @@ def _default(
 
 def _added(
     local: ReleaseFolder, others: Mapping[str, Config], removed: Collection[str]
-) -> tuple[dict[str, Config], dict[str, bytes], set[str]]:
-    """The configs of the release, their files and their texts, without removed rows and names of annotators."""
+) -> tuple[dict[str, Config], dict[str, bytes], dict[str, set[str]]]:
+    """The configs of the release, content and texts of their files, without removed rows and names of annotators."""
     taken = {split.path: split.sha256 for config in others.values() for split in config.splits.values()}
     configs: dict[str, Config] = {}
     data: dict[str, bytes] = {}
-    texts: set[str] = set()
+    texts: dict[str, set[str]] = {}
     aliases = _aliases(local)
     for name, paths in local.paths.items():
         read = {split: read_parquet(local.folder / path) for split, path in paths.items()}
@@ -184,7 +166,7 @@ def _added(
             content = path.read_bytes() if table is read[split] else parquet_bytes(table)
             files[split] = _placed(DataFile.of(paths[split], content), taken, f"{name}/{split}")
             data[files[split].path] = content
-            texts.update(table["text"][:])
+            texts[files[split].path] = {*table["text"][:]}
         configs[name] = summarize(local.release.configs.get(name, Config()), tables, local.release.names, files)
     return {name: config for name, config in configs.items() if config.splits}, data, texts
 
