@@ -16,8 +16,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from ranking import found_first, likeness
 
 from rarecase import read_table
 from rarecase.core.files import write_text
@@ -69,12 +68,7 @@ def ceiling(published: Path) -> str:
         published / "test_labeled.tsv", split="test", columns=Columns(text="title", label="category"), labeled=True
     )
     vectors, own = encode(titles, load_encoder()), np.array(titles["label"][:]) == CLASS
-    found = []
-    for seed in range(SEEDS):
-        ranker = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000)
-        folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-        likeness = cross_val_predict(ranker, vectors, own, cv=folds, method="decision_function")
-        found.append(own[np.argsort(-likeness)[: round(0.06 * len(own))]].sum())
+    found = [found_first(likeness(vectors, own, seed), own, 0.06) for seed in range(SEEDS)]
     return f"{min(found)} to {max(found)} of {own.sum()}, {np.mean(found) / own.sum():.0%}"
 
 
