@@ -13,6 +13,8 @@ from gradio_client.exceptions import AuthenticationError
 from hub_server.openid import providing
 from labelers import NAMES, Client, act, vote
 
+from rarecase.labeling.store.service import hashed
+
 ROLES = "owners: [olga]\nadjudicators: [eve]\nannotators: [ann, bob]\n"
 JSON = {"data": [], "fn_index": 0, "session_hash": "abc", "component_id": 1, "fn_name": "say"}
 ROUTES = [
@@ -116,6 +118,11 @@ def test_a_name_that_is_not_listed_does_not_get_in(served):
             assert http.post("/sign-in", data={"name": name}).status_code == 400
         with served.service.state() as state:
             assert "mallory" not in state.people
+
+
+def test_a_name_that_is_bound_to_nothing_is_nobodys(served):
+    served.service.bind("zoe", hashed(""))  # as somebody may who writes into a shared store
+    assert httpx.Client(base_url=served.url).post("/sign-in", data={"name": "zoe"}).status_code == 409
 
 
 def test_a_name_is_that_of_the_first_browser_that_took_it(served):

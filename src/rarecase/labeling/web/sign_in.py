@@ -191,7 +191,8 @@ class _OnThisServer:
         if self.needs_code and not code:  # by their link, which was looked up
             self.service.bind_alone(name, hashed(secret))
         else:
-            refusal = self.service.bind(name, hashed(secret), hashed(kept.get(name, "")), code=code)
+            proof = hashed(kept[name]) if name in kept else None  # not of "", which anybody could bind a name to
+            refusal = self.service.bind(name, hashed(secret), proof, code=code)
         if refusal is None:
             others = [(other, of_other) for other, of_other in kept.items() if other != name]
             session["secrets"] = dict([*others, (name, secret)][-MOST_NAMES:])
