@@ -115,7 +115,7 @@ def test_without_a_list_it_says_what_anybody_can_do(serve):
         r"rarecase: whoever reaches http://\S+ can sign in by any free name, label and review; list", said
     )
     assert "whoever" not in serve()
-    assert command(["label", "serve", "--store", "x", "--links"]) == 2
+    assert command(["label", "serve", "--store", "x", "--links", "--port", "0"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_the_pages_work_below_a_path(browser, store):
         (["--host", "nosuch.invalid"], "cannot listen at nosuch.invalid:7860"),
         (["--host", "999.1.1.1"], "cannot listen at 999.1.1.1:7860"),
         (["--roles", "x" * 300], "File name too long; expected a YAML file"),
-        (["--links"], "--links needs --roles FILE, and a --host or a --public-url"),
+        (["--links", "--port", "0"], "--links needs --roles FILE, and a --host or a --public-url"),
     ],
 )
 def test_an_address_that_cannot_be_listened_at_is_one_line(store, capsys, flags, message):
