@@ -60,6 +60,17 @@ def test_a_licence_that_the_hub_does_not_know_is_refused_before_a_repository_is_
     assert not fresh_hub.log("^(POST (?!/api/validate-yaml)|PUT|DELETE)"), "nothing is made, not even for a moment"
 
 
+def test_a_dry_run_needs_no_hub(tmp_path, capsys):
+    data = str(releases.write(tmp_path / "data", 12))
+    rarecase("all", data, "--repo", "acme/safety", "--license", "cc-by-4.0", "--dry-run")
+    shown = capsys.readouterr()
+    for kind, name in (("dataset", "acme/safety"), ("space", "acme/safety-demo")):
+        assert f"{kind} {name}, private: " in shown.out
+    warnings = [line for line in shown.err.splitlines() if line.startswith("warning: ")]
+    said = "no Hub is within reach; shown as a new repository, its card unchecked"
+    assert warnings == [f"warning: {name}: {said}" for name in ("acme/safety", "acme/safety-demo")]
+
+
 def test_a_purge_is_asked_for_and_can_be_looked_at_before(fresh_hub, tmp_path, monkeypatch, capsys):
     data = str(releases.write(tmp_path / "data", 12))
     rarecase("dataset", data, "--repo", "acme/safety", "--license", "cc-by-4.0", "--tag", "v1")

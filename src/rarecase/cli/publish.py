@@ -56,7 +56,9 @@ class Destination:
             with doing(f"publishing {target.repo_id}"):
                 return push(target, build, message)
 
-        options = {name: getattr(self, name) for name in ("public", "gated", "revision", "tag", "create_pr")}
+        options = {
+            name: getattr(self, name) for name in ("public", "gated", "revision", "tag", "create_pr", "dry_run")
+        }
         target = Target(kind=kind, repo_id=self.repo, **options)
         if self.public and not self.yes and not self.dry_run:
             _confirm("--public", f"anybody will be able to read {self.repo}", "published")

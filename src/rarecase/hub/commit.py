@@ -22,11 +22,12 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
 from huggingface_hub.utils import hf_raise_for_status
 from huggingface_hub.utils.sha import git_hash
 
 from rarecase.core.errors import ConfigError, HubError, RarecaseError
-from rarecase.hub.errors import ERRORS, RETRY, hub_errors, is_temporary, junk_refused, retried, status
+from rarecase.hub.errors import ERRORS, RETRY, hub_errors, is_out_of_reach, is_temporary, junk_refused, retried, status
 
 Kind = Literal["dataset", "model", "space"]
 # Path in the repo → its bytes, the local file that holds them, or None to delete it.
@@ -45,6 +46,7 @@ class Target:
     revision: str | None = None  # the branch, made where there is none; `main` by default
     tag: str | None = None  # of the new state; not with `create_pr`
     create_pr: bool = False  # `public` then only allows a pull request to a repository that is public already
+    dry_run: bool = False  # nothing is sent; where no Hub is within reach, the repository is taken for a new one
 
     def __post_init__(self) -> None:
         if self.create_pr and self.tag:
@@ -74,6 +76,7 @@ class Snapshot:
     private: bool = True
     gated: bool = False
     files: Mapping[str, RepoFile] = field(default_factory=dict)  # by path
+    is_known: bool = True  # False where no Hub was within reach
 
     def read(self, path: str) -> Path:
         """A file at that commit, in the cache of the client."""
@@ -131,7 +134,7 @@ def push(target: Target, build: Build, message: str) -> Pushed:
 def read_snapshot(target: Target) -> Snapshot:
     """The content of a branch, tag or commit; a `ConfigError` where the repository has no such revision."""
     try:
-        return retried(target.repo_id, lambda: _snapshot(HfApi(), target))
+        return _asked(target, _snapshot)
     except HubError as error:
         if isinstance(error.__cause__, RevisionNotFoundError):
             raise ConfigError(
@@ -142,7 +145,16 @@ def read_snapshot(target: Target) -> Snapshot:
 
 def base_snapshot(target: Target) -> Snapshot:
     """What a push begins with: the branch, or `main` where the branch is yet to be made."""
-    return retried(target.repo_id, lambda: _base(HfApi(), target))
+    return _asked(target, _base)
+
+
+def _asked(target: Target, read: Callable[[HfApi, Target], Snapshot]) -> Snapshot:
+    try:
+        return retried(target.repo_id, lambda: read(HfApi(), target))
+    except HubError as error:
+        if target.dry_run and is_out_of_reach(error):
+            return Snapshot(target, is_known=False)
+        raise
 
 
 def require_public_is_meant(snapshot: Snapshot) -> None:
@@ -169,10 +181,10 @@ def refuse_foreign(snapshot: Snapshot) -> None:
 
 
 def refuse_bad_card(target: Target, files: Files) -> None:
-    """Asks the Hub whether it takes the card: it may not know the licence or a language."""
+    """Asks the Hub whether it takes the head of the card, and shows it no more: it may not know the licence."""
     card = files.get("README.md")
-    if isinstance(card, bytes):
-        asked = {"repoType": target.kind, "content": card.decode()}
+    if isinstance(card, bytes) and (head := REGEX_YAML_BLOCK.search(card.decode())):
+        asked = {"repoType": target.kind, "content": head[0]}
         address = f"{HfApi().endpoint}/api/validate-yaml"
         retried(target.repo_id, lambda: hf_raise_for_status(get_session().post(address, json=asked)))
 

@@ -64,6 +64,12 @@ def is_temporary(error: BaseException) -> bool:
     return code in (408, 429) or code >= 500 if code else _unreachable(_cause(error))
 
 
+def is_out_of_reach(error: HubError) -> bool:
+    """Whether no Hub has answered: there is none, or it is switched off."""
+    cause = _cause(error.__cause__ or error)
+    return isinstance(cause, OfflineModeIsEnabled) or (status(cause) is None and _unreachable(cause))
+
+
 @contextlib.contextmanager
 def hub_errors(repo_id: str) -> Iterator[None]:
     """Turns what the Hub's clients raise into a `HubError` of one line: the repository, the answer, the way out."""

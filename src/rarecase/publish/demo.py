@@ -6,6 +6,7 @@ package folder of rarecase is copied beside `app.py`. No text of the data is: th
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from rarecase.core.errors import ConfigError
@@ -41,7 +42,7 @@ def publish_demo(
 
 def push_demo(folder: Path, target: Target, dataset: DatasetRef, model: str | None, send: Push) -> Pushed:
     """Publishes a demo whose visibility is checked already."""
-    data = read_snapshot(Target(kind="dataset", repo_id=dataset.repo_id, revision=dataset.revision))
+    data = read_snapshot(replace(target, kind="dataset", repo_id=dataset.repo_id, revision=dataset.revision))
     release = release_in(data)
     files = space_files(
         folder,
@@ -63,7 +64,7 @@ def push_demo(folder: Path, target: Target, dataset: DatasetRef, model: str | No
 
 def why_closed(target: Target) -> str:
     """Why not everybody can read a data set once it is pushed: `private` or `gated`; empty where everybody can."""
-    snapshot = read_snapshot(Target(kind="dataset", repo_id=target.repo_id))
+    snapshot = read_snapshot(replace(target, revision=None))
     if snapshot.private and not target.public:
         return "private"
     return "gated" if target.gated or snapshot.gated else ""

@@ -72,7 +72,7 @@ def publish_labeling(
     taxonomy, given = Taxonomy.load(classes), settings or {}
     secrets = {"HF_TOKEN": token, "RARECASE_ROLES": roles_text(roles)}
     read_roles(secrets["RARECASE_ROLES"], f"--roles {roles}")
-    store = Target(kind="dataset", repo_id=f"{target.repo_id}-labels")
+    store = Target(kind="dataset", repo_id=f"{target.repo_id}-labels", dry_run=target.dry_run)
     labels, space = read_snapshot(store), read_snapshot(target)
     for snapshot in (labels, space):
         require_private(snapshot)
@@ -83,7 +83,7 @@ def publish_labeling(
     message = "Add texts with known answers" if known else "Add the card"
     data = send(store, lambda now: {"README.md": CARD.encode(), **missing(now, known)}, message)
     with ExitStack() as made:  # what is new is taken back where the rest fails
-        if send is push:  # a dry run only shows files
+        if not target.dry_run:  # which only shows files
             if labels.sha is None:
                 made.enter_context(taken_back(store, data.revision))
             created = space.sha is None and create(target)

@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from rarecase.hub.commit import Build, Kind, Pushed, Target, base_snapshot, refuse_bad_card, require_public_is_meant
+from rarecase.core.progress import say
+from rarecase.hub.commit import (
+    Build,
+    Kind,
+    Pushed,
+    Target,
+    base_snapshot,
+    refuse_bad_card,
+    require_public_is_meant,
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class PlannedPush:
 
 @dataclass
 class Plan:
-    """A `Push` that changes nothing and notes what would be pushed."""
+    """A `Push` that changes nothing and notes what would be pushed; the Hub sees names, and the heads of cards."""
 
     pushes: list[PlannedPush] = field(default_factory=list)
 
@@ -36,7 +45,10 @@ class Plan:
         snapshot = base_snapshot(target)
         require_public_is_meant(snapshot)
         files = dict(sorted(build(snapshot).items()))
-        refuse_bad_card(target, files)
+        if snapshot.is_known:
+            refuse_bad_card(target, files)
+        else:
+            say(f"warning: {target.repo_id}: no Hub is within reach; shown as a new repository, its card unchecked")
         private = snapshot.private and not target.public
         sizes = {path: None if content is None else _size(content) for path, content in files.items()}
         card = cast(bytes, files["README.md"]).decode()  # a card is always made, never a file on this machine
