@@ -281,9 +281,8 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(tmp_path, forks):
     process.kill(signal.SIGINT)
     done = process.wait()
     assert done.status == 130
-    assert done.stderr.splitlines()[-1].startswith(
-        "rarecase: stopped; repeat the command to go on (a run goes on with --res"
-    )
+    line = f"rarecase: stopped; go on with: rarecase run --resume {tmp_path / 'out'}"
+    assert done.stderr.splitlines()[-1].startswith(line)
     assert "Traceback" not in done.stderr
 
 

@@ -150,7 +150,11 @@ def test_what_share_of_the_texts_is_cut_is_said_once_and_the_length_is_recorded(
     out = tmp_path / "guard"
     assert command(["train", str(release), "--config-name", "bootstrap", "--max-length", "12", "--out", str(out)]) == 0
     says = r"\d\d % of 150 texts are longer than the 12 tokens that the model reads; .* is cut off\n"
-    assert re.fullmatch(says, capsys.readouterr().err)
+    printed = capsys.readouterr()
+    assert re.match(says, printed.err)
+    told = "has the model, for `rarecase predict`; of finetune also for transformers"
+    assert printed.err.splitlines()[1:] == [f"{out} {told}"]
+    assert re.search(r"F1 self-harm +\d+\.\d  of \d+ texts\n", printed.out)
     assert json.loads((out / "rarecase.json").read_text())["settings"]["max_length"] == 12
     assert load_learner(out).reader().tokens == 12
 

@@ -180,7 +180,7 @@ def run(
         return
     folder = carry_out(settings, resume)
     report(folder)
-    shown = command_line("report", folder, "--format", "json")
+    shown = command_line("train", folder / "data", "--config-name", ALL, "--out", "guard")
     loaded = f"load_dataset({str(folder / 'data')!r}, {ALL!r}, split='train')"
     print(one_line(f"next: {loaded}; {shown}"), file=sys.stderr)
 
@@ -226,7 +226,9 @@ def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Forma
     print(
         f"trained on {measured['train']} texts; test: accuracy {test['accuracy']:.1f}, macro-F1 {test['macro_f1']:.1f}"
     )
-    print("\n".join(f"  F1 {name:24}{f1:6.1f}" for name, f1 in test["f1"].items()))
+    for (name, f1), row in zip(test["f1"].items(), test["confusion"], strict=True):
+        print(f"  F1 {name:24}{f1:6.1f}  of {sum(row):,} texts")
+    print(f"{settings.out} has the model, for `rarecase predict`; of finetune also for transformers", file=sys.stderr)
 
 
 @app.command

@@ -126,5 +126,5 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     """The hint that names the nearest option, such as `; did you mean 'strategy'?`, or nothing."""
     # Of a file with a hundred thousand columns, the first will do; long words take long, and are no misspelt name.
     by_folded = {option.casefold(): option for option in islice(options, 1000) if 0 < len(option) <= 100}
-    near = difflib.get_close_matches(word.casefold()[:100], by_folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.casefold()[:100], by_folded, n=1, cutoff=0.65)
     return f"; did you mean {by_folded[near[0]]!r}?" if near else ""

@@ -22,6 +22,10 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._begun = True
         self._bar.set_description(description)
 
+    def describe(self, description: str) -> None:
+        """Shows more of the same step."""
+        self._bar.set_description(description)
+
     def close(self) -> None:
         """Removes the line."""
         self._bar.close()

@@ -25,7 +25,9 @@ from rarecase.core.errors import (
 )
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
+from rarecase.core.progress import say
 from rarecase.data.arrow import rows, with_column
+from rarecase.data.counts import class_counts
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.pool import make_pool
 from rarecase.data.read import row_of
@@ -48,6 +50,7 @@ from rarecase.settings.config import (
 )
 
 SETS = ("bootstrap", "dev", "test", "certify")
+FEW = 10  # test texts of a class: with fewer, a single one is more than ten points of its recall
 
 
 def start(config: StartConfig, resume: Path | None) -> tuple[Path, dict[str, int]]:
@@ -56,7 +59,17 @@ def start(config: StartConfig, resume: Path | None) -> tuple[Path, dict[str, int
         if resume is not None:
             go_on(resume, config)
         folder = resume or begin(config)
-        return folder, label(folder, config)
+        counted = label(folder, config)
+        _say_what_is_few(folder)
+        return folder, counted
+
+
+def _say_what_is_few(folder: Path) -> None:
+    """Says which classes the test set has so few texts of that their figures will be uncertain."""
+    names = Taxonomy.load(folder / "taxonomy.yaml").names
+    counts = class_counts(read_parquet(folder / "test.parquet"), names)
+    if few := [f"{name} ({count})" for name, count in counts.items() if count < FEW]:
+        say(f"few texts in the test set: {listed(few)}; their F1 will be uncertain, less so with a larger --test")
 
 
 def next_step(folder: Path, config: StartConfig, counted: Mapping[str, int]) -> str:

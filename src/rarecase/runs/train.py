@@ -50,8 +50,9 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     with doing("reading the data"):
         raw = {key: read_argument(*part) for key, part in parts.items()}
     taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else classes_of(data, configs[0], raw.values())
-    learner = learner_of(config, taxonomy.names, config.seed)
-    say_what_is_cut(learner, raw.values())
+    with doing("loading the model"):
+        learner = learner_of(config, taxonomy.names, config.seed)
+        say_what_is_cut(learner, raw.values())
     classed = {key: with_classes(table, taxonomy, partial(row_of, *parts[key], "label")) for key, table in raw.items()}
     with doing("preparing the texts"):
         ready = {key: learner.prepare(table) for key, table in classed.items()}

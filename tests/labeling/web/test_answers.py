@@ -154,7 +154,7 @@ def test_keys_of_who_types_or_uses_a_shortcut_are_no_votes(browser, tmp_path):
         page.keyboard.press("Shift+Enter")
         page.keyboard.type("3")
         page.keyboard.press("Enter")
-        told(page, "The comment is with the adjudicator.")
+        told(page, "Comment kept: a reviewer reads it if the text comes to review. Flag (F) sends it there.")
         assert not page.locator("#commenting").is_visible()
         assert item(page) == first
         assert votes(server) == {}

@@ -127,7 +127,7 @@ def test_texts_comments_and_classes_are_shown_as_they_are_whatever_they_hold(bro
             ann.keyboard.press("c")
             ann.locator("#said").fill(HOSTILE[place % len(HOSTILE)])
             ann.get_by_role("button", name="Send").click()
-            told(ann, "The comment is with the adjudicator.")
+            told(ann, "Comment kept: a reviewer reads it if the text comes to review. Flag (F) sends it there.")
             press(ann, "1")
             press(bob, "2")
         told(ann, f"You said {names[0]}.")

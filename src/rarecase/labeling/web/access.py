@@ -43,8 +43,8 @@ CALL = "gradio_api/component_server"
 MAX_BODY, MAX_FORM = 1_000_000, 10_000  # bytes: many times what the pages send, and what anybody may
 SLOWEST_BODY = 30.0  # seconds
 WARNING = (
-    "Content warning. The texts here may speak of self-harm, illness, crime and distress. Take breaks, skip what you "
-    "do not want to read, and stop whenever you like."
+    "Content warning. Texts here can be distressing; depending on the data, they are about self-harm, illness or "
+    "crime. Take breaks, skip what you do not want to read, and stop whenever you like."
 )
 _PAGE = Template(Path(__file__).with_name("sign_in.html").read_text(encoding="utf-8"))
 

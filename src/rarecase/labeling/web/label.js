@@ -97,7 +97,7 @@ const say = (answer, {kind, label, event}) => {
   }
   const model = answer.suggestion ? ` The model said ${answer.suggestion}.` : '';
   const said = {vote: `You said ${label}.${model}`, skip: 'Moved to the end.', flag: 'Flagged for an adjudicator.',
-    comment: 'The comment is with the adjudicator.', undo: 'Undone.', decline: 'Saved.'};
+    comment: 'Comment kept: a reviewer reads it if the text comes to review. Flag (F) sends it there.', undo: 'Undone.', decline: 'Saved.'};
   tell(said[kind]);
 };
 
