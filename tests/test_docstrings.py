@@ -54,7 +54,13 @@ def at_hand() -> dict[str, Any]:
             "dev": tables["dev"],
             "test": tables["test"],
         },
-        **{"names": taxonomy.names, "taxonomy": taxonomy, "encoder": encoder, "learner": learner},
+        **{
+            "names": taxonomy.names,
+            "taxonomy": taxonomy,
+            "encoder": encoder,
+            "learner": learner,
+            "guard": rarecase.Guard(learner),
+        },
     }
 
 
@@ -70,6 +76,8 @@ def in_folder(tmp_path, monkeypatch, at_hand) -> Path:
 def test_an_example_of_a_docstring_runs_and_shows_what_it_says(name, at_hand, in_folder, request):
     if name in ("rarecase.learn.make.load_learner", "rarecase.learn.frozen.Frozen.from_pretrained"):
         at_hand["learner"].save("runs/first/learner")
+    if name.startswith("rarecase.guard.guard.Guard"):
+        at_hand["learner"].save("guard")
     if name == "rarecase.publish.learner.push":
         request.getfixturevalue("fresh_hub")
     example, said = EXAMPLES[name], []

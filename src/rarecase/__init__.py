@@ -20,6 +20,7 @@ _HOME = {
     "Finetune": "rarecase.learn.finetune",
     "FitOptions": "rarecase.learn",
     "Frozen": "rarecase.learn.frozen",
+    "Guard": "rarecase.guard.guard",
     "RarecaseError": "rarecase.core.errors",
     "RoundFiles": "rarecase.runs.folder",
     "RunConfig": "rarecase.settings.config",

@@ -11,7 +11,7 @@ from rarecase.data.release import Annotators, Change, Config, GeneratedRows, Rel
 from rarecase.publish.dataset import title_of
 from rarecase.publish.dataset_card import dataset_card
 
-CLASSES = tuple(ReleaseClass(name, "", "", "pass" if name == "not-harmful" else "help") for name in NAMES)
+CLASSES = tuple(ReleaseClass(name, "", "", "allow" if name == "not-harmful" else "route") for name in NAMES)
 
 
 def card(name: str = "words-7b", classes: tuple[ReleaseClass, ...] = CLASSES, **how: Any) -> str:
@@ -73,7 +73,7 @@ def test_nothing_is_varied_where_no_variation_was_asked_for():
 def test_classes_that_are_let_pass_are_not_called_hard_to_read():
     (warned,) = re.findall(r"can be hard to read: (.*)\. Warn people", card())
     assert re.split(", | and ", warned) == [name for name in NAMES if name != "not-harmful"]
-    assert "hard to read" not in card(classes=tuple(ReleaseClass(name, "", "", "pass") for name in NAMES))
+    assert "hard to read" not in card(classes=tuple(ReleaseClass(name, "", "", "allow") for name in NAMES))
 
 
 def test_a_data_set_is_called_like_its_repository():

@@ -113,13 +113,17 @@ def test_rows_are_taken_down_with_their_variations_and_stay_down(fresh_hub, tmp_
 
 
 def older(release: dict) -> dict:
-    """What rarecase 0.1.0 wrote: people and generators by config, no action of a class, no number of texts."""
+    """
+    What rarecase 0.1.0 wrote: people and generators by config, no action of a class or its first name, no number of
+    texts.
+    """
     for config in release["configs"].values():
         splits = list(config["splits"].values())
         config["annotators"], *_ = [split.pop("annotators") for split in splits]
         config["generators"] = [by for split in splits for by in split.pop("generators")]
     for one in release["classes"]:
         del one["action"]
+        one |= {"action": "help"} if one["name"] == "self-harm" else {}
     return {name: value for name, value in release.items() if name not in ("texts", "description")}
 
 

@@ -26,7 +26,7 @@ from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.data.schema import label_names
-from rarecase.data.taxonomy import Category, Taxonomy
+from rarecase.data.taxonomy import EARLIER_ACTIONS, Category, Taxonomy
 
 Configs = Mapping[str, Mapping[str, Dataset]]
 
@@ -264,9 +264,13 @@ class Release:
 
 
 def _with_action(one: ReleaseClass) -> ReleaseClass:
-    """A class of an older release, with the action that it ships with, if it is one of those that do."""
+    """
+    A class of a release with its action: an older one has the first name of it, or none; then the one that it ships
+    with, if it is one of those that do.
+    """
     shipped = {(c.name, c.definition): c.action for c in Taxonomy.default().classes}
-    return one if one.action else replace(one, action=shipped.get((one.name, one.definition)))
+    action = one.action or shipped.get((one.name, one.definition))
+    return replace(one, action=EARLIER_ACTIONS.get(action, action) if action else None)
 
 
 def write_release(

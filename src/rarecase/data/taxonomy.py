@@ -18,14 +18,17 @@ from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 
 DEFAULT = Path(__file__).with_name("taxonomy.yaml")
-ACTIONS = ("pass", "flag", "block", "help")  # of a guard
+ACTIONS = ("allow", "flag", "route", "block")  # of a guard, the mildest first
+EARLIER_ACTIONS = {"pass": "allow", "help": "route"}  # their first names, which are still read
 KEYS = """\
 # Classes for rarecase, in order. Of each the name has to be there; what is empty may be left out.
 #   name: what people see on buttons, and what a classifier answers
 #   definition: one sentence; for people who label, prompts, and strategies that look for a class by its description
 #   examples: a list of short texts of the class; people who label are shown the first
 #   source: who proposed the class; it is published with the data
-#   action: what a guard does with a text of the class: pass, flag, block or help; by default flag
+#   action: what a guard does with a text of the class: allow (it is not harmful), flag (somebody looks at it), route
+#     (to help) or block; by default flag
+#   message: what a server may answer where the guard acts on the class, such as where to find help; by default nothing
 #   openai: the category of OpenAI's moderation endpoint that it maps to, such as violence; by default none
 #   aliases: a list of other names that data uses for the class
 """
@@ -41,9 +44,10 @@ class Category:
         definition (`str`): one sentence for annotators and prompts.
         examples (`tuple[str, ...]`): short texts of the class.
         source (`str`): who proposed the class.
-        action (`str`): what a guard does: `pass`, `flag`, `block` or `help`.
+        action (`str`): what a guard does: `allow`, `flag`, `route` (to help) or `block`.
         openai (`str`): the category of OpenAI's moderation endpoint it maps to, empty for none.
         aliases (`tuple[str, ...]`): other names that data uses for it.
+        message (`str`): what a server may answer where the guard acts on the class, empty for nothing.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Category:
     action: str = "flag"
     openai: str = ""
     aliases: tuple[str, ...] = ()
+    message: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.strip() or not self.name.isprintable():  # not shown: it may be what a terminal obeys
@@ -100,13 +105,13 @@ class Taxonomy:
         """The shipped six classes if every label is one of them, else the sorted labels."""
         found = sorted(set(labels))
         shipped = cls.default()
-        return shipped if found and shipped.covers(found) else cls(tuple(Category(name) for name in found))
+        return shipped if found and shipped.covers(found) else cls(tuple(map(_named, found)))
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> "Taxonomy":
         """The classes of these names in their order; the shipped six where they are those."""
         shipped = cls.default()
-        return shipped if tuple(names) == shipped.names else cls(tuple(map(Category, names)))
+        return shipped if tuple(names) == shipped.names else cls(tuple(map(_named, names)))
 
     @classmethod
     def load(cls, path: Path | str) -> "Taxonomy":
@@ -152,6 +157,13 @@ class Taxonomy:
         return yaml.safe_dump({"classes": classes}, sort_keys=False, allow_unicode=True, width=119)
 
 
+def _named(name: str) -> Category:
+    """A class of which only the name is known; one called like a shipped class has the same action."""
+    shipped = Taxonomy.default()
+    place = shipped.index(name)
+    return Category(name) if place is None else Category(name, action=shipped.classes[place].action)
+
+
 def _category(path: Path, number: int, entry: Any) -> Category:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise ConfigError(f"{path}: class {number} has no `name`")
@@ -167,6 +179,8 @@ def _category(path: Path, number: int, entry: Any) -> Category:
             expected = "a list of strings" if wants_list else "a string"
             raise ConfigError(f"{path}: {shown}: {key!r} must be {expected}; quote numbers and dates")
         values[key] = tuple(parts) if wants_list else value
+    if "action" in values:
+        values["action"] = EARLIER_ACTIONS.get(values["action"], values["action"])
     if (action := values.get("action", ACTIONS[0])) not in ACTIONS:
         raise ConfigError(
             f"{path}: {shown}: action{shown_id(action)} is unknown{did_you_mean(action, ACTIONS)} "

@@ -177,7 +177,7 @@ def _examples(names: Sequence[str]) -> list[str]:
     """
     Those of the classes that ship with rarecase, made up; none of a class whose texts need help, and none of the data.
     """
-    known = [one for one in Taxonomy.default().classes if one.name in names and one.action != "help"]
+    known = [one for one in Taxonomy.default().classes if one.name in names and one.action != "route"]
     return [one.examples[0] for one in known if one.examples]
 
 

@@ -89,7 +89,7 @@ def dataset_card(release: Release) -> str:
         _front_matter(release),
         **vars(release),
         names=names,
-        hard=[one.name for one in release.classes if one.action != "pass"],
+        hard=[one.name for one in release.classes if one.action != "allow"],
         writers={writer: WRITERS[writer] for writer in WRITERS if writer in _writers(configs, files)},
         train=(configs.get(release.default) or next(iter(configs.values()))).train_name,
         set_aside=[_set_aside(configs, file) for file in files if file.name != configs[file.configs[0]].train_name],

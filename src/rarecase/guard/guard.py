@@ -1,0 +1,213 @@
+"""A learner as a guard: scores of texts of any length, and verdicts by the threshold and the action of each class."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self, cast
+
+import numpy as np
+
+from rarecase.core.errors import ConfigError, DataError
+from rarecase.data.arrow import matrix
+from rarecase.data.taxonomy import ACTIONS, Taxonomy
+from rarecase.guard.normalize import normalize
+from rarecase.guard.script import is_other_script
+from rarecase.guard.verdict import Verdict
+from rarecase.guard.windows import windows
+from rarecase.hub.ids import split_revision
+from rarecase.learn import Learner, load_learner
+from rarecase.learn.hyperparameters import Precision
+
+THRESHOLD = 0.5  # of a class of which nothing better is known
+
+
+@dataclass(frozen=True)
+class Scores:
+    """
+    How a guard scores some texts.
+
+    Args:
+        probs (`np.ndarray`): float64, shape `(texts, classes)`: the largest probability of all windows of a text; of a
+            class whose action is `allow` the smallest.
+        windows (`np.ndarray`): int64, shape `(texts,)`: in how many windows each was read.
+        script_other (`np.ndarray`): bool, shape `(texts,)`: whether most of its letters are not Latin.
+        replaced (`np.ndarray`): int64, shape `(texts,)`: lone surrogates in it, read as U+FFFD.
+    """
+
+    probs: np.ndarray
+    windows: np.ndarray
+    script_other: np.ndarray
+    replaced: np.ndarray
+
+
+class Guard:
+    """
+    A fitted learner that judges texts: what hides a text is undone, a long one is read in windows that overlap by
+    half, and the score of each class is compared with its threshold.
+
+    Args:
+        learner (`Learner`): a fitted one, of any kind.
+        taxonomy (`Taxonomy`, *optional*): its classes, for their actions and messages; by default those that ship
+            with rarecase where they have these names, and `flag` for others.
+        thresholds (`Sequence[float]`, *optional*): of each class, in order; by default 0.5. That of a class whose
+            action is `allow` has no effect.
+        temperature (`float`, *optional*, defaults to 1): what the logits are divided by.
+
+    Attributes:
+        names (`tuple[str, ...]`): the classes, in order.
+        harmful (`np.ndarray`): bool, shape `(classes,)`: whose action is not `allow`.
+        thresholds (`np.ndarray`): float64, shape `(classes,)`; infinite for a class whose action is `allow`.
+        certificate: None, for a guard without one.
+
+    Raises:
+        `ConfigError`: if the taxonomy or the thresholds are not of the learner's classes.
+
+    Example:
+        >>> guard = Guard.from_pretrained("guard")
+        >>> [verdict] = guard.check(["How do I fix a flat tyre?"])
+        >>> verdict.action, verdict.windows
+        ('allow', 1)
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        taxonomy: Taxonomy | None = None,
+        thresholds: Sequence[float] | None = None,
+        *,
+        temperature: float = 1.0,
+    ):
+        self.learner = learner
+        self.names = tuple(learner.names)
+        self.taxonomy = Taxonomy.from_names(self.names) if taxonomy is None else taxonomy
+        if self.taxonomy.names != self.names:
+            raise ConfigError(
+                f"the taxonomy has {len(self.taxonomy.names)} classes that are not the model's {len(self.names)} in "
+                "their order; give the one that it was trained with"
+            )
+        self.actions = tuple(one.action for one in self.taxonomy.classes)
+        self.harmful = np.array([action != "allow" for action in self.actions])
+        given = np.full(len(self.names), THRESHOLD) if thresholds is None else np.asarray(thresholds, np.float64)
+        if given.shape != self.harmful.shape:
+            raise ConfigError(f"{given.size} thresholds: expected one for each of the {len(self.names)} classes")
+        self.thresholds = np.where(self.harmful, given, np.inf)
+        self.temperature = temperature
+        self.certificate = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        *,
+        revision: str | None = None,
+        taxonomy: Taxonomy | None = None,
+        dtype: Precision = "fp32",
+    ) -> Self:
+        """
+        Loads a learner of any kind, or any text classifier of `transformers`, as a guard.
+
+        Args:
+            model (`str` or `Path`): a folder or a Hub id, also `ORG/NAME@REVISION`.
+            revision (`str`, *optional*): a branch, tag or commit of a Hub id.
+            taxonomy (`Taxonomy`, *optional*): see the class.
+            dtype (`str`, *optional*, defaults to `fp32`): `fp32` or `bf16`, which is fast where the processor has it.
+
+        Raises:
+            `ConfigError`: if a folder is given with a revision, or the taxonomy does not fit.
+            `ModelError`: if there is no classifier in it that can be loaded safely.
+
+        Example:
+            >>> Guard.from_pretrained("guard").names
+            ('self-harm', 'medical-advice', 'legal-advice', 'financial-advice', 'emergency-situation', 'not-harmful')
+        """
+        source = str(model)
+        if revision is not None:
+            if Path(source).is_dir() or split_revision(source)[1] is not None:
+                raise ConfigError(f"revision {revision}: {source} is a folder, or names one itself; leave it out")
+            source = f"{source}@{revision}"
+        return cls(load_learner(source, precision=dtype), taxonomy)
+
+    def scores(self, texts: Sequence[str]) -> Scores:
+        """
+        The score of each class for each text; all windows of all texts are scored together, equal ones once.
+
+        Args:
+            texts (`Sequence[str]`): texts of any length.
+
+        Returns:
+            `Scores`: see there.
+
+        Example:
+            >>> guard.scores(["How do I fix a flat tyre?"]).windows.tolist()
+            [1]
+        """
+        if isinstance(texts, str):
+            raise DataError("expected a list of texts, such as ['How do I fix a flat tyre?']")
+        read = [normalize(text) for text in texts]
+        reader = self.learner.reader()
+        cut = [windows(one.text, reader) for one in read]
+        counts = np.array([len(parts) for parts in cut], np.int64)
+        probs = np.zeros((len(read), len(self.names)))
+        if len(read):
+            every = self._probabilities([window for parts in cut for window in parts])
+            first = np.cumsum(counts) - counts
+            largest, smallest = np.maximum.reduceat(every, first), np.minimum.reduceat(every, first)
+            probs = np.where(self.harmful, largest, smallest)
+        return Scores(
+            probs,
+            counts,
+            np.array([is_other_script(one.text) for one in read], bool),
+            np.array([one.replaced for one in read], np.int64),
+        )
+
+    def check(self, texts: Sequence[str]) -> list[Verdict]:
+        """
+        A verdict on each text, in order.
+
+        Args:
+            texts (`Sequence[str]`): texts of any length.
+
+        Returns:
+            `list[Verdict]`: see there.
+
+        Example:
+            >>> [verdict.flagged for verdict in guard.check(["How do I fix a flat tyre?"])]
+            [False]
+        """
+        return list(self.verdicts(self.scores(texts)))
+
+    def verdicts(self, scores: Scores) -> Iterator[Verdict]:
+        """What follows from scores."""
+        over = scores.probs - self.thresholds
+        severity = np.array([ACTIONS.index(action) for action in self.actions])
+        allowed = np.flatnonzero(~self.harmful)
+        thresholds = {name: float(t) for name, t in zip(self.names, self.thresholds, strict=True) if np.isfinite(t)}
+        for probs, margin, count, other, replaced in zip(
+            scores.probs, over, scores.windows, scores.script_other, scores.replaced, strict=True
+        ):
+            flagged = np.flatnonzero(margin >= 0)
+            if len(flagged):
+                place = max(flagged, key=lambda i: (severity[i], margin[i]))
+            else:
+                place = max(allowed, key=lambda i: probs[i], default=None)
+            action = "allow" if place is None else self.actions[place]
+            yield Verdict(
+                label=None if place is None else self.names[place],
+                action=cast(Literal["allow", "flag", "route", "block"], action),
+                flagged=bool(len(flagged)),
+                message="" if place is None else self.taxonomy.classes[place].message,
+                windows=int(count),
+                script="other" if other else "latin",
+                replaced=int(replaced),
+                certified=self.certificate is not None,
+                scores=dict(zip(self.names, probs.tolist(), strict=True)),
+                thresholds=thresholds,
+            )
+
+    def _probabilities(self, windows: Sequence[str]) -> np.ndarray:
+        """Of each window, float64; the softmax of the logits divided by the temperature."""
+        probs = matrix(self.learner.score(windows), "probs").astype(np.float64)
+        if self.temperature == 1:
+            return probs
+        scaled = probs ** (1 / self.temperature)  # p is proportional to exp(logit)
+        return scaled / scaled.sum(axis=1, keepdims=True)

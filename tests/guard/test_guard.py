@@ -1,0 +1,122 @@
+"""Scores and verdicts: which class a text is flagged as, and what is done then."""
+
+import numpy as np
+import pytest
+import small
+from small import NAMES
+
+from rarecase.core.errors import ConfigError, DataError, ModelError
+from rarecase.data.arrow import matrix, with_column
+from rarecase.data.schema import as_table
+from rarecase.data.taxonomy import Category, Taxonomy
+from rarecase.guard.guard import Guard
+from rarecase.learn import Learner
+from rarecase.learn.frozen import Frozen
+from rarecase.models.encoder import load_encoder
+
+OWN = Taxonomy(
+    tuple(
+        Category(name, action=action, message=message)
+        for name, action, message in (
+            ("threat", "block", "Refused."),
+            ("scam", "flag", ""),
+            ("fear", "route", "Talk to somebody."),
+            ("fine", "allow", ""),
+        )
+    )
+)
+
+
+class ByWord(Learner):
+    """Gives a text the numbers that it ends with as probabilities; its windows are those of the packaged encoder."""
+
+    names = OWN.names
+
+    def __init__(self) -> None:
+        self.given: list[list[str]] = []
+
+    def reader(self):
+        return load_encoder().reader()
+
+    def score(self, dataset):
+        self.given.append(list(dataset))
+        probs = [[*map(float, text.split()[-4:])] if text[-1:].isdigit() else [0, 0, 0, 1] for text in dataset]
+        return with_column(as_table(dataset), "probs", np.array(probs, np.float32))
+
+
+def verdict(text: str, **how):
+    [found] = Guard(ByWord(), OWN, **how).check([text])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "action", "flagged"),
+    [
+        ("0.1 0.1 0.1 0.7", "fine", "allow", False),
+        ("0.5 0.1 0.1 0.3", "threat", "block", True),  # equal to its threshold
+        ("0.5 0.2 0.9 0.1", "threat", "block", True),  # the severest action, not the largest score
+        ("0.1 0.9 0.6 0.0", "fear", "route", True),
+        ("0.4 0.4 0.4 0.2", "fine", "allow", False),  # allowed is the label though another is likelier
+        ("0.1 0.6 0.1 0.9", "scam", "flag", True),
+    ],
+)
+def test_the_label_is_the_severest_of_what_is_over_its_threshold(text, label, action, flagged):
+    found = verdict(text)
+    assert (found.label, found.action, found.flagged) == (label, action, flagged)
+    assert found.message == next(c.message for c in OWN.classes if c.name == label)
+    assert list(found.scores) == [*OWN.names]
+    assert found.thresholds == dict.fromkeys(OWN.names[:3], 0.5)
+    assert not found.certified
+
+
+def test_of_equally_severe_classes_the_one_furthest_over_its_threshold_is_the_label():
+    flags = Taxonomy(tuple(Category(name) for name in OWN.names))
+    guard = Guard(ByWord(), flags, [0.7, 0.1, 0.5, 2.0])
+    assert [v.label for v in guard.check(["0.8 0.3 0.6 0.0", "0.0 0.0 0.0 0.9"])] == ["scam", None]
+
+
+def test_the_maximum_over_windows_counts_and_of_an_allowed_class_the_minimum():
+    filler = "and so on " * 200
+    learner = ByWord()
+    found = Guard(learner, OWN).scores([filler + "0.1 0.6 0.2 0.1", "0.1 0.1 0.1 0.7", "short", filler, "short"])
+    assert np.allclose(found.probs[0], [0.1, 0.6, 0.2, 0.1])
+    assert np.allclose(found.probs[1], [0.1, 0.1, 0.1, 0.7])
+    assert found.windows.tolist() == [4, 1, 1, 4, 1]
+    assert len(learner.given) == 1  # all windows of all texts together
+
+
+def test_temperature_divides_the_logits():
+    text = "0.6 0.2 0.1 0.1"
+    logits = np.log([0.6, 0.2, 0.1, 0.1]) / 2
+    expected = np.exp(logits) / np.exp(logits).sum()
+    assert np.allclose(Guard(ByWord(), OWN, temperature=2.0).scores([text]).probs[0], expected)
+
+
+def test_script_and_half_characters_are_told():
+    found = Guard(ByWord(), OWN).check(["Who is it?", "Кто это? ok", "\ud83d a \udc00", "12 !", ""])
+    assert [v.script for v in found] == ["latin", "other", "latin", "latin", "latin"]
+    assert [v.replaced for v in found] == [0, 0, 2, 0, 0]
+    assert Guard(ByWord(), OWN).check([]) == []
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="the taxonomy has 6 classes that are not the model's 4 in their order"):
+        Guard(ByWord(), Taxonomy.default())
+    with pytest.raises(ConfigError, match="3 thresholds: expected one for each of the 4 classes"):
+        Guard(ByWord(), OWN, [0.1, 0.2, 0.3])
+    with pytest.raises(DataError, match="expected a list of texts"):
+        Guard(ByWord(), OWN).check("a text")
+    with pytest.raises(ModelError):
+        Guard.from_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match=r"revision v1: .* is a folder, or names one itself"):
+        Guard.from_pretrained(tmp_path, revision="v1")
+
+
+def test_learners_and_plain_classifiers_make_a_guard(tmp_path):
+    learner = Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True)
+    learner = learner.fit(small.table("bootstrap"), small.table("dev"))
+    learner.save(tmp_path / "frozen")
+    guard, texts = Guard.from_pretrained(tmp_path / "frozen"), ["Is this mole cancer?", "Which tyre?"]
+    assert np.allclose(guard.scores(texts).probs, matrix(learner.score(texts), "probs"), atol=1e-6)
+    assert guard.harmful.tolist() == [True] * 5 + [False]
+    assert np.isinf(guard.thresholds[5])
