@@ -7,7 +7,7 @@ import pytest
 from rarecase.core.errors import ModelError
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.learn.record import Description, ModelRecord
+from rarecase.learn.record import Description, GuardSettings, ModelRecord
 
 from .conftest import NAMES, table
 
@@ -18,9 +18,13 @@ def described(learner: str, **settings) -> Description:
     return Description(learner, "packaged", "bf16", 3, settings, tuple(NAMES))
 
 
+GUARD = GuardSettings(1, dict.fromkeys(NAMES, "flag"), {}, dict.fromkeys(NAMES, 0.25))
+
+
 def record(learner: str = "frozen", **settings) -> ModelRecord:
     both = {"train": table(), "test": table().select([4, 0])}
-    return ModelRecord.of(described(learner, **settings), configs=["cluster"], **both, measured=MEASURED)
+    made = described(learner, **settings)
+    return ModelRecord.of(made, configs=["cluster"], **both, measured=MEASURED, guard=GUARD)
 
 
 def test_what_is_written_is_read_and_written_again_to_the_same_bytes(tmp_path):
@@ -33,6 +37,14 @@ def test_what_is_written_is_read_and_written_again_to_the_same_bytes(tmp_path):
     assert (tmp_path / "rarecase.json").read_bytes() == written
     assert list(json.loads(written))[:7] == ["format", "learner", "model", "precision", "seed", "settings", "names"]
     assert json.loads(written)["data"]["class_counts"] == dict.fromkeys(NAMES, 10)
+
+
+def test_a_record_of_an_earlier_version_says_nothing_of_a_guard(tmp_path):
+    record().write(tmp_path)
+    content = json.loads((tmp_path / "rarecase.json").read_text())
+    del content["guard"]
+    (tmp_path / "rarecase.json").write_text(json.dumps(content))
+    assert ModelRecord.read(tmp_path).guard is None
 
 
 def test_without_a_record_there_is_none(tmp_path):
@@ -54,6 +66,10 @@ def test_without_a_record_there_is_none(tmp_path):
         (("settings",), {"epochs": -1}),
         (("seed",), "three"),
         (("test_digest",), None),
+        (("guard", "actions"), {"garden": "flag"}),
+        (("guard", "actions", "garden"), "shout"),
+        (("guard", "thresholds", "lawn"), 0.5),
+        (("guard", "normalizer"), "one"),
     ],
 )
 def test_a_record_that_is_not_whole_is_one_line(tmp_path, path, value):

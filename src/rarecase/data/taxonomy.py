@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -18,8 +18,9 @@ from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 
 DEFAULT = Path(__file__).with_name("taxonomy.yaml")
-ACTIONS = ("allow", "flag", "route", "block")  # of a guard, the mildest first
-EARLIER_ACTIONS = {"pass": "allow", "help": "route"}  # their first names, which are still read
+Action = Literal["allow", "flag", "route", "block"]  # of a guard, the mildest first
+ACTIONS: tuple[Action, ...] = get_args(Action)
+EARLIER_ACTIONS: dict[str, Action] = {"pass": "allow", "help": "route"}  # their first names, which are still read
 KEYS = """\
 # Classes for rarecase, in order. Of each the name has to be there; what is empty may be left out.
 #   name: what people see on buttons, and what a classifier answers
@@ -54,7 +55,7 @@ class Category:
     definition: str = ""
     examples: tuple[str, ...] = ()
     source: str = ""
-    action: str = "flag"
+    action: Action = "flag"
     openai: str = ""
     aliases: tuple[str, ...] = ()
     message: str = ""

@@ -1,24 +1,27 @@
 """A learner as a guard: scores of texts of any length, and verdicts by the threshold and the action of each class."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self, cast
+from typing import Self
 
 import numpy as np
+from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import matrix
-from rarecase.data.taxonomy import ACTIONS, Taxonomy
-from rarecase.guard.normalize import normalize
+from rarecase.data.schema import texts
+from rarecase.data.taxonomy import ACTIONS, Action, Taxonomy
+from rarecase.guard.normalize import VERSION, normalize
 from rarecase.guard.script import is_other_script
+from rarecase.guard.thresholds import THRESHOLD, best_f1
 from rarecase.guard.verdict import Verdict
 from rarecase.guard.windows import windows
 from rarecase.hub.ids import split_revision
 from rarecase.learn import Learner, load_learner
 from rarecase.learn.hyperparameters import Precision
-
-THRESHOLD = 0.5  # of a class of which nothing better is known
+from rarecase.learn.record import GuardSettings, ModelRecord
+from rarecase.models.checkpoint import local_folder
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,31 @@ class Guard:
             if Path(source).is_dir() or split_revision(source)[1] is not None:
                 raise ConfigError(f"revision {revision}: {source} is a folder, or names one itself; leave it out")
             source = f"{source}@{revision}"
-        return cls(load_learner(source, precision=dtype), taxonomy)
+        learner = load_learner(source, precision=dtype)
+        record = ModelRecord.read(local_folder(source))
+        known = record.guard if record and record.names == tuple(learner.names) else None
+        if taxonomy is not None or known is None:
+            guard = cls(learner, taxonomy)
+        else:
+            guard = cls(learner, _taxonomy_of(learner.names, known))
+        if known is not None:
+            given = [known.thresholds.get(name, THRESHOLD) for name in guard.names]
+            guard.thresholds = np.where(guard.harmful, given, np.inf)
+        return guard
+
+    def settings(self, dev: Dataset) -> GuardSettings:
+        """What a model's record says of it as a guard: thresholds are set on `dev`, with `text` and `label`."""
+        thresholds = np.full(len(self.names), THRESHOLD)
+        if len(dev):
+            thresholds = best_f1(self.scores(texts(dev)).probs, np.asarray(dev["label"][:]))
+        named = dict(zip(self.names, thresholds.tolist(), strict=True))
+        classes = self.taxonomy.classes
+        return GuardSettings(
+            normalizer=VERSION,
+            actions={one.name: one.action for one in classes},
+            messages={one.name: one.message for one in classes if one.message},
+            thresholds={one.name: named[one.name] for one in classes if one.action != "allow"},
+        )
 
     def scores(self, texts: Sequence[str]) -> Scores:
         """
@@ -179,21 +206,22 @@ class Guard:
     def verdicts(self, scores: Scores) -> Iterator[Verdict]:
         """What follows from scores."""
         over = scores.probs - self.thresholds
-        severity = np.array([ACTIONS.index(action) for action in self.actions])
+        severity = [ACTIONS.index(action) for action in self.actions]
         allowed = np.flatnonzero(~self.harmful)
         thresholds = {name: float(t) for name, t in zip(self.names, self.thresholds, strict=True) if np.isfinite(t)}
         for probs, margin, count, other, replaced in zip(
             scores.probs, over, scores.windows, scores.script_other, scores.replaced, strict=True
         ):
             flagged = np.flatnonzero(margin >= 0)
+            place: int | None = None
             if len(flagged):
-                place = max(flagged, key=lambda i: (severity[i], margin[i]))
-            else:
-                place = max(allowed, key=lambda i: probs[i], default=None)
-            action = "allow" if place is None else self.actions[place]
+                place = max(flagged.tolist(), key=lambda i: (severity[i], margin[i]))
+            elif len(allowed):
+                place = max(allowed.tolist(), key=lambda i: probs[i])
+            action: Action = "allow" if place is None else self.actions[place]
             yield Verdict(
                 label=None if place is None else self.names[place],
-                action=cast(Literal["allow", "flag", "route", "block"], action),
+                action=action,
                 flagged=bool(len(flagged)),
                 message="" if place is None else self.taxonomy.classes[place].message,
                 windows=int(count),
@@ -211,3 +239,10 @@ class Guard:
             return probs
         scaled = probs ** (1 / self.temperature)  # p is proportional to exp(logit)
         return scaled / scaled.sum(axis=1, keepdims=True)
+
+
+def _taxonomy_of(names: Sequence[str], known: GuardSettings) -> Taxonomy:
+    classes = Taxonomy.from_names(names).classes
+    return Taxonomy(
+        tuple(replace(c, action=known.actions[c.name], message=known.messages.get(c.name, "")) for c in classes)
+    )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from rarecase.data.taxonomy import Action
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -27,7 +29,7 @@ class Verdict:
     """
 
     label: str | None
-    action: Literal["allow", "flag", "route", "block"]
+    action: Action
     flagged: bool
     message: str
     windows: int

@@ -31,7 +31,7 @@ def windows(text: str, reader: Reader | None) -> list[str]:
         room -= len(tokenizer(reader.prompt, add_special_tokens=False)["input_ids"]) if reader.prompt else 0
         if not tokenizer.is_fast:
             raise ModelError(
-                "the model's tokenizer does not say where its tokens are, so no long text can be cut; give another model"
+                "the model's tokenizer does not say where its tokens are, so no long text can be cut; give another"
             )
         places = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     if len(places) <= room:

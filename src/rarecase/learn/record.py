@@ -2,7 +2,8 @@
 The record of a model folder, `rarecase.json`: how the model was made, from how many texts, and its metrics.
 
     {"format": 1, "learner", "model", "precision", "seed", "settings", "names",
-     "data": {"configs", "train_rows", "class_counts"}, "dev": {…}, "test": {…}, "test_digest"}
+     "data": {"configs", "train_rows", "class_counts"}, "dev": {…}, "test": {…}, "test_digest",
+     "guard": {"normalizer", "actions": {CLASS}, "messages": {CLASS}, "thresholds": {CLASS}}}
 
 Numbers and names: no text of the data, and no path of the machine it was made on. The same run and seed give the same
 bytes.
@@ -21,6 +22,7 @@ from rarecase.core.files import write_json
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.schema import label_names, texts
+from rarecase.data.taxonomy import Action
 from rarecase.evaluate.metrics import AllMetrics
 from rarecase.learn.hyperparameters import FitOptions, Settings
 
@@ -78,6 +80,25 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
+class GuardSettings:
+    """
+    How a model judges as a guard that has no certificate.
+
+    Args:
+        normalizer (`int`): the version of `rarecase.guard.normalize` that the thresholds belong to.
+        actions (`dict[str, str]`): of each class, as in the taxonomy.
+        messages (`dict[str, str]`): of the classes that have one, likewise.
+        thresholds (`dict[str, float]`): of each class whose action is not `allow`: the best F1 on validation, 0.5 for
+            a class that has no row there.
+    """
+
+    normalizer: int
+    actions: dict[str, Action]
+    messages: dict[str, str]
+    thresholds: dict[str, float]
+
+
+@dataclass(frozen=True)
 class ModelRecord(Description):
     """The content of `rarecase.json`: how a model was made, and its metrics on dev and test."""
 
@@ -85,14 +106,22 @@ class ModelRecord(Description):
     dev: AllMetrics
     test: AllMetrics
     test_digest: str
+    guard: GuardSettings | None = None  # which earlier versions did not write
 
     @classmethod
     def of(
-        cls, made: Description, configs: Sequence[str], train: "Dataset", test: "Dataset", measured: Measured
+        cls,
+        made: Description,
+        configs: Sequence[str],
+        train: "Dataset",
+        test: "Dataset",
+        measured: Measured,
+        guard: GuardSettings | None = None,
     ) -> "ModelRecord":
         """The record of a learner that learned from the rows `train` of these configs; `measured` has dev and test."""
         data = TrainingData(tuple(configs), len(train), class_counts(train, made.names))
-        return cls(**vars(made), data=data, dev=measured["dev"], test=measured["test"], test_digest=digest_of(test))
+        dev, tested = measured["dev"], measured["test"]
+        return cls(**vars(made), data=data, dev=dev, test=tested, test_digest=digest_of(test), guard=guard)
 
     @classmethod
     def read(cls, folder: Path) -> "ModelRecord | None":
@@ -122,6 +151,9 @@ class ModelRecord(Description):
             [len(row) for row in figures["confusion"]] != [len(names)] * len(names) for figures in measured
         ):
             raise ModelError(f"{path}: its figures are of other classes; train the model again, or delete this file")
+        known = record.guard
+        if known and (known.actions.keys() != names or not names >= {*known.messages, *known.thresholds}):
+            raise ModelError(f"{path}: its guard is of other classes; train the model again, or delete this file")
         return record
 
     def write(self, folder: Path) -> None:

@@ -10,6 +10,7 @@ from rarecase.data.arrow import rows
 from rarecase.data.sets import with_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.predictions import measured, predictions_of
+from rarecase.guard.guard import Guard
 from rarecase.hub.commit import Pushed, Target
 from rarecase.learn import Learner
 from rarecase.learn.record import ModelRecord
@@ -85,4 +86,5 @@ def _record_of(learner: Learner, train: Dataset, dev: Dataset | None, test: Data
     learned, tested = read("train", train), read("test", test)
     chosen_on = rows(tested, []) if dev is None or not len(dev) else read("dev", dev)
     figures = measured(predictions_of({"dev": learner.score(chosen_on), "test": learner.score(tested)}), learner.names)
-    return ModelRecord.of(learner.describe(), configs=(), train=learned, test=tested, measured=figures)
+    guard = Guard(learner, taxonomy).settings(chosen_on)
+    return ModelRecord.of(learner.describe(), configs=(), train=learned, test=tested, measured=figures, guard=guard)

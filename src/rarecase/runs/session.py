@@ -25,6 +25,7 @@ from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.predictions import measured
 from rarecase.evaluate.record import RoundRecord
+from rarecase.guard.guard import Guard
 from rarecase.labeling.annotator import Annotator
 from rarecase.learn import Learner
 from rarecase.learn.record import ModelRecord
@@ -207,5 +208,6 @@ def _finish(
         train=last.train,
         test=splits["test"],
         measured=measured(predictions, names),
+        guard=Guard(learner, sets.taxonomy).settings(sets.dev),
     )
     learner.save(folder / LEARNER, record)

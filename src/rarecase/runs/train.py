@@ -17,6 +17,7 @@ from rarecase.data.release import ALL
 from rarecase.data.sets import taxonomy_of, with_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.predictions import measured, predictions_of
+from rarecase.guard.guard import Guard
 from rarecase.learn.record import ModelRecord
 from rarecase.runs.folder import refuse_filled
 from rarecase.runs.lengths import say_what_is_cut
@@ -65,7 +66,10 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
             scored = {"dev": learner.score(dev), "test": learner.score(test)}
         figures = measured(predictions_of(scored), learner.names)
         report(figures_of(figures), next(epochs))
-    learner.save(out, ModelRecord.of(learner.describe(), configs=configs, train=rows, test=test, measured=figures))
+        guard = Guard(learner, taxonomy).settings(dev)
+    made = learner.describe()
+    record = ModelRecord.of(made, configs=configs, train=rows, test=test, measured=figures, guard=guard)
+    learner.save(out, record)
     return {"train": len(rows), **figures}
 
 
