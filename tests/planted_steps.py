@@ -188,6 +188,8 @@ MADE = [
         "train run/data --config-name cluster --learner finetune --model ../given/tiny --epochs 1 --out guard",
     ),
     Step("predict", "predict guard ../given/pool.csv --max-length 9 --out {case}.csv"),
+    Step("guard check", "guard check guard ../given/pool.csv"),
+    Step("guard check with texts as ids", "guard check guard ../given/pool.csv --id-column text --out {case}.jsonl"),
     Step("import-published", "import-published ../given/published --out safety --format json"),
     Step(
         "experiment with a model that is not there",

@@ -15,6 +15,7 @@ from cyclopts import UNSET, App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from rarecase import __version__
+from rarecase.cli.guard import app as guard
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
 from rarecase.cli.stopped import NOTHING, what_is_left
@@ -133,6 +134,7 @@ app = App(
 )
 app.command(label)
 app.command(publish)
+app.command(guard)
 app.command(pool)
 app.command(taxonomy)
 app.command(export)

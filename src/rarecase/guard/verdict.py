@@ -18,26 +18,26 @@ class Verdict:
             has no such class.
         action (`str`): of the label: `allow`, `flag`, `route` (to help) or `block`.
         flagged (`bool`): whether any class whose action is not `allow` is over its threshold.
-        message (`str`): what the taxonomy has a server say where the label is acted on; empty for nothing.
         windows (`int`): how many windows the text was read in.
-        script (`str`): `other` where most letters are of another script than the Latin one, else `latin`.
-        replaced (`int`): lone surrogates, which are half a character, that were read as U+FFFD.
-        certified (`bool`): whether the thresholds are those of a certificate.
         scores (`Mapping[str, float]`): by class the largest probability of all windows; of a class whose action is
             `allow` the smallest, for a text is harmless only if all of it is.
         thresholds (`Mapping[str, float]`): of each class whose action is not `allow`; an equal score is over it.
+        script (`str`): `other` where most letters are of another script than the Latin one, else `latin`.
+        replaced (`int`): lone surrogates, which are half a character, that were read as U+FFFD.
+        certified (`bool`): whether the thresholds are those of a certificate.
+        message (`str`): what the taxonomy has a server say where the label is acted on; empty for nothing.
     """
 
     label: str | None
     action: Action
     flagged: bool
-    message: str
     windows: int
+    scores: Mapping[str, float]
+    thresholds: Mapping[str, float]
     script: Literal["latin", "other"]
     replaced: int
     certified: bool
-    scores: Mapping[str, float]
-    thresholds: Mapping[str, float]
+    message: str
 
     def to_json(self) -> dict[str, Any]:
         """What stands in a line of `rarecase guard check`, beside the id."""

@@ -45,7 +45,7 @@ def predict(
     """
     require_new_table(out)
     FitOptions(max_length=max_length)  # which knows its range, before a long table is read
-    folder = _model(model)
+    folder = loadable(model)
     posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
     with Progress(1) as progress:
         progress.step(f"loading {model}")
@@ -109,7 +109,7 @@ def _spread(rows: Sequence[int], values: Sequence[Any], length: int) -> list[Any
     return spread
 
 
-def _model(model: str) -> str:
+def loadable(model: str) -> str:
     """The folder or Hub id to load: of a run the folder of its last learner."""
     given = Path(model)
     if not is_begun(given):

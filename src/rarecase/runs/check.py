@@ -1,0 +1,65 @@
+"""`rarecase guard check`: what a guard says of every row of a table."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from datasets import Dataset
+
+from rarecase.core.files import require_new, write_beside
+from rarecase.core.progress import Progress
+from rarecase.data.read import Columns, read_argument
+from rarecase.data.schema import public_id
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.guard.guard import Guard
+from rarecase.runs.predict import loadable
+
+AT_ONCE = 2_000  # texts that are scored together
+
+
+def check(
+    model: str,
+    data: str,
+    out: Path | None,
+    *,
+    columns: Columns,
+    encoding: str = "utf-8",
+    taxonomy: Path | None = None,
+) -> None:
+    """
+    Writes a line of JSON for each row, to a new file or to stdout: the id and the verdict, no text.
+
+    A row without text has the label null, no scores and 0 windows: nothing was read.
+    """
+    if out is not None:
+        require_new(out)
+    classes = None if taxonomy is None else Taxonomy.load(taxonomy)
+    folder = loadable(model)
+    posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
+    with Progress(1) as progress:
+        progress.step(f"loading {model}")
+        guard = Guard.from_pretrained(folder, taxonomy=classes)
+    if guard.harmful.all():
+        print(f"warning: {model} has no class whose action is allow; --taxonomy FILE says which", file=sys.stderr)
+    lines = lines_of(posts, guard)
+    if out is None:
+        for line in lines:
+            print(line)
+        return
+    with write_beside(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def lines_of(posts: Dataset, guard: Guard) -> Iterator[str]:
+    """The line of each row, in order."""
+    [about] = guard.check([""])
+    unread = about.to_json() | {"label": None, "action": "allow", "flagged": False, "windows": 0, "scores": None}
+    with Progress(-(-len(posts) // AT_ONCE)) as progress:
+        for start in range(0, len(posts), AT_ONCE):
+            progress.step(f"{start:,} of {len(posts):,} texts")
+            part = posts[start : start + AT_ONCE]
+            verdicts = iter(guard.check([text for text in part["text"] if text.strip()]))
+            for id_, text in zip(part["id"], part["text"], strict=True):
+                said = next(verdicts).to_json() if text.strip() else unread
+                yield json.dumps({"id": public_id(id_), **said}, ensure_ascii=False)
