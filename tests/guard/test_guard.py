@@ -1,9 +1,14 @@
 """Scores and verdicts: which class a text is flagged as, and what is done then."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import small
+import tiny_models
+from huggingface_hub import HfApi
 from small import NAMES
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.data.arrow import matrix, with_column
@@ -12,6 +17,8 @@ from rarecase.data.taxonomy import Category, Taxonomy
 from rarecase.guard.guard import Guard
 from rarecase.learn import Learner
 from rarecase.learn.frozen import Frozen
+from rarecase.learn.hyperparameters import FitOptions
+from rarecase.learn.setfit import SetFit
 from rarecase.models.encoder import load_encoder
 
 OWN = Taxonomy(
@@ -112,7 +119,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
         Guard.from_pretrained(tmp_path, revision="v1")
 
 
-def test_learners_and_plain_classifiers_make_a_guard(tmp_path):
+def test_a_frozen_learner_makes_a_guard_in_either_precision(tmp_path):
     learner = Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True)
     learner = learner.fit(small.table("bootstrap"), small.table("dev"))
     learner.save(tmp_path / "frozen")
@@ -120,3 +127,48 @@ def test_learners_and_plain_classifiers_make_a_guard(tmp_path):
     assert np.allclose(guard.scores(texts).probs, matrix(learner.score(texts), "probs"), atol=1e-6)
     assert guard.harmful.tolist() == [True] * 5 + [False]
     assert np.isinf(guard.thresholds[5])
+    half = Guard.from_pretrained(tmp_path / "frozen", dtype="bf16").scores(texts).probs
+    assert 0 < np.abs(half - guard.scores(texts).probs).max() < 0.02
+
+
+def test_a_setfit_learner_makes_a_guard(tmp_path):
+    train = small.table("bootstrap")
+    learner = SetFit("packaged", NAMES, FitOptions(updates=1), seed=0, encoder=load_encoder()).fit(train, train)
+    learner.save(tmp_path / "setfit")
+    guard, texts = Guard.from_pretrained(tmp_path / "setfit"), ["Is this mole cancer?"]
+    assert np.allclose(guard.scores(texts).probs, matrix(learner.score(texts), "probs"), atol=1e-6)
+
+
+def plain_classifier(folder: Path) -> Path:
+    """A classifier as `transformers` alone writes it, of two classes."""
+    source = tiny_models.made()["google-bert/bert-base-uncased"]
+    names = {"id2label": {0: "not-harmful", 1: "toxic"}, "label2id": {"not-harmful": 0, "toxic": 1}}
+    AutoModelForSequenceClassification.from_pretrained(source, **names).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(source).save_pretrained(folder)
+    return folder
+
+
+def test_any_classifier_of_transformers_makes_a_guard(tmp_path):
+    folder = plain_classifier(tmp_path / "plain")
+    guard, texts = Guard.from_pretrained(folder), ["Is this mole cancer?", "word " * 700]
+    assert (guard.names, guard.actions) == (("not-harmful", "toxic"), ("allow", "flag"))
+    scores = guard.scores(texts)
+    assert scores.windows.tolist()[0] == 1 < scores.windows[1]
+    [known] = pipeline("text-classification", str(folder), top_k=None)(texts[:1])
+    assert np.allclose(
+        scores.probs[0], [*(one["score"] for one in sorted(known, key=lambda one: one["label"]))], atol=1e-5
+    )
+    half = Guard.from_pretrained(folder, dtype="bf16").scores(texts[:1]).probs
+    assert 0 < np.abs(half - scores.probs[:1]).max() < 0.05
+
+
+def test_a_hub_id_with_a_revision_makes_a_guard(fresh_hub, tmp_path):
+    folder = plain_classifier(tmp_path / "plain")
+    HfApi().create_repo("acme/guard")
+    HfApi().upload_folder(repo_id="acme/guard", folder_path=folder)
+    HfApi().create_tag("acme/guard", tag="v1")
+    assert Guard.from_pretrained("acme/guard", revision="v1").names == Guard.from_pretrained(folder).names
+    with pytest.raises(ModelError):
+        Guard.from_pretrained("acme/guard", revision="v2")
+    with pytest.raises(ConfigError, match=r"revision v2: acme/guard@v1 is a folder, or names one itself"):
+        Guard.from_pretrained("acme/guard@v1", revision="v2")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import torch
 from datasets import Dataset
 
 from rarecase.core.errors import ConfigError, DataError
@@ -22,6 +23,7 @@ from rarecase.learn import Learner, load_learner
 from rarecase.learn.hyperparameters import Precision
 from rarecase.learn.record import GuardSettings, ModelRecord
 from rarecase.models.checkpoint import local_folder
+from rarecase.models.encoder import SentenceEncoder
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ class Guard:
                 raise ConfigError(f"revision {revision}: {source} is a folder, or names one itself; leave it out")
             source = f"{source}@{revision}"
         learner = load_learner(source, precision=dtype)
+        if dtype == "bf16" and isinstance(learner.encoder, SentenceEncoder):
+            learner.encoder.model.to(torch.bfloat16)
         record = ModelRecord.read(local_folder(source))
         known = record.guard if record and record.names == tuple(learner.names) else None
         if taxonomy is not None or known is None:

@@ -1,0 +1,80 @@
+"""
+What a guard of the published set finds: written in other ways, and as a sentence in a long text; `-s` prints it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from guarded import Found, by_kind, needles
+from perturbations import LATER, UNDONE
+from places import PUBLISHED
+
+from rarecase.data.arrow import matrix
+from rarecase.data.read import read_argument
+from rarecase.data.sets import with_classes
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.experiment.published import import_published
+from rarecase.guard.guard import Guard
+from rarecase.runs.train import train
+from rarecase.settings.config import TrainConfig
+
+pytestmark = [pytest.mark.slow, pytest.mark.published, pytest.mark.skipif(not PUBLISHED.exists(), reason="no data")]
+CONFIGS = "bootstrap,random,topn,coreset,cluster"
+FOREIGN = [
+    *("Сегодня хорошая погода, идём гулять в парк", "Какой велосипед купить ребёнку?", "Рецепт супа из тыквы"),
+    *("Мы переехали в новую квартиру", "Кто смотрел этот фильм?", "Кот спит на окне весь день"),
+    *("الطقس جميل اليوم وسنذهب إلى الحديقة", "ما هي أفضل دراجة لطفل صغير؟", "وصفة حساء اليقطين"),
+    *("انتقلنا إلى شقة جديدة", "من شاهد هذا الفيلم؟", "القطة نائمة على النافذة طوال اليوم"),
+]
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory) -> Path:
+    import_published(PUBLISHED, tmp_path_factory.mktemp("published") / "data", "published")
+    return tmp_path_factory.getbasetemp() / "published0" / "data"
+
+
+@pytest.fixture(scope="module")
+def guard(release, tmp_path_factory) -> Guard:
+    folder = tmp_path_factory.mktemp("models") / "guard"
+    train(str(release), TrainConfig(config_name=CONFIGS, out=folder))
+    return Guard.from_pretrained(folder)
+
+
+def rows(release: Path, split: str) -> tuple[list[str], np.ndarray]:
+    table = read_argument(f"{release}:bootstrap", split)
+    return table["text"][:], matrix(with_classes(table, Taxonomy.default(), str), "label")
+
+
+@pytest.fixture(scope="module")
+def ways(guard, release) -> dict[str, Found]:
+    found = by_kind(guard, *rows(release, "test"))
+    for kind, one in found.items():
+        lost = found["plain"].macro_recall - one.macro_recall
+        print(f"\n{kind:14} recall {one.macro_recall:5.1f} (-{lost:4.1f})  alarm {one.alarm:5.1f}", end="")
+    return found
+
+
+@pytest.mark.parametrize("kind", [*UNDONE, *LATER])
+def test_what_is_undone_costs_at_most_three_points_of_recall_and_one_of_alarm(ways, kind):
+    assert ways[kind].macro_recall >= ways["plain"].macro_recall - 3
+    assert ways[kind].alarm <= ways["plain"].alarm + 1
+
+
+def test_texts_in_other_scripts_are_read_as_they_are(guard):
+    plain = matrix(guard.learner.score(FOREIGN), "probs")
+    assert np.allclose(guard.scores(FOREIGN).probs, plain, atol=1e-6)
+    assert guard.scores(FOREIGN).script_other.all()
+
+
+def test_a_sentence_in_a_long_text_is_reported(guard, release):
+    """Printed, and not held to anything: see the documentation for what does not hold."""
+    (dev, dev_labels), (test, labels) = rows(release, "dev"), rows(release, "test")
+    validation = [text for text, label in zip(dev, dev_labels, strict=True) if not guard.harmful[label]]
+    harmless = [text for text, label in zip(test, labels, strict=True) if not guard.harmful[label]]
+    harmful = [text for text, label in zip(test, labels, strict=True) if guard.harmful[label]][::60]
+    found = needles(guard, validation, harmless, harmful, tokens=1000, texts=60)
+    print(f"\n{found}")
+    assert found.windows >= 7
+    assert found.alone > 0
