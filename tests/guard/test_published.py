@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from behaviours import SENTENCES
 from guarded import Found, by_kind, needles
 from perturbations import LATER, UNDONE
 from places import PUBLISHED
@@ -78,3 +79,14 @@ def test_a_sentence_in_a_long_text_is_reported(guard, release):
     print(f"\n{found}")
     assert found.windows >= 7
     assert found.alone > 0
+
+
+def test_behaviours_are_reported(guard):
+    """Printed by kind and class, and not held to anything."""
+    verdicts = guard.check([one.text for one in SENTENCES])
+    right: dict[tuple[str, str], list[bool]] = {}
+    for one, verdict in zip(SENTENCES, verdicts, strict=True):
+        right.setdefault((one.kind, one.about), []).append(verdict.flagged == one.flagged)
+    for (kind, about), answers in right.items():
+        print(f"\n{kind:14} {about:20} {sum(answers)} of {len(answers)} as they should be", end="")
+    assert len(right) == 28
