@@ -32,8 +32,9 @@ FOREIGN = [
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory) -> Path:
-    import_published(PUBLISHED, tmp_path_factory.mktemp("published") / "data", "published")
-    return tmp_path_factory.getbasetemp() / "published0" / "data"
+    folder = tmp_path_factory.mktemp("published") / "data"
+    import_published(PUBLISHED, folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
