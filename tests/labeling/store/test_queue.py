@@ -153,9 +153,12 @@ def test_the_qualification_round_comes_first_and_decides(service, wrong, admitte
     put(service, 2)
     put(service, 10, "qualify", "qualify", known="harmful")
     for number in range(10):
-        assert service.queue("ann").queue[0]["item"] in {item_id("qualify", f"p{i}") for i in range(10)}
+        asked = service.queue("ann")
+        assert asked.queue[0]["item"] in {item_id("qualify", f"p{i}") for i in range(10)}
+        assert asked.progress["qualifying"]
         answer = vote_next(service, "ann", "harmless" if number < wrong else "harmful")
     assert bool(answer.queue) == admitted
+    assert "qualifying" not in answer.progress
     assert answer.progress.get("open_for") == (None if admitted else "unqualified")
     assert service.undo("ann").reason == "the qualification round is over"
     assert service.to_review("eve") == []

@@ -4,6 +4,7 @@ import labelers
 import pytest
 from labelers import NAMES, SIZES, item, labeling, press, saved, served, signed_in, told, votes
 
+from rarecase.labeling.store.service import Row
 from rarecase.labeling.store.settings import Settings
 from rarecase.labeling.store.transaction import QUEUE_LENGTH
 
@@ -34,11 +35,20 @@ PALE = """() => {
     })
     .filter(([ratio]) => ratio < 4.5);
 }"""
+# The colours of what the browser draws: boxes to tick, bars to scroll by, the cross that empties a filter.
+OWN = "filter => getComputedStyle(filter).colorScheme.replace('normal', 'light')"
 # Classes that look unlike most of them.
 MARKED = """() => {
   const look = ({borderColor, outlineStyle}) => `${borderColor} ${outlineStyle}`;
   const looks = Array.from(document.querySelectorAll('#classes button'), button => look(getComputedStyle(button)));
   return looks.filter(found => found !== looks.at(-1));
+}"""
+# How far the head of a table goes with it when it scrolls.
+SCROLLED = """wide => {
+  wide.style.maxHeight = '6rem';
+  wide.scrollTop = 30;
+  const top = element => element.getBoundingClientRect().top;
+  return wide.scrollTop === 30 ? top(wide.querySelector('thead th')) - top(wide) : null;
 }"""
 # 151 classes, as many as some sets of intents have.
 ACTIONS, KINDS = ("ask", "cancel", "change", "find", "order", "pay"), ("big", "new", "old", "red", "used")
@@ -60,9 +70,35 @@ def test_a_blurred_text_is_no_vote_until_somebody_looks(browser, tmp_path):
         page.reload(wait_until="domcontentloaded")
         page.locator("#post.covered[data-item]").wait_for()
         page.locator("#look").click()
+        page.keyboard.press("c")
+        page.keyboard.type("a comment")
+        page.keyboard.press("Enter")
+        told(page, "The comment is with the adjudicator.")
         press(page, "2")
+        page.locator("#post.covered[data-item]").wait_for()
+        page.keyboard.press("Enter")  # is not to open the comment again
+        page.locator("#post:not(.covered)").wait_for()
         saved(page)
         assert len(votes(server)) == 2
+
+
+def test_before_there_is_anything_the_pages_say_so_and_show_nothing_empty(browser, tmp_path):
+    store = tmp_path / "labels.sqlite"
+    with labelers.running(store) as url, signed_in(browser, url, "ann", to="/settle/") as page:
+        page.get_by_text("Nothing to review.").wait_for()
+        assert not page.get_by_text("The columns count pairs of votes").is_visible()
+        assert not page.locator("#wide").is_visible()
+        page.goto(url, wait_until="domcontentloaded")
+        page.get_by_text("There is nothing to label yet.").wait_for()
+        assert page.locator("summary").filter(visible=True).all_inner_texts() == ["Keys"]
+        service = labelers.service(store)
+        service.add("b1", ["one", "other"], [Row("a", "a text")])
+        service.add("known", ["one", "other"], [Row("b", "b text", known="one")], use="qualify")
+        labelers.look(page)
+        page.get_by_text("1 left for you in the qualification round, which comes first. 0 of 1 decided.").wait_for()
+        assert not page.locator("#meanings").is_visible()  # nobody said what they mean
+        press(page, "1")
+        page.get_by_text("1 labelled by you, 1 left for you. 0 of 1 decided.").wait_for()
 
 
 def test_after_half_an_hour_of_labeling_a_break_is_suggested(browser, tmp_path):
@@ -172,6 +208,8 @@ def test_everything_is_legible_and_fits_in_light_and_dark(browser, tmp_path, siz
             page.set_viewport_size(SIZES[size])
             page.locator("#post[data-item]").wait_for()
             check(page)
+            assert page.locator("#filter").evaluate(OWN) == scheme
+            assert page.locator("nav").bounding_box()["height"] < 40  # one line
             first = page.locator("#classes button").first
             if phone:
                 first.tap()
@@ -242,5 +280,6 @@ def test_many_classes_have_keys_and_are_found_by_their_names(browser, tmp_path, 
             reviewed = press(page, "Enter")
             assert page.locator("#confusion tbody th").all_text_contents() == [MANY[40], MANY[50]]
             assert page.locator("#confusion td").all_text_contents() == ["0.00", "·", "1", "0.00", "1", "·"]
+            assert page.locator("#wide").evaluate(SCROLLED) == 0  # its head stays in sight
             with server.service.state() as state:
                 assert state.items[reviewed].verdict == "order_old_ticket"

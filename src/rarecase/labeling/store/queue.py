@@ -17,6 +17,7 @@ class Progress(TypedDict, total=False):
     decided: int
     total: int
     open_for: Literal["others", "nothing", "unqualified"]
+    qualifying: bool  # whether what is left is the qualification round
 
 
 def queue_of(state: State, person: Person, now: float) -> list[Item]:
@@ -25,8 +26,7 @@ def queue_of(state: State, person: Person, now: float) -> list[Item]:
     then what was undone last, what is on the screen, what has not been seen, and at last what was skipped. A flagged
     text goes to nobody else, since an adjudicator decides it; whoever has it already may still label it.
     """
-    checks = [item for item in state.checks("qualify") if person.name not in item.votes]
-    if left := [item for item in checks if person.name not in item.flags]:
+    if left := _qualifying(state, person):
         return _ordered(left, person, now)
     if not qualified(state, person):
         return []
@@ -40,6 +40,11 @@ def queue_of(state: State, person: Person, now: float) -> list[Item]:
         and item.has_room(votes, now, person.name)
     )
     return _calibrated(state, person, _ordered(open_, person, now))
+
+
+def _qualifying(state: State, person: Person) -> list[Item]:
+    """What is left of the qualification round for somebody."""
+    return [item for item in state.checks("qualify") if person.name not in {*item.votes, *item.flags}]
 
 
 def qualified(state: State, person: Person) -> bool:
@@ -62,6 +67,8 @@ def progress(state: State, decisions: Decisions, person: Person, left: int) -> P
     if not left:
         open_for: Literal["others", "nothing"] = "others" if found["decided"] < found["total"] else "nothing"
         found["open_for"] = open_for if qualified(state, person) else "unqualified"
+    elif _qualifying(state, person):
+        found["qualifying"] = True
     return found
 
 

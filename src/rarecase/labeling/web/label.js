@@ -142,13 +142,16 @@ const cover = wanted => {
 const nothing = () => ({
   unqualified: 'The qualification round is over, and too many of your answers were not the expected ones. The owner of this page can tell you more.',
   others: 'Nothing for you at the moment: the rest is with others or with an adjudicator. This page goes on by itself.',
-  nothing: 'Everything is labelled. Thank you. This page goes on by itself when more comes.',
+  nothing: progress.total ? 'Everything is labelled. Thank you. This page goes on by itself when more comes.'
+    : 'There is nothing to label yet. This page goes on by itself when texts come.',
 })[progress.open_for] ?? '…';
 
 const stand = () => {
   const here = keys().length + myUnkept().length;
-  const {done = 0, left = 0, decided = 0, total = 0} = progress;
-  $('progress').textContent = `${done} labelled by you, ${left} left for you. ${decided} of ${total} decided.`;
+  const {done = 0, left = 0, decided = 0, total = 0, qualifying = false} = progress;
+  const mine = qualifying ? `${left} left for you in the qualification round, which comes first.`
+    : `${done} labelled by you, ${left} left for you.`;
+  $('progress').textContent = `${mine} ${decided} of ${total} decided.`;
   $('bar').max = total || 1;
   $('bar').value = decided;
   safe(here + ofHub, trouble);
@@ -163,6 +166,8 @@ const meanings = declined => {
 const describe = names => {
   if ($('meanings').dataset.names === JSON.stringify(about)) return;
   $('meanings').dataset.names = JSON.stringify(about);
+  $('meanings').hidden = !names.some(name => about[name].definition || about[name].example);
+  $('declining').hidden = !names.length;
   $('meanings').querySelector('dl').replaceChildren(...names.flatMap(name => [
     make('dt', {textContent: name, dir: 'auto'}),
     make('dd', {dir: 'auto'}, about[name].definition ?? '', ' ', ...(about[name].example ? [make('q', {textContent: about[name].example})] : [])),
@@ -212,8 +217,10 @@ const flag = () => withText(item => act('flag', {item}));
 const look = () => { if (covered) { cover(false); return true; } };
 
 let commentOn = null;  // the text that the comment is about, and whose comment it is
+let commentFrom = null;  // what had the focus before
 const comment = () => withText(item => {
   commentOn = {item, whose: prefix()};
+  commentFrom = document.activeElement;
   $('commenting').hidden = false;
   $('comment').ariaExpanded = 'true';
   $('said').focus();
@@ -222,7 +229,7 @@ const comment = () => withText(item => {
 const uncomment = () => {
   $('commenting').hidden = true;
   $('comment').ariaExpanded = 'false';
-  $('comment').focus();
+  commentFrom?.focus();  // not the button where a key opened it: Enter, which shows a blurred text, would press that
 };
 
 // Suggests a break after so long without one; what it goes by outlasts a refresh.

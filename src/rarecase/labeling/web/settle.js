@@ -80,7 +80,9 @@ const table = ({per_class: perClass, confusion}) => {
   const wanted = JSON.stringify([perClass, confusion]);
   if (wanted === tabled) return;  // of many classes it is long
   tabled = wanted;
-  const names = Object.keys(confusion), head = name => make('th', {scope: 'col', dir: 'auto'}, ...breakable(name));
+  const names = Object.keys(confusion);
+  for (const id of ['wide', 'explained']) $(id).hidden = !names.length;
+  const head = name => make('th', {scope: 'col', dir: 'auto'}, ...breakable(name));
   $('confusion').replaceChildren(...(names.length ? [
     make('thead', {}, make('tr', {}, head('class'), head('agreement'), ...names.map(head))),
     make('tbody', {}, ...names.map(name => make('tr', {},

@@ -154,7 +154,9 @@ class _OnThisServer:
         else:
             name = unicodedata.normalize("NFKC", given.get("name", "")).strip()
         if not is_name(name):
-            return self._refused(to, "A name has 1 to 64 letters, digits and - _ . and no spaces.", 400)
+            return self._refused(
+                to, "A name has 1 to 64 letters, digits, dots, hyphens and underscores, and no spaces.", 400
+            )
         if not code and not self.roles.may_label(name):  # who is not listed is shown no code
             return self._refused(to, f"{name} is not on the list of this page. Its owner can add you.")
         if refused := await run_in_threadpool(self._claim, request.session, name, code):
