@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import demo_spaces as space
 import pytest
+import small
 from datasets import Dataset, load_dataset
 from small import NAMES
 
@@ -19,6 +20,7 @@ from rarecase.data.parquet import read_parquet
 from rarecase.data.release import write_release
 from rarecase.data.schema import GENERATED, HUMAN, conform
 from rarecase.demo_space.data import probabilities
+from rarecase.learn.record import ModelRecord
 from rarecase.publish.demo import space_files
 
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
@@ -129,6 +131,7 @@ def test_a_text_gets_the_probability_of_every_class(page, served):
 def test_the_model_is_asked_from_the_keyboard_too(page):
     page.get_by_label("A text").press("Enter")
     wait_for(page, "Type a text first.")
+    assert page.locator(".bar > *").count() == 0  # of nothing there are no bars, however thin
     page.get_by_label("A text").press_sequentially(TYPED[:20])
     page.get_by_label("A text").press("Enter")
     page.get_by_text("Likeliest:").wait_for()
@@ -196,6 +199,10 @@ def test_class_counts_and_rounds_are_those_of_the_release(page, served):
     counts = [class_counts(column, NAMES) for column in columns]
     view(page, "Results")
     page.locator(".bartext").first.wait_for()
+    test = ModelRecord.read(served.run / "learner").test
+    shown = table(page, f"On test, in percent; the accuracy is {test['accuracy']:.1f}")
+    means = [f"{test[f'macro_{share}']:.1f}" for share in ("precision", "recall", "f1")]
+    assert shown[-1] == ["macro average", *means, str(small.ROWS["test"])]
     shown = table(page, "Rows of each split")
     assert shown[0] == ["class", "bootstrap train", "cluster train", "validation", "test"]
     assert shown[1:] == [

@@ -35,7 +35,7 @@ def test_classes_come_in_their_order_and_rounds_by_number_the_unknown_last():
         "other texts (2)": [0, 4],
         "round 1 (1)": [2],
         "round 2 (1)": [1],
-        "not stated (1)": [3],
+        "no round (1)": [3],
     }
     assert list(entries(pool_map(POINTS, "strategy", ["cluster", "random"]))) == [
         "other texts (2)",

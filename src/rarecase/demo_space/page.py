@@ -43,6 +43,11 @@ THEME = gr.themes.Default(
     body_text_color_subdued="*neutral_600",
     block_info_text_color="*neutral_600",
     input_placeholder_color="*neutral_500",
+    input_placeholder_color_dark="*neutral_400",
+    checkbox_border_color="*neutral_500",
+    checkbox_border_color_dark="*neutral_400",
+    checkbox_border_color_hover="*neutral_500",
+    checkbox_border_color_hover_dark="*neutral_400",
 )
 
 
@@ -184,12 +189,14 @@ def _examples(names: Sequence[str]) -> list[str]:
 def _bars(probabilities: Mapping[str, float | None], line: str) -> str:
     """Every class with its probability, the likeliest marked; a dash where no text was read."""
     most = max((p for p in probabilities.values() if p is not None), default=None)
-    rows = [
-        f"<li{' class=first' if p is not None and p == most else ''}><span>{escape(name)}</span>"
-        f'<span class="bar" aria-hidden="true"><span style="width:{100 * (p or 0):.1f}%"></span></span>'
-        f"<span>{'–' if p is None else f'{100 * p:.1f} %'}</span></li>"
-        for name, p in probabilities.items()
-    ]
+    rows = []
+    for name, p in probabilities.items():
+        first = " class=first" if p is not None and p == most else ""
+        bar, shown = ("", "–") if p is None else (f'<span style="width:{100 * p:.1f}%"></span>', f"{100 * p:.1f} %")
+        rows.append(
+            f'<li{first}><span>{escape(name)}</span><span class="bar" aria-hidden="true">{bar}</span>'
+            f"<span>{shown}</span></li>"
+        )
     return (
         f'<p role="status"><b>{escape(line)}</b></p><ul class="bars" aria-label="Probabilities">{"".join(rows)}</ul>'
     )
@@ -236,9 +243,9 @@ def _figures(record: ModelRecord, described: str) -> None:
     test, rows = record.test, [sum(predicted) for predicted in record.test["confusion"]]
     by_class = [test["precision"], test["recall"], test["f1"]]
     lines = [(name, [*(shares[name] for shares in by_class), of]) for name, of in zip(record.names, rows, strict=True)]
-    lines.append(("all", [test["macro_precision"], test["macro_recall"], test["macro_f1"], sum(rows)]))
+    lines.append(("macro average", [test["macro_precision"], test["macro_recall"], test["macro_f1"], sum(rows)]))
     _html(f"<h2>How well the model that answers does</h2><p>It is {escape(described)}.</p>")
-    caption = f"On test, in percent; {test['accuracy']:.1f} of all rows are right"
+    caption = f"On test, in percent; the accuracy is {test['accuracy']:.1f}"
     _html(_table(caption, ["class", "precision", "recall", "F1", "test rows"], lines))
 
 

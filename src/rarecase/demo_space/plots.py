@@ -142,9 +142,9 @@ def _kinds(values: np.ndarray, names: Sequence[str]) -> list[Any]:
 
 
 def _label(kind: Any, by: By) -> str:
-    if kind is None:
-        return UNKNOWN
-    return f"round {kind}" if by == "round" else _short(kind)
+    if by == "round":
+        return "no round" if kind is None else f"round {kind}"  # of the start set, for one
+    return UNKNOWN if kind is None else _short(kind)
 
 
 def _short(name: str) -> str:
