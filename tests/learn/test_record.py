@@ -22,9 +22,9 @@ GUARD = GuardSettings(1, dict.fromkeys(NAMES, "flag"), {}, dict.fromkeys(NAMES, 
 
 
 def record(learner: str = "frozen", **settings) -> ModelRecord:
-    both = {"train": table(), "test": table().select([4, 0])}
+    sets = {"train": table(), "dev": table().select([]), "test": table().select([4, 0])}
     made = described(learner, **settings)
-    return ModelRecord.of(made, configs=["cluster"], **both, measured=MEASURED, guard=GUARD)
+    return ModelRecord.of(made, configs=["cluster"], **sets, measured=MEASURED, guard=GUARD)
 
 
 def test_what_is_written_is_read_and_written_again_to_the_same_bytes(tmp_path):
@@ -45,6 +45,23 @@ def test_a_record_of_an_earlier_version_says_nothing_of_a_guard(tmp_path):
     del content["guard"]
     (tmp_path / "rarecase.json").write_text(json.dumps(content))
     assert ModelRecord.read(tmp_path).guard is None
+
+
+def test_it_knows_what_was_trained_and_chosen_on_and_holds_no_text(tmp_path):
+    half = table().select(range(0, 30, 2))
+    sets = {"train": half, "dev": table().select([1]), "test": table()}
+    record_of_half = ModelRecord.of(described("frozen"), configs=[], **sets, measured=MEASURED)
+    texts = [text.upper() + " " for text in table()["text"][:]]
+    assert record_of_half.data.among(texts) == [row % 2 == 0 or row == 1 for row in range(30)]
+    record_of_half.write(tmp_path)
+    written = (tmp_path / "rarecase.json").read_text()
+    assert not any(text in written for text in table()["text"][:])
+    content = json.loads(written)
+    del content["data"]["texts"]  # as earlier versions wrote it
+    (tmp_path / "rarecase.json").write_text(json.dumps(content))
+    earlier = ModelRecord.read(tmp_path)
+    assert earlier is not None
+    assert earlier.data.among(texts) is None
 
 
 def test_without_a_record_there_is_none(tmp_path):

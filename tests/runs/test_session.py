@@ -18,7 +18,7 @@ from rarecase.data.arrow import matrix, rows
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.learn import load_learner
-from rarecase.learn.record import digest_of
+from rarecase.learn.record import TrainingData, digest_of
 from rarecase.report.run import report_of_run
 
 
@@ -83,7 +83,11 @@ def test_the_learner_says_how_it_was_made_and_how_well_it_does(ended):
         *read_parquet(ended / "data" / "rare_first" / "train.parquet"),
     ]
     counts = {name: sum(row["label"] == place for row in learned) for place, name in enumerate(NAMES)}
+    hashed = record["data"].pop("texts")
     assert record["data"] == {"configs": ["bootstrap", "rare_first"], "train_rows": 84, "class_counts": counts}
+    data = TrainingData((), 84, counts, hashed)
+    assert all(data.among([row["text"] for row in (*learned, *dev)]))
+    assert not any(data.among(test["text"][:]))
     assert (record["learner"], record["model"], record["seed"]) == ("frozen", "packaged", 0)
     assert record["test_digest"] == digest_of(test)
     last = report_of_run(ended)["rounds"][-1]

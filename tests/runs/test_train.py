@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from rarecase.data.arrow import matrix, rows
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform
 from rarecase.learn import load_learner
-from rarecase.learn.record import digest_of
+from rarecase.learn.record import TrainingData, digest_of
 from rarecase.runs.train import train
 from rarecase.settings.config import TrainConfig
 
@@ -106,7 +106,10 @@ def test_the_record_of_a_fine_tuned_model_names_its_folder_by_the_last_name_alon
     assert used.items() <= record["settings"].items()
     texts = [*small.table("bootstrap"), *small.table("pool").select(range(10))]
     counts = {name: sum(NAMES[row["label"]] == name for row in texts) for name in NAMES}
-    assert record["data"] == {"configs": ["bootstrap", "cluster"], "train_rows": 70, "class_counts": counts}
+    data = TrainingData(("bootstrap", "cluster"), 70, counts, record["data"]["texts"])
+    assert record["data"] == json.loads(json.dumps(asdict(data)))
+    assert all(data.among([row["text"] for row in (*texts, *small.table("dev"))]))
+    assert not any(data.among(small.table("pool")["text"][10:]))
     assert str(Path(tiny).parent) not in (tmp_path / "one" / "rarecase.json").read_text()
 
 

@@ -2,13 +2,14 @@
 The record of a model folder, `rarecase.json`: how the model was made, from how many texts, and its metrics.
 
     {"format": 1, "learner", "model", "precision", "seed", "settings", "names",
-     "data": {"configs", "train_rows", "class_counts"}, "dev": {…}, "test": {…}, "test_digest",
+     "data": {"configs", "train_rows", "class_counts", "texts"}, "dev": {…}, "test": {…}, "test_digest",
      "guard": {"normalizer", "actions": {CLASS}, "messages": {CLASS}, "thresholds": {CLASS}}}
 
 Numbers and names: no text of the data, and no path of the machine it was made on. The same run and seed give the same
 bytes.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 RECORD = "rarecase.json"
 FORMAT = 1
+_CHARACTERS = 8  # of a hash of a text
 
 Measured = Mapping[str, AllMetrics]  # by the name of the set
 
@@ -72,11 +74,28 @@ class Description:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What was learned from: the configs of a release, how many of their training rows, and how many of each class."""
+    """
+    What was learned from.
+
+    Args:
+        configs (`tuple[str, ...]`): of a release.
+        train_rows (`int`): how many training rows they have.
+        class_counts (`dict[str, int]`): how many of each class.
+        texts (`str`): a hash of each text that was trained or chosen on, 48 bits as eight characters, sorted: by it a
+            text is recognised that must not be measured on. Empty in records of earlier versions.
+    """
 
     configs: tuple[str, ...]
     train_rows: int
     class_counts: dict[str, int]
+    texts: str = ""
+
+    def among(self, texts: Sequence[str]) -> list[bool] | None:
+        """Which texts were trained or chosen on, however they are cased; None where that is not known."""
+        if not self.texts:
+            return None
+        known = {self.texts[start : start + _CHARACTERS] for start in range(0, len(self.texts), _CHARACTERS)}
+        return [_short_hash(text) in known for text in texts]
 
 
 @dataclass(frozen=True)
@@ -114,14 +133,19 @@ class ModelRecord(Description):
         made: Description,
         configs: Sequence[str],
         train: "Dataset",
+        dev: "Dataset",
         test: "Dataset",
         measured: Measured,
         guard: GuardSettings | None = None,
     ) -> "ModelRecord":
-        """The record of a learner that learned from the rows `train` of these configs; `measured` has dev and test."""
-        data = TrainingData(tuple(configs), len(train), class_counts(train, made.names))
-        dev, tested = measured["dev"], measured["test"]
-        return cls(**vars(made), data=data, dev=dev, test=tested, test_digest=digest_of(test), guard=guard)
+        """
+        The record of a learner that learned from the rows `train` of these configs, and chose on `dev`; `measured` has
+        the figures of dev and test.
+        """
+        hashes = "".join(sorted({_short_hash(text) for table in (train, dev) for text in texts(table)}))
+        data = TrainingData(tuple(configs), len(train), class_counts(train, made.names), hashes)
+        figures, tested = measured["dev"], measured["test"]
+        return cls(**vars(made), data=data, dev=figures, test=tested, test_digest=digest_of(test), guard=guard)
 
     @classmethod
     def read(cls, folder: Path) -> "ModelRecord | None":
@@ -159,6 +183,12 @@ class ModelRecord(Description):
     def write(self, folder: Path) -> None:
         """Writes `rarecase.json` into a model folder."""
         write_json(folder / RECORD, {"format": FORMAT, **asdict(self)})
+
+
+def _short_hash(text: str) -> str:
+    """A hash of 48 bits: two thousand texts meet one of a hundred thousand by chance once in a million times."""
+    normal = text.casefold().strip().encode(errors="surrogatepass")
+    return base64.b64encode(hashlib.blake2b(normal, digest_size=6).digest()).decode()
 
 
 def digest_of(test: "Dataset") -> str:

@@ -86,5 +86,7 @@ def _record_of(learner: Learner, train: Dataset, dev: Dataset | None, test: Data
     learned, tested = read("train", train), read("test", test)
     chosen_on = rows(tested, []) if dev is None or not len(dev) else read("dev", dev)
     figures = measured(predictions_of({"dev": learner.score(chosen_on), "test": learner.score(tested)}), learner.names)
-    guard = Guard(learner, taxonomy).settings(chosen_on)
-    return ModelRecord.of(learner.describe(), configs=(), train=learned, test=tested, measured=figures, guard=guard)
+    settings = Guard(learner, taxonomy).settings(chosen_on)
+    return ModelRecord.of(
+        learner.describe(), (), train=learned, dev=chosen_on, test=tested, measured=figures, guard=settings
+    )

@@ -206,6 +206,7 @@ def _finish(
         learner.describe(),
         configs=["bootstrap", strategy],
         train=last.train,
+        dev=sets.dev,
         test=splits["test"],
         measured=measured(predictions, names),
         guard=Guard(learner, sets.taxonomy).settings(sets.dev),

@@ -68,7 +68,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
         report(figures_of(figures), next(epochs))
         guard = Guard(learner, taxonomy).settings(dev)
     made = learner.describe()
-    record = ModelRecord.of(made, configs=configs, train=rows, test=test, measured=figures, guard=guard)
+    record = ModelRecord.of(made, configs=configs, train=rows, dev=dev, test=test, measured=figures, guard=guard)
     learner.save(out, record)
     return {"train": len(rows), **figures}
 
