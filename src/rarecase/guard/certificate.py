@@ -1,0 +1,141 @@
+"""
+`certificate.json` of a model folder: the thresholds of a guard, and what was measured to rely on them.
+
+    {"format": 1, "confidence", "max_alarm", "preprocessing", "model_sha256", "dtype", "backend", "temperature",
+     "differences": [{"setting", "largest"}],
+     "classes": {NAME: {"target", "threshold", "positives", "misses", "bound", "windows": {"one", "several"},
+                        "alarm_rate": {"rate", "low", "high"}, "refused"}},
+     "alarm_any": {"rate", "low", "high"},
+     "rows": {"drawn", "labelled", "uses", "ids_sha256", "known"}}
+
+Numbers, names of classes and hashes: no text of the data, and no path. `misses` is how many of the positives the
+threshold may miss, decided before their scores are looked at, and `bound` the exact lower bound of the recall for so
+many; rows without a label are among both positives and misses. Of a class that is refused, `threshold` is null.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rarecase.core.documents import parse_json, read_document
+from rarecase.core.errors import DataError, ModelError
+from rarecase.core.files import write_json
+from rarecase.core.typed import from_json
+
+CERTIFICATE = "certificate.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of rows, with its exact two-sided interval at the confidence of the certificate."""
+
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How many labelled positives were scored in one window, and how many in several."""
+
+    one: int
+    several: int
+
+
+@dataclass(frozen=True)
+class ClassCertificate:
+    """What is certified of one class, or why nothing is."""
+
+    target: float
+    threshold: float | None
+    positives: int
+    misses: int
+    bound: float
+    windows: Windows
+    alarm_rate: Rate | None  # None where no threshold was tried
+    refused: str | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference of a score between the setting of the certificate and another."""
+
+    setting: str
+    largest: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The certification rows; `known` is whether the model says what it was trained on, so that this was checked."""
+
+    drawn: int
+    labelled: int
+    uses: int
+    ids_sha256: str
+    known: bool
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The content of `certificate.json`."""
+
+    confidence: float
+    max_alarm: float
+    preprocessing: str
+    model_sha256: str
+    dtype: str
+    backend: str
+    temperature: float
+    differences: tuple[Difference, ...]
+    classes: dict[str, ClassCertificate]
+    alarm_any: Rate
+    rows: Rows
+
+    @property
+    def margin(self) -> float:
+        """By how much each threshold is lowered: the largest of the differences."""
+        return max((one.largest for one in self.differences), default=0.0)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Certificate | None":
+        """The certificate of a model folder, checked whole; None where it has none."""
+        path = folder / CERTIFICATE
+        if not path.exists():
+            return None
+        way = "calibrate again with `rarecase guard calibrate`, or delete this file"
+        try:
+            content = parse_json(read_document(path))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: no readable JSON; {way}") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ModelError(f"{path}: of another format, this rarecase reads {FORMAT}; {way}")
+        try:
+            certificate: Certificate = from_json(cls, content, str(path))
+        except DataError as error:
+            raise ModelError(f"{error}; {way}") from error
+        return certificate
+
+    def write(self, folder: Path) -> None:
+        """Writes `certificate.json` into a model folder."""
+        write_json(folder / CERTIFICATE, {"format": FORMAT, **asdict(self)})
+
+
+def model_sha256(folder: Path, names: Sequence[str]) -> str:
+    """
+    A hash over all weights of a model folder and its classes in their order: what a certificate is of.
+
+    Names of files have no effect, so that the same model has the same hash in another layout.
+    """
+    weights = []
+    for path in folder.rglob("*.safetensors"):
+        with path.open("rb") as file:
+            weights.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return hashlib.sha256(json.dumps([sorted(weights), list(names)]).encode()).hexdigest()
+
+
+def ids_sha256(ids: Sequence[str]) -> str:
+    """A hash over the ids of rows in any order."""
+    return hashlib.sha256(json.dumps(sorted(ids)).encode()).hexdigest()
