@@ -1,10 +1,71 @@
 """`rarecase guard …`: thin, and a part of `rarecase.cli.main`; nothing heavy is imported before a command runs."""
 
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-app = App(name="guard", help="A trained model as a guard in front of a language model.")
+from rarecase.cli.streams import Format
+from rarecase.core.errors import ConfigError, command_line, one_line, shown_id
+
+if TYPE_CHECKING:
+    from rarecase.guard.calibrate import Asked
+    from rarecase.guard.certify import Prepared
+
+app = App(name="guard", help="A trained model as a guard: thresholds with a recall that can be relied on.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """
+    What is asked of a guard, and on which rows.
+
+    Args:
+        held_out: rows drawn at random and labelled by people: a start folder, a file, a folder or a data set of the
+            Hub, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`; once for each set of rows.
+        recall: `CLASS=RECALL`, such as `self-harm=0.90`; several by commas, or once for each. By default 0.9 of every
+            class whose action is not allow.
+        confidence: that the recall of all of them is at least what is stated.
+        max_alarm: the largest share of the texts not of a class that may be flagged as it.
+        encoding: of text files.
+        id_column: by default `id`; without one, ids come from a hash of the text.
+        text_column: by default `text`.
+        label_column: by default `label`.
+        format: `json` for programs.
+    """
+
+    held_out: Annotated[list[str], Parameter(name="--heldout")]
+    recall: list[str] | None = None
+    confidence: float = 0.95
+    max_alarm: float = 0.2
+    encoding: str = "utf-8"
+    id_column: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    format: Format = "text"
+
+    def asked(self) -> "Asked":
+        """The targets; none where nothing is asked."""
+        from rarecase.guard.calibrate import Asked
+
+        return Asked(_targets(self.recall or []), self.confidence, self.max_alarm)
+
+    def prepare(self, model: str, dev: str | None = None) -> "Prepared":
+        """The guard, and its scores of the rows."""
+        from rarecase.data.read import Columns
+        from rarecase.guard import certify
+        from rarecase.guard.heldout import Reading
+
+        columns = Columns(id=self.id_column, text=self.text_column, label=self.label_column)
+        return certify.prepare(_folder(model), self.held_out, self.asked(), dev, Reading(columns, self.encoding))
+
+
+RequestFlags = Annotated[Request, Parameter(name="*")]
 
 
 @app.command
@@ -36,3 +97,86 @@ def check(
 
     columns = Columns(id=id_column, text=text_column)
     write(model, data, out, columns=columns, encoding=encoding, taxonomy=taxonomy)
+
+
+@app.command
+def calibrate(model: str, /, request: RequestFlags, *, dev: str | None = None) -> None:
+    """
+    Set thresholds whose recall holds, and write them into the model's folder as certificate.json.
+
+    Args:
+        model: a model folder, or a run (its last learner).
+        dev: other labelled rows, to set the temperature of the probabilities on; without them it is 1.
+    """
+    from rarecase.guard.certificate import CERTIFICATE
+    from rarecase.guard.certify import certify
+    from rarecase.guard.wording import explained
+
+    prepared = request.prepare(model, dev)
+    certificate = certify(prepared)
+    print(json.dumps(asdict(certificate), indent=2) if request.format == "json" else "\n".join(explained(certificate)))
+    print(one_line(f"written: {prepared.folder / CERTIFICATE}"), file=sys.stderr)
+    if not any(part.path for part in prepared.parts):
+        line = "the rows are on the Hub, so how often they were used is kept in this certificate alone"
+        print(line, file=sys.stderr)
+
+
+@app.command(name="plan")
+def plan_more(model: str, /, request: RequestFlags, *, pool: str | None = None) -> None:
+    """
+    Say what can be certified today, and how many random texts more would do it. Nothing is written.
+
+    Args:
+        model: a model folder, or a run (its last learner).
+        pool: the posts to draw from; by default what the start folder of the rows has left.
+    """
+    from rarecase.guard.certify import how_many_more
+
+    plan, words, size = how_many_more(request.prepare(model), pool)
+    command = None if words is None else command_line(*words)
+    if request.format == "json":
+        print(json.dumps({**asdict(plan), "pool": size, "command": command}, indent=2))
+    else:
+        for name, of_class in plan.classes.items():
+            print(f"{name}: {of_class.reason}")
+        if plan.texts:
+            print(_what_to_do(plan.is_new_set))
+    if size is not None and size - 4 < plan.texts:
+        print(f"the pool has only {size:,} texts, and {plan.texts:,} are needed: find more posts", file=sys.stderr)
+    if command is not None:
+        print(one_line(f"next: {command}"), file=sys.stderr)
+    elif plan.texts:
+        print("--pool POOL says which command draws them", file=sys.stderr)
+
+
+def _what_to_do(is_new_set: bool) -> str:
+    if is_new_set:
+        return (
+            "The scores of these rows have been looked at, so the new texts are a set of their own: calibrate on that "
+            "alone (--heldout NEW)."
+        )
+    return "No score of these rows was looked at yet: calibrate on both sets at once (--heldout OLD --heldout NEW)."
+
+
+def _targets(given: Sequence[str]) -> dict[str, float]:
+    """The recall that is asked of each class: `self-harm=0.9,medical-advice=0.95`."""
+    targets: dict[str, float] = {}
+    for entry in (part for value in given for part in re.split(r"(?<=[\d.]),(?=[^,]+=)", value)):
+        name, equals, number = entry.rpartition("=")
+        try:
+            target = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise ConfigError(f"--recall{shown_id(entry)}: expected CLASS=RECALL, such as self-harm=0.9")
+        if name in targets:
+            raise ConfigError(f"--recall: class{shown_id(name)} is named twice; leave one of them out")
+        targets[name] = target
+    return targets
+
+
+def _folder(model: str) -> Path:
+    """The model folder: of a run that of its last learner."""
+    from rarecase.runs.folder import model_folder
+
+    return model_folder(Path(model))

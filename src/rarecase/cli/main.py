@@ -132,6 +132,7 @@ app = App(
     help_format="markdown",
     default_parameter=Parameter(negative_iterable=()),  # no `--empty-model`: a list that is left out is empty
 )
+app.command(guard)
 app.command(label)
 app.command(publish)
 app.command(guard)

@@ -12,6 +12,7 @@ from rarecase.core.errors import DataError, is_plain
 from rarecase.data.arrow import as_arrow, from_columns, from_table, require, to_table
 
 HUMAN, GENERATED = "human", "generated"
+LANGUAGE_MODEL = "llm"  # what the name of an annotator begins with who is none of the people
 
 
 def features(names: Sequence[str]) -> Features:
@@ -56,6 +57,11 @@ def conform(dataset: Dataset, names: Sequence[str]) -> Dataset:
         for field in schema
     ]
     return from_table(pa.table(columns, schema=schema))
+
+
+def is_language_model(annotator: str | None) -> bool:
+    """Whether an annotator is a language model: `llm`, or `llm` and its name, such as `llm:qwen`."""
+    return annotator is not None and annotator.partition(":")[0] == LANGUAGE_MODEL
 
 
 def public_id(id_: str) -> str:

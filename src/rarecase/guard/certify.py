@@ -1,0 +1,212 @@
+"""`rarecase guard calibrate` and `plan`: the rows are read, checked and scored, and a certificate is written."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from scipy.optimize import minimize_scalar
+
+from rarecase.core.errors import DataError, ModelError
+from rarecase.core.progress import Progress
+from rarecase.data.arrow import rows
+from rarecase.data.pool import make_pool
+from rarecase.data.schema import canonical_order, texts
+from rarecase.guard.calibrate import Asked, ScoredRows, calibrate
+from rarecase.guard.certificate import Certificate, Difference, Rows, model_sha256
+from rarecase.guard.guard import Guard
+from rarecase.guard.heldout import (
+    AS_USUAL,
+    SET,
+    HeldOut,
+    Reading,
+    Uses,
+    read_held_out,
+    read_labelled,
+    refuse,
+    together,
+)
+from rarecase.guard.normalize import VERSION
+from rarecase.guard.plan import Plan, plan
+from rarecase.guard.windows import SIZE
+from rarecase.learn.record import ModelRecord
+
+PREPROCESSING = f"normalizer {VERSION}, windows of {SIZE} tokens"
+DTYPE, BACKEND = "fp32", "torch"
+RECALL = 0.9  # of every class that is not harmless, where nothing is asked
+_COMPARED = 100  # rows whose scores are compared between two settings
+_AT_ONCE = 500  # texts between two steps of the progress line
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A guard, the rows it is to be certified on with their scores, and what is asked."""
+
+    guard: Guard
+    folder: Path
+    parts: Sequence[HeldOut]
+    held_out: HeldOut
+    scored: ScoredRows
+    asked: Asked
+    harmless: tuple[str, ...]
+    known: bool
+
+
+def prepare(
+    folder: Path, held_out: Sequence[str], asked: Asked, dev: str | None = None, reading: Reading = AS_USUAL
+) -> Prepared:
+    """
+    Loads the guard of a model folder, reads and checks the rows, and scores them; where no class is asked for, 0.9 is
+    of each that is not harmless.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no folder of a model; a certificate is written into one, so download it first")
+    guard = Guard.from_pretrained(folder)
+    guard.temperature = 1.0  # that of an earlier certificate has no effect
+    harmless = tuple(name for name, harmful in zip(guard.names, guard.harmful, strict=True) if not harmful)
+    harmful = [name for name in guard.names if name not in harmless]
+    if not harmful:
+        raise ModelError(f"{folder}: no class of the model has an action other than allow, so there is no recall")
+    asked = asked if asked.recall else replace(asked, recall=dict.fromkeys(harmful, RECALL))
+    asked.check(guard.names, harmless)
+    parts = [read_held_out(argument, guard.taxonomy, reading) for argument in held_out]
+    together_ = together(parts)
+    record = ModelRecord.read(folder)
+    trained_on = record.data.among(texts(together_.table)) if record else None
+    if trained_on is not None:
+        refuse(together_.name, together_.table, np.array(trained_on), "were trained on, or chosen on, by the model")
+    if dev is not None:
+        guard.temperature = _temperature(guard, _read_dev(dev, guard, together_, reading))
+    probs, windows = score(guard, texts(together_.table))
+    scored = ScoredRows(
+        guard.names, probs, np.array(together_.table["label"][:]), windows, unlabelled=together_.unlabelled
+    )
+    return Prepared(guard, folder, parts, together_, scored, asked, harmless, trained_on is not None)
+
+
+def certify(prepared: Prepared) -> Certificate:
+    """Calibrates, counts the use of the rows, and writes `certificate.json` into the model folder."""
+    guard, scored, asked, folder = prepared.guard, prepared.scored, prepared.asked, prepared.folder
+    differences = tuple(_differences(guard, folder, prepared.held_out.table, scored, asked))
+    margin = max(one.largest for one in differences)
+    classes, alarm_any = calibrate(
+        scored, asked, harmless=prepared.harmless, margin=margin, otherwise=guard.thresholds
+    )
+    used = [Uses.read(part) for part in prepared.parts]
+    uses = max(use.of(part) for use, part in zip(used, prepared.parts, strict=True))
+    earlier = Certificate.read(folder)
+    if earlier is not None and earlier.rows.ids_sha256 == prepared.held_out.ids_sha256:
+        uses = max(uses, earlier.rows.uses)  # rows on the Hub have nothing beside them
+    if scored.decides(asked):  # first: who is stopped here has seen nothing, and the use counts all the same
+        uses += 1
+        for use, part in zip(used, prepared.parts, strict=True):
+            use.add(part)
+    held_out = prepared.held_out
+    certificate = Certificate(
+        confidence=asked.confidence,
+        max_alarm=asked.max_alarm,
+        preprocessing=PREPROCESSING,
+        model_sha256=model_sha256(folder, guard.names),
+        dtype=DTYPE,
+        backend=BACKEND,
+        temperature=guard.temperature,
+        differences=differences,
+        classes=classes,
+        alarm_any=alarm_any,
+        rows=Rows(held_out.drawn, len(held_out.table), uses, held_out.ids_sha256, prepared.known),
+    )
+    certificate.write(folder)
+    return certificate
+
+
+def score(guard: Guard, every: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The scores of texts, and in how many windows each was read, with a line that says how far it is."""
+    probs, windows = np.zeros((len(every), len(guard.names))), np.ones(len(every), int)
+    with Progress(-(-len(every) // _AT_ONCE)) as progress:
+        for start in range(0, len(every), _AT_ONCE):
+            progress.step(f"{start:,} of {len(every):,} texts")
+            part = slice(start, start + _AT_ONCE)
+            found = guard.scores(every[part])
+            probs[part], windows[part] = found.probs, found.windows
+    return probs, windows
+
+
+def _read_dev(argument: str, guard: Guard, held_out: HeldOut, reading: Reading) -> Dataset:
+    """Rows to set the temperature on; none of them may be a certification row."""
+    dev = read_labelled(argument, "dev", guard.taxonomy, reading)
+    dev = rows(dev, np.flatnonzero([label is not None for label in dev["label"][:]]))
+    if not len(dev):
+        raise DataError(f"{argument}: no row has a label; have them labelled, or name their --label-column")
+    shared = np.isin(texts(dev), texts(held_out.table))
+    if shared.any():
+        raise DataError(
+            f"{argument}: {shared.sum():,} of its texts are certification rows too; the temperature needs other ones"
+        )
+    return dev
+
+
+def _temperature(guard: Guard, dev: Dataset) -> float:
+    """The temperature of the least log loss (Guo et al., 2017); of several windows there is no distribution."""
+    probs, windows = score(guard, texts(dev))
+    one = windows == 1
+    if not one.any():
+        raise DataError("--dev: every text is longer than one window; give shorter ones, or leave it out")
+    logits = np.log(np.clip(probs[one], 1e-12, None))
+    labels = np.array(dev["label"][:])[one]
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        return float(np.mean(np.logaddexp.reduce(scaled, axis=1) - scaled[np.arange(len(labels)), labels]))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+
+
+def _differences(guard: Guard, folder: Path, table: Dataset, scored: ScoredRows, asked: Asked) -> Iterator[Difference]:
+    """How far scores differ where the same texts are scored in another way; positives of the classes come first."""
+    wanted = [guard.names.index(name) for name in asked.recall]
+    order = canonical_order(table)
+    order = order[np.argsort(~np.isin(scored.labels[order], wanted), kind="stable")][:_COMPARED]
+    every, reference = texts(rows(table, order)), scored.scores[order][:, wanted]
+
+    def compared(setting: str, probs: np.ndarray) -> Difference:
+        return Difference(setting, float(np.abs(probs[:, wanted] - reference).max()))
+
+    yield compared("batches of one text", np.concatenate([guard.scores([text]).probs for text in every]))
+    half = -(-len(every) // 2)
+    halves = [guard.scores(part).probs for part in (every[:half], every[half:]) if part]
+    yield compared("smaller batches", np.concatenate(halves))
+    other = Guard.from_pretrained(folder, dtype="bf16")
+    other.temperature = guard.temperature
+    yield compared("bf16", other.scores(every).probs)
+
+
+def how_many_more(prepared: Prepared, pool: str | None) -> tuple[Plan, list[object] | None, int | None]:
+    """
+    What it takes, the words of the command that draws the texts (None without a pool), and how many the pool has.
+
+    The pool is by default what the start folder of the rows has left.
+    """
+    found = plan(prepared.scored, prepared.asked, harmless=prepared.harmless)
+    start = prepared.held_out.start
+    if pool is None and start is not None:
+        pool = str(start / "pool.parquet")
+    if pool is None or not found.texts:
+        return found, None, None
+    posts, _ = make_pool([pool])
+    refuse_strategies(pool, posts)
+    words: list[object] = ["start", "--pool", pool, "--bootstrap", 1, "--dev", 1, "--test", 1]
+    room = len(posts) - 4  # one text for each of the other sets, and one that is left
+    words += ["--certify", max(min(found.texts, room), 0)]
+    if start is not None:
+        words += ["--taxonomy", start / "taxonomy.yaml"]
+    else:
+        words += ["--classes", ",".join(prepared.guard.names)]
+    return found, [*words, "--out", SET], len(posts)
+
+
+def refuse_strategies(pool: str, posts: Dataset) -> None:
+    """Raises `DataError` where rows of a pool were chosen by a strategy."""
+    if "strategy" in posts.column_names:
+        chosen = np.array([one is not None for one in posts["strategy"][:]])
+        refuse(pool, posts, chosen, "were chosen by a strategy, and what it chose is no random sample")

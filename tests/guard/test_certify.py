@@ -1,0 +1,270 @@
+"""`rarecase guard calibrate` and `plan`, over a real small model and the sample."""
+
+import csv
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+from small import NAMES, SAMPLE
+
+from rarecase.cli.main import app, command
+from rarecase.core.errors import ModelError
+from rarecase.data.arrow import with_column
+from rarecase.data.parquet import read_parquet, write_parquet
+from rarecase.data.schema import conform
+from rarecase.evaluate.metrics import all_metrics
+from rarecase.guard.bounds import lower_bound
+from rarecase.guard.certificate import Certificate, model_sha256
+from rarecase.guard.guard import Guard
+from rarecase.learn.frozen import Frozen
+from rarecase.learn.record import ModelRecord
+
+RECALL = "medical-advice=0.6,legal-advice=0.6"
+ROWS = 120  # of the sample
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A model folder with its record."""
+    folder = tmp_path_factory.mktemp("models") / "guard"
+    train, dev = small.table("bootstrap"), small.table("dev")
+    learner = Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True).fit(train, dev)
+    figures = dict.fromkeys(("dev", "test"), all_metrics([0], [0], NAMES))
+    record = ModelRecord.of(learner.describe(), configs=(), train=train, dev=dev, test=dev, measured=figures)
+    learner.save(folder, record)
+    return folder
+
+
+@pytest.fixture
+def guard(trained, tmp_path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(trained, tmp_path / "guard"))
+
+
+@pytest.fixture
+def held_out(tmp_path) -> Path:
+    """Labelled rows that it has not learned from."""
+    with (SAMPLE / "test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))[:ROWS]
+    with (tmp_path / "held-out.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return tmp_path / "held-out.csv"
+
+
+@pytest.fixture
+def run(capsys) -> Callable[..., tuple[str, str]]:
+    """Runs a command of the guard, and gives what it prints and what it says."""
+
+    def calibrate(*arguments: object, status: int = 0) -> tuple[str, str]:
+        capsys.readouterr()
+        assert command(["guard", *map(str, arguments)]) == status
+        printed = capsys.readouterr()
+        return printed.out, printed.err
+
+    return calibrate
+
+
+def certificate(folder: Path) -> Certificate:
+    found = Certificate.read(folder)
+    assert found is not None
+    return found
+
+
+def rewritten(path: Path, column: str, value: str) -> None:
+    """Sets a column in the third row of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows = [{**row, column: value if place == 2 else row.get(column, "")} for place, row in enumerate(rows)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_a_certificate_is_what_the_guard_does_on_the_rows(run, guard, held_out):
+    out, err = run("calibrate", guard, "--heldout", held_out, "--recall", RECALL, "--max-alarm", 0.6)
+    found = certificate(guard)
+    assert err == f"written: {guard / 'certificate.json'}\n"
+    content = json.loads((guard / "certificate.json").read_text())
+    keys = (
+        "format",
+        "confidence",
+        "preprocessing",
+        "model_sha256",
+        "dtype",
+        "backend",
+        "classes",
+        "alarm_any",
+        "rows",
+    )
+    assert {*keys} <= {*content}
+    assert {*content["rows"]} == {"drawn", "labelled", "uses", "ids_sha256", "known"}
+    assert (found.rows.drawn, found.rows.labelled, found.rows.uses, found.rows.known) == (ROWS, ROWS, 1, True)
+    assert found.model_sha256 == model_sha256(guard, NAMES)
+    assert [one.setting for one in found.differences] == ["batches of one text", "smaller batches", "bf16"]
+    with held_out.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    scores = Guard.from_pretrained(guard).scores([row["text"] for row in rows]).probs
+    for name in ("medical-advice", "legal-advice"):
+        of_class, place = found.classes[name], NAMES.index(name)
+        assert of_class.threshold is not None
+        assert of_class.alarm_rate is not None
+        labels = np.array([row["label"] == name for row in rows])
+        flagged = scores[:, place] >= of_class.threshold
+        assert of_class.positives == labels.sum() == of_class.windows.one
+        assert np.count_nonzero(~flagged & labels) <= of_class.misses
+        bound = lower_bound(of_class.positives - of_class.misses, of_class.positives, 0.025)
+        assert of_class.bound == pytest.approx(bound)
+        assert of_class.alarm_rate.rate == pytest.approx(flagged[~labels].mean(), abs=0.01)
+        says = rf"^{name}: recall at least 0\.\d+ at the threshold 0\.\d+ \(of \d\d positives, at most \d+ are missed"
+        assert re.search(says, out, re.M)
+    assert "Confidence 95 %: of all calibrations like this one, those that refuse a class counted too" in out
+    assert not any(row["text"] in out + (guard / "certificate.json").read_text() for row in rows)
+    found.write(guard)
+    assert json.loads((guard / "certificate.json").read_text()) == content
+
+
+def test_uses_of_the_same_rows_are_counted_beside_them_whichever_model_they_are_for(run, trained, guard, held_out):
+    out, _ = run("calibrate", guard, "--heldout", held_out, "--recall", RECALL)
+    assert "no longer holds" not in out
+    shutil.rmtree(guard)
+    shutil.copytree(trained, guard)  # a new model folder
+    out, _ = run("calibrate", guard, "--heldout", held_out, "--recall", RECALL)
+    assert "This is use 2 of the same rows: the confidence of 95 % no longer holds." in out
+    assert "Confidence 95 %" not in out
+    held_out.with_name("held-out.csv.uses").unlink()  # then what the certificate says counts
+    run("calibrate", guard, "--heldout", held_out, "--recall", RECALL)
+    assert certificate(guard).rows.uses == 3
+
+
+def test_what_is_refused_by_the_number_of_rows_alone_is_no_use(run, guard, held_out):
+    out, _ = run("calibrate", guard, "--heldout", held_out, "--recall", "emergency-situation=0.9")
+    says = (
+        r"emergency-situation: refused, (\d) of \1 found: recall at least 0\.\d\d; at least 2\d more positives are n"
+    )
+    assert re.search(says, out)
+    assert "before a score was looked at: this counts as no use" in out
+    assert certificate(guard).rows.uses == 0
+    assert not held_out.with_name("held-out.csv.uses").exists()
+
+
+def test_the_temperature_is_set_on_dev_and_on_no_certification_row(run, guard, held_out, tmp_path):
+    dev = shutil.copy(SAMPLE / "dev.csv", tmp_path / "dev.csv")
+    run("calibrate", guard, "--heldout", held_out, "--recall", RECALL, "--dev", dev)
+    assert 0.05 < certificate(guard).temperature != 1
+    _, err = run("calibrate", guard, "--heldout", held_out, "--dev", held_out, status=2)
+    assert "120 of its texts are certification rows too; the temperature needs other ones" in err
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        (
+            "strategy",
+            "entropy",
+            "1 of 120 rows were chosen by a strategy, and what it chose is no random sample, t",
+        ),
+        ("origin", "generated", "1 of 120 rows were generated, the first has the id"),
+        ("annotator", "llm:words", "1 of 120 rows were labelled by a language model, the first has the id"),
+        (
+            "text",
+            next(iter(small.table("bootstrap")["text"][:])).upper(),
+            "1 of 120 rows were trained on, or chosen on",
+        ),
+        ("label", "medical advice", "label 'medical advice' is not in the taxonomy; did you mean 'medical-advice'?"),
+    ],
+)
+def test_rows_that_are_no_random_sample_of_people_are_refused(run, guard, held_out, column, value, says):
+    rewritten(held_out, column, value)
+    _, err = run("calibrate", guard, "--heldout", held_out, status=2)
+    assert says in err
+    assert not (guard / "certificate.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("recall", "says"),
+    [
+        ("medical-advice", "--recall 'medical-advice': expected CLASS=RECALL, such as self-harm=0.9"),
+        ("medical-advice=high", "expected CLASS=RECALL"),
+        ("medical-advice=0.9,medical-advice=0.8", "--recall: class 'medical-advice' is named twice"),
+        ("medical=0.9", "--recall: class 'medical' is no class of the model; did you mean 'medical-advice'?"),
+    ],
+)
+def test_targets_that_are_none_are_one_line(run, guard, held_out, recall, says):
+    _, err = run("calibrate", guard, "--heldout", held_out, "--recall", recall, status=2)
+    assert says in err
+
+
+def test_a_certificate_that_is_damaged_is_one_line(tmp_path):
+    (tmp_path / "certificate.json").write_text('{"format": 1, "confidence": 0.95}')
+    with pytest.raises(ModelError, match=r"certificate.json: max_alarm is missing; .*calibrate again with"):
+        Certificate.read(tmp_path)
+
+
+def test_rows_that_were_left_without_a_label_count_as_missed_and_plan_says_how_to_draw_more(
+    run, typed, guard, tmp_path
+):
+    """Out of a start folder; the command that is printed is typed as it stands."""
+    small.write(tmp_path, pool=400)
+    sizes = ["--bootstrap", "4", "--dev", "4", "--test", "4", "--certify", "120", "--out", "our start"]
+    typed("start", "--pool", "pool.csv", *sizes)
+    known = {row["text"]: row["label"] for row in csv.DictReader((SAMPLE / "pool.csv").open(encoding="utf-8"))}
+    asked = small.relabel("our start/to_label.csv", lambda number, row: "" if number % 60 == 0 else known[row["text"]])
+    typed("start", "--resume", "our start")
+    left = 120 - len(read_parquet(tmp_path / "our start" / "certify.parquet"))
+    assert 0 < left <= len([row for row in asked if not row["label"]])
+
+    recall = ["--recall", "financial-advice=0.9", "--max-alarm", "0.5"]
+    out, _ = run("calibrate", "guard", "--heldout", "our start", *recall)
+    found = certificate(guard)
+    assert (found.rows.drawn, found.rows.labelled) == (120, 120 - left)
+    positives = found.classes["financial-advice"].positives - left
+    assert f"refused, {positives} of {positives + left} found ({left} without a label count as missed)" in out
+
+    out, err = run("plan", "guard", "--heldout", "our start", *recall, "--format", "json")
+    plan = json.loads(out)
+    assert plan["classes"]["financial-advice"]["texts"] == plan["texts"] > 0
+    (line,) = re.findall(r"next: rarecase (.*)", err)
+    assert plan["command"] == f"rarecase {line}"
+    words = shlex.split(line)
+    assert words[:3] == ["start", "--pool", "our start/pool.parquet"]
+    assert words[-4:] == ["--taxonomy", "our start/taxonomy.yaml", "--out", "certify"]
+    typed(*words)
+    small.relabel("certify/to_label.csv", lambda number, row: known[row["text"]])
+    typed("start", "--resume", "certify")
+    out, _ = run("calibrate", "guard", "--heldout", "our start", "--heldout", "certify", *recall)
+    assert certificate(guard).rows.drawn == 120 + int(words[words.index("--certify") + 1])
+    assert certificate(guard).rows.uses == 1
+    _, err = run("calibrate", "guard", "--heldout", "our start", "--heldout", "our start/certify.parquet", status=2)
+    assert "our start and our start/certify.parquet have texts in common, so they are no two random samples" in err
+
+
+def test_plan_names_the_pool_and_its_size_and_refuses_one_that_a_strategy_chose(run, guard, held_out, tmp_path):
+    pool = tmp_path / "pool.parquet"
+    table = conform(small.table("pool"), NAMES)
+    write_parquet(pool, table)
+    recall = ["--recall", "emergency-situation=0.6", "--max-alarm", "0.5", "--confidence", "0.999"]
+    out, err = run("plan", guard, "--heldout", held_out, *recall, "--pool", pool)
+    assert "emergency-situation: some " in out
+    assert "No score of these rows was looked at yet: calibrate on both sets at once" in out
+    assert re.search(r"the pool has only \d+ texts, and [\d,]+ are needed: find more posts", err)
+    (line,) = re.findall(r"next: rarecase (.*)", err)
+    assert f"--classes {','.join(NAMES)}" in line
+    app.parse_args(shlex.split(line), exit_on_error=False, print_error=False)
+    _, err = run("plan", guard, "--heldout", held_out, *recall)
+    assert err == "--pool POOL says which command draws them\n"
+
+    acquired = tmp_path / "acquired.parquet"
+    write_parquet(acquired, with_column(table, "strategy", ["entropy"] * len(table)))
+    _, err = run("plan", guard, "--heldout", held_out, *recall, "--pool", acquired, status=2)
+    assert "rows were chosen by a strategy, and what it chose is no random sample" in err
+    _, err = run("plan", guard, "--heldout", held_out, *recall, "--strategy", "entropy", status=2)
+    assert "Unknown option" in err
