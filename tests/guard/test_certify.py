@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,17 +14,22 @@ import pytest
 import small
 from small import NAMES, SAMPLE
 
+import rarecase.guard.guard
 from rarecase.cli.main import app, command
 from rarecase.core.errors import ModelError
 from rarecase.data.arrow import with_column
 from rarecase.data.parquet import read_parquet, write_parquet
-from rarecase.data.schema import conform
+from rarecase.data.read import read_argument
+from rarecase.data.schema import as_table
+from rarecase.data.sets import with_classes
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.guard.bounds import lower_bound
 from rarecase.guard.certificate import Certificate, model_sha256
 from rarecase.guard.guard import Guard
+from rarecase.learn import Learner
 from rarecase.learn.frozen import Frozen
-from rarecase.learn.record import ModelRecord
+from rarecase.learn.record import Description, ModelRecord
 
 RECALL = "medical-advice=0.6,legal-advice=0.6"
 ROWS = 120  # of the sample
@@ -41,10 +47,55 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
+class Known(Learner):
+    """Knows the labels of the sample, with noise: what takes a fraction of the time of a model."""
+
+    names = NAMES
+
+    def score(self, dataset):
+        table = as_table(dataset)
+        probs = np.stack([self.probs(text) for text in table["text"][:]])
+        return with_column(table, "probs", (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32))
+
+    def probs(self, text: str) -> np.ndarray:
+        noise = np.random.default_rng(zlib.crc32(text.encode())).random(len(NAMES))
+        return noise + 0.6 * np.array([LABELS.get(text) == name for name in NAMES])
+
+
+def labels_of(name: str) -> dict[str, str]:
+    with (SAMPLE / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return {row["text"]: row["label"] for row in csv.DictReader(file)}
+
+
+LABELS = {text: label for name in ("pool", "bootstrap", "dev", "test") for text, label in labels_of(name).items()}
+
+
 @pytest.fixture
-def guard(trained, tmp_path) -> Path:
-    """A copy of it."""
-    return Path(shutil.copytree(trained, tmp_path / "guard"))
+def new_guard(tmp_path, monkeypatch) -> Callable[[], Path]:
+    """Makes a model folder of that learner anew."""
+    monkeypatch.setattr(rarecase.guard.guard, "load_learner", lambda *_, **__: Known())
+    sets = {
+        name: with_classes(read_argument(str(SAMPLE / f"{name}.csv"), name), Taxonomy.default(), str)
+        for name in ("bootstrap", "dev")
+    }
+    made = Description("frozen", "packaged", "fp32", 0, {}, NAMES)
+    figures = dict.fromkeys(("dev", "test"), all_metrics([0], [0], NAMES))
+    train, dev = sets["bootstrap"], sets["dev"].select([0])
+    record = ModelRecord.of(made, configs=(), train=train, dev=dev, test=dev, measured=figures)
+
+    def make() -> Path:
+        shutil.rmtree(tmp_path / "guard", ignore_errors=True)
+        (tmp_path / "guard").mkdir()
+        record.write(tmp_path / "guard")
+        return tmp_path / "guard"
+
+    return make
+
+
+@pytest.fixture
+def guard(new_guard) -> Path:
+    """One such folder."""
+    return new_guard()
 
 
 @pytest.fixture
@@ -89,7 +140,8 @@ def rewritten(path: Path, column: str, value: str) -> None:
         writer.writerows(rows)
 
 
-def test_a_certificate_is_what_the_guard_does_on_the_rows(run, guard, held_out):
+def test_a_certificate_is_what_the_guard_does_on_the_rows(run, trained, held_out):
+    guard = trained
     out, err = run("calibrate", guard, "--heldout", held_out, "--recall", RECALL, "--max-alarm", 0.6)
     found = certificate(guard)
     assert err == f"written: {guard / 'certificate.json'}\n"
@@ -132,11 +184,10 @@ def test_a_certificate_is_what_the_guard_does_on_the_rows(run, guard, held_out):
     assert json.loads((guard / "certificate.json").read_text()) == content
 
 
-def test_uses_of_the_same_rows_are_counted_beside_them_whichever_model_they_are_for(run, trained, guard, held_out):
+def test_uses_of_the_same_rows_are_counted_beside_them_whichever_model_they_are_for(run, new_guard, guard, held_out):
     out, _ = run("calibrate", guard, "--heldout", held_out, "--recall", RECALL)
     assert "no longer holds" not in out
-    shutil.rmtree(guard)
-    shutil.copytree(trained, guard)  # a new model folder
+    new_guard()
     out, _ = run("calibrate", guard, "--heldout", held_out, "--recall", RECALL)
     assert "This is use 2 of the same rows: the confidence of 95 % no longer holds." in out
     assert "Confidence 95 %" not in out
@@ -176,7 +227,7 @@ def test_the_temperature_is_set_on_dev_and_on_no_certification_row(run, guard, h
         ("annotator", "llm:words", "1 of 120 rows were labelled by a language model, the first has the id"),
         (
             "text",
-            next(iter(small.table("bootstrap")["text"][:])).upper(),
+            next(iter(labels_of("bootstrap"))).upper(),
             "1 of 120 rows were trained on, or chosen on",
         ),
         ("label", "medical advice", "label 'medical advice' is not in the taxonomy; did you mean 'medical-advice'?"),
@@ -216,13 +267,13 @@ def test_rows_that_were_left_without_a_label_count_as_missed_and_plan_says_how_t
     small.write(tmp_path, pool=400)
     sizes = ["--bootstrap", "4", "--dev", "4", "--test", "4", "--certify", "120", "--out", "our start"]
     typed("start", "--pool", "pool.csv", *sizes)
-    known = {row["text"]: row["label"] for row in csv.DictReader((SAMPLE / "pool.csv").open(encoding="utf-8"))}
+    known = LABELS
     asked = small.relabel("our start/to_label.csv", lambda number, row: "" if number % 60 == 0 else known[row["text"]])
     typed("start", "--resume", "our start")
     left = 120 - len(read_parquet(tmp_path / "our start" / "certify.parquet"))
     assert 0 < left <= len([row for row in asked if not row["label"]])
 
-    recall = ["--recall", "financial-advice=0.9", "--max-alarm", "0.5"]
+    recall = ["--recall", "financial-advice=0.8", "--max-alarm", "0.5"]
     out, _ = run("calibrate", "guard", "--heldout", "our start", *recall)
     found = certificate(guard)
     assert (found.rows.drawn, found.rows.labelled) == (120, 120 - left)
@@ -249,7 +300,7 @@ def test_rows_that_were_left_without_a_label_count_as_missed_and_plan_says_how_t
 
 def test_plan_names_the_pool_and_its_size_and_refuses_one_that_a_strategy_chose(run, guard, held_out, tmp_path):
     pool = tmp_path / "pool.parquet"
-    table = conform(small.table("pool"), NAMES)
+    table = with_classes(read_argument(str(SAMPLE / "pool.csv"), "pool"), Taxonomy.default(), str)
     write_parquet(pool, table)
     recall = ["--recall", "emergency-situation=0.6", "--max-alarm", "0.5", "--confidence", "0.999"]
     out, err = run("plan", guard, "--heldout", held_out, *recall, "--pool", pool)
