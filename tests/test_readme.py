@@ -127,7 +127,7 @@ def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, with_hub):
         fill_in(folder, labels)
     assert (folder / "run" / "data" / "README.md").exists()
     assert (folder / "run" / "report.png").stat().st_size > 10_000
-    assert (folder / "hub-guard" / "head.safetensors").exists()
+    assert (folder / "hub-guard" / "head.json").exists()
     assert "name: threat" in (folder / "own" / "taxonomy.yaml").read_text(encoding="utf-8")
 
 

@@ -39,7 +39,7 @@ def test_a_disk_that_fills_up_under_way_keeps_whole_files_and_the_run_goes_on(ra
             pq.read_table(path)
     (disk / "filler").unlink()
     assert rarecase(f"run --resume {disk / 'out'}").status == 0
-    assert (disk / "out" / "learner" / "head.safetensors").is_file()
+    assert (disk / "out" / "learner" / "head.json").is_file()
 
 
 def fill_in(path: Path) -> None:

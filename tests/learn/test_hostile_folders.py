@@ -47,9 +47,9 @@ JSON = [
     *[("finetune", "config.json", content) for content in (DEEP, DIGITS, "[]", "null")],
     *[("finetune", name, DEEP) for name in ("tokenizer_config.json", "tokenizer.json")],
     ("finetune", "tokenizer.json", '{"version": ' + "7" * 5_000 + "}"),
-    ("frozen", "encoder/1_Pooling/config.json", '{"\\u0000": 1}'),
-    ("frozen", "encoder/modules.json", '[{"idx": 0, "name": "0", "path": "", "type": "os.abort"}]'),
-    ("frozen", "encoder/modules.json", "[[]]"),
+    ("frozen", "1_Pooling/config.json", '{"\\u0000": 1}'),
+    ("frozen", "modules.json", '[{"idx": 0, "name": "0", "path": "", "type": "os.abort"}]'),
+    ("frozen", "modules.json", "[[]]"),
 ]
 
 
@@ -69,13 +69,15 @@ def test_json_that_is_none_or_of_another_kind(folder, dev, kind, name, content):
         ("frozen", "head.json", {"C": "strong"}),
         ("frozen", "head.json", {"encoder": 7}),
         ("frozen", "head.json", {"learner": ["frozen"]}),
-        ("frozen", "encoder/config.json", {"vocab_size": 5}),
-        ("frozen", "encoder/config.json", {"num_hidden_layers": 10**7}),
-        ("frozen", "encoder/sentence_bert_config.json", {"model_args": {"trust_remote_code": True}}),
-        ("frozen", "encoder/sentence_bert_config.json", {"config_args": {"attn_implementation": "evil/kernel"}}),
+        ("frozen", "config.json", {"vocab_size": 5}),
+        ("frozen", "config.json", {"num_hidden_layers": 10**7}),
+        ("frozen", "3_Dense/config.json", {"in_features": 10**5, "out_features": 10**5}),
+        ("frozen", "3_Dense/config.json", {"in_features": [32]}),
+        ("frozen", "sentence_bert_config.json", {"model_args": {"trust_remote_code": True}}),
+        ("frozen", "sentence_bert_config.json", {"config_args": {"attn_implementation": "evil/kernel"}}),
         (
             "frozen",
-            "encoder/config_sentence_transformers.json",
+            "config_sentence_transformers.json",
             {"prompts": {"a": "b" * 10**6}, "default_prompt_name": "a"},
         ),
         ("finetune", "config.json", {"id2label": {"0": "a", "1": "a", "2": "b"}}),
@@ -192,7 +194,17 @@ def test_a_longest_text_that_is_no_number_is_not_known(folder, dev, longest):
 )
 def test_a_head_of_other_numbers(folder, dev, change):
     place = folder("frozen")
-    save_file(load_file(place / "head.safetensors") | change, place / "head.safetensors")
+    weights = place / "3_Dense" / "model.safetensors"
+    save_file(load_file(weights) | {f"linear.{name}": value for name, value in change.items()}, weights)
+    use(place, dev)
+
+
+@pytest.mark.parametrize("changes", [{"path": "../frozen/3_Dense"}, {"path": 7}, {"name": "3"}, {"path": "4_Dense"}])
+def test_a_head_that_is_somewhere_else(folder, dev, changes):
+    place = folder("frozen")
+    modules = json.loads((place / "modules.json").read_text())
+    modules[-1] |= changes
+    (place / "modules.json").write_text(json.dumps(modules))
     use(place, dev)
 
 
@@ -205,13 +217,13 @@ def test_a_record_that_is_none(tmp_path, content):
 
 def test_nothing_pickled_and_no_code_beside_the_weights_is_ever_run(folder, dev):
     place = folder("frozen")
-    for part in (place, place / "encoder", place / "encoder" / "1_Pooling"):
+    for part in (place, place / "1_Pooling"):
         (part / "pytorch_model.bin").write_bytes(tiny_models.PICKLED)
         (part / "evil.py").write_text("import os\nos.abort()\n")
     use(place, dev)  # the pooling has no other weights
-    (place / "encoder" / "1_Pooling" / "pytorch_model.bin").unlink()
+    (place / "1_Pooling" / "pytorch_model.bin").unlink()
     assert len(load_learner(place).score(dev)) == len(dev)
-    (place / "encoder" / "modules.json").write_text(
-        (place / "encoder" / "modules.json").read_text().replace("sentence_transformers.", "evil.", 1)
+    (place / "modules.json").write_text(
+        (place / "modules.json").read_text().replace("sentence_transformers.", "evil.", 1)
     )
     use(place, dev)

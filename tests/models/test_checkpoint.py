@@ -174,12 +174,12 @@ def test_a_frozen_learner_comes_from_the_hub_as_it_was_saved(fresh_hub, tmp_path
     start = small.table("bootstrap")
     learner = Frozen("packaged", NAMES, seed=0, encoder=small.encoder()).fit(start, start)
     learner.save(tmp_path / "frozen")
-    (tmp_path / "frozen" / "encoder" / "pytorch_model.bin").write_bytes(tiny_models.PICKLED)
+    (tmp_path / "frozen" / "pytorch_model.bin").write_bytes(tiny_models.PICKLED)
     upload("acme/frozen", tmp_path / "frozen")
     again = load_learner("acme/frozen")
     assert again.names == NAMES
     assert np.array_equal(matrix(again.score(start), "probs"), matrix(learner.score(start), "probs"))
-    assert {"head.safetensors", "encoder/model.safetensors"} <= downloaded(fresh_hub, "acme/frozen")
+    assert {"4_Dense/model.safetensors", "model.safetensors"} <= downloaded(fresh_hub, "acme/frozen")
     assert not [name for name in downloaded(fresh_hub, "acme/frozen") if name.endswith(".bin")]
 
 

@@ -209,39 +209,39 @@ USAGE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 def test_the_usage_of_a_frozen_one_works_without_a_pickle(frozen, fresh_hub):
     files = model_files(frozen, repo_id="acme/frozen", license="mit")
     card = files["README.md"].decode()
-    assert ModelCard(card).data.library_name == "rarecase"
+    assert ModelCard(card).data.library_name == "sentence-transformers"
     assert ModelCard(card).data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
     assert "pipeline(" not in card
-    assert "A stock `pipeline` cannot load it" in card
+    assert "A `pipeline` of `transformers` cannot" in card
     push(Target(kind="model", repo_id="acme/frozen"), lambda _: files, "A guard")
     code, shown = USAGE.search(card)[1], {}
-    exec(code.replace("dict(zip", "shown = dict(zip"), shown)
+    exec(code.replace("dict(zip", "shown = dict(zip"), shown)  # with sentence-transformers alone
     bicycle = load_learner(frozen).score(Dataset.from_dict({"text": ["How do I repair a flat bicycle tyre?"]}))
     assert list(shown["shown"]) == list(NAMES)
-    assert np.array_equal(list(shown["shown"].values()), matrix(bicycle, "probs")[0])
+    assert np.allclose(list(shown["shown"].values()), matrix(bicycle, "probs")[0], rtol=0, atol=1e-6)
 
 
 def test_the_usage_of_one_that_was_tuned_by_contrast_works_without_a_pickle(contrasted, fresh_hub):
     files = model_files(contrasted, repo_id="acme/contrasted", license="mit")
-    assert {"head.json", "head.safetensors", "encoder/model.safetensors", "rarecase.json"} <= set(files)
+    assert {"head.json", "4_Dense/model.safetensors", "model.safetensors", "rarecase.json"} <= set(files)
     card = files["README.md"].decode()
-    assert ModelCard(card).data.library_name == "rarecase"
+    assert ModelCard(card).data.library_name == "sentence-transformers"
     assert ModelCard(card).data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
     assert (
         "a sentence encoder, `sentence-transformers/all-MiniLM-L6-v2`, that was fine-tuned by contrast (SetFit" in card
     )
     assert "stays as it is" not in card
     assert "`updates` batches of `pairs`" in card
-    assert "A stock `pipeline` cannot load it" in card
+    assert "A `pipeline` of `transformers` cannot" in card
     assert (
         "--learner setfit --model packaged --seed 0 --precision fp32 --updates 2 --learning-rate 2e-05 "
         "--class-weights balanced --out" in card
     )
     push(Target(kind="model", repo_id="acme/contrasted"), lambda _: files, "A guard")
     code, shown = USAGE.search(card)[1], {}
-    exec(code.replace("dict(zip", "shown = dict(zip"), shown)
+    exec(code.replace("dict(zip", "shown = dict(zip"), shown)  # with sentence-transformers alone
     bicycle = load_learner(contrasted).score(Dataset.from_dict({"text": ["How do I repair a flat bicycle tyre?"]}))
-    assert np.array_equal(list(shown["shown"].values()), matrix(bicycle, "probs")[0])
+    assert np.allclose(list(shown["shown"].values()), matrix(bicycle, "probs")[0], rtol=0, atol=1e-6)
 
 
 def test_updates_that_were_not_made_are_no_flag(contrasted):
@@ -277,8 +277,9 @@ def test_only_what_belongs_to_a_model_is_published(guard, frozen, contrasted, tm
             (copied / name).parent.mkdir(exist_ok=True)
             (copied / name).write_bytes(b"nothing for others")
         files = model_files(copied, repo_id="acme/guard", license="mit")
-        assert set(files) == whole | {"README.md"}
-        assert all(content == copied / name for name, content in files.items() if name != "README.md")
+        made = {"README.md"} if folder == guard else {"README.md", "handler.py", "requirements.txt"}
+        assert set(files) == whole | made
+        assert all(content == copied / name for name, content in files.items() if name not in made)
 
 
 def test_no_text_of_the_data_and_no_path_is_in_any_file(guard, frozen, contrasted, release):
@@ -291,7 +292,7 @@ def test_no_text_of_the_data_and_no_path_is_in_any_file(guard, frozen, contraste
                 assert secret.encode() not in written, name
 
 
-@pytest.mark.parametrize("name", ["training_args.bin", "encoder/optimizer.pt", "model_head.pkl", "head.joblib"])
+@pytest.mark.parametrize("name", ["training_args.bin", "1_Pooling/optimizer.pt", "model_head.pkl", "head.joblib"])
 def test_a_pickled_file_is_named_and_nothing_is_published(frozen, tmp_path, name):
     copied = shutil.copytree(frozen, tmp_path / "frozen")
     (copied / name).write_bytes(tiny_models.PICKLED)
@@ -302,8 +303,8 @@ def test_a_pickled_file_is_named_and_nothing_is_published(frozen, tmp_path, name
 def test_a_link_out_of_the_folder_is_named_and_nothing_is_published(frozen, tmp_path):
     copied = shutil.copytree(frozen, tmp_path / "frozen")
     (tmp_path / "secret").write_text("of somebody's home")
-    (copied / "encoder" / "merges.txt").symlink_to("../../secret")
-    with pytest.raises(ModelError, match=r"encoder/merges\.txt is a link that leads out of it; copy the file into it"):
+    (copied / "merges.txt").symlink_to("../secret")
+    with pytest.raises(ModelError, match=r"merges\.txt is a link that leads out of it; copy the file"):
         model_files(copied, repo_id="acme/guard", license="mit")
 
 

@@ -81,7 +81,7 @@ def test_embeddings_whose_bytes_were_flipped_are_refused_and_may_be_removed(begu
     shutil.rmtree(out / "rounds" / "02")
     assert command(["run", "--resume", str(out)]) == 0
     assert small.files(out / "rounds") == small.files(begun / "out" / "rounds")
-    head = Path("learner") / "head.safetensors"
+    head = Path("learner") / "4_Dense" / "model.safetensors"
     assert (out / head).read_bytes() == (begun / "out" / head).read_bytes()
 
 

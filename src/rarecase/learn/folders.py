@@ -13,15 +13,16 @@ from rarecase.core.typed import from_json
 from rarecase.learn.hyperparameters import Kind, Settings
 from rarecase.learn.record import ModelRecord
 
-HEAD = "head.safetensors"  # the weights of a logistic head; `Head` is the file beside it
-CONFIG = "config.json"  # of a transformers classifier
-ENCODER = "encoder"  # the folder of the encoder that the head belongs to
+HEAD = "head.json"  # of a learner with an encoder and a head: see `Head`
+CONFIG = "config.json"  # of a transformers model
+# In the first layout of a learner with a head, see `rarecase.learn.head`: its weights, and the folder of its encoder.
+FIRST_HEAD, ENCODER = "head.safetensors", "encoder"
 FORMAT = 1  # of head.json
 
 
 def kind_of(folder: Path) -> Kind | None:
     """The kind of learner in a folder, by its files and without loading weights; None if there is none."""
-    if (folder / HEAD).is_file():
+    if any((folder / name).is_file() for name in (HEAD, FIRST_HEAD)):
         return Head.read(folder).learner
     return "finetune" if (folder / CONFIG).is_file() else None
 
@@ -31,7 +32,7 @@ def require_kind(folder: Path, model: str | Path, *kinds: Kind) -> Kind:
     kind = kind_of(folder)
     if kind is None:
         raise ModelError(
-            f"{model}: no learner in it, expected head.safetensors (frozen, setfit) or config.json (finetune); "
+            f"{model}: no learner in it, expected head.json (frozen, setfit) or config.json (finetune); "
             "make one with `rarecase train`"
         )
     if kinds and kind not in kinds:
@@ -66,7 +67,7 @@ class Head:
     def read(cls, folder: Path) -> "Head":
         """Reads it, checked whole."""
         try:
-            content = parse_json(read_document(folder / "head.json"))
+            content = parse_json(read_document(folder / HEAD))
             if content.pop("format") != FORMAT:
                 raise ValueError("another format")
             if "class_weight" in content:  # its first name
@@ -90,7 +91,7 @@ class Head:
     def write(self, folder: Path) -> None:
         """Writes it into a model folder."""
         content = {"format": FORMAT, "learner": self.learner, "names": self.names, "encoder": self.encoder}
-        write_json(folder / "head.json", content | self.settings)
+        write_json(folder / HEAD, content | self.settings)
 
 
 def not_fitted(model: str) -> ModelError:
@@ -106,7 +107,7 @@ def write_learner_beside(folder: Path, record: ModelRecord | None = None) -> Ite
     Gives an empty folder beside `folder`, which replaces `folder`, with the record in it, if the block succeeds;
     refuses to replace anything but an empty folder or a learner.
     """
-    known = any((folder / name).is_file() for name in (HEAD, CONFIG))
+    known = any((folder / name).is_file() for name in (HEAD, FIRST_HEAD, CONFIG))
     if folder.exists() and not (known or (folder.is_dir() and not any(folder.iterdir()))):
         raise ModelError(f"{folder}: contains something other than a learner; choose a new folder, or empty this one")
     with write_folder_beside(folder) as temporary:

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -14,7 +15,8 @@ from rarecase.data import arrow, schema
 from rarecase.hub.ids import name_of
 from rarecase.learn.batches import training_rows
 from rarecase.learn.dropout import DRAWS, dropout_mask
-from rarecase.learn.folders import ENCODER, HEAD, Head, not_fitted, require_kind, write_learner_beside
+from rarecase.learn.folders import Head, not_fitted, require_kind, write_learner_beside
+from rarecase.learn.head import encoder_folder, head_files, read_head
 from rarecase.learn.hyperparameters import ClassWeights, FitOptions, Kind, Settings
 from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
@@ -128,17 +130,25 @@ class Frozen(Learner):
         return Description(self.kind, name_of(self.model), "fp32", self.seed, settings, self.names)
 
     def save(self, folder: Path | str, record: ModelRecord | None = None) -> None:
-        """See `Learner.save`: `encoder/`, `head.safetensors` and `head.json`; the encoder must have `save(folder)`."""
-        from safetensors.numpy import save_file
-
+        """
+        See `Learner.save`: a sentence-transformers model whose last module is the head, and `head.json`; the encoder
+        must have `save(folder)`.
+        """
         weight, bias = self._head()
         if not isinstance(self.encoder, SavableEncoder):
             raise ModelError(
                 f"encoder {type(self.encoder).__name__}: has no save(folder), so the learner cannot be saved"
             )
         with write_learner_beside(Path(folder), record) as temporary:
-            self.encoder.save(temporary / ENCODER)
-            save_file({"weight": weight, "bias": bias}, temporary / HEAD)
+            if isinstance(self.encoder, SentenceEncoder):
+                self.encoder.save(temporary)
+            else:  # what it wrote is saved once more as sentence-transformers saves what it reads
+                with tempfile.TemporaryDirectory() as own:
+                    self.encoder.save(Path(own) / "encoder")
+                    load_encoder(f"{own}/encoder").save(temporary)
+            for name, content in head_files(temporary, weight, bias).items():
+                (temporary / name).parent.mkdir(exist_ok=True)
+                (temporary / name).write_bytes(content)
             settings = {name: getattr(self, name) for name in self.saved}
             Head(self.kind, self.names, name_of(self.model), settings).write(temporary)
 
@@ -161,25 +171,24 @@ class Frozen(Learner):
             ['not-harmful']
         """
         from safetensors import SafetensorError
-        from safetensors.numpy import load_file
 
         options = FitOptions(max_length=max_length)
         source = local_folder(str(model))
         require_kind(source, model, cls.kind)
         head = Head.read(source)
         try:
-            tensors = load_file(source / HEAD)
-            weight, bias = tensors["weight"], tensors["bias"]
-        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+            weight, bias = read_head(source)
+        except (OSError, LookupError, TypeError, ValueError, SafetensorError) as error:
             raise ModelError(
-                f"{model}: {HEAD} is missing or damaged ({type(error).__name__}); save the learner again"
+                f"{model}: the weights of its head are missing or damaged ({type(error).__name__}); "
+                "save the learner again"
             ) from error
         fits = weight.ndim == 2 and weight.shape[:1] == bias.shape == (len(head.names),)
         # The bias of a class without an example is -inf.
         finite = fits and np.isfinite(weight).all() and (bias < np.inf).all() and np.isfinite(bias).any()
         if not finite or weight.dtype != np.float32 or bias.dtype != np.float32:
-            raise ModelError(f"{model}: head.json does not fit {HEAD}; save the learner again")
-        encoder = load_encoder(str(source / ENCODER), max_length)
+            raise ModelError(f"{model}: head.json does not fit the weights of its head; save the learner again")
+        encoder = load_encoder(str(encoder_folder(source)), max_length)
         learner = cls(head.encoder or str(model), head.names, options, seed=seed, encoder=encoder)
         learner._weight_and_bias = weight, bias
         settings = head.settings | ({} if max_length is None else {"max_length": max_length})

@@ -142,12 +142,16 @@ def require_weights(model: str, folder: Path) -> None:
 
     for path in folder.rglob("config.json"):
         weights, content = list(path.parent.glob("*.safetensors")), _read_json(model, path)
-        if not weights or "model_type" not in content:
-            continue
         sizes = []
         for file in weights:
             with safe_open(file, "pt") as opened:
                 sizes += [math.prod(opened.get_slice(name).get_shape()) for name in opened.keys()]  # noqa: SIM118
+        if _dense(content) > sum(sizes):
+            raise ModelError(
+                f"{model}: its {path.parent.name}/config.json describes more than its weights are; {_AGAIN}"
+            )
+        if not weights or "model_type" not in content:
+            continue
         if _layers(content) > len(sizes):  # each has a tensor at least
             raise ModelError(f"{model}: its config.json describes more layers than its weights have; {_AGAIN}")
         if _classes(content) > _CLASSES:
@@ -180,6 +184,12 @@ def _growth(normalizer: Any) -> int:
     steps = normalizer if isinstance(normalizer, dict) else {}
     own = max(1, len(steps.get("content", "")))  # of a step that replaces
     return math.prod(map(_growth, steps.get("normalizers", ())), start=own)
+
+
+def _dense(config: dict) -> int:
+    """The numbers of the matrix that a dense layer of a sentence encoder describes; 0 where it is none."""
+    sides = [config.get("in_features"), config.get("out_features")]
+    return math.prod(side if isinstance(side, int) else 0 for side in sides)
 
 
 def _layers(config: Any) -> int:

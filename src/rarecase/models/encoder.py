@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BATCH_SIZE = 64
+# The names of the last modules of a classifier that `frozen` or `setfit` saved: they belong to its head.
+HEAD_MODULES = ("normalize", "head")
 LONGEST_PROMPT = 2_000  # characters that a model has before each text; instructions have some hundred
 
 
@@ -60,7 +62,7 @@ class SavableEncoder(Encoder, Protocol):
 class SentenceEncoder:
     """
     An encoder of the `sentence-transformers` library; its vectors have length 1. Its weights are loaded when the first
-    text is to be encoded: a run with stored embeddings may never need them.
+    text is to be encoded: a run with stored embeddings may never need them. Of a classifier, the head is left out.
 
     `max_length` are the tokens of a text that it reads, by default as many as the model says.
     """
@@ -86,6 +88,8 @@ class SentenceEncoder:
             )
             if len(model.prompts.get(model.default_prompt_name or "") or "") > LONGEST_PROMPT:
                 raise ModelError(f"{self.name}: puts more than {LONGEST_PROMPT:,} characters before each text")
+            if [name for name, _ in model.named_children()][-2:] == list(HEAD_MODULES):
+                del model[-2:]
             if self.max_length is not None and stated(model.max_seq_length):
                 model.max_seq_length = tokens_read(self.name, model.tokenizer, model[0], self.max_length)
             return model

@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ModelError
+from rarecase.core.shipped import shipped
 from rarecase.data.read.card import front_matter
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, refuse_foreign
 from rarecase.hub.ids import split_revision
-from rarecase.learn.folders import CONFIG, ENCODER, Head, kind_of
+from rarecase.learn.folders import CONFIG, FIRST_HEAD, Head, kind_of
+from rarecase.learn.head import MODULES, encoder_folder, in_todays_layout
 from rarecase.learn.record import RECORD, ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
 from rarecase.models.lengths import stated
@@ -33,9 +37,10 @@ _ENCODER = rf"{_CLASSIFIER}|modules\.json|config_sentence_transformers\.json|sen
 _MODULE = r"\d+_\w+/(config\.json|model\.safetensors)"
 _BELONGS = {
     "finetune": re.compile(_CLASSIFIER),
-    "frozen": re.compile(rf"head\.(json|safetensors)|encoder/({_ENCODER}|{_MODULE})"),
+    "frozen": re.compile(rf"head\.(json|safetensors)|(encoder/)?({_ENCODER}|{_MODULE})"),
 }
 _BELONGS["setfit"] = _BELONGS["frozen"]
+_ENDPOINT = ("handler.py", "requirements.txt")  # what an Inference Endpoint runs where no `pipeline` can answer
 
 
 def publish_model(
@@ -55,13 +60,17 @@ def publish_model(
 
 
 def model_files(folder: Path, *, repo_id: str, license: str | None, dataset: DatasetRef | None = None) -> Files:
-    """The files of a model's repository: weights, configuration, tokenizer and record as they are, and the card."""
+    """The files of a model's repository: its own, the card, and of `frozen` and `setfit` what an endpoint runs."""
     model, files = own_files(folder)
-    return {**files, "README.md": model_card(model, repo_id, license, dataset).encode()}
+    added: Files = {} if model.kind == "finetune" else {name: shipped("model_cards") / name for name in _ENDPOINT}
+    return {**files, **added, "README.md": model_card(model, repo_id, license, dataset).encode()}
 
 
 def own_files(folder: Path) -> tuple[Model, Files]:
-    """A model folder and its files that are published; a `ModelError` where it has no model, or a pickled file."""
+    """
+    A model folder and its files that are published, in the layout of today; a `ModelError` where it has no model, or a
+    pickled file.
+    """
     model = read_model(folder)
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     pickled = [name for name in found if Path(name).suffix in PICKLED]
@@ -75,12 +84,19 @@ def own_files(folder: Path) -> tuple[Model, Files]:
     outside = next((name for name, path in files.items() if not path.resolve().is_relative_to(folder.resolve())), None)
     if outside:
         raise ModelError(f"{folder}: {outside} is a link that leads out of it; copy the file into it")
-    return model, files
+    if FIRST_HEAD not in files:
+        return model, files
+    try:
+        return model, in_todays_layout(folder, files)
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, SafetensorError) as error:
+        raise ModelError(
+            f"{folder}: its head or its {MODULES} is damaged ({type(error).__name__}); save the learner again"
+        ) from error
 
 
 def _belongs(path: str) -> bool:
     """Whether a file of a repository is one that a model of some kind has."""
-    return path == RECORD or any(pattern.fullmatch(path) for pattern in _BELONGS.values())
+    return path in (RECORD, *_ENDPOINT) or any(pattern.fullmatch(path) for pattern in _BELONGS.values())
 
 
 def read_model(folder: Path) -> Model:
@@ -89,15 +105,15 @@ def read_model(folder: Path) -> Model:
         raise ModelError(f"{folder}: no such folder; give one that `rarecase train` or `rarecase run` wrote")
     local_folder(str(folder))
     kind, record = kind_of(folder), ModelRecord.read(folder)
-    if kind in ("frozen", "setfit") and (folder / ENCODER).is_dir():
+    if kind in ("frozen", "setfit") and (encoder_folder(folder) / MODULES).is_file():
         head = Head.read(folder)
-        names, made_from, reader = head.names, head.encoder, folder / ENCODER
+        names, made_from, reader = head.names, head.encoder, encoder_folder(folder)
     elif kind == "finetune" and (names := _names(_json(folder / CONFIG))):
         made_from, reader = record.model if record else "", folder
     else:
         raise ModelError(
             f"{folder}: no classifier in it, expected config.json of one that was trained (finetune) or head.json "
-            "beside encoder/ (frozen, setfit); make one with `rarecase train`"
+            "beside modules.json (frozen, setfit); make one with `rarecase train`"
         )
     if record and (record.learner, record.names) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")

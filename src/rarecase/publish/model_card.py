@@ -4,6 +4,7 @@ The card of a model: what it is, how to use it, how well it does.
 The prose is in `model_cards/README.md`; here are the values it is filled with.
 """
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -43,6 +44,7 @@ def model_card(model: Model, repo_id: str, license: str | None, dataset: Dataset
         _front_matter(model, repo_id, license, dataset),
         repo_id=repo_id,
         model=model,
+        names=_literal(model.names),
         record=record,
         dataset=dataset,
         license=license,
@@ -67,7 +69,7 @@ def _front_matter(model: Model, repo_id: str, license: str | None, dataset: Data
     return ModelCardData(
         language="en" if _reads_english(model) else None,
         license=license,
-        library_name="transformers" if model.kind == "finetune" else "rarecase",
+        library_name="transformers" if model.kind == "finetune" else "sentence-transformers",
         pipeline_tag="text-classification",
         base_model=model.base,
         datasets=[dataset.repo_id] if dataset else None,
@@ -104,6 +106,11 @@ def _eval_results(record: ModelRecord, dataset: DatasetRef | None) -> list[EvalR
         )
         for type_, name, value, args in figures
     ]
+
+
+def _literal(names: tuple[str, ...]) -> str:
+    """The names as a list in Python, in a block of code that no name can end."""
+    return json.dumps(names, ensure_ascii=False).replace("`", "\\u0060")
 
 
 def _classes(model: Model) -> str:

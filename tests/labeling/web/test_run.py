@@ -172,4 +172,4 @@ def ended_well(forks: Forks, out: Path, votes: list[dict[str, str]]) -> None:
     assert [round_["round"] for round_ in rounds] == [0, 1, 2]
     assert len({round_["test"]["macro_f1"] for round_ in rounds}) > 1  # it was trained anew
     assert (out / "report.png").stat().st_size > 10_000
-    assert (out / "learner" / "head.safetensors").exists()
+    assert (out / "learner" / "head.json").exists()
