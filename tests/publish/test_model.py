@@ -20,7 +20,10 @@ from small import NAMES
 from transformers import pipeline
 
 from rarecase.core.errors import ModelError
+from rarecase.core.markdown import plain
 from rarecase.data.arrow import matrix
+from rarecase.guard.certificate import Certificate, ClassCertificate, Difference, Rate, Rows, Windows
+from rarecase.guard.wording import explained
 from rarecase.hub.commit import Target, push
 from rarecase.learn import load_learner
 from rarecase.learn.record import ModelRecord
@@ -347,3 +350,28 @@ def test_a_card_takes_any_class_name(guard, tmp_path):
     assert r"| 0 | a\|b |" in card
     assert r"| 1 | \*bold\* |" in card
     assert len(ModelCard(card).data.eval_results) == 22
+
+
+def test_a_certificate_is_published_and_stands_on_the_card_in_plain_words(guard, tmp_path):
+    folder = Path(shutil.copytree(guard, tmp_path / "guard"))
+    assert "Its thresholds are not certified" in card_of(folder)
+    rate = Rate(0.1, 0.05, 0.15)
+    found = ClassCertificate(0.9, 0.25, 200, 12, 0.901, Windows(198, 2), rate, None)
+    refused = replace(found, threshold=None, alarm_rate=None, positives=6, misses=0, bound=0.61, refused="6 found")
+    rows = Rows(drawn=2000, labelled=1990, uses=1, ids_sha256="0" * 64, known=True)
+    measured = (Difference("batches of one", 0.0001),)
+    classes = {"self-harm": found, "legal-advice": refused}
+    certificate = Certificate(0.95, 0.2, "1", "0" * 64, "fp32", "torch", 1.0, measured, classes, rate, rows)
+    certificate.write(folder)
+    files = model_files(folder, repo_id="acme/guard", license="mit")
+    card = files["README.md"].decode()
+    assert files["certificate.json"] == folder / "certificate.json"
+    section = card.partition("## Certificate\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("- ")]
+    assert lines == [f"- {plain(line)}" for line in explained(certificate)]
+    assert "self-harm: recall at least 0.901 at the threshold 0.2500" in section
+    assert "legal-advice: refused, 6 found" in section
+    assert "not certified" not in card
+    (folder / "certificate.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"certificate\.json: of another format"):
+        model_files(folder, repo_id="acme/guard", license="mit")

@@ -16,6 +16,7 @@ from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ModelError
 from rarecase.core.shipped import shipped
 from rarecase.data.read.card import front_matter
+from rarecase.guard.certificate import CERTIFICATE, Certificate
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, refuse_foreign
 from rarecase.hub.ids import split_revision
 from rarecase.learn.folders import CONFIG, FIRST_HEAD, Head, kind_of
@@ -40,6 +41,7 @@ _BELONGS = {
     "frozen": re.compile(rf"head\.(json|safetensors)|(encoder/)?({_ENCODER}|{_MODULE})"),
 }
 _BELONGS["setfit"] = _BELONGS["frozen"]
+_STATED = (RECORD, CERTIFICATE)  # what a model of any kind says of itself
 _ENDPOINT = ("handler.py", "requirements.txt")  # what an Inference Endpoint runs where no `pipeline` can answer
 
 
@@ -80,7 +82,7 @@ def own_files(folder: Path) -> tuple[Model, Files]:
             "delete it, or save the model again"
         )
     pattern = _BELONGS[model.kind]
-    files = {name: path for name, path in found.items() if name == RECORD or pattern.fullmatch(name)}
+    files = {name: path for name, path in found.items() if name in _STATED or pattern.fullmatch(name)}
     outside = next((name for name, path in files.items() if not path.resolve().is_relative_to(folder.resolve())), None)
     if outside:
         raise ModelError(f"{folder}: {outside} is a link that leads out of it; copy the file into it")
@@ -96,7 +98,7 @@ def own_files(folder: Path) -> tuple[Model, Files]:
 
 def _belongs(path: str) -> bool:
     """Whether a file of a repository is one that a model of some kind has."""
-    return path in (RECORD, *_ENDPOINT) or any(pattern.fullmatch(path) for pattern in _BELONGS.values())
+    return path in (*_STATED, *_ENDPOINT) or any(pattern.fullmatch(path) for pattern in _BELONGS.values())
 
 
 def read_model(folder: Path) -> Model:
@@ -118,7 +120,7 @@ def read_model(folder: Path) -> Model:
     if record and (record.learner, record.names) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
     longest = stated(_json(reader / "tokenizer_config.json").get("model_max_length"))
-    return Model(kind, names, _hub_id(made_from), longest, record)
+    return Model(kind, names, _hub_id(made_from), longest, record, Certificate.read(folder))
 
 
 def _json(path: Path) -> dict[str, Any]:

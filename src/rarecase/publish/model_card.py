@@ -16,6 +16,8 @@ from rarecase.core.errors import flag
 from rarecase.core.markdown import plain
 from rarecase.core.shipped import shipped
 from rarecase.data.counts import rarest
+from rarecase.guard.certificate import Certificate
+from rarecase.guard.wording import explained
 from rarecase.learn.hyperparameters import MODELS
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import PACKAGED_ID
@@ -34,6 +36,7 @@ class Model:
     base: str | None  # the Hub id of the model it was made from, without its revision
     longest: int | None  # the tokens of a text that it reads
     record: ModelRecord | None
+    certificate: Certificate | None = None  # of what a guard of this model finds
 
 
 def model_card(model: Model, repo_id: str, license: str | None, dataset: DatasetRef | None = None) -> str:
@@ -46,6 +49,7 @@ def model_card(model: Model, repo_id: str, license: str | None, dataset: Dataset
         model=model,
         names=_literal(model.names),
         record=record,
+        certified=list(explained(model.certificate)) if model.certificate else [],
         dataset=dataset,
         license=license,
         english=_reads_english(model),
