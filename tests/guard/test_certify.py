@@ -7,6 +7,7 @@ import shlex
 import shutil
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ LABELS = {text: label for name in ("pool", "bootstrap", "dev", "test") for text,
 
 
 @pytest.fixture
-def new_guard(tmp_path, monkeypatch) -> Callable[[], Path]:
+def new_guard(trained, tmp_path, monkeypatch) -> Callable[[], Path]:
     """Makes a model folder of that learner anew."""
     monkeypatch.setattr(rarecase.guard.guard, "load_learner", lambda *_, **__: Known())
     sets = {
@@ -85,7 +86,7 @@ def new_guard(tmp_path, monkeypatch) -> Callable[[], Path]:
 
     def make() -> Path:
         shutil.rmtree(tmp_path / "guard", ignore_errors=True)
-        (tmp_path / "guard").mkdir()
+        shutil.copytree(trained, tmp_path / "guard", ignore=shutil.ignore_patterns("certificate.json"))
         record.write(tmp_path / "guard")
         return tmp_path / "guard"
 
@@ -182,6 +183,31 @@ def test_a_certificate_is_what_the_guard_does_on_the_rows(run, trained, held_out
     assert not any(row["text"] in out + (guard / "certificate.json").read_text() for row in rows)
     found.write(guard)
     assert json.loads((guard / "certificate.json").read_text()) == content
+
+
+def test_a_guard_takes_its_thresholds_from_a_certificate_that_is_of_it(run, trained, held_out, tmp_path):
+    guard = shutil.copytree(trained, tmp_path / "copy")
+    (guard / "certificate.json").unlink(missing_ok=True)
+    line = run("check", guard, held_out, "--require-certificate", status=2)[1]
+    assert f"--require-certificate: {guard} has none that is of it (`rarecase guard calibrate` makes one)" in line
+    run("calibrate", guard, "--heldout", held_out, "--recall", RECALL, "--max-alarm", 0.6)
+    found = certificate(guard)
+    loaded = Guard.from_pretrained(guard)
+    assert loaded.certificate == found
+    thresholds = dict(zip(NAMES, loaded.thresholds, strict=True))
+    for name in ("medical-advice", "legal-advice"):
+        assert thresholds[name] == found.classes[name].threshold
+    assert thresholds["self-harm"] == Guard.uncertified(str(guard)).thresholds[NAMES.index("self-harm")]
+    lines = [json.loads(line) for line in run("check", guard, held_out, "--require-certificate")[0].splitlines()]
+    assert all(line["certified"] for line in lines)
+    for other in (replace(found, model_sha256="0" * 64), replace(found, preprocessing="normalizer 0")):
+        other.write(guard)
+        loaded = Guard.from_pretrained(guard)
+        assert loaded.certificate is None
+        assert loaded.void.startswith("certificate.json is of ")
+        line = run("check", guard, held_out, "--require-certificate", status=2)[1]
+        assert f"has none that is of it ({loaded.void})" in line
+        assert f"warning: {guard}: {loaded.void}, so its thresholds are not used" in run("check", guard, held_out)[1]
 
 
 def test_uses_of_the_same_rows_are_counted_beside_them_whichever_model_they_are_for(run, new_guard, guard, held_out):

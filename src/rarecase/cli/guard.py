@@ -76,6 +76,7 @@ def check(
     *,
     out: Path | None = None,
     taxonomy: Path | None = None,
+    require_certificate: bool = False,
     encoding: str = "utf-8",
     id_column: str | None = None,
     text_column: str | None = None,
@@ -88,6 +89,7 @@ def check(
         data: a file, a folder or a data set of the Hub.
         out: a new file for the lines, instead of stdout.
         taxonomy: a YAML file with the action of each class, in the order of the model; by default as in training.
+        require_certificate: refuse a model without a certificate that is of it.
         encoding: of text files.
         id_column: by default `id`; without such a column, ids come from a hash of the text.
         text_column: by default `text`.
@@ -96,7 +98,15 @@ def check(
     from rarecase.runs.check import check as write
 
     columns = Columns(id=id_column, text=text_column)
-    write(model, data, out, columns=columns, encoding=encoding, taxonomy=taxonomy)
+    write(
+        model,
+        data,
+        out,
+        columns=columns,
+        encoding=encoding,
+        taxonomy=taxonomy,
+        require_certificate=require_certificate,
+    )
 
 
 @app.command

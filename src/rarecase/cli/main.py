@@ -135,7 +135,6 @@ app = App(
 app.command(guard)
 app.command(label)
 app.command(publish)
-app.command(guard)
 app.command(pool)
 app.command(taxonomy)
 app.command(export)

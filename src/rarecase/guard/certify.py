@@ -15,7 +15,7 @@ from rarecase.data.pool import make_pool
 from rarecase.data.schema import canonical_order, texts
 from rarecase.guard.calibrate import Asked, ScoredRows, calibrate
 from rarecase.guard.certificate import Certificate, Difference, Rows, model_sha256
-from rarecase.guard.guard import Guard
+from rarecase.guard.guard import PREPROCESSING, Guard
 from rarecase.guard.heldout import (
     AS_USUAL,
     SET,
@@ -27,12 +27,9 @@ from rarecase.guard.heldout import (
     refuse,
     together,
 )
-from rarecase.guard.normalize import VERSION
 from rarecase.guard.plan import Plan, plan
-from rarecase.guard.windows import SIZE
 from rarecase.learn.record import ModelRecord
 
-PREPROCESSING = f"normalizer {VERSION}, windows of {SIZE} tokens"
 DTYPE, BACKEND = "fp32", "torch"
 RECALL = 0.9  # of every class that is not harmless, where nothing is asked
 _COMPARED = 100  # rows whose scores are compared between two settings
@@ -62,8 +59,7 @@ def prepare(
     """
     if not folder.is_dir():
         raise ModelError(f"{folder}: no folder of a model; a certificate is written into one, so download it first")
-    guard = Guard.from_pretrained(folder)
-    guard.temperature = 1.0  # that of an earlier certificate has no effect
+    guard = Guard.uncertified(str(folder))
     harmless = tuple(name for name, harmful in zip(guard.names, guard.harmful, strict=True) if not harmful)
     harmful = [name for name in guard.names if name not in harmless]
     if not harmful:
@@ -176,7 +172,7 @@ def _differences(guard: Guard, folder: Path, table: Dataset, scored: ScoredRows,
     half = -(-len(every) // 2)
     halves = [guard.scores(part).probs for part in (every[:half], every[half:]) if part]
     yield compared("smaller batches", np.concatenate(halves))
-    other = Guard.from_pretrained(folder, dtype="bf16")
+    other = Guard.uncertified(str(folder), dtype="bf16")
     other.temperature = guard.temperature
     yield compared("bf16", other.scores(every).probs)
 

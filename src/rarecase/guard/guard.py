@@ -13,17 +13,20 @@ from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import matrix
 from rarecase.data.schema import texts
 from rarecase.data.taxonomy import ACTIONS, Action, Taxonomy
+from rarecase.guard.certificate import CERTIFICATE, Certificate, model_sha256
 from rarecase.guard.normalize import VERSION, normalize
 from rarecase.guard.script import is_other_script
 from rarecase.guard.thresholds import THRESHOLD, best_f1
 from rarecase.guard.verdict import Verdict
-from rarecase.guard.windows import windows
+from rarecase.guard.windows import SIZE, windows
 from rarecase.hub.ids import split_revision
 from rarecase.learn import Learner, load_learner
 from rarecase.learn.hyperparameters import Precision
 from rarecase.learn.record import GuardSettings, ModelRecord
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import SentenceEncoder
+
+PREPROCESSING = f"normalizer {VERSION}, windows of {SIZE} tokens"  # a threshold belongs to one
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class Guard:
         names (`tuple[str, ...]`): the classes, in order.
         harmful (`np.ndarray`): bool, shape `(classes,)`: whose action is not `allow`.
         thresholds (`np.ndarray`): float64, shape `(classes,)`; infinite for a class whose action is `allow`.
-        certificate: None, for a guard without one.
+        certificate (`Certificate`, *optional*): what `rarecase guard calibrate` wrote into the model's folder; its
+            thresholds and temperature are those of the guard.
+        void (`str`): why a certificate that lies there is not of this guard; empty where it is, or there is none.
 
     Raises:
         `ConfigError`: if the taxonomy or the thresholds are not of the learner's classes.
@@ -97,7 +102,8 @@ class Guard:
             raise ConfigError(f"{given.size} thresholds: expected one for each of the {len(self.names)} classes")
         self.thresholds = np.where(self.harmful, given, np.inf)
         self.temperature = temperature
-        self.certificate = None
+        self.certificate: Certificate | None = None
+        self.void = ""
 
     @classmethod
     def from_pretrained(
@@ -109,7 +115,8 @@ class Guard:
         dtype: Precision = "fp32",
     ) -> Self:
         """
-        Loads a learner of any kind, or any text classifier of `transformers`, as a guard.
+        Loads a learner of any kind, or any text classifier of `transformers`, as a guard; with the thresholds of its
+        certificate, if it has one that is of these weights, classes and preprocessing.
 
         Args:
             model (`str` or `Path`): a folder or a Hub id, also `ORG/NAME@REVISION`.
@@ -130,6 +137,21 @@ class Guard:
             if Path(source).is_dir() or split_revision(source)[1] is not None:
                 raise ConfigError(f"revision {revision}: {source} is a folder, or names one itself; leave it out")
             source = f"{source}@{revision}"
+        guard = cls.uncertified(source, taxonomy, dtype)
+        folder = local_folder(source)
+        if certificate := Certificate.read(folder):
+            guard.void = _why_void(certificate, folder, guard.names)
+            if not guard.void:
+                guard.certificate, guard.temperature = certificate, certificate.temperature
+                for place, name in enumerate(guard.names):
+                    known = certificate.classes.get(name)
+                    if known and known.threshold is not None and guard.harmful[place]:
+                        guard.thresholds[place] = known.threshold
+        return guard
+
+    @classmethod
+    def uncertified(cls, source: str, taxonomy: Taxonomy | None = None, dtype: Precision = "fp32") -> Self:
+        """The same without a look at a certificate: what is calibrated."""
         learner = load_learner(source, precision=dtype)
         if dtype == "bf16" and isinstance(learner.encoder, SentenceEncoder):
             learner.encoder.model.to(torch.bfloat16)
@@ -243,6 +265,15 @@ class Guard:
             return probs
         scaled = probs ** (1 / self.temperature)  # p is proportional to exp(logit)
         return scaled / scaled.sum(axis=1, keepdims=True)
+
+
+def _why_void(certificate: Certificate, folder: Path, names: Sequence[str]) -> str:
+    """Why a certificate is not of the model in this folder, as it is read today; empty where it is."""
+    if certificate.model_sha256 != model_sha256(folder, names):
+        return f"{CERTIFICATE} is of other weights or classes"
+    if certificate.preprocessing != PREPROCESSING:
+        return f"{CERTIFICATE} is of another preprocessing ({certificate.preprocessing}, today's is {PREPROCESSING})"
+    return ""
 
 
 def _taxonomy_of(names: Sequence[str], known: GuardSettings) -> Taxonomy:

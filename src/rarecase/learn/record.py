@@ -13,13 +13,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ConfigError, DataError, ModelError
-from rarecase.core.files import write_json
+from rarecase.core.files import write_text
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.schema import label_names, texts
@@ -180,9 +180,17 @@ class ModelRecord(Description):
             raise ModelError(f"{path}: its guard is of other classes; train the model again, or delete this file")
         return record
 
+    def for_others(self) -> "ModelRecord":
+        """What is published of it: without the hashes of texts."""
+        return replace(self, data=replace(self.data, texts=""))
+
+    def dumps(self) -> str:
+        """The text of `rarecase.json`."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
+
     def write(self, folder: Path) -> None:
         """Writes `rarecase.json` into a model folder."""
-        write_json(folder / RECORD, {"format": FORMAT, **asdict(self)})
+        write_text(folder / RECORD, self.dumps())
 
 
 def _short_hash(text: str) -> str:

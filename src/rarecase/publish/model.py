@@ -65,7 +65,9 @@ def model_files(folder: Path, *, repo_id: str, license: str | None, dataset: Dat
     """The files of a model's repository: its own, the card, and of `frozen` and `setfit` what an endpoint runs."""
     model, files = own_files(folder)
     added: Files = {} if model.kind == "finetune" else {name: shipped("model_cards") / name for name in _ENDPOINT}
-    return {**files, **added, "README.md": model_card(model, repo_id, license, dataset).encode()}
+    # Without the hashes of the texts it learned from: by one, a post could be recognised.
+    record: Files = {RECORD: model.record.for_others().dumps().encode()} if model.record else {}
+    return {**files, **added, **record, "README.md": model_card(model, repo_id, license, dataset).encode()}
 
 
 def own_files(folder: Path) -> tuple[Model, Files]:

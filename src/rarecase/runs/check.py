@@ -7,6 +7,7 @@ from pathlib import Path
 
 from datasets import Dataset
 
+from rarecase.core.errors import ConfigError
 from rarecase.core.files import require_new, write_beside
 from rarecase.core.progress import Progress
 from rarecase.data.read import Columns, read_argument
@@ -26,6 +27,7 @@ def check(
     columns: Columns,
     encoding: str = "utf-8",
     taxonomy: Path | None = None,
+    require_certificate: bool = False,
 ) -> None:
     """
     Writes a line of JSON for each row, to a new file or to stdout: the id and the verdict, no text.
@@ -40,6 +42,11 @@ def check(
     with Progress(1) as progress:
         progress.step(f"loading {model}")
         guard = Guard.from_pretrained(folder, taxonomy=classes)
+    if require_certificate and guard.certificate is None:
+        reason = guard.void or "`rarecase guard calibrate` makes one"
+        raise ConfigError(f"--require-certificate: {model} has none that is of it ({reason})")
+    if guard.void:
+        print(f"warning: {model}: {guard.void}, so its thresholds are not used", file=sys.stderr)
     if guard.harmful.all():
         print(f"warning: {model} has no class whose action is allow; --taxonomy FILE says which", file=sys.stderr)
     lines = lines_of(posts, guard)
