@@ -75,6 +75,7 @@ def folder(tmp_path_factory) -> Path:
         {"id": f"x{i}", "title": r["text"], "subreddit": "tifu", "author": "a"} for i, r in enumerate(rows["dev"])
     ]
     (place / "RS_2023-01.zst").write_bytes(zstandard.compress("\n".join(map(json.dumps, posts)).encode()))
+    write(place / "new_posts.csv", [{"text": r["text"]} for r in rows["test"]])
     write(place / "labelled.csv", rows["pool"] + rows["test"])
     shutil.copy(SAMPLE / "bootstrap.csv", place / "first.csv")
     shutil.copy(SAMPLE / "dev.csv", place / "dev.csv")

@@ -73,7 +73,7 @@ def test_a_blurred_text_is_no_vote_until_somebody_looks(browser, tmp_path):
         page.keyboard.press("c")
         page.keyboard.type("a comment")
         page.keyboard.press("Enter")
-        told(page, "The comment is with the adjudicator.")
+        told(page, "Comment kept: a reviewer reads it if the text comes to review. Flag (F) sends it there.")
         press(page, "2")
         page.locator("#post.covered[data-item]").wait_for()
         page.keyboard.press("Enter")  # is not to open the comment again
