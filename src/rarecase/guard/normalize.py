@@ -73,8 +73,8 @@ def normalize(text: str) -> Normalized:
     A text without what hides it from a classifier; what is written as people write stays as it is.
 
     Example:
-        >>> normalize("w h y  m e, ѕаd 401k").text
-        'why me, sad 401k'
+        >>> normalize("w h y  m e ? ѕаd 401k").text
+        'why me? sad 401k'
     """
     replaced = 0
     if not text.isascii():

@@ -64,7 +64,7 @@ def test_two_people_label_by_key_and_a_third_settles_what_they_disagree_on(brows
         assert [i.text for i, _ in decided] == texts
         assert [d.label for _, d in decided].count(None) == 1
         shown_kappa(ann, expected)  # a verdict is no vote
-        bob.get_by_text("Everything is labelled").wait_for()
+        bob.get_by_text("There is nothing to label at the moment").wait_for()
 
 
 def test_thirty_keys_in_two_seconds_are_votes_on_what_was_on_the_screen(browser, tmp_path):

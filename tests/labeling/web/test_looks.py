@@ -89,7 +89,7 @@ def test_before_there_is_anything_the_pages_say_so_and_show_nothing_empty(browse
         assert not page.get_by_text("The columns count pairs of votes").is_visible()
         assert not page.locator("#wide").is_visible()
         page.goto(url, wait_until="domcontentloaded")
-        page.get_by_text("There is nothing to label yet.").wait_for()
+        page.get_by_text("There is nothing to label at the moment.").wait_for()
         assert page.locator("summary").filter(visible=True).all_inner_texts() == ["Keys"]
         service = labelers.service(store)
         service.add("b1", ["one", "other"], [Row("a", "a text")])

@@ -143,7 +143,7 @@ const nothing = () => ({
   unqualified: 'The qualification round is over, and too many of your answers were not the expected ones. The owner of this page can tell you more.',
   others: 'Nothing for you at the moment: the rest is with others or with an adjudicator. This page goes on by itself.',
   nothing: progress.total ? 'Everything is labelled. Thank you. This page goes on by itself when more comes.'
-    : 'There is nothing to label yet. This page goes on by itself when texts come.',
+    : 'There is nothing to label at the moment. This page goes on by itself when texts come.',
 })[progress.open_for] ?? '…';
 
 const stand = () => {
