@@ -227,6 +227,7 @@ const comment = () => withText(item => {
 });
 
 const uncomment = () => {
+  $('said').blur();  // hidden, it would keep the focus until the next frame, and take the next key
   $('commenting').hidden = true;
   $('comment').ariaExpanded = 'false';
   commentFrom?.focus();  // not the button where a key opened it: Enter, which shows a blurred text, would press that
