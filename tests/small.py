@@ -33,6 +33,15 @@ def write(folder: Path, **rows: int) -> list[str]:
     return flags
 
 
+def model(folder: Path) -> Path:
+    """A model folder: `frozen`, fitted on the start set of the sample."""
+    from rarecase.learn.frozen import Frozen  # heavy, and few tests need it
+
+    learner = Frozen("packaged", NAMES, seed=0, encoder=encoder(), shared=True)
+    learner.fit(table("bootstrap"), table("dev")).save(folder)
+    return folder
+
+
 def relabel(path: Path | str, label: Callable[[int, dict[str, str]], str]) -> list[dict[str, str]]:
     """Types into the column `label` of a CSV file what `label` says of the number of a row and the row; gives all."""
     with Path(path).open(encoding="utf-8", newline="") as file:

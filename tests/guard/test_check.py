@@ -12,7 +12,6 @@ from small import NAMES
 from rarecase.cli.main import command
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.guard.guard import Guard
-from rarecase.learn.frozen import Frozen
 
 TEXTS = ["Is this mole cancer?", "Which tyre?", " ", "и кто это", "Which tyre?", "so " * 300]
 KEYS = ["id", "label", "action", "flagged", "windows", "scores", "thresholds", "script", "replaced", "certified"]
@@ -20,10 +19,7 @@ KEYS = ["id", "label", "action", "flagged", "windows", "scores", "thresholds", "
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "guard"
-    learner = Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True)
-    learner.fit(small.table("bootstrap"), small.table("dev")).save(folder)
-    return folder
+    return small.model(tmp_path_factory.mktemp("models") / "guard")
 
 
 @pytest.fixture

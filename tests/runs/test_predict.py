@@ -26,10 +26,7 @@ TEXTS = ["Is this mole cancer?", "=SUM(1)", "", "Is this mole cancer?", " \t", '
 @pytest.fixture(scope="module")
 def guard(tmp_path_factory) -> Path:
     """A model folder."""
-    folder = tmp_path_factory.mktemp("models") / "guard"
-    learner = Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True)
-    learner.fit(small.table("bootstrap"), small.table("dev")).save(folder)
-    return folder
+    return small.model(tmp_path_factory.mktemp("models") / "guard")
 
 
 @pytest.fixture

@@ -34,6 +34,14 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self.close()
 
 
+def parts(texts: int, size: int) -> Iterator[slice]:
+    """Where each part of so many texts is, one after the other; a bar says how far they are."""
+    with Progress(-(-texts // size)) as progress:
+        for start in range(0, texts, size):
+            progress.step(f"{start:,} of {texts:,} texts")
+            yield slice(start, start + size)
+
+
 def bar(total: int | None, description: str = "", unit: str = "it", **options: Any) -> tqdm:
     """A bar that counts to `total`, if that is known."""
     shown = {"disable": None, "file": sys.stderr, "dynamic_ncols": True, "leave": False, **options}

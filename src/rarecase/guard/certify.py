@@ -9,7 +9,7 @@ from datasets import Dataset
 from scipy.optimize import minimize_scalar
 
 from rarecase.core.errors import DataError, ModelError
-from rarecase.core.progress import Progress
+from rarecase.core.progress import parts
 from rarecase.data.arrow import rows
 from rarecase.data.pool import make_pool
 from rarecase.data.schema import canonical_order, texts
@@ -66,8 +66,8 @@ def prepare(
         raise ModelError(f"{folder}: no class of the model has an action other than allow, so there is no recall")
     asked = asked if asked.recall else replace(asked, recall=dict.fromkeys(harmful, RECALL))
     asked.check(guard.names, harmless)
-    parts = [read_held_out(argument, guard.taxonomy, reading) for argument in held_out]
-    together_ = together(parts)
+    sets = [read_held_out(argument, guard.taxonomy, reading) for argument in held_out]
+    together_ = together(sets)
     record = ModelRecord.read(folder)
     trained_on = record.data.among(texts(together_.table)) if record else None
     if trained_on is not None:
@@ -78,7 +78,7 @@ def prepare(
     scored = ScoredRows(
         guard.names, probs, np.array(together_.table["label"][:]), windows, unlabelled=together_.unlabelled
     )
-    return Prepared(guard, folder, parts, together_, scored, asked, harmless, trained_on is not None)
+    return Prepared(guard, folder, sets, together_, scored, asked, harmless, trained_on is not None)
 
 
 def certify(prepared: Prepared) -> Certificate:
@@ -119,12 +119,9 @@ def certify(prepared: Prepared) -> Certificate:
 def score(guard: Guard, every: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The scores of texts, and in how many windows each was read, with a line that says how far it is."""
     probs, windows = np.zeros((len(every), len(guard.names))), np.ones(len(every), int)
-    with Progress(-(-len(every) // _AT_ONCE)) as progress:
-        for start in range(0, len(every), _AT_ONCE):
-            progress.step(f"{start:,} of {len(every):,} texts")
-            part = slice(start, start + _AT_ONCE)
-            found = guard.scores(every[part])
-            probs[part], windows[part] = found.probs, found.windows
+    for part in parts(len(every), _AT_ONCE):
+        found = guard.scores(every[part])
+        probs[part], windows[part] = found.probs, found.windows
     return probs, windows
 
 

@@ -137,8 +137,7 @@ class Guard:
             if Path(source).is_dir() or split_revision(source)[1] is not None:
                 raise ConfigError(f"revision {revision}: {source} is a folder, or names one itself; leave it out")
             source = f"{source}@{revision}"
-        guard = cls.uncertified(source, taxonomy, dtype)
-        folder = local_folder(source)
+        guard, folder = cls._loaded(source, taxonomy, dtype)
         if certificate := Certificate.read(folder):
             guard.void = _why_void(certificate, folder, guard.names)
             if not guard.void:
@@ -152,10 +151,16 @@ class Guard:
     @classmethod
     def uncertified(cls, source: str, taxonomy: Taxonomy | None = None, dtype: Precision = "fp32") -> Self:
         """The same without a look at a certificate: what is calibrated."""
+        return cls._loaded(source, taxonomy, dtype)[0]
+
+    @classmethod
+    def _loaded(cls, source: str, taxonomy: Taxonomy | None, dtype: Precision) -> tuple[Self, Path]:
+        """A guard without a certificate, and its folder on this machine."""
         learner = load_learner(source, precision=dtype)
         if dtype == "bf16" and isinstance(learner.encoder, SentenceEncoder):
             learner.encoder.model.to(torch.bfloat16)
-        record = ModelRecord.read(local_folder(source))
+        folder = local_folder(source)
+        record = ModelRecord.read(folder)
         known = record.guard if record and record.names == tuple(learner.names) else None
         if taxonomy is not None or known is None:
             guard = cls(learner, taxonomy)
@@ -164,7 +169,7 @@ class Guard:
         if known is not None:
             given = [known.thresholds.get(name, THRESHOLD) for name in guard.names]
             guard.thresholds = np.where(guard.harmful, given, np.inf)
-        return guard
+        return guard, folder
 
     def settings(self, dev: Dataset) -> GuardSettings:
         """What a model's record says of it as a guard: thresholds are set on `dev`, with `text` and `label`."""

@@ -102,7 +102,7 @@ class People(Annotator):
                 for _ in range(shown, done := len(service.decisions(batch))):
                     progress.step("labelled by people")
                 shown = max(shown, done)
-                if waiting := sum(item.batch == batch for item in service.to_review("")):
+                if waiting := service.in_review(batch):
                     progress.describe(f"labelled by people; {waiting} wait for a reviewer, at /settle/ of the page")
                 self.wait(POLL)
         return found

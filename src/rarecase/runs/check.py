@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from rarecase.core.errors import ConfigError
 from rarecase.core.files import require_new, write_beside
-from rarecase.core.progress import Progress
+from rarecase.core.progress import Progress, parts
 from rarecase.data.read import Columns, read_argument
 from rarecase.data.schema import public_id
 from rarecase.data.taxonomy import Taxonomy
@@ -62,11 +62,9 @@ def lines_of(posts: Dataset, guard: Guard) -> Iterator[str]:
     """The line of each row, in order."""
     [about] = guard.check([""])
     unread = about.to_json() | {"label": None, "action": "allow", "flagged": False, "windows": 0, "scores": None}
-    with Progress(-(-len(posts) // AT_ONCE)) as progress:
-        for start in range(0, len(posts), AT_ONCE):
-            progress.step(f"{start:,} of {len(posts):,} texts")
-            part = posts[start : start + AT_ONCE]
-            verdicts = iter(guard.check([text for text in part["text"] if text.strip()]))
-            for id_, text in zip(part["id"], part["text"], strict=True):
-                said = next(verdicts).to_json() if text.strip() else unread
-                yield json.dumps({"id": public_id(id_), **said}, ensure_ascii=False)
+    for place in parts(len(posts), AT_ONCE):
+        part = posts[place]
+        verdicts = iter(guard.check([text for text in part["text"] if text.strip()]))
+        for id_, text in zip(part["id"], part["text"], strict=True):
+            said = next(verdicts).to_json() if text.strip() else unread
+            yield json.dumps({"id": public_id(id_), **said}, ensure_ascii=False)

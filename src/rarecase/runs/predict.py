@@ -15,7 +15,7 @@ import numpy as np
 from datasets import Dataset, Features, Value
 
 from rarecase.core.errors import RunFolderError, command_line
-from rarecase.core.progress import Progress
+from rarecase.core.progress import Progress, parts
 from rarecase.data.arrow import from_columns, matrix
 from rarecase.data.read import Columns, read_argument
 from rarecase.data.write import require_new_table, write_table
@@ -68,11 +68,8 @@ def table_of(posts: Dataset, learner: Learner, *, with_text: bool) -> Dataset:
     # Equal texts are scored once, and neither the order of the rows nor their number changes a bit.
     unique, index = distinct([texts[row] for row in rows])
     probs = np.zeros((len(unique), len(learner.names)), np.float32)
-    with Progress(-(-len(unique) // AT_ONCE)) as progress:
-        for start in range(0, len(unique), AT_ONCE):
-            progress.step(f"{start:,} of {len(unique):,} texts")
-            part = unique[start : start + AT_ONCE]
-            probs[start : start + len(part)] = matrix(learner.score(part), "probs")
+    for part in parts(len(unique), AT_ONCE):
+        probs[part] = matrix(learner.score(unique[part]), "probs")
     probs = probs[index]
     columns = {"id": posts["id"][:]} | ({"text": texts} if with_text else {})
     columns["label"] = _spread(rows, [learner.names[place] for place in probs.argmax(axis=1)], len(texts))

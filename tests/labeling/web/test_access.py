@@ -13,7 +13,7 @@ from gradio_client.exceptions import AuthenticationError
 from hub_server.openid import providing
 from labelers import NAMES, Client, act, vote
 
-from rarecase.labeling.store.service import hashed
+from rarecase.labeling.store.device_codes import hashed
 
 ROLES = "owners: [olga]\nadjudicators: [eve]\nannotators: [ann, bob]\n"
 JSON = {"data": [], "fn_index": 0, "session_hash": "abc", "component_id": 1, "fn_name": "say"}

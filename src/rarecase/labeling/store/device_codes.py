@@ -18,3 +18,8 @@ def kept(code: str, name: str) -> str:
     """What a store keeps of a code, however it was typed: slow to compute, since so few bits could be searched."""
     typed = "".join(filter(str.isalnum, code.upper()))
     return hashlib.pbkdf2_hmac("sha256", typed.encode(errors="replace"), name.encode(errors="replace"), 100_000).hex()
+
+
+def hashed(secret: str) -> str:
+    """What is kept of a secret, which has more than a hundred random bits."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -18,6 +18,7 @@ from typing import Literal
 from rarecase.labeling.store import device_codes
 from rarecase.labeling.store.agreement import Agreement, agreement
 from rarecase.labeling.store.consensus import Decisions
+from rarecase.labeling.store.device_codes import hashed
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.limit import PerMinute
@@ -143,6 +144,11 @@ class LabelService:
         with self.state() as state:
             found = self._read.of(batch)
             return [found[item.id] for item in state.of_batch(batch) if item.id in found]
+
+    def in_review(self, batch: str) -> int:
+        """How many texts of a batch wait for a reviewer."""
+        with self.state() as state:
+            return sum(self._read.needs_review(item) for item in state.of_batch(batch))
 
     # What the server does.
 
@@ -378,11 +384,6 @@ def _refusal_to_undo(state: State, person: str, item: Item) -> str | None:
     if item.use == "qualify" and all(person in {*c.votes, *c.flags} for c in state.checks("qualify")):
         return "the qualification round is over"
     return None
-
-
-def hashed(secret: str) -> str:
-    """What is kept of a secret, which has more than a hundred random bits."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def item_id(batch: str, row: str) -> str:

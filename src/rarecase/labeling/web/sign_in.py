@@ -26,11 +26,11 @@ from starlette.responses import RedirectResponse, Response
 
 from rarecase.core.errors import ConfigError
 from rarecase.labeling.store.address import without_password
-from rarecase.labeling.store.device_codes import LASTS
+from rarecase.labeling.store.device_codes import LASTS, hashed
 from rarecase.labeling.store.limit import PerMinute
 from rarecase.labeling.store.names import is_name
 from rarecase.labeling.store.roles import Everybody, Roles
-from rarecase.labeling.store.service import LabelService, hashed
+from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.web.access import DEVICE, LEAVE, REVIEW, SignIn, sign_in_page, title_of
 from rarecase.labeling.web.site import Site
 
