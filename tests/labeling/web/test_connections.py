@@ -9,9 +9,9 @@ import labelers
 import pytest
 from labelers import Client
 
-import rarecase.labeling.web.access
-import rarecase.labeling.web.connections
-from rarecase.labeling.web.connections import BACKLOG, MOST, most_connections
+import rarecase.web.bodies
+import rarecase.web.connections
+from rarecase.web.connections import BACKLOG, MOST, most_connections
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def store(tmp_path):
 @pytest.fixture
 def impatient(store, monkeypatch):
     """A page whose deadlines are short."""
-    monkeypatch.setattr(rarecase.labeling.web.connections, "HEAD", 0.5)
-    monkeypatch.setattr(rarecase.labeling.web.access, "SLOWEST_BODY", 0.5)
+    monkeypatch.setattr(rarecase.web.connections, "HEAD", 0.5)
+    monkeypatch.setattr(rarecase.web.bodies, "SLOWEST", 0.5)
     with labelers.running(store) as url:
         yield url.removeprefix("http://")
 
@@ -61,7 +61,7 @@ def test_connections_that_bring_nothing_or_too_slowly_are_closed(impatient):
 
 
 def test_one_connection_too_many_is_closed_and_the_others_are_answered(store, monkeypatch):
-    monkeypatch.setattr(rarecase.labeling.web.connections, "MOST", 3)
+    monkeypatch.setattr(rarecase.web.connections, "MOST", 3)
     with labelers.running(store) as url, contextlib.ExitStack() as stack:
         netloc = url.removeprefix("http://")
         host, port = netloc.split(":")

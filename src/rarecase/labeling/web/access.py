@@ -5,10 +5,7 @@ Gradio answers some of its routes to anybody, with `auth_dependency` too (its th
 uncaught exception would be printed with its message, which could contain a text; neither passes here.
 """
 
-import asyncio
-import logging
 import os
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -19,15 +16,14 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rarecase.labeling.store.roles import Roles
 from rarecase.labeling.web.site import Site, on_a_space
-
-logger = logging.getLogger(__name__)
+from rarecase.web import bodies
+from rarecase.web.failures import log_place
 
 ANYWHERE = Site()
 
@@ -41,7 +37,6 @@ READ = ("", "config", "theme.css", "favicon.ico", "manifest.json", "robots.txt",
 FOLDERS = ("assets/", "static/", "svelte/")
 CALL = "gradio_api/component_server"
 MAX_BODY, MAX_FORM = 1_000_000, 10_000  # bytes: many times what the pages send, and what anybody may
-SLOWEST_BODY = 30.0  # seconds
 WARNING = (
     "Content warning. Texts here can be distressing; depending on the data, they are about self-harm, illness or "
     "crime. Take breaks, skip what you do not want to read, and stop whenever you like."
@@ -114,8 +109,8 @@ class AccessControl:
             await self.app(scope, receive, send)
         else:
             most = MAX_FORM if _path(scope, self.site) in self.sign_in.paths else MAX_BODY
-            body = await _body(request.headers, receive, most)
-            too_much = PlainTextResponse(f"more than {most} bytes, or {SLOWEST_BODY:.0f} seconds", 413)
+            body = await bodies.received(request.headers, receive, most)
+            too_much = PlainTextResponse(f"more than {most} bytes, or {bodies.SLOWEST:.0f} seconds", 413)
             await (too_much(scope, receive, send) if body is None else self.app(scope, body, send))
 
     async def _refusal(self, request: Request) -> Response | None:
@@ -158,8 +153,7 @@ class AccessControl:
         try:
             await self._answer(scope, receive, sending)
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            logger.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
+            log_place(error)
             if not begun:
                 await PlainTextResponse("the server failed", 500)(scope, receive, send)
 
@@ -194,29 +188,6 @@ def _path(scope: Scope, site: Site) -> str:
     """The path of a request without that of the site before it, which a proxy may have taken away."""
     path: str = scope["path"]
     return path.removeprefix(site.base) if path.startswith(f"{site.base}/") else path
-
-
-async def _body(headers: Headers, receive: Receive, most: int) -> Receive | None:
-    """Receives the whole body, to be received again; None where it is too long or too slow, or cut."""
-    if int(headers.get("content-length", 0)) > most:
-        return None
-    body, more = bytearray(), True
-    try:
-        async with asyncio.timeout(SLOWEST_BODY):
-            while more:
-                message = await receive()
-                body += message.get("body", b"")
-                if len(body) > most or message["type"] != "http.request":
-                    return None
-                more = message.get("more_body", False)
-    except TimeoutError:
-        return None
-    whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
-
-    async def again() -> Message:
-        return whole.pop() if whole else await receive()
-
-    return again
 
 
 def _is_foreign(request: Request, site: Site) -> bool:

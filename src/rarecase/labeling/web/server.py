@@ -23,10 +23,11 @@ from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.settings import FILE, Settings, SpaceFile
 from rarecase.labeling.store.state import class_infos
 from rarecase.labeling.web.access import ANYWHERE, HEALTH, REVIEW, AccessControl, SignIn
-from rarecase.labeling.web.connections import BACKLOG, ImpatientProtocol
 from rarecase.labeling.web.pages import HERE, PageContext, label_page, review_page
 from rarecase.labeling.web.sign_in import ENTER, needs_code, on_this_server, with_hugging_face
-from rarecase.labeling.web.site import Site, address_of, bound, checked_url, is_loopback, on_a_space
+from rarecase.labeling.web.site import Site, checked_url, on_a_space
+from rarecase.web.address import address_of, bound, is_loopback
+from rarecase.web.connections import BACKLOG, ImpatientProtocol
 
 ROLES = "RARECASE_ROLES"
 THEME = gr.themes.Default(

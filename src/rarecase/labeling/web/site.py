@@ -2,12 +2,11 @@
 
 import os
 import re
-import socket
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from rarecase.core.errors import ConfigError
+from rarecase.web.address import is_loopback
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,6 @@ class Site:
         return name == "localhost" or is_loopback(name)
 
 
-def is_loopback(address: str) -> bool:
-    """Whether an IP address is one of this machine's own."""
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
 def on_a_space() -> bool:
     """Whether this runs on a Space, or Gradio would take it for one."""
     return bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
@@ -75,27 +66,3 @@ def checked_url(given: str) -> str:
     if given and not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?(/[\w./~-]*)?", given, re.ASCII):
         raise ConfigError("--public-url: expected https://HOST or https://HOST/PATH, where people reach the page")
     return given.rstrip("/")
-
-
-def bound(host: str, port: int) -> socket.socket:
-    """A socket that listens there."""
-    if not 0 <= port <= 65535:
-        raise ConfigError(f"--port {port}: expected 0 to 65535")
-    # With its protocol named, asyncio sends each part of an answer at once; else every answer waits 40 ms for an ACK.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(2048)
-    except (OSError, TypeError) as error:  # the second of what cannot be encoded as the name of a host
-        listening.close()
-        reason = error.strerror if isinstance(error, OSError) else "no name of a host"
-        raise ConfigError(f"cannot listen at {host}:{port} ({reason}); choose another --port") from None
-    return listening
-
-
-def address_of(listening: socket.socket, host: str) -> str:
-    """The URL of a server that listens there; of one at all addresses, by the name of this machine."""
-    shown = socket.gethostname() if ip_address(listening.getsockname()[0]).is_unspecified else host
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}"
