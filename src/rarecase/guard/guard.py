@@ -30,6 +30,16 @@ PREPROCESSING = f"normalizer {VERSION}, windows of {SIZE} tokens"  # a threshold
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a model reads of some texts: all their windows in order, and as many of each as `counts` says."""
+
+    windows: Sequence[str]
+    counts: np.ndarray
+    script_other: np.ndarray
+    replaced: np.ndarray
+
+
+@dataclass(frozen=True)
 class Scores:
     """
     How a guard scores some texts.
@@ -67,6 +77,7 @@ class Guard:
         thresholds (`np.ndarray`): float64, shape `(classes,)`; infinite for a class whose action is `allow`.
         certificate (`Certificate`, *optional*): what `rarecase guard calibrate` wrote into the model's folder; its
             thresholds and temperature are those of the guard.
+        revision (`str`): the commit of a model of the Hub, else the beginning of the hash of its weights and classes.
         void (`str`): why a certificate that lies there is not of this guard; empty where it is, or there is none.
 
     Raises:
@@ -104,6 +115,7 @@ class Guard:
         self.temperature = temperature
         self.certificate: Certificate | None = None
         self.void = ""
+        self.revision = ""
 
     @classmethod
     def from_pretrained(
@@ -138,8 +150,10 @@ class Guard:
                 raise ConfigError(f"revision {revision}: {source} is a folder, or names one itself; leave it out")
             source = f"{source}@{revision}"
         guard, folder = cls._loaded(source, taxonomy, dtype)
+        sha256 = model_sha256(folder, guard.names)
+        guard.revision = folder.name if folder.parent.name == "snapshots" else sha256[:12]
         if certificate := Certificate.read(folder):
-            guard.void = _why_void(certificate, folder, guard.names)
+            guard.void = _why_void(certificate, sha256)
             if not guard.void:
                 guard.certificate, guard.temperature = certificate, certificate.temperature
                 for place, name in enumerate(guard.names):
@@ -182,6 +196,7 @@ class Guard:
             normalizer=VERSION,
             actions={one.name: one.action for one in classes},
             messages={one.name: one.message for one in classes if one.message},
+            categories={one.name: one.openai for one in classes if one.openai},
             thresholds={one.name: named[one.name] for one in classes if one.action != "allow"},
         )
 
@@ -199,24 +214,30 @@ class Guard:
             >>> guard.scores(["How do I fix a flat tyre?"]).windows.tolist()
             [1]
         """
+        reading = self.read(texts)
+        return self.combined(reading, self.probabilities(reading.windows))
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """What the model will read of some texts: normalised, and cut into windows."""
         if isinstance(texts, str):
             raise DataError("expected a list of texts, such as ['How do I fix a flat tyre?']")
         read = [normalize(text) for text in texts]
         reader = self.learner.reader()
         cut = [windows(one.text, reader) for one in read]
-        counts = np.array([len(parts) for parts in cut], np.int64)
-        probs = np.zeros((len(read), len(self.names)))
-        if len(read):
-            every = self._probabilities([window for parts in cut for window in parts])
-            first = np.cumsum(counts) - counts
-            largest, smallest = np.maximum.reduceat(every, first), np.minimum.reduceat(every, first)
-            probs = np.where(self.harmful, largest, smallest)
-        return Scores(
-            probs,
-            counts,
+        return Reading(
+            [window for parts in cut for window in parts],
+            np.array([len(parts) for parts in cut], np.int64),
             np.array([is_other_script(one.text) for one in read], bool),
             np.array([one.replaced for one in read], np.int64),
         )
+
+    def combined(self, reading: Reading, probs: np.ndarray) -> Scores:
+        """The scores of texts, from the probabilities of all their windows."""
+        if len(reading.counts):
+            first = np.cumsum(reading.counts) - reading.counts
+            largest, smallest = np.maximum.reduceat(probs, first), np.minimum.reduceat(probs, first)
+            probs = np.where(self.harmful, largest, smallest)
+        return Scores(probs, reading.counts, reading.script_other, reading.replaced)
 
     def check(self, texts: Sequence[str]) -> list[Verdict]:
         """
@@ -263,8 +284,10 @@ class Guard:
                 thresholds=thresholds,
             )
 
-    def _probabilities(self, windows: Sequence[str]) -> np.ndarray:
+    def probabilities(self, windows: Sequence[str]) -> np.ndarray:
         """Of each window, float64; the softmax of the logits divided by the temperature."""
+        if not len(windows):
+            return np.zeros((0, len(self.names)))
         probs = matrix(self.learner.score(windows), "probs").astype(np.float64)
         if self.temperature == 1:
             return probs
@@ -272,9 +295,9 @@ class Guard:
         return scaled / scaled.sum(axis=1, keepdims=True)
 
 
-def _why_void(certificate: Certificate, folder: Path, names: Sequence[str]) -> str:
-    """Why a certificate is not of the model in this folder, as it is read today; empty where it is."""
-    if certificate.model_sha256 != model_sha256(folder, names):
+def _why_void(certificate: Certificate, sha256: str) -> str:
+    """Why a certificate is not of the model with this hash, as it is read today; empty where it is."""
+    if certificate.model_sha256 != sha256:
         return f"{CERTIFICATE} is of other weights or classes"
     if certificate.preprocessing != PREPROCESSING:
         return f"{CERTIFICATE} is of another preprocessing ({certificate.preprocessing}, today's is {PREPROCESSING})"
@@ -284,5 +307,13 @@ def _why_void(certificate: Certificate, folder: Path, names: Sequence[str]) -> s
 def _taxonomy_of(names: Sequence[str], known: GuardSettings) -> Taxonomy:
     classes = Taxonomy.from_names(names).classes
     return Taxonomy(
-        tuple(replace(c, action=known.actions[c.name], message=known.messages.get(c.name, "")) for c in classes)
+        tuple(
+            replace(
+                one,
+                action=known.actions[one.name],
+                message=known.messages.get(one.name, ""),
+                openai=known.categories.get(one.name, one.openai),
+            )
+            for one in classes
+        )
     )

@@ -13,7 +13,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -66,7 +66,7 @@ class Description:
             chosen["max_length"] = known.get("max_length")
         else:
             # A setfit learner that had no pairs made no steps, and 0 cannot be asked for.
-            chosen = {field.name: known.get(field.name) or None for field in fields(FitOptions)}
+            chosen = {one.name: known.get(one.name) or None for one in fields(FitOptions)}
             chosen |= {"precision": self.precision, "tune": False}
         chosen["class_weights"] = known.get("class_weights", known.get("class_weight")) or "none"  # its first name
         return cast(FitOptions, from_json(FitOptions, chosen, "settings"))
@@ -109,12 +109,14 @@ class GuardSettings:
         messages (`dict[str, str]`): of the classes that have one, likewise.
         thresholds (`dict[str, float]`): of each class whose action is not `allow`: the best F1 on validation, 0.5 for
             a class that has no row there.
+        categories (`dict[str, str]`): of OpenAI's moderation endpoint, of each class that maps to one.
     """
 
     normalizer: int
     actions: dict[str, Action]
     messages: dict[str, str]
     thresholds: dict[str, float]
+    categories: dict[str, str] = field(default_factory=dict)  # which earlier versions did not write
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from rarecase.data.read import Columns, read_argument
 from rarecase.data.schema import public_id
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.guard.guard import Guard
+from rarecase.learn.hyperparameters import Precision
 from rarecase.runs.predict import loadable
 
 AT_ONCE = 2_000  # texts that are scored together
@@ -37,18 +38,9 @@ def check(
     if out is not None:
         require_new(out)
     classes = None if taxonomy is None else Taxonomy.load(taxonomy)
-    folder = loadable(model)
+    loadable(model)  # else the data would be read in vain
     posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
-    with Progress(1) as progress:
-        progress.step(f"loading {model}")
-        guard = Guard.from_pretrained(folder, taxonomy=classes)
-    if require_certificate and guard.certificate is None:
-        reason = guard.void or "`rarecase guard calibrate` makes one"
-        raise ConfigError(f"--require-certificate: {model} has none that is of it ({reason})")
-    if guard.void:
-        print(f"warning: {model}: {guard.void}, so its thresholds are not used", file=sys.stderr)
-    if guard.harmful.all():
-        print(f"warning: {model} has no class whose action is allow; --taxonomy FILE says which", file=sys.stderr)
+    guard = load(model, classes, require_certificate=require_certificate)
     lines = lines_of(posts, guard)
     if out is None:
         for line in lines:
@@ -56,6 +48,24 @@ def check(
         return
     with write_beside(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(line + "\n" for line in lines)
+
+
+def load(
+    model: str, taxonomy: Taxonomy | None, *, dtype: Precision = "fp32", require_certificate: bool = False
+) -> Guard:
+    """The guard of a model folder, a run or a Hub id; what is to be known of its thresholds is said on stderr."""
+    folder = loadable(model)
+    with Progress(1) as progress:
+        progress.step(f"loading {model}")
+        guard = Guard.from_pretrained(folder, taxonomy=taxonomy, dtype=dtype)
+    if require_certificate and guard.certificate is None:
+        reason = guard.void or "`rarecase guard calibrate` makes one"
+        raise ConfigError(f"--require-certificate: {model} has none that is of it ({reason})")
+    if guard.void:
+        print(f"warning: {model}: {guard.void}, so its thresholds are not used", file=sys.stderr)
+    if guard.harmful.all():
+        print(f"warning: {model} has no class whose action is allow; --taxonomy FILE says which", file=sys.stderr)
+    return guard
 
 
 def lines_of(posts: Dataset, guard: Guard) -> Iterator[str]:

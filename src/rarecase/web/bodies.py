@@ -8,21 +8,36 @@ from starlette.types import Message, Receive
 SLOWEST = 30.0  # seconds for a whole body
 
 
-async def received(headers: Headers, receive: Receive, most: int) -> Receive | None:
-    """Receives the whole body, to be received again; None where it is too long or too slow, or cut."""
+class BodyRefused(Exception):  # noqa: N818 - of a request
+    """A body that is too long (413), too slow (408), or cut (400)."""
+
+    def __init__(self, status: int):
+        super().__init__(status)
+        self.status = status
+
+
+async def received(headers: Headers, receive: Receive, most: int) -> Receive:
+    """
+    Receives the whole body, to be received again.
+
+    Raises:
+        `BodyRefused`: where it has more bytes than `most`, takes longer than `SLOWEST`, or is cut.
+    """
     if int(headers.get("content-length", 0)) > most:
-        return None
+        raise BodyRefused(413)
     body, more = bytearray(), True
     try:
         async with asyncio.timeout(SLOWEST):
             while more:
                 message = await receive()
                 body += message.get("body", b"")
-                if len(body) > most or message["type"] != "http.request":
-                    return None
+                if len(body) > most:
+                    raise BodyRefused(413)
+                if message["type"] != "http.request":
+                    raise BodyRefused(400)
                 more = message.get("more_body", False)
     except TimeoutError:
-        return None
+        raise BodyRefused(408) from None
     whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     async def again() -> Message:

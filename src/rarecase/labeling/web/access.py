@@ -109,9 +109,13 @@ class AccessControl:
             await self.app(scope, receive, send)
         else:
             most = MAX_FORM if _path(scope, self.site) in self.sign_in.paths else MAX_BODY
-            body = await bodies.received(request.headers, receive, most)
-            too_much = PlainTextResponse(f"more than {most} bytes, or {bodies.SLOWEST:.0f} seconds", 413)
-            await (too_much(scope, receive, send) if body is None else self.app(scope, body, send))
+            try:
+                receive = await bodies.received(request.headers, receive, most)
+            except bodies.BodyRefused:
+                refusal = PlainTextResponse(f"more than {most} bytes, or {bodies.SLOWEST:.0f} seconds", 413)
+                await refusal(scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
 
     async def _refusal(self, request: Request) -> Response | None:
         path = _path(request.scope, self.site)

@@ -1,0 +1,139 @@
+"""The routes of a guard."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from rarecase.core.documents import parse_json
+from rarecase.guard.verdict import Verdict
+from rarecase.serve import guardrail, moderations, predict
+from rarecase.serve.audit import Audit
+from rarecase.serve.batching import Batcher
+from rarecase.serve.boundary import Boundary
+from rarecase.serve.refused import Refused
+
+_ABOUT = "A guard. POST /v1/moderations, /beta/litellm_basic_guardrail_api, /predict; GET /health, /ready, /metrics.\n"
+
+
+@dataclass
+class Endpoints:
+    """The handlers; each reads what its client sends, has the texts judged, and answers in its client's shape."""
+
+    batcher: Batcher
+    model: str
+    audit: Audit | None = None
+
+    def __post_init__(self) -> None:
+        self.guard, self.metrics = self.batcher.guard, self.batcher.metrics
+        categories = {one.name: one.openai for one in self.guard.taxonomy.classes if one.openai}
+        self.mapped = {name: name for name in self.guard.names if name in moderations.CATEGORIES} | categories
+
+    async def moderations(self, request: Request) -> Response:
+        """OpenAI's."""
+        verdicts = await self._judge(request, moderations.texts_of(await _json_of(request, 400)))
+        return JSONResponse(moderations.reply(verdicts, id_=request.state.id, model=self.model, mapped=self.mapped))
+
+    async def guardrail(self, request: Request) -> Response:
+        """LiteLLM's."""
+        body = await _json_of(request, 400)
+        verdicts = await self._judge(request, guardrail.texts_of(body))
+        return JSONResponse(guardrail.reply(verdicts, answer=guardrail.is_answer(body)))
+
+    async def predict(self, request: Request) -> Response:
+        """Text-embeddings-inference's."""
+        return await self._predict(request, root=False)
+
+    async def root(self, request: Request) -> Response:
+        """What `InferenceClient.text_classification` asks."""
+        return await self._predict(request, root=True)
+
+    async def ready(self, request: Request) -> Response:
+        """Whether a request would be judged now."""
+        if self.batcher.ready:
+            return PlainTextResponse("ok")
+        raise Refused(503, "the model is being loaded", headers={"Retry-After": "2"})
+
+    async def health(self, request: Request) -> Response:
+        """Whether the server runs."""
+        if self.batcher.thread.is_alive():
+            return PlainTextResponse("ok")
+        raise Refused(500, "the model failed; start the server again")
+
+    async def figures(self, request: Request) -> Response:
+        """For Prometheus."""
+        return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def _predict(self, request: Request, *, root: bool) -> Response:
+        inputs = predict.inputs_of(await _json_of(request, 422), root=root)
+        return JSONResponse(predict.reply(inputs, await self._judge(request, inputs.texts)))
+
+    async def _judge(self, request: Request, texts: Sequence[str]) -> list[Verdict]:
+        if not texts:
+            return []
+        verdicts = list(self.guard.verdicts(await self.batcher.scores(texts)))
+        self.metrics.count(verdicts)
+        if self.audit is not None:
+            self.audit.write(request.state.id, self.model, verdicts)
+        return verdicts
+
+
+def application(
+    batcher: Batcher,
+    model: str,
+    *,
+    key: str = "",
+    max_body: int = 1 << 20,
+    audit: Audit | None = None,
+    closing: Callable[[], bool] = lambda: False,
+) -> ASGIApp:
+    """
+    The app.
+
+    Args:
+        batcher (`Batcher`): what scores; it is closed with the app.
+        model (`str`): how replies name it, with its revision.
+        key (`str`): what requests have to bring; empty for none.
+        max_body (`int`): bytes of a request.
+        audit (`Audit`, *optional*): the file of verdicts.
+        closing (`Callable`): whether the server ends, so that connections are to end.
+    """
+    endpoints = Endpoints(batcher, model, audit)
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        yield
+        batcher.close()
+
+    router = Router(
+        [
+            Route("/v1/moderations", endpoints.moderations, methods=["POST"]),
+            Route("/beta/litellm_basic_guardrail_api", endpoints.guardrail, methods=["POST"]),
+            Route("/predict", endpoints.predict, methods=["POST"]),
+            Route("/", endpoints.root, methods=["POST"]),
+            Route("/", _about),
+            Route("/health", endpoints.health),
+            Route("/ready", endpoints.ready),
+            Route("/metrics", endpoints.figures),
+        ],
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    return Boundary(router, batcher.metrics, key, max_body, closing)
+
+
+async def _about(request: Request) -> Response:
+    return PlainTextResponse(_ABOUT)
+
+
+async def _json_of(request: Request, status: int) -> Any:
+    """The body as JSON, whatever its type is said to be; texts may have half a character."""
+    try:
+        return parse_json(await request.body(), surrogates=True)
+    except ValueError:
+        raise Refused(status, "the body is no JSON") from None

@@ -1,0 +1,227 @@
+"""One thread reads and scores what requests bring, many together; more than it can do soon is refused at once."""
+
+import asyncio
+import heapq
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+from rarecase.guard.guard import Guard, Reading, Scores
+from rarecase.serve.metrics import Metrics
+from rarecase.serve.refused import Refused
+from rarecase.web.failures import log_place
+
+BOUND = 5.0  # seconds within which a short text that was admitted is answered
+_ADMITTED = BOUND / 2  # seconds of work that may wait before it, since the speed is an estimate
+MOST_WAITING = 16_000_000  # characters of all requests that wait, which is what they take of the memory
+BATCH = 16_000  # characters that are scored together, about 4,000 tokens
+EACH = 40  # characters that a text costs beside its own
+_LONG = 1_000  # characters from which on windows overlap, so that a text is read twice
+_KEEP = 0.9  # of the measured speed with each batch; the rest is that of the batch
+_WARM_UP = "The weather was fine, and nobody had anything to say about it. " * 10
+_NICE = 5  # below the thread that takes requests, so that a refusal is quick
+
+
+@dataclass
+class Job:
+    """A request: its texts, and where its scores go."""
+
+    texts: Sequence[str]
+    done: asyncio.Future[Scores]
+    loop: asyncio.AbstractEventLoop
+    arrived: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class Work:
+    """A request that is read, and the probabilities of its windows so far."""
+
+    job: Job
+    reading: Reading
+    probs: list[np.ndarray] = field(default_factory=list)
+
+
+@dataclass(order=True)
+class Part:
+    """Some windows of a request, in the order in which they are scored."""
+
+    number: int
+    order: int
+    work: Work = field(compare=False)
+    windows: Sequence[str] = field(compare=False)
+    is_last: bool = field(compare=False)
+
+
+def cost(texts: Sequence[str]) -> int:
+    """About how much work texts are, in characters."""
+    return sum(EACH + len(text) * (1 + (len(text) > _LONG)) for text in texts)
+
+
+class Batcher:
+    """
+    Scores of a guard for many requests at once.
+
+    A request is admitted while the work before it will take at most half of `BOUND`, at the speed measured so far;
+    else it is refused with 429 and the seconds after which there is room. Long texts are read in parts, and the first
+    parts of all requests come before the second ones, so that a short text does not wait for a long one.
+    """
+
+    def __init__(self, guard: Guard, metrics: Metrics):
+        self.guard, self.metrics = guard, metrics
+        self.speed = 1.0  # characters a second, once it is warm
+        self.waiting, self.first = 0, 0  # characters of all that wait, and of the first parts of each
+        self.arrived: SimpleQueue[Job | None] = SimpleQueue()
+        self.numbers = count()
+        self.reading_seconds = 0.0  # since the last batch
+        self.ready = False
+        self.thread = threading.Thread(target=self._run, name="guard", daemon=True)
+        self.thread.start()
+
+    async def scores(self, texts: Sequence[str]) -> Scores:
+        """
+        The scores of texts.
+
+        Raises:
+            `Refused`: with 503 where the model is not warm yet, 413 and 429 where there is too much.
+        """
+        if not self.ready:
+            raise Refused(503, "the model is being loaded; try again soon", headers={"Retry-After": "2"})
+        work = cost(texts)
+        first = min(work, BATCH)
+        self._admit(work)
+        loop = asyncio.get_running_loop()
+        job = Job(texts, loop.create_future(), loop)
+        self.waiting, self.first = self.waiting + work, self.first + first
+        self.metrics.waiting.set(self.waiting)
+        self.arrived.put(job)
+        try:
+            return await job.done
+        finally:
+            self.waiting, self.first = self.waiting - work, self.first - first
+            self.metrics.waiting.set(self.waiting)
+
+    def close(self) -> None:
+        """Ends the thread, after all that waits."""
+        self.arrived.put(None)
+        self.thread.join()
+
+    def _admit(self, work: int) -> None:
+        if work > MOST_WAITING:
+            raise Refused(413, "too many texts in one request; send them in several")
+        wait = self.first / self.speed
+        if wait <= _ADMITTED and self.waiting + work <= MOST_WAITING:
+            return
+        seconds = min(max(wait - _ADMITTED / 2, 0.05), 120.0)
+        headers = {"retry-after-ms": str(round(1000 * seconds)), "Retry-After": str(max(1, round(seconds)))}
+        raise Refused(429, "too many requests wait already; try again later", headers=headers)
+
+    def _run(self) -> None:
+        """The thread."""
+        if sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        self._warm_up()
+        parts: list[Part] = []
+        open_ = True
+        while open_ or parts:
+            open_ = self._read_arrived(parts, wait=not parts) and open_
+            if batch := self._batch(parts):
+                self._score(batch)
+
+    def _warm_up(self) -> None:
+        """The first batches are slow; the last one says how fast it is."""
+        texts = [f"{number} {_WARM_UP}" for number in range(8)]
+        for _ in range(3):
+            began = time.monotonic()
+            self.guard.scores(texts)
+            self.speed = cost(texts) / (time.monotonic() - began)
+        self.ready = True
+
+    def _read_arrived(self, parts: list[Part], *, wait: bool) -> bool:
+        """Reads what has come, into parts; False where no more will come."""
+        while True:
+            try:
+                job = self.arrived.get(block=wait)
+            except Empty:
+                return True
+            if job is None:
+                return False
+            wait = False
+            now = time.monotonic()
+            self.metrics.queue_seconds.observe(now - job.arrived)
+            try:
+                work = Work(job, self.guard.read(job.texts))
+            except Exception as error:  # of a library, on some text; the thread goes on
+                self._fail(job, error)
+                continue
+            seconds = time.monotonic() - now
+            self.reading_seconds += seconds
+            self.metrics.tokenize_seconds.observe(seconds)
+            for part in self._parts(work, work.reading.windows):
+                heapq.heappush(parts, part)
+
+    def _parts(self, work: Work, windows: Sequence[str]) -> list[Part]:
+        order, starts, size = next(self.numbers), [0], 0
+        for place, window in enumerate(windows):
+            if size > BATCH:
+                starts, size = [*starts, place], 0
+            size += len(window) + EACH
+        ends = [*starts[1:], len(windows)]
+        return [
+            Part(number, order, work, windows[start:end], end == len(windows))
+            for number, (start, end) in enumerate(zip(starts, ends, strict=True))
+        ]
+
+    def _batch(self, parts: list[Part]) -> list[Part]:
+        """The next parts, as many as are scored together, without those of requests that failed."""
+        batch, size = [], 0
+        while parts and size < BATCH:
+            part = heapq.heappop(parts)
+            if not part.work.job.done.done():
+                batch.append(part)
+                size += cost(part.windows)
+        return batch
+
+    def _score(self, batch: list[Part]) -> None:
+        windows = [window for part in batch for window in part.windows]
+        began = time.monotonic()
+        try:
+            probs = self.guard.probabilities(windows)
+        except Exception as error:
+            for part in batch:
+                self._fail(part.work.job, error)
+            return
+        seconds = time.monotonic() - began
+        self.metrics.inference_seconds.observe(seconds)
+        self.speed = _KEEP * self.speed + (1 - _KEEP) * cost(windows) / (seconds + self.reading_seconds)
+        self.reading_seconds = 0.0
+        start = 0
+        for part in batch:
+            part.work.probs.append(probs[start : start + len(part.windows)])
+            start += len(part.windows)
+            if part.is_last:
+                self._answer(part.work)
+
+    def _answer(self, work: Work) -> None:
+        scores = self.guard.combined(work.reading, np.concatenate(work.probs))
+        work.job.loop.call_soon_threadsafe(_give, work.job.done, scores)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        log_place(error)
+        job.loop.call_soon_threadsafe(_refuse, job.done)
+
+
+def _give(done: asyncio.Future[Scores], scores: Scores) -> None:
+    if not done.done():
+        done.set_result(scores)
+
+
+def _refuse(done: asyncio.Future[Scores]) -> None:
+    if not done.done():
+        done.set_exception(Refused(500, "the model failed on this"))

@@ -1,0 +1,106 @@
+"""What every request passes: its id, the key, a body that ends, and failures without a text."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rarecase.serve.metrics import Metrics
+from rarecase.serve.refused import Refused, is_openai
+from rarecase.web import bodies
+from rarecase.web.failures import log_place
+
+OPEN = ("/", "/health", "/ready")  # to anybody, by GET
+_BODIES = {
+    400: "the body is cut",
+    408: f"the body took more than {bodies.SLOWEST:.0f} seconds",
+    413: "the body has more than {most:,} bytes; send the texts in several requests",
+}
+
+
+@dataclass
+class Boundary:
+    """The middleware; `key` is empty where none is asked for, `closing` says whether the server is about to end."""
+
+    app: ASGIApp
+    metrics: Metrics
+    key: str
+    max_body: int
+    closing: Callable[[], bool] = lambda: False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:  # a websocket, of which there are none
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self.app  # with one, a router raises what else it would answer
+        scope.setdefault("state", {})["id"] = id_ = f"modr-{uuid4().hex}"
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = id_
+                if self.closing():
+                    headers["Connection"] = "close"
+                self.metrics.requests.labels(_known(scope), message["status"]).inc()
+            await send(message)
+
+        try:
+            headers = Headers(scope=scope)
+            self._check_key(scope, headers)
+            receive = await bodies.received(headers, receive, self.max_body)
+            await self.app(scope, receive, sending)
+        except bodies.BodyRefused as refused:
+            message = _BODIES[refused.status].format(most=self.max_body)
+            await refusal(scope, Refused(refused.status, message, headers={"Connection": "close"}))(
+                scope, receive, sending
+            )
+        except HTTPException as none:
+            await refusal(scope, _no_route(scope, none))(scope, receive, sending)
+        except Refused as refused:
+            await refusal(scope, refused)(scope, receive, sending)
+        except Exception as error:
+            log_place(error)
+            if not begun:
+                await refusal(scope, Refused(500, "the server failed"))(scope, receive, sending)
+
+    def _check_key(self, scope: Scope, headers: Headers) -> None:
+        if not self.key or (scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")):
+            return
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        given = bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        if not hmac.compare_digest(given.encode(), self.key.encode()):
+            message = "the key is missing or wrong; send it as Bearer or x-api-key"
+            raise Refused(401, message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def refusal(scope: Scope, refused: Refused) -> Response:
+    """The reply to a request that is refused, in the shape of its path."""
+    return JSONResponse(refused.as_json(scope["path"]), refused.status, refused.headers)
+
+
+def _no_route(scope: Scope, error: HTTPException) -> Refused:
+    """No such path or method; under /v1 that is no 404, after which a client may send its text to somebody else."""
+    if error.status_code != 404:
+        return Refused(error.status_code, "this path takes another method", headers=dict(error.headers or {}))
+    if is_openai(scope["path"]):
+        return Refused(400, "this server has /v1/moderations alone")
+    return Refused(404, "no such path")
+
+
+def _known(scope: Scope) -> str:
+    """The path of a request where it is one of ours; of others there could be as many figures as requests."""
+    route = scope.get("route")
+    return str(getattr(route, "path", "other"))

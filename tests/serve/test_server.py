@@ -1,0 +1,35 @@
+"""`rarecase guard serve`: what it refuses before a model is loaded."""
+
+import sys
+
+import pytest
+
+from rarecase.cli.main import command
+
+KEY = "RARECASE_API_KEY"
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (["--max-body", "1 bit"], "--max-body"),
+        (["--max-body", "0"], "--max-body"),
+        (["--port", "70000"], "--port 70000"),
+        (["--audit", "no/such/folder/audit.jsonl"], "--audit no/such/folder/audit.jsonl"),
+        (["--host", "0.0.0.0"], KEY),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_one_line(more, named, monkeypatch, capsys):
+    monkeypatch.delenv(KEY, raising=False)
+    assert command(["guard", "serve", "guard-that-is-not-there", *more]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert named in said[0]
+
+
+def test_without_its_packages_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    for name in [name for name in sys.modules if name.startswith("rarecase.serve")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert command(["guard", "serve", "guard-that-is-not-there"]) == 2
+    assert "pip install 'rarecase[serve]'" in capsys.readouterr().err
