@@ -36,11 +36,16 @@ def plain(requirement: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("space", "module"), [("demo", "rarecase.demo_space.page"), ("labeling", "rarecase.labeling.web.server")]
+    ("space", "extra", "module"),
+    [
+        ("demo", "app", "rarecase.demo_space.page"),
+        ("labeling", "app", "rarecase.labeling.web.server"),
+        ("guard", "serve", "rarecase.serve.server"),
+    ],
 )
-def test_a_space_installs_what_its_page_imports(space, module):
+def test_a_space_installs_what_its_page_imports(space, extra, module):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {plain(one) for one in (*project["dependencies"], *project["optional-dependencies"]["app"])}
+    declared = {plain(one) for one in (*project["dependencies"], *project["optional-dependencies"][extra])}
     done = subprocess.run(
         [sys.executable, "-c", IMPORTED, module], capture_output=True, text=True, check=True, cwd=ROOT / "tests"
     )

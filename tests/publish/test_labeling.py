@@ -12,8 +12,9 @@ from labeling_space import ROLES, SPACE, TOKEN, space_on
 
 from rarecase.core.errors import ConfigError, DataError, HubError
 from rarecase.labeling.store.label_store import open_store
-from rarecase.publish.labeling import publish_labeling, space_token
+from rarecase.publish.labeling import publish_labeling
 from rarecase.publish.plan import Plan
+from rarecase.publish.space_access import space_token
 
 
 def test_secrets_are_set_before_there_is_anything_to_run(fresh_hub, publish):
@@ -157,7 +158,7 @@ def test_the_space_gets_a_token_of_its_own(fresh_hub, publish, monkeypatch, valu
     assert "hf_alice" not in err
     assert not fresh_hub.log("^(POST|PUT)")
     with pytest.raises(ConfigError):
-        space_token("SPACE_TOKEN")
+        space_token("SPACE_TOKEN", "write to the data set of the labels")
 
 
 def settings() -> dict:

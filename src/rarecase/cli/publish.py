@@ -215,12 +215,13 @@ def publish_labeling(
     """
     from rarecase.labeling.store.settings import check_settings
     from rarecase.publish import labeling
+    from rarecase.publish.space_access import space_token
 
     check_settings(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
     settings = {"votes": votes, "lease": lease, "consensus": consensus, "calibrate_every": calibrate_every}
     to = Destination(repo=repo, dry_run=dry_run, format=format)
     target, send = to.open("space")
-    token = labeling.space_token(space_token_env)
+    token = space_token(space_token_env, "write to the data set of the labels")
     done = labeling.publish_labeling(
         folder,
         target,
@@ -232,6 +233,50 @@ def publish_labeling(
         send=send,
     )
     _print(to, done, send, f"let a run ask there: --annotator people --store hf://datasets/{done[0].repo_id}")
+
+
+@app.command(name="guard")
+def publish_guard(
+    *,
+    repo: str,
+    model: str,
+    space_token_env: str | None = None,
+    visibility: Literal["private", "protected"] | None = None,
+    dry_run: bool = False,
+    format: Literal["text", "json"] = "text",
+) -> None:
+    """
+    Publish a Space that judges texts over HTTP, by a model that is on the Hub already.
+
+    The variable RARECASE_API_KEY holds the key that requests will have to bring; it becomes a secret of the Space.
+
+    Args:
+        repo: `OWNER/NAME` of the Space on the Hub.
+        model: `OWNER/NAME[@REVISION]`; the Space keeps the commit that this is today.
+        space_token_env: the environment variable that holds a fine-grained token, which may read the model; needed
+            where it is private.
+        visibility: `private`, for members of the organisation, or `protected`: anybody reaches the server, and needs
+            the key. A new Space is private, and one that is there stays as it is.
+        dry_run: only show every file and the whole card.
+        format: `json` for programs.
+    """
+    from dataclasses import replace
+
+    from rarecase.publish import guard
+    from rarecase.publish.space_access import space_token
+
+    to = Destination(repo=repo, dry_run=dry_run, format=format)
+    target, send = to.open("space")
+    token = space_token(space_token_env, "read the model") if space_token_env else None
+    done = guard.publish_guard(
+        replace(target, sdk="docker"),
+        model=model,
+        key=guard.key_of_environment(),
+        token=token,
+        visibility=visibility,
+        send=send,
+    )
+    _print(to, [done], send)
 
 
 @app.command(name="all")

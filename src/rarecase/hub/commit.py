@@ -41,6 +41,7 @@ class Target:
 
     kind: Kind
     repo_id: str
+    sdk: Literal["gradio", "docker"] = "gradio"  # of a new Space
     public: bool = False  # a private repository becomes public once it is filled and tagged
     gated: Literal["auto", "manual"] | None = None  # readers ask for access first; not for Spaces
     revision: str | None = None  # the branch, made where there is none; `main` by default
@@ -194,7 +195,7 @@ def create(target: Target) -> bool:
 
     def created() -> bool:
         try:
-            sdk = "gradio" if target.kind == "space" else None
+            sdk = target.sdk if target.kind == "space" else None
             HfApi().create_repo(**target.repo, private=True, space_sdk=sdk)
         except HfHubHTTPError as error:
             if status(error) != 409:  # somebody was faster, or the answer to an earlier attempt was lost

@@ -18,7 +18,7 @@ from rarecase.publish.demo_map import map_table
 from rarecase.publish.markdown import TAGS
 from rarecase.publish.references import DatasetRef
 from rarecase.publish.repository import release_in
-from rarecase.publish.space import shared_files
+from rarecase.publish.space import gradio_files
 
 
 def publish_demo(
@@ -101,7 +101,7 @@ def space_files(
         "tags": [*TAGS, "not-for-all-audiences"],
     }
     return {
-        **shared_files("demo", front_matter, title=title, repo_id=repo_id, rounds=rounds, **vars(sources)),
+        **gradio_files("demo", front_matter, title=title, repo_id=repo_id, rounds=rounds, **vars(sources)),
         SETTINGS: sources.dumps().encode(),
         MAP: parquet_bytes(map_table(folder, removed)),
     }

@@ -6,17 +6,11 @@ The Space is made first and gets its secrets before its files, so that it never 
 Texts reach it through the data set alone, also those whose answers are known.
 """
 
-import os
-import re
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from huggingface_hub import HfApi, get_token
-
-from rarecase.core.errors import ConfigError, DataError, HubError
+from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.commit import (
     Files,
@@ -28,16 +22,14 @@ from rarecase.hub.commit import (
     push,
     read_snapshot,
     taken_back,
-    without_debug_logs,
 )
-from rarecase.hub.errors import retried
 from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.repository import CARD, contents, missing, require_private
 from rarecase.labeling.store.roles import read_roles, roles_text
 from rarecase.labeling.store.settings import FILE, SpaceFile
-from rarecase.publish.space import shared_files
+from rarecase.publish.space import gradio_files
+from rarecase.publish.space_access import Visibility, give_secrets
 
-Visibility = Literal["private", "protected"]
 GivenSettings = Mapping[str, str | float]  # fields of `Settings`; those that are left out keep their stored value
 
 
@@ -89,7 +81,7 @@ def publish_labeling(
             created = space.sha is None and create(target)
             if created:
                 made.enter_context(taken_back(target))
-            _prepare(target, secrets, None if created and visibility == "private" else visibility)
+            give_secrets(target, secrets, None if created and visibility == "private" else visibility)
         return [data, send(target, lambda now: _updated(now, folder, given), "Add the labeling page")]
 
 
@@ -98,40 +90,10 @@ def space_files(folder: Path, repo_id: str, file: SpaceFile) -> Files:
     tags = ["rarecase", "not-for-all-audiences"]
     front_matter = {"title": repo_id.split("/")[-1], "hf_oauth": True, "tags": tags}
     return {
-        **shared_files("labeling", front_matter, repo_id=repo_id, store=f"{repo_id}-labels"),
+        **gradio_files("labeling", front_matter, repo_id=repo_id, store=f"{repo_id}-labels"),
         FILE: file.content(),
         "taxonomy.yaml": folder / "taxonomy.yaml",
     }
-
-
-def space_token(variable: str) -> str:
-    """The token for the Space, from this environment variable; a `ConfigError` for none, or the caller's own."""
-    token = os.environ.get(variable, "").strip()
-    if not token:
-        raise ConfigError(
-            f"--space-token-env {variable}: no such variable is set; expected the name of one that holds a "
-            "fine-grained token, which may write to the data set of the labels and nothing else"
-        )
-    if token == get_token():
-        raise ConfigError(
-            f"--space-token-env {variable}: holds your own token, and whoever takes over the Space could do all that "
-            "you can; make a fine-grained one, which may write to the data set of the labels alone"
-        )
-    return token
-
-
-def _prepare(target: Target, secrets: dict[str, str], visibility: Visibility | None) -> None:
-    """Makes the Space as visible as asked, and gives it its secrets, before it gets files."""
-    api, repo_id = HfApi(), target.repo_id
-    try:
-        with without_debug_logs():
-            if visibility:
-                retried(repo_id, lambda: api.update_repo_settings(**target.repo, visibility=visibility))
-            for key, value in secrets.items():
-                retried(repo_id, partial(api.add_space_secret, repo_id, key, value))
-    except HubError as error:  # a Hub that refuses a value may quote it
-        said = re.sub(r"(refuses it \(status \d+\)).*", r"\1", str(error), flags=re.DOTALL)
-        raise HubError(said, temporary=error.temporary) from None
 
 
 def _known_answers(path: Path, taxonomy: Taxonomy, labels: Snapshot, calibrate: bool) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ class DatasetRef:
 
 def dataset_on_hub(name: str, model: Path | None = None) -> DatasetRef:
     """A data set, `OWNER/NAME[@REVISION]`, with the config that a model was measured on, or else the default."""
-    snapshot = _on_hub("dataset", name)
+    snapshot = on_hub("dataset", name)
     release, repo_id = release_in(snapshot), snapshot.target.repo_id
     config = release.default or "default"
     if model is not None:
@@ -39,7 +39,7 @@ def dataset_on_hub(name: str, model: Path | None = None) -> DatasetRef:
 
 def model_on_hub(name: str) -> str:
     """A model, `OWNER/NAME[@REVISION]`, as `OWNER/NAME@COMMIT`."""
-    snapshot = _on_hub("model", name)
+    snapshot = on_hub("model", name)
     return f"{snapshot.target.repo_id}@{snapshot.sha}"
 
 
@@ -57,7 +57,8 @@ def measured_on(folder: Path, default: str, tests: Mapping[str, Path], where: st
     )
 
 
-def _on_hub(kind: Kind, name: str) -> Snapshot:
+def on_hub(kind: Kind, name: str) -> Snapshot:
+    """What is on the Hub of `OWNER/NAME[@REVISION]`."""
     repo_id, revision = split_revision(name)
     snapshot = read_snapshot(Target(kind=kind, repo_id=repo_id, revision=revision))
     if snapshot.sha is None:

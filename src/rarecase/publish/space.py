@@ -15,23 +15,34 @@ from rarecase.publish.markdown import render
 GRADIO = "6.31.0"  # what the page was last looked at with; for who publishes without having gradio
 NOT_SHIPPED = {"sample", "dataset_card", "model_cards", "spaces", "__pycache__"}
 SHIPPED = {".py", ".yaml", ".css", ".js", ".html"}
+_LICENSE = "apache-2.0"  # that of the code: no text of the data is in a Space
 ALSO_SHIPPED = {"py.typed", "experiment/paper.csv"}  # other files in the folder are not the package's
 
 
-def shared_files(name: str, front_matter: dict[str, Any], **values: Any) -> Files:
+def gradio_files(name: str, front_matter: dict[str, Any], **values: Any) -> Files:
     """Card, app.py and requirements.txt of `spaces/NAME`, and the package; `values` fill in the card."""
-    template = shipped("spaces") / name
     head = SpaceCardData(
         sdk="gradio",
         sdk_version=gradio_version(),
         python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
         app_file="app.py",
-        license="apache-2.0",  # that of the code: no text of the data is in it
+        license=_LICENSE,
         **front_matter,
     )
+    return _files(name, "app.py", head, values)
+
+
+def docker_files(name: str, front_matter: dict[str, Any], **values: Any) -> Files:
+    """Card, Dockerfile and requirements.txt of `spaces/NAME`, and the package; `values` fill in the card."""
+    head = SpaceCardData(sdk="docker", app_port=7860, license=_LICENSE, **front_matter)
+    return _files(name, "Dockerfile", head, values)
+
+
+def _files(name: str, program: str, head: SpaceCardData, values: dict[str, Any]) -> Files:
+    template = shipped("spaces") / name
     return {
         "README.md": render(template / "README.md", head, **values).encode(),
-        "app.py": template / "app.py",
+        program: template / program,
         "requirements.txt": template / "requirements.txt",
         **package(),
     }

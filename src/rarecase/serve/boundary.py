@@ -80,8 +80,9 @@ class Boundary:
         if not self.key or (scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")):
             return
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        given = bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        if not hmac.compare_digest(given.encode(), self.key.encode()):
+        given = [headers.get("x-api-key", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
+        # Either: a private Space wants a token of the Hub as Bearer.
+        if not max(hmac.compare_digest(one.encode(), self.key.encode()) for one in given):
             message = "the key is missing or wrong; send it as Bearer or x-api-key"
             raise Refused(401, message, headers={"WWW-Authenticate": "Bearer"})
 

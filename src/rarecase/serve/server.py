@@ -13,6 +13,7 @@ import uvicorn
 
 from rarecase.core.errors import ConfigError
 from rarecase.guard.guard import Guard
+from rarecase.serve import KEY
 from rarecase.serve.app import application
 from rarecase.serve.audit import Audit
 from rarecase.serve.batching import Batcher
@@ -20,7 +21,6 @@ from rarecase.serve.metrics import Metrics
 from rarecase.web.address import bound, is_loopback
 from rarecase.web.connections import BACKLOG, HEAD, ImpatientProtocol
 
-KEY = "RARECASE_API_KEY"
 DRAIN = 1.0  # seconds in which connections that are open already may bring a last request
 LONGEST_DRAIN = 60  # seconds for what is being answered
 

@@ -1,0 +1,91 @@
+"""The Space of a guard: a Dockerfile that runs anywhere else too, and the package; the model stays where it is."""
+
+import os
+from contextlib import ExitStack
+
+from rarecase.core.errors import ConfigError
+from rarecase.core.shipped import shipped
+from rarecase.guard.certificate import CERTIFICATE
+from rarecase.hub.commit import (
+    Files,
+    Push,
+    Pushed,
+    Snapshot,
+    Target,
+    create,
+    push,
+    read_snapshot,
+    refuse_foreign,
+    taken_back,
+)
+from rarecase.hub.ids import split_revision
+from rarecase.publish.markdown import TAGS
+from rarecase.publish.references import on_hub
+from rarecase.publish.space import docker_files
+from rarecase.publish.space_access import Visibility, give_secrets
+from rarecase.serve import KEY
+
+_DOCKERFILE = "Dockerfile"
+_NO_MODEL = 'ENV RARECASE_MODEL=""\n'
+
+
+def publish_guard(
+    target: Target,
+    *,
+    model: str,
+    key: str,
+    token: str | None = None,
+    visibility: Visibility | None = None,
+    send: Push = push,
+) -> Pushed:
+    """
+    Publishes the Space of a guard.
+
+    Args:
+        target (`Target`): of the Space.
+        model (`str`): `OWNER/NAME[@REVISION]` on the Hub; the Space keeps its commit of today.
+        key (`str`): what requests have to bring; a secret of the Space.
+        token (`str`, *optional*): what the Space reads a private model with; a secret as well.
+        visibility (`str`, *optional*): `private`, for members of the organisation, or `protected`: anybody reaches the
+            server, and needs the key. A new Space is private, and one that is there stays as it is.
+        send (`Callable`): `push`, or what is done instead.
+    """
+    found = on_hub("model", model)
+    if found.private and token is None:
+        raise ConfigError(
+            f"--model {model}: private, so the Space needs a token that may read it; expected --space-token-env NAME, "
+            "the environment variable that holds one"
+        )
+    pinned = f"{found.target.repo_id}@{found.sha}"
+    files = space_files(target.repo_id, pinned, certified=CERTIFICATE in found.files)
+
+    def build(snapshot: Snapshot) -> Files:
+        if _DOCKERFILE not in snapshot.files:
+            refuse_foreign(snapshot)
+        return {**dict.fromkeys(path for path in snapshot.files if path.startswith("rarecase/")), **files}
+
+    with ExitStack() as made:  # a new Space is taken back where the rest fails
+        if not target.dry_run:
+            created = read_snapshot(target).sha is None and create(target)
+            if created:
+                made.enter_context(taken_back(target))
+            secrets = {KEY: key} | ({} if token is None else {"HF_TOKEN": token})
+            give_secrets(target, secrets, None if created and visibility == "private" else visibility)
+        return send(target, build, "Add the guard")
+
+
+def space_files(repo_id: str, model: str, *, certified: bool) -> Files:
+    """Everything that is in the Space; no text, no weights."""
+    front_matter = {"title": repo_id.split("/")[-1], "models": [split_revision(model)[0]], "tags": TAGS}
+    url = f"https://{repo_id.replace('/', '-').replace('_', '-').replace('.', '-').lower()}.hf.space"
+    files = docker_files("guard", front_matter, repo_id=repo_id, model=model, certified=certified, url=url)
+    dockerfile = (shipped("spaces") / "guard" / _DOCKERFILE).read_text(encoding="utf-8")
+    return {**files, _DOCKERFILE: dockerfile.replace(_NO_MODEL, f'ENV RARECASE_MODEL="{model}"\n').encode()}
+
+
+def key_of_environment() -> str:
+    """The key that requests will have to bring."""
+    key = os.environ.get(KEY, "").strip()
+    if not key:
+        raise ConfigError(f"{KEY} is not set: expected the key that requests to the guard will bring")
+    return key
