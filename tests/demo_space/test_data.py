@@ -10,7 +10,6 @@ from datasets import Dataset
 from huggingface_hub import HfApi
 from small import NAMES
 
-from rarecase import load_learner
 from rarecase.core.errors import DataError, ModelError
 from rarecase.data.arrow import rows
 from rarecase.data.counts import class_counts
@@ -23,7 +22,6 @@ from rarecase.demo_space.data import (
     groups,
     load_data,
     load_model,
-    probabilities,
     rarest,
     shown,
 )
@@ -90,12 +88,10 @@ def test_a_page_names_what_it_shows_and_no_place_on_the_machine(tmp_path):
 
 
 def test_every_class_has_a_probability():
-    learner = load_learner(space.run() / "learner")
-    found = probabilities(learner, "my landlord keeps the deposit")
-    assert list(found) == list(NAMES)
-    assert sum(found.values()) == pytest.approx(1)
     model = load_model(str(space.run() / "learner"))
-    assert probabilities(model.learner, "my landlord keeps the deposit") == found
+    [verdict] = model.guard.check(["my landlord keeps the deposit"])
+    assert list(verdict.scores) == list(NAMES)
+    assert sum(verdict.scores.values()) == pytest.approx(1)
     assert model.described == "a logistic regression on the frozen encoder all-MiniLM-L6-v2"
 
 

@@ -14,12 +14,11 @@ import small
 from datasets import Dataset, load_dataset
 from small import NAMES
 
-from rarecase import load_learner
+from rarecase import Guard
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import read_parquet
 from rarecase.data.release import write_release
 from rarecase.data.schema import GENERATED, HUMAN, conform
-from rarecase.demo_space.data import probabilities
 from rarecase.learn.record import ModelRecord
 from rarecase.publish.demo import space_files
 
@@ -117,11 +116,18 @@ def texts(page):
     return page.locator(".card .text").all_inner_texts()
 
 
+def would(verdict):
+    act = {"allow": "let it pass", "flag": "flag it", "route": "offer help", "block": "block it"}[verdict.action]
+    return f"{act} as {verdict.label}" if verdict.flagged else act
+
+
 def test_a_text_gets_the_probability_of_every_class(page, served):
     page.get_by_label("A text").fill(TYPED)
     page.get_by_role("button", name="Ask the model").click()
-    expected = probabilities(load_learner(served.run / "learner"), TYPED)
-    wait_for(page, f"Likeliest: {max(expected, key=expected.get)}")
+    [verdict] = Guard.from_pretrained(served.run / "learner").check([TYPED])
+    expected = verdict.scores
+    wait_for(page, f"Likeliest: {max(expected, key=expected.get)}. A guard would {would(verdict)}.")
+    assert page.get_by_text("It has no certificate").is_visible()
     shown = [line.split("\n") for line in page.locator(".bars li").all_inner_texts()]
     assert [line[0] for line in shown] == list(NAMES)
     for name, percent in ((line[0], line[-1]) for line in shown):
@@ -143,8 +149,9 @@ def test_the_model_is_asked_from_the_keyboard_too(page):
 def test_an_example_is_asked_by_one_click(page, served):
     example = "Can my landlord keep the deposit over one scratch?"
     page.get_by_role("button", name=example).click()
-    expected = probabilities(load_learner(served.run / "learner"), example)
-    wait_for(page, f"Likeliest: {max(expected, key=expected.get)}")
+    [verdict] = Guard.from_pretrained(served.run / "learner").check([example])
+    expected = verdict.scores
+    wait_for(page, f"Likeliest: {max(expected, key=expected.get)}. A guard would {would(verdict)}.")
     assert page.get_by_label("A text").input_value() == example
 
 

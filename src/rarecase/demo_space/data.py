@@ -33,8 +33,8 @@ from rarecase.data.counts import rarest as rarest_of
 from rarecase.data.read.hub import locate, unlogged
 from rarecase.data.release import RELEASE, Acquired, Release, RoundScores
 from rarecase.data.schema import GENERATED, label_names
+from rarecase.guard.guard import Guard
 from rarecase.hub.ids import split_revision
-from rarecase.learn import Learner, load_learner
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, local_folder
 
@@ -101,16 +101,16 @@ class Post(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A learner that answers, and the record of its folder, if it has one."""
+    """A guard that answers, and the record of its folder, if it has one."""
 
-    learner: Learner
+    guard: Guard
     record: ModelRecord | None
 
     @property
     def described(self) -> str:
         """What it is, in words."""
         known = self.record
-        return described(known.learner, known.model) if known else described(self.learner.describe().learner)
+        return described(known.learner, known.model) if known else described(self.guard.learner.describe().learner)
 
 
 class Group(NamedTuple):
@@ -187,15 +187,9 @@ def described(learner: str, model: str | None = None) -> str:
 
 def load_model(source: str) -> Model:
     """A model of either kind that has read one text, so that what is wrong with it is known before anybody asks it."""
-    learner = load_learner(source)
-    probabilities(learner, "a text")
-    return Model(learner, ModelRecord.read(local_folder(source)))
-
-
-def probabilities(learner: Learner, text: str) -> dict[str, float]:
-    """The probability of each class of a text."""
-    probs = learner.score(Dataset.from_dict({"text": [text]}))["probs"][0]
-    return dict(zip(learner.names, map(float, probs), strict=True))
+    guard = Guard.from_pretrained(source)
+    guard.check(["a text"])
+    return Model(guard, ModelRecord.read(local_folder(source)))
 
 
 def groups(table: Dataset) -> list[Group]:

@@ -17,17 +17,26 @@ from huggingface_hub import constants
 
 from rarecase.core.errors import DataError, RarecaseError
 from rarecase.data.parquet import read_parquet
-from rarecase.data.taxonomy import Taxonomy
+from rarecase.data.taxonomy import Action, Taxonomy
 from rarecase.demo_space import data as demo_data
 from rarecase.demo_space import plots as demo_plots
 from rarecase.demo_space.data import Data, DemoSources, Group, Model, Post
+from rarecase.guard.verdict import Verdict
 from rarecase.hub.client import limit_waiting
 from rarecase.hub.ids import split_revision
 from rarecase.learn.record import ModelRecord
 
 T = TypeVar("T")
 
-LONGEST = 10_000  # characters; a model reads only the beginning of a long text anyway
+LONGEST = 10_000  # characters
+WOULD: dict[Action, str] = {
+    "allow": "let it pass",
+    "flag": "flag it",
+    "route": "offer help",
+    "block": "block it",
+}
+CERTIFIED = "Its thresholds are those of its certificate, which stands in its card with what it does not promise."
+UNCERTIFIED = "It has no certificate: nothing is promised of what it finds."
 EVERY = "every class"
 NOTHING = "Nothing is named that could be shown: set RARECASE_DATASET and RARECASE_MODEL to ORG/NAME."
 CSS = Path(__file__).with_name("demo.css")
@@ -142,7 +151,7 @@ def _link(name: str, kind: str) -> str:
 
 
 def _try(model: Model) -> None:
-    names = model.learner.names
+    names = model.guard.names
     text = gr.Textbox(
         label="A text",
         placeholder="Type or paste a text in the language of the data",
@@ -158,7 +167,7 @@ def _try(model: Model) -> None:
         _note("Or ask it about a text that was made up for this page:")
         buttons = [gr.Button(example, size="sm") for example in examples]
     answer = _html(_bars(dict.fromkeys(names), "The model has read nothing yet."))
-    _note(f"What answers is {escape(model.described)}.")
+    _note(f"What answers is {escape(model.described)}. {CERTIFIED if model.guard.certificate else UNCERTIFIED}")
     _note(
         "A model makes mistakes: this is no advice and no verdict. If you or somebody else is in danger, call the "
         "emergency number of your country; "
@@ -170,12 +179,19 @@ def _try(model: Model) -> None:
             return _bars(dict.fromkeys(names), "Type a text first.")
         if len(text) > LONGEST:
             return _bars(dict.fromkeys(names), f"That is too long: at most {LONGEST:,} characters, please.")
-        found = demo_data.probabilities(model.learner, text)
-        return _bars(found, f"Likeliest: {max(found, key=lambda name: found[name])}")
+        [verdict] = model.guard.check([text])
+        return _bars(verdict.scores, _said(verdict))
 
     gr.on([button.click, text.submit], classify, text, answer, **QUIET)
     for example, shown in zip(examples, buttons, strict=True):
         shown.click(partial(lambda example: (example, classify(example)), example), None, [text, answer], **QUIET)
+
+
+def _said(verdict: Verdict) -> str:
+    """The likeliest class, and what a guard would do."""
+    likeliest = max(verdict.scores, key=lambda name: verdict.scores[name])
+    would = f"{WOULD[verdict.action]} as {verdict.label}" if verdict.flagged else WOULD["allow"]
+    return f"Likeliest: {likeliest}. A guard would {would}."
 
 
 def _examples(names: Sequence[str]) -> list[str]:
