@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rarecase.guard.lookalikes import LOOKALIKES
 
-VERSION = 1  # of what `normalize` does: a threshold belongs to one version
+VERSION = 2  # of what `normalize` does: a threshold belongs to one version
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
@@ -53,7 +53,9 @@ _ALPHABETS = [
 _LETTER = re.compile(f"[{_LATIN}]")
 _FEW_ACCENTS = 0.2  # of the letters of a text: names of several languages may be in one
 
-_SPACED = re.compile(r"(?<!\S)\S(?:\s++\S){2,}(?!\S)")  # single characters with spaces between
+_ENDING = "?!.,;:"  # signs at the end of a word
+# Single characters with spaces between; signs may stand at the last one of a word, before a wider gap or the end.
+_SPACED = re.compile(rf"(?<!\S)\S(?:(?:\s|[{_ENDING}]++\s\s)\s*+\S){{2,}}[{_ENDING}]*+(?!\S)")
 _SEPARATED = re.compile(r"(?<!\w)[A-Za-z]([.*_~|·•\-])[A-Za-z](?:\1[A-Za-z])+(?!\w)")  # k-i-l-l
 _LEAST = 3  # letters that are put together
 _LOWER_UPPER = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -140,7 +142,7 @@ def _together(found: re.Match[str]) -> str:
     """Single characters as words, where they are mostly Latin letters, three or more; wider spaces part words."""
     text = found[0]
     letters = [c for c in text if c.isalpha()]
-    signs = sum(not c.isalnum() for c in "".join(text.split()).rstrip("?!.,"))
+    signs = sum(not c.isalnum() for c in "".join(text.split()).rstrip(_ENDING))
     if len(letters) < max(_LEAST, 3 * signs) or not all(map(_LETTER.match, letters)):
         return text
     gaps = re.findall(r"\s+", text)
