@@ -7,7 +7,7 @@ import pytest
 from rarecase.core.errors import ModelError
 from rarecase.evaluate.metrics import all_metrics
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.learn.record import Description, GuardSettings, ModelRecord
+from rarecase.learn.record import Description, GuardSettings, Judged, ModelRecord
 
 from .conftest import NAMES, table
 
@@ -18,7 +18,9 @@ def described(learner: str, **settings) -> Description:
     return Description(learner, "packaged", "bf16", 3, settings, tuple(NAMES))
 
 
-GUARD = GuardSettings(1, dict.fromkeys(NAMES, "flag"), {}, dict.fromkeys(NAMES, 0.25))
+GUARD = GuardSettings(
+    1, dict.fromkeys(NAMES, "flag"), {}, dict.fromkeys(NAMES, 0.25), {"idiom": {NAMES[0]: Judged(1, 2)}}
+)
 
 
 def record(learner: str = "frozen", **settings) -> ModelRecord:
@@ -87,6 +89,8 @@ def test_without_a_record_there_is_none(tmp_path):
         (("guard", "actions", "garden"), "shout"),
         (("guard", "thresholds", "lawn"), 0.5),
         (("guard", "normalizer"), "one"),
+        (("guard", "behaviours", "idiom"), {"lawn": {"right": 1, "of": 2}}),
+        (("guard", "behaviours", "idiom", NAMES[0]), 1),
     ],
 )
 def test_a_record_that_is_not_whole_is_one_line(tmp_path, path, value):

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from transformers import pipeline
 from rarecase.core.errors import ModelError
 from rarecase.core.markdown import plain
 from rarecase.data.arrow import matrix
+from rarecase.guard.behaviours import SENTENCES
 from rarecase.guard.certificate import Certificate, ClassCertificate, Difference, Rate, Rows, Windows
 from rarecase.guard.wording import explained
 from rarecase.hub.commit import Target, push
@@ -89,6 +91,7 @@ class Counted(dict[str, str]):
             answers = classify([row["text"] for row in tables[split]])
             pairs = [(NAMES[row["label"]], said["label"]) for row, said in zip(tables[split], answers, strict=True)]
             self._figures(split, pairs)
+        self._behaviours(classify, json.loads((guard / "rarecase.json").read_text())["guard"]["thresholds"])
         rows = {name: [said for truth, said in pairs if truth == name] for name in NAMES}
         rarest = min(NAMES, key=lambda name: len(rows[name]))
         self |= {"rarest:name": rarest, "rarest:texts": str(len(rows[rarest]))}
@@ -110,6 +113,14 @@ class Counted(dict[str, str]):
         self.update({f"{split}:{name}": f"{value:.1f}" for name, value in found.items()})
         if split == "test":
             self.update({f"exact:{name}": str(round(value, 6)) for name, value in found.items()})
+
+    def _behaviours(self, classify: Any, thresholds: dict[str, float]) -> None:
+        right = Counter[str]()
+        for one in SENTENCES:
+            scores = {said["label"]: said["score"] for said in classify(one.text, top_k=None)}
+            flagged = any(scores[name] >= threshold for name, threshold in thresholds.items())
+            right[f"behaviour:{one.kind.replace(' ', '_')}/{one.about}"] += flagged == one.flagged
+        self.update({place: str(count) for place, count in right.items()})
 
 
 PATHS = ("bootstrap/train", "cluster/train", "validation", "test")
@@ -354,9 +365,10 @@ def test_what_is_no_model_is_one_line(guard, frozen, tmp_path):
 def test_a_card_takes_any_class_name(guard, tmp_path):
     names = ("a|b", "*bold*", "<b>", "`code`", "two words", "plain")
     text = (guard / "rarecase.json").read_text().replace("self-harm", "a|b").replace("not-harmful", "plain")
-    for old, new in zip(NAMES[1:5], names[1:5], strict=True):
+    for old, new in zip((*NAMES[1:5], "idiom"), (*names[1:5], "<i>"), strict=True):
         text = text.replace(old, new)
     card = model_card(Model("finetune", names, None, 50, record_of(text, tmp_path)), "acme/guard", "mit")
+    assert r"| \<i\> |" in card
     assert r"| 0 | a\|b |" in card
     assert r"| 1 | \*bold\* |" in card
     assert len(ModelCard(card).data.eval_results) == 22
@@ -382,6 +394,7 @@ def test_a_certificate_is_published_and_stands_on_the_card_in_plain_words(guard,
     assert "self-harm: recall at least 0.901 at the threshold 0.2500" in section
     assert "legal-advice: refused, 6 found" in section
     assert "not certified" not in card
+    assert "at the thresholds of `rarecase.json`, which are not those of the certificate, it also judged" in card
     (folder / "certificate.json").write_text("{}")
     with pytest.raises(ModelError, match=r"certificate\.json: of another format"):
         model_files(folder, repo_id="acme/guard", license="mit")

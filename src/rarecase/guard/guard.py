@@ -13,6 +13,7 @@ from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.arrow import matrix
 from rarecase.data.schema import texts
 from rarecase.data.taxonomy import ACTIONS, Action, Taxonomy
+from rarecase.guard.behaviours import CLASSES, SENTENCES, judged
 from rarecase.guard.certificate import CERTIFICATE, Certificate, model_sha256
 from rarecase.guard.normalize import VERSION, normalize
 from rarecase.guard.script import is_other_script
@@ -22,7 +23,7 @@ from rarecase.guard.windows import SIZE, windows
 from rarecase.hub.ids import split_revision
 from rarecase.learn import Learner, load_learner
 from rarecase.learn.hyperparameters import Precision
-from rarecase.learn.record import GuardSettings, ModelRecord
+from rarecase.learn.record import GuardSettings, Judged, ModelRecord
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import SentenceEncoder
 
@@ -186,18 +187,26 @@ class Guard:
         return guard, folder
 
     def settings(self, dev: Dataset) -> GuardSettings:
-        """What a model's record says of it as a guard: thresholds are set on `dev`, with `text` and `label`."""
+        """
+        What a model's record says of it as a guard: thresholds are set on `dev`, with `text` and `label`, and at these
+        it judges sentences where their classes are its own.
+        """
         thresholds = np.full(len(self.names), THRESHOLD)
         if len(dev):
             thresholds = best_f1(self.scores(texts(dev)).probs, np.asarray(dev["label"][:]))
         named = dict(zip(self.names, thresholds.tolist(), strict=True))
         classes = self.taxonomy.classes
+        behaviours: dict[str, dict[str, Judged]] = {}
+        if {one.name for one in classes if one.action != "allow"} == CLASSES:
+            over = self.scores([one.text for one in SENTENCES]).probs >= thresholds
+            behaviours = judged(bool(one[self.harmful].any()) for one in over)
         return GuardSettings(
             normalizer=VERSION,
             actions={one.name: one.action for one in classes},
             messages={one.name: one.message for one in classes if one.message},
             categories={one.name: one.openai for one in classes if one.openai},
             thresholds={one.name: named[one.name] for one in classes if one.action != "allow"},
+            behaviours=behaviours,
         )
 
     def scores(self, texts: Sequence[str]) -> Scores:

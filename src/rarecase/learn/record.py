@@ -3,7 +3,8 @@ The record of a model folder, `rarecase.json`: how the model was made, from how 
 
     {"format": 1, "learner", "model", "precision", "seed", "settings", "names",
      "data": {"configs", "train_rows", "class_counts", "texts"}, "dev": {…}, "test": {…}, "test_digest",
-     "guard": {"normalizer", "actions": {CLASS}, "messages": {CLASS}, "thresholds": {CLASS}}}
+     "guard": {"normalizer", "actions": {CLASS}, "messages": {CLASS}, "thresholds": {CLASS},
+               "behaviours": {KIND: {CLASS: {"right", "of"}}}}}
 
 Numbers and names: no text of the data, and no path of the machine it was made on. The same run and seed give the same
 bytes.
@@ -14,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -99,6 +101,14 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Of how many sentences a guard was right."""
+
+    right: int
+    of: int
+
+
+@dataclass(frozen=True)
 class GuardSettings:
     """
     How a model judges as a guard that has no certificate.
@@ -110,6 +120,9 @@ class GuardSettings:
         thresholds (`dict[str, float]`): of each class whose action is not `allow`: the best F1 on validation, 0.5 for
             a class that has no row there.
         categories (`dict[str, str]`): of OpenAI's moderation endpoint, of each class that maps to one.
+        behaviours (`dict[str, dict[str, Judged]]`): how it judges the sentences of `rarecase.guard.behaviours` at
+            these thresholds, by kind and class; empty for other classes than theirs, and in records of earlier
+            versions.
     """
 
     normalizer: int
@@ -117,6 +130,17 @@ class GuardSettings:
     messages: dict[str, str]
     thresholds: dict[str, float]
     categories: dict[str, str] = field(default_factory=dict)  # which earlier versions did not write
+    behaviours: dict[str, dict[str, Judged]] = field(default_factory=dict)
+
+    def named(self) -> set[str]:
+        """The classes that something is said of."""
+        return {
+            *self.actions,
+            *self.messages,
+            *self.thresholds,
+            *self.categories,
+            *chain.from_iterable(self.behaviours.values()),
+        }
 
 
 @dataclass(frozen=True)
@@ -178,7 +202,7 @@ class ModelRecord(Description):
         ):
             raise ModelError(f"{path}: its figures are of other classes; train the model again, or delete this file")
         known = record.guard
-        if known and (known.actions.keys() != names or not names >= {*known.messages, *known.thresholds}):
+        if known and (known.actions.keys() != names or not names >= known.named()):
             raise ModelError(f"{path}: its guard is of other classes; train the model again, or delete this file")
         return record
 

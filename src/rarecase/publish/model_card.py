@@ -60,6 +60,7 @@ def model_card(model: Model, repo_id: str, license: str | None, dataset: Dataset
         by_class=_by_class(record) if record else "",
         confusion=_confusion(record) if record else "",
         rarest=_rarest(record) if record else None,
+        behaviours=_behaviours(record) if record else "",
         flags=_flags(record) if record else "",
     )
 
@@ -178,6 +179,20 @@ def _rarest(record: ModelRecord) -> dict[str, Any] | None:
     name = rarest(support)
     place = record.names.index(name)
     return {"name": name, "texts": support[name], "found": record.test["confusion"][place][place]}
+
+
+def _behaviours(record: ModelRecord) -> str:
+    """Of how many sentences of each kind and class the guard was right; nothing where it judged none."""
+    judged = record.guard.behaviours if record.guard else {}
+    names = [name for name in record.names if any(name in by_class for by_class in judged.values())]
+    rows = [
+        [
+            plain(kind),
+            *(f"{by_class[name].right} of {by_class[name].of}" if name in by_class else "–" for name in names),
+        ]
+        for kind, by_class in judged.items()
+    ]
+    return table(["", *map(plain, names)], rows) if names else ""
 
 
 def _flags(record: ModelRecord) -> str:
