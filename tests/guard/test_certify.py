@@ -177,9 +177,23 @@ def test_a_certificate_is_what_the_guard_does_on_the_rows(run, trained, held_out
         bound = lower_bound(of_class.positives - of_class.misses, of_class.positives, 0.025)
         assert of_class.bound == pytest.approx(bound)
         assert of_class.alarm_rate.rate == pytest.approx(flagged[~labels].mean(), abs=0.01)
-        says = rf"^{name}: recall at least 0\.\d+ at the threshold 0\.\d+ \(of \d\d positives, at most \d+ are missed"
+        harmless = np.array([row["label"] == "not-harmful" for row in rows])
+        assert of_class.alarm_harmless is not None
+        assert of_class.alarm_harmless.rate == pytest.approx(flagged[harmless].mean(), abs=0.03)
+        says = (
+            rf"^{name}: recall at least 0\.\d+ at the threshold 0\.\d+ \(in the sample \d+ or fewer of \d\d score "
+            r"below it\); flags [\d.]+ % of the texts that are not of it \(.*\), and [\d.]+ % of the harmless ones$"
+        )
         assert re.search(says, out, re.M)
-    assert "Confidence 95 %: of all calibrations like this one, those that refuse a class counted too" in out
+    assert found.not_asked == ("self-harm", "financial-advice", "emergency-situation")
+    assert "self-harm: not asked for, so nothing is promised" in out
+    both = r"^Of 100 harmless texts \d+ \(.*\) are flagged by at least one class; by the certified classes alone \d+ "
+    assert re.search(both, out, re.M)
+    says = "of all such calibrations, refusals counted, at most 5 % state for at least one class a recall above"
+    assert f"If the targets were fixed before: {says}" in out
+    assert re.search(
+        r"lowest that any of these settings asks for: torch fp32, batches of one text \(scores differ", out
+    )
     assert not any(row["text"] in out + (guard / "certificate.json").read_text() for row in rows)
     found.write(guard)
     assert json.loads((guard / "certificate.json").read_text()) == content
@@ -199,7 +213,14 @@ def test_a_guard_takes_its_thresholds_from_a_certificate_that_is_of_it(run, trai
         assert thresholds[name] == found.classes[name].threshold
     assert thresholds["self-harm"] == Guard.uncertified(str(guard)).thresholds[NAMES.index("self-harm")]
     lines = [json.loads(line) for line in run("check", guard, held_out, "--require-certificate")[0].splitlines()]
+    assert not any(line["certified"] for line in lines)  # three classes are not
+    certified = found.classes["legal-advice"]
+    replace(found, classes=dict.fromkeys(NAMES[:5], certified)).write(guard)
+    lines = [json.loads(line) for line in run("check", guard, held_out, "--require-certificate")[0].splitlines()]
     assert all(line["certified"] for line in lines)
+    replace(found, classes={"self-harm": replace(certified, threshold=None, refused="few")}).write(guard)
+    line = run("check", guard, held_out, "--require-certificate", status=2)[1]
+    assert f"--require-certificate: the certificate of {guard} refuses every class; calibrate anew" in line
     for other in (replace(found, model_sha256="0" * 64), replace(found, preprocessing="normalizer 0")):
         other.write(guard)
         loaded = Guard.from_pretrained(guard)
@@ -216,7 +237,7 @@ def test_uses_of_the_same_rows_are_counted_beside_them_whichever_model_they_are_
     new_guard()
     out, _ = run("calibrate", guard, "--heldout", held_out, "--recall", RECALL)
     assert "This is use 2 of the same rows: the confidence of 95 % no longer holds." in out
-    assert "Confidence 95 %" not in out
+    assert "If the targets were fixed before" not in out
     held_out.with_name("held-out.csv.uses").unlink()  # then what the certificate says counts
     run("calibrate", guard, "--heldout", held_out, "--recall", RECALL)
     assert certificate(guard).rows.uses == 3
@@ -225,11 +246,17 @@ def test_uses_of_the_same_rows_are_counted_beside_them_whichever_model_they_are_
 def test_what_is_refused_by_the_number_of_rows_alone_is_no_use(run, guard, held_out):
     out, _ = run("calibrate", guard, "--heldout", held_out, "--recall", "emergency-situation=0.9")
     says = (
-        r"emergency-situation: refused, (\d) of \1 found: recall at least 0\.\d\d; at least 2\d more positives are n"
+        r"emergency-situation: refused, only \d positives: even if none were missed, they would show a recall of "
+        r"0\.\d\d at most; at least 2\d more are needed if none is missed"
     )
     assert re.search(says, out)
-    assert "before a score was looked at: this counts as no use" in out
+    rest = out.splitlines()[5:]
+    assert rest == [
+        "Nothing is certified; every class keeps its old, uncertified threshold.",
+        "This does not count as a use of the rows: no score of a positive was used.",
+    ]
     assert certificate(guard).rows.uses == 0
+    assert certificate(guard).differences == ()
     assert not held_out.with_name("held-out.csv.uses").exists()
 
 
@@ -247,10 +274,10 @@ def test_the_temperature_is_set_on_dev_and_on_no_certification_row(run, guard, h
         (
             "strategy",
             "entropy",
-            "1 of 120 rows were chosen by a strategy, and what it chose is no random sample, t",
+            "1 of 120 rows were chosen by a strategy, and what it chose is no random sample (ids 'sample-",
         ),
-        ("origin", "generated", "1 of 120 rows were generated, the first has the id"),
-        ("annotator", "llm:words", "1 of 120 rows were labelled by a language model, the first has the id"),
+        ("origin", "generated", "1 of 120 rows were generated (ids 'sample-"),
+        ("annotator", "llm:words", "1 of 120 rows were labelled by a language model (ids 'sample-"),
         (
             "text",
             next(iter(labels_of("bootstrap"))).upper(),
@@ -264,6 +291,14 @@ def test_rows_that_are_no_random_sample_of_people_are_refused(run, guard, held_o
     _, err = run("calibrate", guard, "--heldout", held_out, status=2)
     assert says in err
     assert not (guard / "certificate.json").exists()
+
+
+def test_ten_of_the_rows_to_leave_out_are_named(run, guard, tmp_path):
+    held_out = shutil.copy(SAMPLE / "bootstrap.csv", tmp_path / "held-out.csv")
+    _, err = run("calibrate", guard, "--heldout", held_out, status=2)
+    found = re.search(r"(\d+) of \1 rows were trained on.* \(ids (.*) and (\d+) more\); leave them out, for a ", err)
+    assert found is not None
+    assert len(found[2].split(", ")) == 10 == int(found[1]) - int(found[3])
 
 
 @pytest.mark.parametrize(
@@ -304,7 +339,7 @@ def test_rows_that_were_left_without_a_label_count_as_missed_and_plan_says_how_t
     found = certificate(guard)
     assert (found.rows.drawn, found.rows.labelled) == (120, 120 - left)
     positives = found.classes["financial-advice"].positives - left
-    assert f"refused, {positives} of {positives + left} found ({left} without a label count as missed)" in out
+    assert f"refused, only {positives} positives, and {left} rows without a label, which count as missed" in out
 
     out, err = run("plan", "guard", "--heldout", "our start", *recall, "--format", "json")
     plan = json.loads(out)
@@ -317,9 +352,10 @@ def test_rows_that_were_left_without_a_label_count_as_missed_and_plan_says_how_t
     typed(*words)
     small.relabel("certify/to_label.csv", lambda number, row: known[row["text"]])
     typed("start", "--resume", "certify")
+    out, _ = run("calibrate", "guard", "--heldout", "certify", *recall)
+    assert certificate(guard).rows.drawn == int(words[words.index("--certify") + 1])
     out, _ = run("calibrate", "guard", "--heldout", "our start", "--heldout", "certify", *recall)
     assert certificate(guard).rows.drawn == 120 + int(words[words.index("--certify") + 1])
-    assert certificate(guard).rows.uses == 1
     _, err = run("calibrate", "guard", "--heldout", "our start", "--heldout", "our start/certify.parquet", status=2)
     assert "our start and our start/certify.parquet have texts in common, so they are no two random samples" in err
 
@@ -331,9 +367,11 @@ def test_plan_names_the_pool_and_its_size_and_refuses_one_that_a_strategy_chose(
     recall = ["--recall", "emergency-situation=0.6", "--max-alarm", "0.5", "--confidence", "0.999"]
     out, err = run("plan", guard, "--heldout", held_out, *recall, "--pool", pool)
     assert "emergency-situation: some " in out
-    assert "No score of these rows was looked at yet: calibrate on both sets at once" in out
-    assert re.search(r"the pool has only \d+ texts, and [\d,]+ are needed: find more posts", err)
-    (line,) = re.findall(r"next: rarecase (.*)", err)
+    assert "All numbers are for a new set, on which alone you calibrate (--heldout NEW): rows whose scores " in out
+    line, of, words = re.findall(r"next \(draws ([\d,]+) of the ([\d,]+) texts; .*\): rarecase (.*)", err)[0]
+    assert f"some {of} random texts" in out
+    assert f"--certify {line.replace(',', '')} " in words
+    line = words
     assert f"--classes {','.join(NAMES)}" in line
     app.parse_args(shlex.split(line), exit_on_error=False, print_error=False)
     _, err = run("plan", guard, "--heldout", held_out, *recall)

@@ -378,12 +378,13 @@ def test_a_certificate_is_published_and_stands_on_the_card_in_plain_words(guard,
     folder = Path(shutil.copytree(guard, tmp_path / "guard"))
     assert "Its thresholds are not certified" in card_of(folder)
     rate = Rate(0.1, 0.05, 0.15)
-    found = ClassCertificate(0.9, 0.25, 200, 12, 0.901, Windows(198, 2), rate, None)
-    refused = replace(found, threshold=None, alarm_rate=None, positives=6, misses=0, bound=0.61, refused="6 found")
+    found = ClassCertificate(0.9, 0.25, 200, 12, 0.901, Windows(198, 2), rate, rate, None)
+    refused = replace(found, threshold=None, alarm_rate=None, alarm_harmless=None, misses=0, refused="only 6")
     rows = Rows(drawn=2000, labelled=1990, uses=1, ids_sha256="0" * 64, known=True)
     measured = (Difference("batches of one", 0.0001),)
     classes = {"self-harm": found, "legal-advice": refused}
-    certificate = Certificate(0.95, 0.2, "1", "0" * 64, "fp32", "torch", 1.0, measured, classes, rate, rows)
+    model = ("1", "0" * 64, "fp32", "torch", 1.0)
+    certificate = Certificate(0.95, 0.2, *model, measured, classes, ("medical-advice",), rate, rate, rows)
     certificate.write(folder)
     files = model_files(folder, repo_id="acme/guard", license="mit")
     card = files["README.md"].decode()
@@ -391,8 +392,9 @@ def test_a_certificate_is_published_and_stands_on_the_card_in_plain_words(guard,
     section = card.partition("## Certificate\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("- ")]
     assert lines == [f"- {plain(line)}" for line in explained(certificate)]
-    assert "self-harm: recall at least 0.901 at the threshold 0.2500" in section
-    assert "legal-advice: refused, 6 found" in section
+    assert "self-harm: recall at least 0.901 at the threshold 0.25 (in the sample 12 or fewer of 200 score" in section
+    assert "legal-advice: refused, only 6" in section
+    assert "medical-advice: not asked for, so nothing is promised" in section
     assert "not certified" not in card
     assert "at the thresholds of `rarecase.json`, which are not those of the certificate, it also judged" in card
     (folder / "certificate.json").write_text("{}")

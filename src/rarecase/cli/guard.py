@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from rarecase.guard.calibrate import Asked
     from rarecase.guard.certify import Prepared
 
-app = App(name="guard", help="A trained model as a guard: thresholds with a recall that can be relied on.")
+app = App(name="guard", help="A trained model as a guard: thresholds with a lower limit of the recall.")
+
+NEW_SET = (
+    "All numbers are for a new set, on which alone you calibrate (--heldout NEW): rows whose scores steered the size "
+    "of a sample must not be a part of it."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,7 @@ class Request:
             Hub, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`; once for each set of rows.
         recall: `CLASS=RECALL`, such as `self-harm=0.90`; several by commas, or once for each. By default 0.9 of every
             class whose action is not allow.
-        confidence: that the recall of all of them is at least what is stated.
+        confidence: that no class has a recall below the stated one, over all such calibrations.
         max_alarm: the largest share of the texts not of a class that may be flagged as it.
         encoding: of text files.
         id_column: by default `id`; without one, ids come from a hash of the text.
@@ -89,7 +94,7 @@ def check(
         data: a file, a folder or a data set of the Hub.
         out: a new file for the lines, instead of stdout.
         taxonomy: a YAML file with the action of each class, in the order of the model; by default as in training.
-        require_certificate: refuse a model without a certificate that is of it.
+        require_certificate: refuse a model without a certificate that is of it and certifies at least one class.
         encoding: of text files.
         id_column: by default `id`; without such a column, ids come from a hash of the text.
         text_column: by default `text`.
@@ -112,7 +117,7 @@ def check(
 @app.command
 def calibrate(model: str, /, request: RequestFlags, *, dev: str | None = None) -> None:
     """
-    Set thresholds whose recall holds, and write them into the model's folder as certificate.json.
+    Set thresholds with a lower limit of the recall, and write them into the model's folder as certificate.json.
 
     Args:
         model: a model folder, or a run (its last learner).
@@ -177,7 +182,7 @@ def serve(
 @app.command(name="plan")
 def plan_more(model: str, /, request: RequestFlags, *, pool: str | None = None) -> None:
     """
-    Say what can be certified today, and how many random texts more would do it. Nothing is written.
+    Say what can be certified today, and how many random texts a new set needs. Nothing is written.
 
     Args:
         model: a model folder, or a run (its last learner).
@@ -185,30 +190,23 @@ def plan_more(model: str, /, request: RequestFlags, *, pool: str | None = None) 
     """
     from rarecase.guard.certify import how_many_more
 
-    plan, words, size = how_many_more(request.prepare(model), pool)
-    command = None if words is None else command_line(*words)
+    plan, draw = how_many_more(request.prepare(model), pool)
+    command = command_line(*draw.words) if draw and draw.words else None
     if request.format == "json":
-        print(json.dumps({**asdict(plan), "pool": size, "command": command}, indent=2))
+        print(json.dumps({**asdict(plan), "pool": draw and draw.pool, "command": command}, indent=2))
     else:
         for name, of_class in plan.classes.items():
             print(f"{name}: {of_class.reason}")
         if plan.texts:
-            print(_what_to_do(plan.is_new_set))
-    if size is not None and size - 4 < plan.texts:
-        print(f"the pool has only {size:,} texts, and {plan.texts:,} are needed: find more posts", file=sys.stderr)
-    if command is not None:
-        print(one_line(f"next: {command}"), file=sys.stderr)
-    elif plan.texts:
-        print("--pool POOL says which command draws them", file=sys.stderr)
-
-
-def _what_to_do(is_new_set: bool) -> str:
-    if is_new_set:
-        return (
-            "The scores of these rows have been looked at, so the new texts are a set of their own: calibrate on that "
-            "alone (--heldout NEW)."
-        )
-    return "No score of these rows was looked at yet: calibrate on both sets at once (--heldout OLD --heldout NEW)."
+            print(NEW_SET)
+    if draw is None:
+        if plan.texts:
+            print("--pool POOL says which command draws them", file=sys.stderr)
+        return
+    few = draw.texts < plan.texts
+    drawn = f" (draws {draw.texts:,} of the {plan.texts:,} texts; find more posts for the rest)" if few else ""
+    next_ = "the pool has no text to draw; find more posts" if command is None else f"next{drawn}: {command}"
+    print(one_line(next_), file=sys.stderr)
 
 
 def _bytes(size: str) -> int:

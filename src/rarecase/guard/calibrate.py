@@ -1,5 +1,5 @@
 """
-Thresholds with a recall that holds: from the scores and labels of certification rows to what a certificate says.
+Thresholds with a lower limit of the recall: from the scores and labels of certification rows to a certificate.
 
 The threshold of a class is the (m + 1)-th smallest score of its K positives, and m the most misses that the exact
 bound allows of K at the target, with the class's share of the error (`rarecase.guard.bounds`). m is known before a
@@ -7,19 +7,24 @@ score is looked at, so the bound holds for the chosen threshold; and as all clas
 refused ones included, all bounds hold together. The alarm rates are of rows that no threshold was chosen on, so their
 intervals are exact, too; but what is refused for its alarm rate is chosen by it (`rarecase.guard.wording` says so).
 
+Batches of other shapes, another numeric type or another backend give slightly other scores. So the positives are
+scored in each of these settings, and the threshold is the lowest of their (m + 1)-th smallest scores. That is what
+lowering it by the largest measured difference is for, but exact in each setting: in none are more than m of the
+positives below the threshold, and the bound holds for whichever of them a guard is run in.
+
 A row that was drawn and left without a label counts as a positive of every class, and as missed. Whatever its class
 is, that lowers no bound too little: one positive more allows at most one miss more.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rarecase.core.errors import ConfigError, did_you_mean, listed, shown_id
 from rarecase.guard.bounds import interval, least_positives, lower_bound, most_misses
 from rarecase.guard.certificate import ClassCertificate, Rate, Windows
-from rarecase.guard.numbers import percent, some
+from rarecase.guard.numbers import down, percent, up
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class ScoredRows:
         labels (`np.ndarray`): their classes by number, `(rows,)`.
         windows (`np.ndarray`): in how many windows each was read, `(rows,)`.
         unlabelled (`int`): how many rows were drawn beside these and left without a label.
+        settings (`Mapping[str, np.ndarray]`): the scores of the positives in other settings, by what these are called;
+            `(rows, classes)` each, where rows of no class that is asked for may be NaN.
     """
 
     names: Sequence[str]
@@ -79,6 +86,7 @@ class ScoredRows:
     labels: np.ndarray
     windows: np.ndarray
     unlabelled: int = 0
+    settings: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def positives(self, name: str) -> int:
         """How many rows count as positives of a class."""
@@ -92,56 +100,74 @@ class ScoredRows:
         )
 
 
-def calibrate_class(rows: ScoredRows, name: str, asked: Asked, margin: float = 0.0) -> ClassCertificate:
-    """The threshold of one class, lowered by `margin`, and what is certified of it, or why nothing is."""
+@dataclass(frozen=True)
+class Calibrated:
+    """
+    What is certified, and what is flagged of the harmless rows.
+
+    Args:
+        classes (`dict[str, ClassCertificate]`): each class that was asked for.
+        alarm_any (`Rate`): the share of harmless rows that at least one class flags, certified or not.
+        alarm_certified (`Rate`): the share that at least one certified class flags.
+    """
+
+    classes: dict[str, ClassCertificate]
+    alarm_any: Rate
+    alarm_certified: Rate
+
+
+def calibrate_class(rows: ScoredRows, name: str, asked: Asked, harmless: Collection[str]) -> ClassCertificate:
+    """The threshold of one class and what is certified of it, or why nothing is."""
     place, target = rows.names.index(name), asked.recall[name]
     of_class, scores = rows.labels == place, rows.scores[:, place]
-    found, positives = np.sort(scores[of_class]), rows.positives(name)
+    found, positives = int(np.count_nonzero(of_class)), rows.positives(name)
     several = int(np.count_nonzero(rows.windows[of_class] > 1))
-    windows = Windows(len(found) - several, several)
+    windows = Windows(found - several, several)
     misses = most_misses(positives, target, asked.error)
     if misses < rows.unlabelled:
-        bound = lower_bound(len(found), positives, asked.error)
-        reason = _too_few(rows, len(found), bound, target, asked.error)
-        return ClassCertificate(target, None, positives, rows.unlabelled, bound, windows, None, reason)
-    threshold = max(float(found[misses - rows.unlabelled]) - margin, 0.0)
+        bound = lower_bound(found, positives, asked.error)
+        few = _too_few(rows, found, bound, target, asked.error)
+        return ClassCertificate(target, None, positives, rows.unlabelled, bound, windows, None, None, few)
+    settings = (rows.scores, *rows.settings.values())
+    threshold = float(min(np.sort(of[of_class, place])[misses - rows.unlabelled] for of in settings))
     bound = lower_bound(positives - misses, positives, asked.error)
     alarm = _rate(scores[~of_class] >= threshold, asked.confidence)
-    if alarm.high >= asked.max_alarm:
-        reason = _too_many_alarms(alarm, target, asked.max_alarm)
-        return ClassCertificate(target, None, positives, misses, bound, windows, alarm, reason)
-    return ClassCertificate(target, threshold, positives, misses, bound, windows, alarm, None)
+    on_harmless = _rate(scores[_are_harmless(rows, harmless)] >= threshold, asked.confidence)
+    certified = alarm.high < asked.max_alarm
+    reason = None if certified else _too_many_alarms(alarm, target, asked.max_alarm)
+    return ClassCertificate(
+        target, threshold if certified else None, positives, misses, bound, windows, alarm, on_harmless, reason
+    )
 
 
 def calibrate(
-    rows: ScoredRows,
-    asked: Asked,
-    *,
-    harmless: Collection[str],
-    margin: float = 0.0,
-    otherwise: np.ndarray | None = None,
-) -> tuple[dict[str, ClassCertificate], Rate]:
+    rows: ScoredRows, asked: Asked, *, harmless: Collection[str], otherwise: np.ndarray | None = None
+) -> Calibrated:
     """
-    What is certified of each class, and the share of harmless rows that any class flags.
+    What is certified of each class, and the shares of harmless rows that are flagged.
 
     Args:
         rows (`ScoredRows`): what to calibrate on.
         asked (`Asked`): the targets.
         harmless (`Collection[str]`): the classes that nothing is done about.
-        margin (`float`): by how much the thresholds are lowered.
         otherwise (`np.ndarray`, *optional*): the thresholds, `(classes,)`, of classes that get none here; without
             them such a class flags nothing.
     """
-    classes = {name: calibrate_class(rows, name, asked, margin) for name in asked.recall}
-    thresholds = np.full(len(rows.names), np.inf) if otherwise is None else np.array(otherwise, dtype=float)
-    for place, name in enumerate(rows.names):
-        if name in harmless:
-            thresholds[place] = np.inf
-        elif name in classes and (threshold := classes[name].threshold) is not None:
-            thresholds[place] = threshold
-    is_harmless = np.isin(rows.labels, [place for place, name in enumerate(rows.names) if name in harmless])
-    flagged = rows.scores[is_harmless] >= thresholds
-    return classes, _rate(np.any(flagged, axis=1), asked.confidence)
+    classes = {name: calibrate_class(rows, name, asked, harmless) for name in asked.recall}
+    certified = np.full(len(rows.names), np.inf)
+    for name, found in classes.items():
+        if found.threshold is not None:
+            certified[rows.names.index(name)] = found.threshold
+    every = certified
+    if otherwise is not None:
+        every = np.where(np.isin(rows.names, list(harmless)) | np.isfinite(certified), certified, otherwise)
+    scores = rows.scores[_are_harmless(rows, harmless)]
+    any_, alone = (_rate(np.any(scores >= of, axis=1), asked.confidence) for of in (every, certified))
+    return Calibrated(classes, any_, alone)
+
+
+def _are_harmless(rows: ScoredRows, harmless: Collection[str]) -> np.ndarray:
+    return np.isin(rows.labels, [place for place, name in enumerate(rows.names) if name in harmless])
 
 
 def _rate(flagged: np.ndarray, confidence: float) -> Rate:
@@ -152,24 +178,27 @@ def _rate(flagged: np.ndarray, confidence: float) -> Rate:
 def _too_few(rows: ScoredRows, found: int, bound: float, target: float, error: float) -> str:
     """Why so few positives carry nothing, and how many more would."""
     missing = least_positives(rows.unlabelled, target, error) - found - rows.unlabelled
-    left = f" ({rows.unlabelled} without a label count as missed)" if rows.unlabelled else ""
+    left = f", and {rows.unlabelled:,} rows without a label, which count as missed" if rows.unlabelled else ""
     if not found:
         high = interval(0, len(rows.labels), 1 - 2 * error)[1]
         return (
             f"none of the class among {len(rows.labels):,} texts{left}: nothing can be said about recall; at least "
-            f"{missing} are needed, and at most {percent(high)} of the texts are of the class, so that takes more "
-            f"than {some(missing / high)} random texts"
+            f"{missing:,} positives are needed, and at most {percent(high)} of the texts are of the class, so that "
+            f"takes {up(missing / high):,} random texts or more"
         )
     share = found / len(rows.labels)
     return (
-        f"{found} of {found + rows.unlabelled} found{left}: recall at least {bound:.2f}; at least {missing} more "
-        f"positives are needed if none is missed, some {some(missing / share)} random texts at {percent(share)}"
+        f"only {found:,} positive{'s' if found > 1 else ''}{left}: even if {'no other' if left else 'none'} were "
+        f"missed, they would show a recall of {down(bound)} at most; at least {missing:,} more are needed if none is "
+        f"missed, some {up(missing / share):,} random texts at {percent(share)}, and in practice several times that: "
+        "`rarecase guard plan` estimates it"
     )
 
 
 def _too_many_alarms(alarm: Rate, target: float, max_alarm: float) -> str:
+    close = ", or a new, larger set, since these rows are used" if alarm.low < max_alarm else ""
     return (
-        f"to find {target:g} of the class, the guard would flag {percent(alarm.rate)} of the texts that are not of it "
-        f"({percent(alarm.low)} to {percent(alarm.high)}), and the upper end has to be below {percent(max_alarm)}; a "
-        "better model is needed, or more positives, which allow a higher threshold"
+        f"at the threshold that would certify {target:g} the guard flags {percent(alarm.rate)} of the texts that are "
+        f"not of it ({percent(alarm.low)} to {percent(alarm.high)}), and the upper end has to be below "
+        f"{percent(max_alarm)} (--max-alarm); a better model helps{close}"
     )

@@ -4,13 +4,15 @@
     {"format": 1, "confidence", "max_alarm", "preprocessing", "model_sha256", "dtype", "backend", "temperature",
      "differences": [{"setting", "largest"}],
      "classes": {NAME: {"target", "threshold", "positives", "misses", "bound", "windows": {"one", "several"},
-                        "alarm_rate": {"rate", "low", "high"}, "refused"}},
-     "alarm_any": {"rate", "low", "high"},
+                        "alarm_rate": {"rate", "low", "high"}, "alarm_harmless": {"rate", "low", "high"}, "refused"}},
+     "not_asked": [NAME], "alarm_any": {"rate", "low", "high"}, "alarm_certified": {"rate", "low", "high"},
      "rows": {"drawn", "labelled", "uses", "ids_sha256", "known"}}
 
 Numbers, names of classes and hashes: no text of the data, and no path. `misses` is how many of the positives the
 threshold may miss, decided before their scores are looked at, and `bound` the exact lower bound of the recall for so
-many; rows without a label are among both positives and misses. Of a class that is refused, `threshold` is null.
+many; rows without a label are among both positives and misses. Of a class that is refused, `threshold` is null; of one
+that is refused by its number of positives, so are the alarm rates. `differences` are of the scores of the positives in
+other settings, and empty where no score of a positive was used.
 """
 
 import hashlib
@@ -55,7 +57,8 @@ class ClassCertificate:
     misses: int
     bound: float
     windows: Windows
-    alarm_rate: Rate | None  # None where no threshold was tried
+    alarm_rate: Rate | None  # of the rows that are not of the class; None where no threshold was tried
+    alarm_harmless: Rate | None  # of the rows whose class is harmless
     refused: str | None
 
 
@@ -91,13 +94,15 @@ class Certificate:
     temperature: float
     differences: tuple[Difference, ...]
     classes: dict[str, ClassCertificate]
+    not_asked: tuple[str, ...]  # classes that are not harmless, and that nothing was asked of
     alarm_any: Rate
+    alarm_certified: Rate
     rows: Rows
 
     @property
-    def margin(self) -> float:
-        """By how much each threshold is lowered: the largest of the differences."""
-        return max((one.largest for one in self.differences), default=0.0)
+    def certified(self) -> tuple[str, ...]:
+        """The classes that have a threshold here."""
+        return tuple(name for name, found in self.classes.items() if found.threshold is not None)
 
     @classmethod
     def read(cls, folder: Path) -> "Certificate | None":

@@ -32,8 +32,8 @@ from rarecase.learn.record import ModelRecord
 
 DTYPE, BACKEND = "fp32", "torch"
 RECALL = 0.9  # of every class that is not harmless, where nothing is asked
-_COMPARED = 100  # rows whose scores are compared between two settings
-_AT_ONCE = 500  # texts between two steps of the progress line
+_AT_ONCE = 500  # texts that are scored together, and between two steps of the progress line
+_FEW = 8  # texts in a smaller batch
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,17 @@ def prepare(
 def certify(prepared: Prepared) -> Certificate:
     """Calibrates, counts the use of the rows, and writes `certificate.json` into the model folder."""
     guard, scored, asked, folder = prepared.guard, prepared.scored, prepared.asked, prepared.folder
-    differences = tuple(_differences(guard, folder, prepared.held_out.table, scored, asked))
-    margin = max(one.largest for one in differences)
-    classes, alarm_any = calibrate(
-        scored, asked, harmless=prepared.harmless, margin=margin, otherwise=guard.thresholds
-    )
+    decides = scored.decides(asked)
+    if decides:
+        settings = dict(_settings(guard, folder, prepared.held_out.table, scored, asked))
+        scored = replace(scored, settings=settings)
+    found = calibrate(scored, asked, harmless=prepared.harmless, otherwise=guard.thresholds)
     used = [Uses.read(part) for part in prepared.parts]
     uses = max(use.of(part) for use, part in zip(used, prepared.parts, strict=True))
     earlier = Certificate.read(folder)
     if earlier is not None and earlier.rows.ids_sha256 == prepared.held_out.ids_sha256:
         uses = max(uses, earlier.rows.uses)  # rows on the Hub have nothing beside them
-    if scored.decides(asked):  # first: who is stopped here has seen nothing, and the use counts all the same
+    if decides:  # first: who is stopped here has seen nothing, and the use counts all the same
         uses += 1
         for use, part in zip(used, prepared.parts, strict=True):
             use.add(part)
@@ -107,19 +107,21 @@ def certify(prepared: Prepared) -> Certificate:
         dtype=DTYPE,
         backend=BACKEND,
         temperature=guard.temperature,
-        differences=differences,
-        classes=classes,
-        alarm_any=alarm_any,
+        differences=tuple(_differences(scored, asked)),
+        classes=found.classes,
+        not_asked=tuple(one for one in guard.names if one not in asked.recall and one not in prepared.harmless),
+        alarm_any=found.alarm_any,
+        alarm_certified=found.alarm_certified,
         rows=Rows(held_out.drawn, len(held_out.table), uses, held_out.ids_sha256, prepared.known),
     )
     certificate.write(folder)
     return certificate
 
 
-def score(guard: Guard, every: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def score(guard: Guard, every: Sequence[str], at_once: int = _AT_ONCE) -> tuple[np.ndarray, np.ndarray]:
     """The scores of texts, and in how many windows each was read, with a line that says how far it is."""
     probs, windows = np.zeros((len(every), len(guard.names))), np.ones(len(every), int)
-    for part in parts(len(every), _AT_ONCE):
+    for part in parts(len(every), at_once):
         found = guard.scores(every[part])
         probs[part], windows[part] = found.probs, found.windows
     return probs, windows
@@ -155,28 +157,56 @@ def _temperature(guard: Guard, dev: Dataset) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
-def _differences(guard: Guard, folder: Path, table: Dataset, scored: ScoredRows, asked: Asked) -> Iterator[Difference]:
-    """How far scores differ where the same texts are scored in another way; positives of the classes come first."""
-    wanted = [guard.names.index(name) for name in asked.recall]
+def _settings(
+    guard: Guard, folder: Path, table: Dataset, scored: ScoredRows, asked: Asked
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The scores of the positives of all classes asked for, in each other setting; NaN for the other rows."""
     order = canonical_order(table)
-    order = order[np.argsort(~np.isin(scored.labels[order], wanted), kind="stable")][:_COMPARED]
-    every, reference = texts(rows(table, order)), scored.scores[order][:, wanted]
+    order = order[np.isin(scored.labels[order], _columns(scored, asked))]
+    every = texts(rows(table, order))
 
-    def compared(setting: str, probs: np.ndarray) -> Difference:
-        return Difference(setting, float(np.abs(probs[:, wanted] - reference).max()))
+    def placed(probs: np.ndarray) -> np.ndarray:
+        found = np.full(scored.scores.shape, np.nan)
+        found[order] = probs
+        return found
 
-    yield compared("batches of one text", np.concatenate([guard.scores([text]).probs for text in every]))
-    half = -(-len(every) // 2)
-    halves = [guard.scores(part).probs for part in (every[:half], every[half:]) if part]
-    yield compared("smaller batches", np.concatenate(halves))
+    yield "batches of one text", placed(score(guard, every, 1)[0])
+    yield "smaller batches", placed(score(guard, every, _FEW)[0])
     other = Guard.uncertified(str(folder), dtype="bf16")
     other.temperature = guard.temperature
-    yield compared("bf16", other.scores(every).probs)
+    yield "bf16", placed(score(other, every)[0])
 
 
-def how_many_more(prepared: Prepared, pool: str | None) -> tuple[Plan, list[object] | None, int | None]:
+def _differences(scored: ScoredRows, asked: Asked) -> Iterator[Difference]:
+    """How far scores of the classes asked for are from those of the certificate's own setting."""
+    columns = _columns(scored, asked)
+    for setting, probs in scored.settings.items():
+        yield Difference(setting, float(np.nanmax(np.abs(probs - scored.scores)[:, columns])))
+
+
+def _columns(scored: ScoredRows, asked: Asked) -> list[int]:
+    return [scored.names.index(name) for name in asked.recall]
+
+
+@dataclass(frozen=True)
+class Draw:
     """
-    What it takes, the words of the command that draws the texts (None without a pool), and how many the pool has.
+    The command that draws the texts of a plan.
+
+    Args:
+        words (`Sequence[object]`): what follows `rarecase`; empty where the pool has no text to draw.
+        texts (`int`): how many it draws.
+        pool (`int`): how many texts the pool has.
+    """
+
+    words: Sequence[object]
+    texts: int
+    pool: int
+
+
+def how_many_more(prepared: Prepared, pool: str | None) -> tuple[Plan, Draw | None]:
+    """
+    What it takes, and the command that draws the texts: None without a pool, or where none are needed.
 
     The pool is by default what the start folder of the rows has left.
     """
@@ -185,17 +215,18 @@ def how_many_more(prepared: Prepared, pool: str | None) -> tuple[Plan, list[obje
     if pool is None and start is not None:
         pool = str(start / "pool.parquet")
     if pool is None or not found.texts:
-        return found, None, None
+        return found, None
     posts, _ = make_pool([pool])
     refuse_strategies(pool, posts)
-    words: list[object] = ["start", "--pool", pool, "--bootstrap", 1, "--dev", 1, "--test", 1]
-    room = len(posts) - 4  # one text for each of the other sets, and one that is left
-    words += ["--certify", max(min(found.texts, room), 0)]
+    number = min(found.texts, len(posts) - 4)  # one text for each of the other sets, and one that is left
+    if number < 1:
+        return found, Draw((), 0, len(posts))
+    words: list[object] = ["start", "--pool", pool, "--bootstrap", 1, "--dev", 1, "--test", 1, "--certify", number]
     if start is not None:
         words += ["--taxonomy", start / "taxonomy.yaml"]
     else:
         words += ["--classes", ",".join(prepared.guard.names)]
-    return found, [*words, "--out", SET], len(posts)
+    return found, Draw([*words, "--out", SET], number, len(posts))
 
 
 def refuse_strategies(pool: str, posts: Dataset) -> None:

@@ -79,6 +79,7 @@ class Guard:
         certificate (`Certificate`, *optional*): what `rarecase guard calibrate` wrote into the model's folder; its
             thresholds and temperature are those of the guard.
         revision (`str`): the commit of a model of the Hub, else the beginning of the hash of its weights and classes.
+        certified (`bool`): whether every class whose action is not `allow` has a threshold of the certificate.
         void (`str`): why a certificate that lies there is not of this guard; empty where it is, or there is none.
 
     Raises:
@@ -117,6 +118,14 @@ class Guard:
         self.certificate: Certificate | None = None
         self.void = ""
         self.revision = ""
+
+    @property
+    def certified(self) -> bool:
+        """What a verdict says."""
+        certified = self.certificate.certified if self.certificate else ()
+        return bool(certified) and all(
+            name in certified for name, harmful in zip(self.names, self.harmful, strict=True) if harmful
+        )
 
     @classmethod
     def from_pretrained(
@@ -288,7 +297,7 @@ class Guard:
                 windows=int(count),
                 script="other" if other else "latin",
                 replaced=int(replaced),
-                certified=self.certificate is not None,
+                certified=self.certified,
                 scores=dict(zip(self.names, probs.tolist(), strict=True)),
                 thresholds=thresholds,
             )

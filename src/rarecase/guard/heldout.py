@@ -28,6 +28,7 @@ from rarecase.guard.certificate import ids_sha256
 
 SET = "certify"  # of a start folder
 FORMAT = 1
+_SHOWN = 10  # ids of rows that are refused
 
 
 @dataclass(frozen=True)
@@ -155,13 +156,14 @@ def _refuse_what_was_chosen(name: str, table: Dataset) -> None:
 
 
 def refuse(name: str, table: Dataset, wrong: np.ndarray, reason: str) -> None:
-    """Raises `DataError` where a row is wrong, with how many are and the first id."""
+    """Raises `DataError` where rows are wrong, with how many are and the first ids."""
     if wrong.any():
-        first = shown_id(table["id"][int(wrong.argmax())])
-        shown = f", the first has the id{first}" if first else ""
+        ids = [id_ for place in np.flatnonzero(wrong)[:_SHOWN] if (id_ := shown_id(table["id"][int(place)]))]
+        more = f" and {wrong.sum() - len(ids):,} more" if wrong.sum() > len(ids) else ""
+        shown = f" (ids{','.join(ids)}{more})" if ids else ""
         raise DataError(
-            f"{name}: {wrong.sum():,} of {len(wrong):,} rows {reason}{shown}; a certificate needs rows drawn at "
-            "random and labelled by people, such as those of `rarecase start --certify NUMBER`"
+            f"{name}: {wrong.sum():,} of {len(wrong):,} rows {reason}{shown}; leave them out, for a certificate needs "
+            "rows drawn at random and labelled by people, such as those of `rarecase start --certify NUMBER`"
         )
 
 

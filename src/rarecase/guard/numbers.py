@@ -1,5 +1,7 @@
 """Numbers as they stand in messages to people."""
 
+import math
+
 
 def percent(share: float) -> str:
     """
@@ -12,12 +14,25 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.2g} %"
 
 
-def some(number: float) -> str:
+def up(number: float) -> int:
     """
-    A number of two digits that count.
+    A number of things that are needed, rounded up to two digits that count.
 
     Example:
-        >>> some(766.7)
-        '770'
+        >>> [up(number) for number in (0.2, 77.4, 114, 2050, 2100)]
+        [1, 78, 120, 2100, 2100]
     """
-    return f"{float(f'{number:.2g}'):,.0f}"
+    whole = math.ceil(number)
+    step = 10 ** max(len(str(whole)) - 2, 0)
+    return -(-whole // step) * step
+
+
+def down(share: float) -> str:
+    """
+    A share that is at least so large, with two digits.
+
+    Example:
+        >>> [down(share) for share in (0.8979, 0.607)]
+        ['0.89', '0.60']
+    """
+    return f"{math.floor(100 * share) / 100:.2f}"

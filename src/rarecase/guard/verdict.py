@@ -24,7 +24,8 @@ class Verdict:
         thresholds (`Mapping[str, float]`): of each class whose action is not `allow`; an equal score is over it.
         script (`str`): `other` where most letters are of another script than the Latin one, else `latin`.
         replaced (`int`): lone surrogates, which are half a character, that were read as U+FFFD.
-        certified (`bool`): whether the thresholds are those of a certificate.
+        certified (`bool`): whether all thresholds are those of a certificate: of every class whose action is not
+            `allow`. It says nothing about this one text.
         message (`str`): what the taxonomy has a server say where the label is acted on; empty for nothing.
     """
 

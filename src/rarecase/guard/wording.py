@@ -1,8 +1,9 @@
 """A certificate in plain words: what is promised, what is not, and what was refused."""
 
+import math
 from collections.abc import Iterator
 
-from rarecase.guard.certificate import Certificate, ClassCertificate
+from rarecase.guard.certificate import Certificate, ClassCertificate, Rate
 from rarecase.guard.numbers import percent
 
 NEARLY = 0.9  # of the most alarms allowed: whose upper end is above it nearly failed
@@ -12,36 +13,77 @@ def explained(certificate: Certificate) -> Iterator[str]:
     """The lines of a certificate for people, one for each class first."""
     for name, of_class in certificate.classes.items():
         yield f"{name}: {explained_class(of_class, certificate.max_alarm)}"
-    any_, rows = certificate.alarm_any, certificate.rows
-    yield (
-        f"harmless texts that any class flags: {percent(any_.rate)} ({percent(any_.low)} to {percent(any_.high)}), "
-        "refused classes at their threshold without a certificate"
-    )
+    for name in certificate.not_asked:
+        yield f"{name}: not asked for, so nothing is promised; it keeps its old, uncertified threshold"
+    if not certificate.certified:
+        yield from _nothing(certificate)
+        return
+    if len(certificate.certified) < len(certificate.classes):
+        yield "The refused classes keep their old, uncertified thresholds."
+    yield from _alarms(certificate)
     yield from _confidence(certificate)
-    left = rows.drawn - rows.labelled
-    unlabelled = f"; the {left:,} without a label count as missed for every class" if left else ""
+    rows = certificate.rows
     yield (
-        f"It holds for texts like the {rows.drawn:,} that were drawn at random and labelled by people{unlabelled}, as "
-        "this model scores them. It says nothing of texts from elsewhere or of later, or of one text."
+        f"It holds for the source that these {rows.drawn:,} rows were drawn from, if they were drawn at random and "
+        "labelled by people, as was declared. It says nothing of texts from elsewhere or of later, or of one text."
     )
+    if left := rows.drawn - rows.labelled:
+        yield f"Rows without a label count as missed, for every class: {left:,} of these."
     if not rows.known:
         yield "The model does not say what it was trained on: whether it has learned from these rows was not checked."
-    measured = ", ".join(f"{one.setting} {one.largest:.2g}" for one in certificate.differences)
-    yield f"Each threshold is lowered by {certificate.margin:.2g}, the largest difference of a score in: {measured}."
+    own = f"{certificate.backend} {certificate.dtype}"
+    others = "".join(
+        f", {one.setting} (scores differ by {one.largest:.2g} at most)" for one in certificate.differences
+    )
+    yield f"Each threshold is the lowest that any of these settings asks for: {own}{others}."
 
 
 def explained_class(found: ClassCertificate, max_alarm: float) -> str:
     """What is certified of a class, or why nothing is."""
-    if found.threshold is None or found.alarm_rate is None:
+    if found.threshold is None or found.alarm_rate is None or found.alarm_harmless is None:
         return f"refused, {found.refused}"
     alarm = found.alarm_rate
     nearly = f"; nearly refused, since {percent(max_alarm)} is the limit" if alarm.high > NEARLY * max_alarm else ""
-    several = f", {found.windows.several} of them read in several windows" if found.windows.several else ""
-    return (
-        f"recall at least {int(1000 * found.bound) / 1000:g} at the threshold {found.threshold:.4f} (of "
-        f"{found.positives:,} positives{several}, at most {found.misses:,} are missed); flags {percent(alarm.rate)} "
-        f"of the texts that are not of it ({percent(alarm.low)} to {percent(alarm.high)}{nearly})"
+    several = f", {found.windows.several:,} of them read in several windows" if found.windows.several else ""
+    harmless = (
+        f", and {percent(found.alarm_harmless.rate)} of the harmless ones" if _known(found.alarm_harmless) else ""
     )
+    return (
+        f"recall at least {math.floor(1000 * found.bound) / 1000:g} at the threshold {found.threshold:.4g} (in the "
+        f"sample {found.misses:,} or fewer of {found.positives:,} score below it{several}); flags "
+        f"{percent(alarm.rate)} of the texts that are not of it "
+        f"({percent(alarm.low)} to {percent(alarm.high)}{nearly}){harmless}"
+    )
+
+
+def _known(rate: Rate) -> bool:
+    """Whether there was a row to count."""
+    return (rate.low, rate.high) != (0, 1)
+
+
+def _nothing(certificate: Certificate) -> Iterator[str]:
+    """Where every class is refused."""
+    yield "Nothing is certified; every class keeps its old, uncertified threshold."
+    if all(found.alarm_rate is None for found in certificate.classes.values()):
+        yield "This does not count as a use of the rows: no score of a positive was used."
+    else:
+        yield "The rows are used now; another try needs new ones."
+
+
+def _alarms(certificate: Certificate) -> Iterator[str]:
+    """What all classes together flag of the harmless texts."""
+    any_, alone = certificate.alarm_any, certificate.alarm_certified
+    if not _known(any_):
+        return
+    flagged = f"Of 100 harmless texts {_of_100(any_)} are flagged by at least one class"
+    if certificate.not_asked or len(certificate.certified) < len(certificate.classes):
+        flagged += f"; by the certified classes alone {_of_100(alone)}"
+    yield f"{flagged}."
+
+
+def _of_100(rate: Rate) -> str:
+    number, low, high = (percent(of).removesuffix(" %") for of in (rate.rate, rate.low, rate.high))
+    return f"{number} ({low} to {high})"
 
 
 def _confidence(certificate: Certificate) -> Iterator[str]:
@@ -53,11 +95,10 @@ def _confidence(certificate: Certificate) -> Iterator[str]:
             "holds. Draw new rows for a certificate that does."
         )
         return
-    wrong = percent(1 - certificate.confidence)
     yield (
-        f"Confidence {percent(certificate.confidence)}: of all calibrations like this one, those that refuse a class "
-        f"counted too, at most {wrong} state a recall that is too high, for any of the classes. Among those that pass "
-        "the limit of alarms, and among those that nearly fail it above all, it can be more."
+        "If the targets were fixed before: of all such calibrations, refusals counted, at most "
+        f"{percent(1 - certificate.confidence)} state for at least one class a recall above the true one."
     )
-    if uses == 0:
-        yield "Every class was refused by the number of its rows, before a score was looked at: this counts as no use."
+    yield (
+        "Of the certificates that are issued, more can be wrong, above all where the alarms are just below the limit."
+    )

@@ -58,9 +58,12 @@ def load(
     with Progress(1) as progress:
         progress.step(f"loading {model}")
         guard = Guard.from_pretrained(folder, taxonomy=taxonomy, dtype=dtype)
-    if require_certificate and guard.certificate is None:
-        reason = guard.void or "`rarecase guard calibrate` makes one"
-        raise ConfigError(f"--require-certificate: {model} has none that is of it ({reason})")
+    if require_certificate:
+        if guard.certificate is None:
+            reason = guard.void or "`rarecase guard calibrate` makes one"
+            raise ConfigError(f"--require-certificate: {model} has none that is of it ({reason})")
+        if not guard.certificate.certified:
+            raise ConfigError(f"--require-certificate: the certificate of {model} refuses every class; calibrate anew")
     if guard.void:
         print(f"warning: {model}: {guard.void}, so its thresholds are not used", file=sys.stderr)
     if guard.harmful.all():
