@@ -16,8 +16,9 @@ from voting import meanwhile
 import rarecase.labeling.people
 from rarecase.cli import demo
 from rarecase.cli.main import app
-from rarecase.core.errors import DataError
+from rarecase.core.errors import DataError, command_line
 from rarecase.publish.dataset import read_release
+from rarecase.report.run import report_of_run
 
 NAMES = "self-harm", "not-harmful"
 SIZES = ["--bootstrap", "12", "--dev", "4", "--test", "6"]
@@ -29,6 +30,7 @@ TYPED = {
     "cli/stopped.py",  # in tests/cli/test_stopped.py
     "labeling/people.py",
     "publish/dataset.py",
+    "report/run.py",
     "runs/export.py",  # in tests/runs/test_export.py
     "runs/folder.py",
     "runs/parts.py",
@@ -88,6 +90,7 @@ def test_with_a_spreadsheet_and_own_classes(typed):
     (run,) = steps(typed(*resume))
     assert run == ["run", "--start", "my start", "--batch", "12", "--out", "RUN"]
     (resume,) = steps(typed(*run))
+    assert report_of_run(Path("RUN"))["notes"][0].endswith(f"; go on with: {command_line(*resume)}")
     with pytest.raises(DataError, match="the run is not finished") as caught:
         read_release(Path("RUN"))
     assert steps(str(caught.value)) == [resume]
@@ -96,7 +99,7 @@ def test_with_a_spreadsheet_and_own_classes(typed):
     said = typed(*resume)
     (train,) = steps(said)
     typed(*train, "--learner", "frozen")
-    (loaded,) = re.findall(r"next: (load_dataset\(.*\));", said)
+    (loaded,) = re.findall(r"in Python: (load_dataset\(.*\))$", said, re.M)
     assert len(eval(loaded, {"load_dataset": load_dataset})) == 24
 
 

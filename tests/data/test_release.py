@@ -111,8 +111,15 @@ def test_what_is_known_beside_the_rows_goes_along(tmp_path, configs):
     write_release(tmp_path / "out", configs, default="cluster", title="Walks", taxonomy=taxonomy, known=known)
     release = json.loads((tmp_path / "out" / "release.json").read_text())
     assert (release["format"], release["default"], release["title"]) == (1, "cluster", "Walks")
-    told = {"name": "harmful", "definition": "what is harmful", "source": "", "action": "flag"}
-    assert release["classes"][0] == told
+    told = {
+        "name": "harmful",
+        "definition": "what is harmful",
+        "source": "",
+        "action": "flag",
+        "message": "",
+        "openai": "",
+    }
+    assert release["classes"][0] == told | {"message": "", "openai": ""}
     assert release["configs"]["cluster"]["acquired"] == {"by": "run", "seed": 3}
     nothing = {"acquired": None, "source": None, "source_states_no_license": False, "defects": [], "rounds": []}
     assert list(release["configs"]["random"].items()) == list(nothing.items())

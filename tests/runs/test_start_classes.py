@@ -63,9 +63,17 @@ def test_the_first_line_says_which_classes_will_be_asked_for(typed):
     assert own.splitlines()[0] == "classes to label by: spam, ham"
     assert "with one of spam, ham (a row left empty" in own
     assert Taxonomy.load("own/taxonomy.yaml").names == ("spam", "ham")
-    few, step = typed("start", "--resume", "gold").splitlines()
+    *none, few, step = typed("start", "--resume", "gold").splitlines()
+    assert all(line.startswith("no text in the dev set: ") for line in none)
     assert few.startswith("few texts in the test set: self-harm (")
     assert step == "next: rarecase run --start gold --annotator gold --batch 5 --out RUN"
+
+
+def test_a_folder_that_was_drawn_to_certify_leads_to_that_and_measures_nothing(typed):
+    sizes = ["--bootstrap", "1", "--dev", "1", "--test", "1", "--certify", "8"]
+    said = typed("start", "--pool", "pool.csv", *sizes, "--annotator", "gold", "--out", "held out")
+    assert said.splitlines()[-1] == "next: rarecase guard calibrate MODEL --heldout 'held out'"
+    assert "few texts" not in typed("start", "--resume", "held out")
 
 
 def test_labels_typed_by_other_classes_are_taken_once_these_are_named(typed):

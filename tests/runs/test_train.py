@@ -17,6 +17,8 @@ from rarecase.core.errors import ConfigError, RunFolderError
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform
+from rarecase.data.taxonomy import Category, Taxonomy
+from rarecase.guard.guard import Guard
 from rarecase.learn import load_learner
 from rarecase.learn.record import TrainingData, digest_of
 from rarecase.runs.train import train
@@ -74,6 +76,19 @@ def test_the_classes_are_those_of_the_release_in_its_order_also_one_without_a_ro
     measured = train(str(tmp_path / "data"), TrainConfig(config_name="walks", out=tmp_path / "guard"))
     assert list(measured["test"]["f1"]) == ["zeta", "alpha", "mid"]
     assert load_learner(tmp_path / "guard").names == ("zeta", "alpha", "mid")
+
+
+def test_the_guard_does_with_a_class_what_the_taxonomy_of_the_release_says(tmp_path):
+    own = Taxonomy((Category("x", action="route", message="Call.", openai="violence"), Category("y", action="allow")))
+    columns = {"id": list("abcd"), "text": ["apple one", "apple two", "a stone", "stones"], "label": [0, 0, 1, 1]}
+    splits = dict.fromkeys(("train", "validation", "test"), conform(Dataset.from_dict(columns), own.names))
+    write_release(tmp_path / "data", {"one": splits}, default="one", taxonomy=own)
+    train(str(tmp_path / "data"), TrainConfig(config_name="one", out=tmp_path / "guard"))
+    known = Guard.from_pretrained(tmp_path / "guard").taxonomy.classes
+    assert [(one.name, one.action, one.message, one.openai) for one in known] == [
+        ("x", "route", "Call.", "violence"),
+        ("y", "allow", "", ""),
+    ]
 
 
 def test_what_is_measured_is_what_the_saved_model_does(release, tmp_path):

@@ -146,8 +146,8 @@ def _require_file(store: str) -> None:
 
 def _no_store(store: str) -> ConfigError:
     return ConfigError(
-        f"--store {without_password(store)}: no label store there yet; expected that of a run that waits for people "
-        "(--annotator people)"
+        f"--store {without_password(store)}: no label store there yet; expected that of a run or start that waits for "
+        "people, as its line `rarecase label serve --store …` names it"
     )
 
 

@@ -184,7 +184,8 @@ def run(
     report(folder)
     shown = command_line("train", folder / "data", "--config-name", ALL, "--out", "guard")
     loaded = f"load_dataset({str(folder / 'data')!r}, {ALL!r}, split='train')"
-    print(one_line(f"next: {loaded}; {shown}"), file=sys.stderr)
+    print(one_line(f"everything that is labelled, in Python: {loaded}"), file=sys.stderr)
+    print(one_line(f"next: {shown}"), file=sys.stderr)
 
 
 @app.command

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Required, TypedDict
+from typing import Any, Required, TypedDict, cast
 
 import yaml
 from datasets import Dataset
@@ -26,7 +26,7 @@ from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.data.schema import label_names
-from rarecase.data.taxonomy import EARLIER_ACTIONS, Category, Taxonomy
+from rarecase.data.taxonomy import EARLIER_ACTIONS, Action, Category, Taxonomy
 
 Configs = Mapping[str, Mapping[str, Dataset]]
 
@@ -137,12 +137,14 @@ class Config:
 
 @dataclass(frozen=True)
 class ReleaseClass:
-    """A class, as the card explains it, and what a guard does with its texts; older releases do not say that."""
+    """A class, as the card explains it, and what a guard does with its texts; older releases do not say all of it."""
 
     name: str
     definition: str
     source: str
     action: str | None = None
+    message: str = ""
+    openai: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,23 @@ class Release:
     def names(self) -> list[str]:
         """The classes, in order."""
         return [one.name for one in self.classes]
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes, without examples and other names; those of which nothing is known are flagged."""
+        return Taxonomy(
+            tuple(
+                Category(
+                    one.name,
+                    one.definition,
+                    source=one.source,
+                    action=cast(Action, one.action or "flag"),
+                    message=one.message,
+                    openai=one.openai,
+                )
+                for one in self.classes
+            )
+        )
 
     @property
     def heading(self) -> str:
@@ -263,6 +282,10 @@ class Release:
         return json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n"
 
 
+def _released(one: Category) -> ReleaseClass:
+    return ReleaseClass(one.name, one.definition, one.source, one.action, one.message, one.openai)
+
+
 def _with_action(one: ReleaseClass) -> ReleaseClass:
     """
     A class of a release with its action: an older one has the first name of it, or none; then the one that it ships
@@ -300,7 +323,7 @@ def write_release(
     release = Release(
         title=title,
         default=default,
-        classes=tuple(ReleaseClass(c.name, c.definition, c.source, c.action) for c in taxonomy.classes),
+        classes=tuple(map(_released, taxonomy.classes)),
         configs={name: (known or {}).get(name, Config()) for name in configs},
     )
     paths = _paths(configs)

@@ -96,7 +96,7 @@ class People(Annotator):
         line = one_line(f"waiting for people to label {size} texts; show them with: {self.serve}")
         say(line)
         with Progress(size, "label") as progress:
-            shown = 0
+            shown, told = 0, False
             progress.step("labelled by people")
             while not (found := service.take(batch)):
                 for _ in range(shown, done := len(service.decisions(batch))):
@@ -104,6 +104,9 @@ class People(Annotator):
                 shown = max(shown, done)
                 if waiting := service.in_review(batch):
                     progress.describe(f"labelled by people; {waiting} wait for a reviewer, at /settle/ of the page")
+                    if not told and done + waiting == size:  # nobody else can go on
+                        say(f"all but {waiting} are labelled; these wait for a reviewer, at /settle/ of the page")
+                        told = True
                 self.wait(POLL)
         return found
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-from rarecase.core.errors import DataError
+from rarecase.core.errors import DataError, command_line
 from rarecase.data.counts import class_counts, cost_per, rarest
 from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
@@ -58,7 +58,7 @@ def report_of_run(folder: Path) -> RunReport:
         "rarest": least,
         "cost_per_rare": cost_per(rounds[-1].labels, found) if rounds else None,
         "seconds_per_rare": cost_per(seconds, found) if seconds else None,
-        "notes": list(notes_on_rarest(least, test[least])),
+        "notes": [*_notes_on_end(folder, rounds), *notes_on_rarest(least, test[least])],
         "rounds": [_with_intervals(record, files, names) for record in rounds],
     }
 
@@ -79,6 +79,13 @@ def _with_intervals(record: RoundRecord, files: RoundFiles, names: Sequence[str]
         row["test"] |= {f"{name}_interval": interval_over_rows(figures[name][0]) for name in ("accuracy", "macro_f1")}
         row["test"]["f1_interval"] = dict(zip(names, interval_over_rows(figures["f1"][0]), strict=True))
     return row
+
+
+def _notes_on_end(folder: Path, rounds: Sequence[RoundRecord]) -> Iterator[str]:
+    """That more is to come, where the run has not ended."""
+    if not (folder / "data").is_dir():
+        labels = f", and has {rounds[-1].labels} labels so far" if rounds else ""
+        yield f"The run has not ended{labels}; go on with: {command_line('run', '--resume', folder)}"
 
 
 def notes_on_rarest(least: str, rows: int) -> Iterator[str]:

@@ -60,20 +60,29 @@ def start(config: StartConfig, resume: Path | None) -> tuple[Path, dict[str, int
             go_on(resume, config)
         folder = resume or begin(config)
         counted = label(folder, config)
-        _say_what_is_few(folder)
+        if not _only_certifies(counted):
+            _say_what_is_few(folder)
         return folder, counted
 
 
 def _say_what_is_few(folder: Path) -> None:
-    """Says which classes the test set has so few texts of that their figures will be uncertain."""
+    """Says which classes dev lacks, and the test set has so few texts of that their figures will be uncertain."""
     names = Taxonomy.load(folder / "taxonomy.yaml").names
+    dev = class_counts(read_parquet(folder / "dev.parquet"), names)
+    if none := [name for name, count in dev.items() if not count]:
+        say(
+            f"no text in the dev set: {listed(none)}; their F1 there will be 0, and macro-F1 so much lower; a larger "
+            "--dev has some"
+        )
     counts = class_counts(read_parquet(folder / "test.parquet"), names)
     if few := [f"{name} ({count})" for name, count in counts.items() if count < FEW]:
         say(f"few texts in the test set: {listed(few)}; their F1 will be uncertain, less so with a larger --test")
 
 
 def next_step(folder: Path, config: StartConfig, counted: Mapping[str, int]) -> str:
-    """The command that begins a run with the sets of this folder and with whoever labelled them."""
+    """The command that begins a run with these sets and with whoever labelled them, or that certifies on them."""
+    if _only_certifies(counted):
+        return command_line("guard", "calibrate", "MODEL", "--heldout", folder)
     words: list[object] = ["run", "--start", folder]
     if config.annotator != RunConfig.annotator:
         words += ["--annotator", config.annotator]
@@ -82,6 +91,11 @@ def next_step(folder: Path, config: StartConfig, counted: Mapping[str, int]) -> 
     if counted["pool"] < RunConfig.batch:
         words += ["--batch", counted["pool"]]
     return command_line(*words, "--out", "RUN")
+
+
+def _only_certifies(counted: Mapping[str, int]) -> bool:
+    """Whether the folder was drawn to certify a guard alone: the other sets have one text each, the least there is."""
+    return counted.get("certify", 0) > 0 and counted["bootstrap"] == counted["dev"] == counted["test"] == 1
 
 
 def begin(config: StartConfig) -> Path:

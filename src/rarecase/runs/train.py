@@ -12,6 +12,7 @@ from rarecase.core.errors import ConfigError, DataError
 from rarecase.core.progress import doing
 from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import load
+from rarecase.data.read.origin import release_of
 from rarecase.data.read.table import is_release
 from rarecase.data.release import ALL
 from rarecase.data.sets import taxonomy_of, with_classes
@@ -74,8 +75,14 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
 
 
 def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:
-    """The classes of the released labels, in their order, also those without a row; else the labels in `tables`."""
+    """
+    The classes of the released labels, in their order, also those without a row, with what a guard does with each as
+    the release says; else the labels in `tables`.
+    """
     label = load(data, config, "train").features.get("label")
     if isinstance(label, ClassLabel):
+        release = release_of(data)
+        if release is not None and release.names == label.names:
+            return release.taxonomy
         return Taxonomy.from_names(label.names)
     return taxonomy_of(None, [label for table in tables for label in table["label"][:]])

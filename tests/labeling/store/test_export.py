@@ -273,7 +273,7 @@ def test_the_commands_print_json_and_figures(labelled, tmp_path, capsys):
 def test_a_store_in_which_nothing_has_happened_is_none(tmp_path, capsys):
     EventLog(str(tmp_path / "labels.sqlite")).close()
     assert command(["label", "status", "--store", str(tmp_path)]) == 2
-    assert f"--store {tmp_path}: no label store there yet; expected that of a run" in capsys.readouterr().err
+    assert f"--store {tmp_path}: no label store there yet; expected that of a run or start" in capsys.readouterr().err
 
 
 def test_a_name_is_forgotten_by_command(labelled, tmp_path, capsys):
