@@ -40,12 +40,17 @@ def by_kind(
 
 @dataclass(frozen=True)
 class Needles:
-    """Of needles that are found alone: in percent of the places in a long text where they are found, and the alarm."""
+    """
+    Of needles that are found alone: in percent of the places in a long text where they are found, and of long texts
+    without one those that are flagged; both with the thresholds of long texts, and with those of short ones.
+    """
 
     alone: int
+    windows: int
     found: float
     alarm: float
-    windows: int
+    found_as_short: float
+    alarm_as_short: float
 
 
 def long_text(sentences: Sequence[str], tokens: int, guard: Guard, rng: np.random.Generator) -> list[str]:
@@ -58,40 +63,23 @@ def long_text(sentences: Sequence[str], tokens: int, guard: Guard, rng: np.rando
     return chosen
 
 
-def long_thresholds(guard: Guard, clean: np.ndarray, alarm: float) -> np.ndarray:
-    """For texts of several windows: so high that on harmless ones, `clean`, the classes together flag such a share."""
-    share = alarm / guard.harmful.sum()
-    return np.where(guard.harmful, np.quantile(clean, 1 - share, axis=0), np.inf)
-
-
 def needles(
-    guard: Guard,
-    validation: Sequence[str],
-    harmless: Sequence[str],
-    harmful: Sequence[str],
-    *,
-    tokens: int,
-    texts: int,
+    guard: Guard, harmless: Sequence[str], harmful: Sequence[str], *, tokens: int, texts: int, places: int = 10
 ) -> Needles:
-    """
-    Thresholds for long texts are set on `texts` long ones made of harmless validation rows; then sentences of
-    `harmful` that are found alone are put into a long text of `harmless` ones at ten places.
-    """
+    """Sentences of `harmful` that are found alone are put into a long text of `harmless` ones at so many places."""
     rng = np.random.default_rng(0)
-    clean = [" ".join(long_text(validation, tokens, guard, rng)) for _ in range(texts)]
-    thresholds = long_thresholds(guard, guard.scores(clean).probs, 0.08)
     alone = guard.scores(harmful).probs >= guard.thresholds
     sought = [text for text, over in zip(harmful, alone, strict=True) if over.any()]
     hidden = []
     for text in sought:
         around = long_text(harmless, tokens, guard, rng)
-        places = np.linspace(0, len(around), 10).astype(int)
-        hidden += [" ".join([*around[:place], text, *around[place:]]) for place in places]
+        for place in np.linspace(0, len(around), places).astype(int):
+            hidden.append(" ".join([*around[:place], text, *around[place:]]))
     scored = guard.scores(hidden)
     without = guard.scores([" ".join(long_text(harmless, tokens, guard, rng)) for _ in range(texts)])
-    return Needles(
-        len(sought),
-        float(100 * (scored.probs >= thresholds).any(axis=1).mean()),
-        float(100 * (without.probs >= thresholds).any(axis=1).mean()),
-        int(np.median(scored.windows)),
-    )
+    shares = [
+        float(100 * (probs >= thresholds).any(axis=1).mean())
+        for thresholds in (guard.long_thresholds, guard.thresholds)
+        for probs in (scored.probs, without.probs)
+    ]
+    return Needles(len(sought), int(np.median(scored.windows)), *shares)

@@ -204,10 +204,15 @@ def test_a_guard_takes_its_thresholds_from_a_certificate_that_is_of_it(run, trai
     (guard / "certificate.json").unlink(missing_ok=True)
     line = run("check", guard, held_out, "--require-certificate", status=2)[1]
     assert f"--require-certificate: {guard} has none that is of it (`rarecase guard calibrate` makes one)" in line
+    settings = Guard.uncertified(str(guard)).settings(small.table("dev").select([]))
+    settings = replace(settings, long_thresholds=dict.fromkeys(NAMES[:5], 0.99))
+    replace(ModelRecord.read(guard), guard=settings).write(guard)
+    assert Guard.from_pretrained(guard).long_thresholds[0] == 0.99 > Guard.from_pretrained(guard).thresholds[0]
     run("calibrate", guard, "--heldout", held_out, "--recall", RECALL, "--max-alarm", 0.6)
     found = certificate(guard)
     loaded = Guard.from_pretrained(guard)
     assert loaded.certificate == found
+    assert np.array_equal(loaded.long_thresholds, loaded.thresholds)  # it is of texts of any length
     thresholds = dict(zip(NAMES, loaded.thresholds, strict=True))
     for name in ("medical-advice", "legal-advice"):
         assert thresholds[name] == found.classes[name].threshold

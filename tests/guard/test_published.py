@@ -76,16 +76,20 @@ def test_texts_in_other_scripts_are_read_as_they_are(guard):
     assert guard.scores(FOREIGN).script_other.all()
 
 
-def test_a_sentence_in_a_long_text_is_reported(guard, release):
-    """Printed, and not held to anything: see the documentation for what does not hold."""
-    (dev, dev_labels), (test, labels) = rows(release, "dev"), rows(release, "test")
-    validation = [text for text, label in zip(dev, dev_labels, strict=True) if not guard.harmful[label]]
+@pytest.mark.parametrize(("tokens", "every", "texts", "places"), [(1000, 60, 60, 10), (8000, 400, 10, 4)])
+def test_long_texts_have_fewer_false_alarms_than_by_the_thresholds_of_short_ones(
+    guard, release, tokens, every, texts, places
+):
+    """How often a sentence in one is found is printed, and held to nothing: docs/guard.md says what does not hold."""
+    test, labels = rows(release, "test")
     harmless = [text for text, label in zip(test, labels, strict=True) if not guard.harmful[label]]
-    harmful = [text for text, label in zip(test, labels, strict=True) if guard.harmful[label]][::60]
-    found = needles(guard, validation, harmless, harmful, tokens=1000, texts=60)
-    print(f"\n{found}")
-    assert found.windows >= 7
+    harmful = [text for text, label in zip(test, labels, strict=True) if guard.harmful[label]][::every]
+    found = needles(guard, harmless, harmful, tokens=tokens, texts=texts, places=places)
+    print(f"\n{tokens:,} tokens: {found}")
+    assert found.windows >= tokens / 150
     assert found.alone > 0
+    assert found.alarm <= found.alarm_as_short
+    assert tokens > 1000 or found.alarm < found.alarm_as_short / 2
 
 
 def test_behaviours_are_reported(guard, model):

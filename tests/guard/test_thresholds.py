@@ -6,13 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import releases
+from datasets import Dataset
 from small import NAMES
 
 from rarecase.core.errors import ConfigError
-from rarecase.data.taxonomy import Taxonomy
+from rarecase.data.arrow import with_column
+from rarecase.data.schema import as_table
+from rarecase.data.taxonomy import Category, Taxonomy
 from rarecase.guard.guard import Guard
 from rarecase.guard.normalize import VERSION
-from rarecase.guard.thresholds import best_f1
+from rarecase.guard.thresholds import IN_A_ROW, LEAST, best_f1, for_long_texts
+from rarecase.learn import Learner
+from rarecase.models.encoder import load_encoder
 from rarecase.runs.train import train
 from rarecase.settings.config import TrainConfig
 
@@ -36,6 +41,66 @@ def test_a_class_without_a_row_keeps_a_half_and_ties_go_to_the_lower_threshold()
     assert best_f1(np.array([[0.9], [0.4], [0.3], [0.2]]), np.array([0, 1, 0, 1])).tolist() == [0.25]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_of_texts_of_several_windows_a_tenth_are_flagged_and_with_one_more_of_each_class_it_would_be_more(seed):
+    rng = np.random.default_rng(seed)
+    windows = np.round(rng.random((int(rng.integers(LEAST, 150)), 3)), int(rng.integers(1, 4)))  # with ties
+    texts = np.array([windows[i : i + IN_A_ROW].max(axis=0) for i in range(len(windows) - IN_A_ROW + 1)])
+
+    def alarm(thresholds: np.ndarray) -> float:
+        return (texts >= thresholds).any(axis=1).mean()
+
+    thresholds = for_long_texts(windows)
+    lower = np.where(texts < thresholds, texts, 0).max(axis=0)
+    assert alarm(thresholds) <= 0.1 < alarm(lower)
+
+
+class ByShare(Learner):
+    """The probability of the first class is the share of words that are `bad`."""
+
+    names = ("threat", "fine")
+
+    def reader(self):
+        return load_encoder().reader()
+
+    def score(self, dataset):
+        found = [text.split().count("bad") / len(text.split()) for text in as_table(dataset)["text"][:]]
+        return with_column(as_table(dataset), "probs", np.array([[p, 1 - p] for p in found], np.float32))
+
+
+OWN = Taxonomy((Category("threat", action="block"), Category("fine", action="allow")))
+
+
+def dev(times: int) -> Dataset:
+    """Harmful rows with a tenth of bad words, and harmless ones of which every other has a fifth."""
+    every = [("bad " * 3 + "tree " * 27 + f"{i}", 0) for i in range(times)]
+    every += [("bad " * 6 + "tree " * 24 + f"{i}", 1) for i in range(times)]
+    every += [("tree " * 30 + f"{i}", 1) for i in range(times)]
+    return Dataset.from_dict({"text": [text for text, _ in every], "label": [label for _, label in every]})
+
+
+def test_thresholds_of_long_texts_are_those_of_harmless_rows_put_together():
+    settings = Guard(ByShare(), OWN).settings(dev(10))
+    assert settings.thresholds["threat"] < 0.06
+    assert 0.1 < settings.long_thresholds["threat"] < 0.2
+    assert Guard(ByShare(), OWN).settings(dev(10).select(range(29, -1, -1))) == settings
+    few = Guard(ByShare(), OWN).settings(dev(2))
+    assert few.long_thresholds == few.thresholds
+    never = Guard(ByShare(), OWN).settings(dev(10).select([*range(10), *range(20, 30)]))
+    assert never.long_thresholds == never.thresholds  # at least as high
+
+
+def test_a_verdict_is_by_the_threshold_of_the_length_of_its_text():
+    guard = Guard(ByShare(), OWN, [0.06, 0.5])
+    guard.long_thresholds = np.array([0.3, np.inf])
+    texts = [("bad " + "tree " * 9) * times for times in (1, 100)]
+    found = guard.check(texts)
+    assert [(one.windows > 1, one.flagged, one.thresholds) for one in found] == [
+        (False, True, {"threat": 0.06}),
+        (True, False, {"threat": 0.3}),
+    ]
+
+
 def test_a_trained_model_is_a_guard_with_these_thresholds_and_the_actions_of_its_classes(tmp_path):
     release = releases.write(tmp_path / "data")
     first, *others = Taxonomy.default().classes
@@ -47,6 +112,7 @@ def test_a_trained_model_is_a_guard_with_these_thresholds_and_the_actions_of_its
     assert list(said["guard"]["thresholds"]) == [*NAMES[:5]]
     assert said["guard"]["thresholds"] == dict(zip(NAMES[:5], guard.thresholds[:5].tolist(), strict=True))
     assert set(guard.thresholds[:5]) != {0.5}
+    assert said["guard"]["long_thresholds"] == dict(zip(NAMES[:5], guard.long_thresholds[:5].tolist(), strict=True))
     assert guard.taxonomy.classes[0].message == "No."
     assert guard.actions[0] == "block"
     assert guard.certificate is None

@@ -18,9 +18,8 @@ def described(learner: str, **settings) -> Description:
     return Description(learner, "packaged", "bf16", 3, settings, tuple(NAMES))
 
 
-GUARD = GuardSettings(
-    1, dict.fromkeys(NAMES, "flag"), {}, dict.fromkeys(NAMES, 0.25), {"idiom": {NAMES[0]: Judged(1, 2)}}
-)
+HALVES = dict.fromkeys(NAMES, 0.5)
+GUARD = GuardSettings(1, dict.fromkeys(NAMES, "flag"), {}, HALVES, HALVES, {"idiom": {NAMES[0]: Judged(1, 2)}})
 
 
 def record(learner: str = "frozen", **settings) -> ModelRecord:
@@ -88,6 +87,7 @@ def test_without_a_record_there_is_none(tmp_path):
         (("guard", "actions"), {"garden": "flag"}),
         (("guard", "actions", "garden"), "shout"),
         (("guard", "thresholds", "lawn"), 0.5),
+        (("guard", "long_thresholds", "lawn"), 0.5),
         (("guard", "normalizer"), "one"),
         (("guard", "behaviours", "idiom"), {"lawn": {"right": 1, "of": 2}}),
         (("guard", "behaviours", "idiom", NAMES[0]), 1),

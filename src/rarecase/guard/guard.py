@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from datasets import Dataset
 
+from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, DataError
-from rarecase.data.arrow import matrix
-from rarecase.data.schema import texts
+from rarecase.data.arrow import matrix, rows
+from rarecase.data.schema import canonical_order, texts
 from rarecase.data.taxonomy import ACTIONS, Action, Taxonomy
 from rarecase.guard.behaviours import CLASSES, SENTENCES, judged
 from rarecase.guard.certificate import CERTIFICATE, Certificate, model_sha256
 from rarecase.guard.normalize import VERSION, normalize
 from rarecase.guard.script import is_other_script
-from rarecase.guard.thresholds import THRESHOLD, best_f1
+from rarecase.guard.thresholds import LEAST, THRESHOLD, best_f1, for_long_texts
 from rarecase.guard.verdict import Verdict
 from rarecase.guard.windows import SIZE, windows
 from rarecase.hub.ids import split_revision
@@ -28,6 +29,8 @@ from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import SentenceEncoder
 
 PREPROCESSING = f"normalizer {VERSION}, windows of {SIZE} tokens"  # a threshold belongs to one
+_TIMES = 10  # that a validation row is in a long text, on average
+_LONGEST = 64_000  # characters of it
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ class Guard:
         names (`tuple[str, ...]`): the classes, in order.
         harmful (`np.ndarray`): bool, shape `(classes,)`: whose action is not `allow`.
         thresholds (`np.ndarray`): float64, shape `(classes,)`; infinite for a class whose action is `allow`.
+        long_thresholds (`np.ndarray`): likewise, for texts of several windows. They are higher where these would flag
+            more than a tenth of harmless texts of 1,000 tokens, put together from validation rows; with a certificate
+            they are the same.
         certificate (`Certificate`, *optional*): what `rarecase guard calibrate` wrote into the model's folder; its
             thresholds and temperature are those of the guard.
         revision (`str`): the commit of a model of the Hub, else the beginning of the hash of its weights and classes.
@@ -114,6 +120,7 @@ class Guard:
         if given.shape != self.harmful.shape:
             raise ConfigError(f"{given.size} thresholds: expected one for each of the {len(self.names)} classes")
         self.thresholds = np.where(self.harmful, given, np.inf)
+        self.long_thresholds = self.thresholds
         self.temperature = temperature
         self.certificate: Certificate | None = None
         self.void = ""
@@ -166,6 +173,7 @@ class Guard:
             guard.void = _why_void(certificate, sha256)
             if not guard.void:
                 guard.certificate, guard.temperature = certificate, certificate.temperature
+                guard.long_thresholds = guard.thresholds  # it is of texts of any length
                 for place, name in enumerate(guard.names):
                     known = certificate.classes.get(name)
                     if known and known.threshold is not None and guard.harmful[place]:
@@ -191,8 +199,10 @@ class Guard:
         else:
             guard = cls(learner, _taxonomy_of(learner.names, known))
         if known is not None:
-            given = [known.thresholds.get(name, THRESHOLD) for name in guard.names]
-            guard.thresholds = np.where(guard.harmful, given, np.inf)
+            guard.thresholds, guard.long_thresholds = (
+                np.where(guard.harmful, [of.get(name, THRESHOLD) for name in guard.names], np.inf)
+                for of in (known.thresholds, known.thresholds | known.long_thresholds)
+            )
         return guard, folder
 
     def settings(self, dev: Dataset) -> GuardSettings:
@@ -203,7 +213,6 @@ class Guard:
         thresholds = np.full(len(self.names), THRESHOLD)
         if len(dev):
             thresholds = best_f1(self.scores(texts(dev)).probs, np.asarray(dev["label"][:]))
-        named = dict(zip(self.names, thresholds.tolist(), strict=True))
         classes = self.taxonomy.classes
         behaviours: dict[str, dict[str, Judged]] = {}
         if {one.name for one in classes if one.action != "allow"} == CLASSES:
@@ -214,9 +223,28 @@ class Guard:
             actions={one.name: one.action for one in classes},
             messages={one.name: one.message for one in classes if one.message},
             categories={one.name: one.openai for one in classes if one.openai},
-            thresholds={one.name: named[one.name] for one in classes if one.action != "allow"},
+            thresholds=self._by_name(thresholds),
+            long_thresholds=self._by_name(np.maximum(thresholds, self._for_long_texts(dev))),
             behaviours=behaviours,
         )
+
+    def _by_name(self, thresholds: np.ndarray) -> dict[str, float]:
+        """Of each class whose action is not `allow`."""
+        return {self.names[place]: float(thresholds[place]) for place in np.flatnonzero(self.harmful)}
+
+    def _for_long_texts(self, dev: Dataset) -> np.ndarray:
+        """
+        Thresholds for long texts, from one that is put together from harmless rows, drawn with replacement, each ten
+        times on average; zero where that is too short.
+        """
+        ordered = rows(dev, canonical_order(dev))
+        harmless = [text for text, c in zip(texts(ordered), ordered["label"][:], strict=True) if not self.harmful[c]]
+        drawn = randomness.generator(0, "long texts").integers(len(harmless), size=_TIMES * len(harmless))
+        cut = windows(normalize(" ".join(harmless[i] for i in drawn)[:_LONGEST]).text, self.learner.reader())
+        found = np.zeros(len(self.names))
+        if len(cut) >= LEAST:
+            found[self.harmful] = for_long_texts(self._probabilities(cut)[:, self.harmful])
+        return found
 
     def scores(self, texts: Sequence[str]) -> Scores:
         """
@@ -275,10 +303,11 @@ class Guard:
 
     def verdicts(self, scores: Scores) -> Iterator[Verdict]:
         """What follows from scores."""
-        over = scores.probs - self.thresholds
+        several = scores.windows > 1
+        over = scores.probs - np.where(several[:, None], self.long_thresholds, self.thresholds)
         severity = [ACTIONS.index(action) for action in self.actions]
         allowed = np.flatnonzero(~self.harmful)
-        thresholds = {name: float(t) for name, t in zip(self.names, self.thresholds, strict=True) if np.isfinite(t)}
+        thresholds, long_thresholds = self._by_name(self.thresholds), self._by_name(self.long_thresholds)
         for probs, margin, count, other, replaced in zip(
             scores.probs, over, scores.windows, scores.script_other, scores.replaced, strict=True
         ):
@@ -299,7 +328,7 @@ class Guard:
                 replaced=int(replaced),
                 certified=self.certified,
                 scores=dict(zip(self.names, probs.tolist(), strict=True)),
-                thresholds=thresholds,
+                thresholds=long_thresholds if count > 1 else thresholds,
             )
 
     def probabilities(self, windows: Sequence[str]) -> np.ndarray:

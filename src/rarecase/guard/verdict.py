@@ -21,7 +21,8 @@ class Verdict:
         windows (`int`): how many windows the text was read in.
         scores (`Mapping[str, float]`): by class the largest probability of all windows; of a class whose action is
             `allow` the smallest, for a text is harmless only if all of it is.
-        thresholds (`Mapping[str, float]`): of each class whose action is not `allow`; an equal score is over it.
+        thresholds (`Mapping[str, float]`): of each class whose action is not `allow`, for a text of so many windows;
+            an equal score is over it.
         script (`str`): `other` where most letters are of another script than the Latin one, else `latin`.
         replaced (`int`): lone surrogates, which are half a character, that were read as U+FFFD.
         certified (`bool`): whether all thresholds are those of a certificate: of every class whose action is not

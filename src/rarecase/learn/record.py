@@ -4,7 +4,7 @@ The record of a model folder, `rarecase.json`: how the model was made, from how 
     {"format": 1, "learner", "model", "precision", "seed", "settings", "names",
      "data": {"configs", "train_rows", "class_counts", "texts"}, "dev": {…}, "test": {…}, "test_digest",
      "guard": {"normalizer", "actions": {CLASS}, "messages": {CLASS}, "thresholds": {CLASS},
-               "behaviours": {KIND: {CLASS: {"right", "of"}}}}}
+               "long_thresholds": {CLASS}, "behaviours": {KIND: {CLASS: {"right", "of"}}}}}
 
 Numbers and names: no text of the data, and no path of the machine it was made on. The same run and seed give the same
 bytes.
@@ -120,6 +120,9 @@ class GuardSettings:
         thresholds (`dict[str, float]`): of each class whose action is not `allow`: the best F1 on validation, 0.5 for
             a class that has no row there.
         categories (`dict[str, str]`): of OpenAI's moderation endpoint, of each class that maps to one.
+        long_thresholds (`dict[str, float]`): likewise, for texts of several windows: at least as high, and so high
+            that of harmless texts of 1,000 tokens, put together from validation rows, a tenth at most are flagged. As
+            in `thresholds` for a class that is not in it, as none is in records of earlier versions.
         behaviours (`dict[str, dict[str, Judged]]`): how it judges the sentences of `rarecase.guard.behaviours` at
             these thresholds, by kind and class; empty for other classes than theirs, and in records of earlier
             versions.
@@ -130,17 +133,14 @@ class GuardSettings:
     messages: dict[str, str]
     thresholds: dict[str, float]
     categories: dict[str, str] = field(default_factory=dict)  # which earlier versions did not write
+    long_thresholds: dict[str, float] = field(default_factory=dict)
     behaviours: dict[str, dict[str, Judged]] = field(default_factory=dict)
 
     def named(self) -> set[str]:
         """The classes that something is said of."""
-        return {
-            *self.actions,
-            *self.messages,
-            *self.thresholds,
-            *self.categories,
-            *chain.from_iterable(self.behaviours.values()),
-        }
+        thresholds = {*self.thresholds, *self.long_thresholds}
+        judged = chain.from_iterable(self.behaviours.values())
+        return {*self.actions, *self.messages, *self.categories, *thresholds, *judged}
 
 
 @dataclass(frozen=True)
