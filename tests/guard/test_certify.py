@@ -295,13 +295,14 @@ def test_rows_that_are_no_random_sample_of_people_are_refused(run, guard, held_o
     rewritten(held_out, column, value)
     _, err = run("calibrate", guard, "--heldout", held_out, status=2)
     assert says in err
+    assert column == "label" or "; leave them out, for a certificate needs rows drawn at random" in err
     assert not (guard / "certificate.json").exists()
 
 
-def test_ten_of_the_rows_to_leave_out_are_named(run, guard, tmp_path):
+def test_ten_of_the_rows_that_are_refused_are_named(run, guard, tmp_path):
     held_out = shutil.copy(SAMPLE / "bootstrap.csv", tmp_path / "held-out.csv")
     _, err = run("calibrate", guard, "--heldout", held_out, status=2)
-    found = re.search(r"(\d+) of \1 rows were trained on.* \(ids (.*) and (\d+) more\); leave them out, for a ", err)
+    found = re.search(r"(\d+) of \1 rows were trained on.* \(ids (.*) and (\d+) more\); give other rows, for a ", err)
     assert found is not None
     assert len(found[2].split(", ")) == 10 == int(found[1]) - int(found[3])
 

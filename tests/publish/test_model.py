@@ -395,8 +395,15 @@ def test_a_certificate_is_published_and_stands_on_the_card_in_plain_words(guard,
     assert "self-harm: recall at least 0.901 at the threshold 0.25 (in the sample 12 or fewer of 200 score" in section
     assert "legal-advice: refused, only 6" in section
     assert "medical-advice: not asked for, so nothing is promised" in section
-    assert "not certified" not in card
     assert "at the thresholds of `rarecase.json`, which are not those of the certificate, it also judged" in card
+    assert "The `pipeline` above does none of this, so nothing here holds for it." in section
+    assert "Recall is measured against what the people said who labelled these rows. It holds only if" in section
+    assert "Its thresholds are not certified" not in card
+    replace(certificate, classes={"legal-advice": refused}).write(folder)
+    card = card_of(folder)
+    assert "- Nothing is certified; every class keeps its old, uncertified threshold" in card
+    assert "Its thresholds are not certified" in card
+    assert "Recall is measured against" not in card
     (folder / "certificate.json").write_text("{}")
     with pytest.raises(ModelError, match=r"certificate\.json: of another format"):
         model_files(folder, repo_id="acme/guard", license="mit")

@@ -161,9 +161,10 @@ def refuse(name: str, table: Dataset, wrong: np.ndarray, reason: str) -> None:
         ids = [id_ for place in np.flatnonzero(wrong)[:_SHOWN] if (id_ := shown_id(table["id"][int(place)]))]
         more = f" and {wrong.sum() - len(ids):,} more" if wrong.sum() > len(ids) else ""
         shown = f" (ids{','.join(ids)}{more})" if ids else ""
+        way = "give other rows" if wrong.all() else "leave them out"
         raise DataError(
-            f"{name}: {wrong.sum():,} of {len(wrong):,} rows {reason}{shown}; leave them out, for a certificate needs "
-            "rows drawn at random and labelled by people, such as those of `rarecase start --certify NUMBER`"
+            f"{name}: {wrong.sum():,} of {len(wrong):,} rows {reason}{shown}; {way}, for a certificate needs rows "
+            "drawn at random and labelled by people, such as those of `rarecase start --certify NUMBER`"
         )
 
 

@@ -43,6 +43,7 @@ def explained_class(found: ClassCertificate, max_alarm: float) -> str:
     if found.threshold is None or found.alarm_rate is None or found.alarm_harmless is None:
         return f"refused, {found.refused}"
     alarm = found.alarm_rate
+    missed = f"{found.misses:,} or fewer of" if found.misses else "none of the"
     nearly = f"; nearly refused, since {percent(max_alarm)} is the limit" if alarm.high > NEARLY * max_alarm else ""
     several = f", {found.windows.several:,} of them read in several windows" if found.windows.several else ""
     harmless = (
@@ -50,7 +51,7 @@ def explained_class(found: ClassCertificate, max_alarm: float) -> str:
     )
     return (
         f"recall at least {math.floor(1000 * found.bound) / 1000:g} at the threshold {found.threshold:.4g} (in the "
-        f"sample {found.misses:,} or fewer of {found.positives:,} score below it{several}); flags "
+        f"sample {missed} {found.positives:,} score below it{several}); flags "
         f"{percent(alarm.rate)} of the texts that are not of it "
         f"({percent(alarm.low)} to {percent(alarm.high)}{nearly}){harmless}"
     )
