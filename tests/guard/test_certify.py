@@ -162,7 +162,8 @@ def test_a_certificate_is_what_the_guard_does_on_the_rows(run, trained, held_out
     assert {*content["rows"]} == {"drawn", "labelled", "uses", "ids_sha256", "known"}
     assert (found.rows.drawn, found.rows.labelled, found.rows.uses, found.rows.known) == (ROWS, ROWS, 1, True)
     assert found.model_sha256 == model_sha256(guard, NAMES)
-    assert [one.setting for one in found.differences] == ["batches of one text", "smaller batches", "bf16"]
+    assert [one.setting for one in found.differences] == ["batches of one text", "smaller batches", "bf16", "onnx"]
+    assert found.differences[-1].largest < 1e-3
     with held_out.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     scores = Guard.from_pretrained(guard).scores([row["text"] for row in rows]).probs
@@ -226,6 +227,13 @@ def test_a_guard_takes_its_thresholds_from_a_certificate_that_is_of_it(run, trai
     replace(found, classes={"self-harm": replace(certified, threshold=None, refused="few")}).write(guard)
     line = run("check", guard, held_out, "--require-certificate", status=2)[1]
     assert f"--require-certificate: the certificate of {guard} refuses every class; calibrate anew" in line
+    found.write(guard)
+    half = Guard.from_pretrained(guard, dtype="bf16")
+    assert (half.certificate, half.void) == (found, "")
+    replace(found, differences=found.differences[:2]).write(guard)
+    half = Guard.from_pretrained(guard, dtype="bf16")
+    assert half.certificate is None
+    assert half.void == "certificate.json is of fp32, and does not say how far scores in bf16 are from that"
     for other in (replace(found, model_sha256="0" * 64), replace(found, preprocessing="normalizer 0")):
         other.write(guard)
         loaded = Guard.from_pretrained(guard)

@@ -82,6 +82,8 @@ def check(
     out: Path | None = None,
     taxonomy: Path | None = None,
     require_certificate: bool = False,
+    dtype: Literal["fp32", "bf16"] = "fp32",
+    backend: Literal["torch", "onnx"] = "torch",
     encoding: str = "utf-8",
     id_column: str | None = None,
     text_column: str | None = None,
@@ -95,6 +97,8 @@ def check(
         out: a new file for the lines, instead of stdout.
         taxonomy: a YAML file with the action of each class, in the order of the model; by default as in training.
         require_certificate: refuse a model without a certificate that is of it and certifies at least one class.
+        dtype: `bf16` is fast where the processor has it.
+        backend: `onnx` is onnxruntime, on the processor and in fp32; pip install 'rarecase[onnx]'.
         encoding: of text files.
         id_column: by default `id`; without such a column, ids come from a hash of the text.
         text_column: by default `text`.
@@ -111,6 +115,8 @@ def check(
         encoding=encoding,
         taxonomy=taxonomy,
         require_certificate=require_certificate,
+        dtype=dtype,
+        backend=backend,
     )
 
 
@@ -144,6 +150,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     dtype: Literal["fp32", "bf16"] = "fp32",
+    backend: Literal["torch", "onnx"] = "torch",
     max_body: str = "1MiB",
     audit: Path | None = None,
     taxonomy: Path | None = None,
@@ -158,6 +165,7 @@ def serve(
             requests bring as Bearer or x-api-key.
         port: of the server.
         dtype: `bf16` is faster where the processor has it.
+        backend: `onnx` is onnxruntime, on the processor and in fp32; pip install 'rarecase[onnx]'.
         max_body: the largest request, such as 1MiB, 500KB or a number of bytes.
         audit: a file to which a line of JSON is added for each text: id, time, model and verdict, no text.
         taxonomy: a YAML file with the action of each class, in the order of the model; by default as in training.
@@ -176,7 +184,7 @@ def serve(
     classes = None if taxonomy is None else Taxonomy.load(taxonomy)
     name = Path(model).resolve().name if Path(model).is_dir() else split_revision(model)[0]
     how = Serving(host, port, most, audit)
-    serve_guard(lambda: load(model, classes, dtype=dtype, require_certificate=require_certificate), name, how)
+    serve_guard(lambda: load(model, classes, dtype, backend, require_certificate=require_certificate), name, how)
 
 
 @app.command(name="plan")

@@ -1,5 +1,6 @@
 """`rarecase guard calibrate` and `plan`: the rows are read, checked and scored, and a certificate is written."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,14 +9,14 @@ import numpy as np
 from datasets import Dataset
 from scipy.optimize import minimize_scalar
 
-from rarecase.core.errors import DataError, ModelError
+from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.core.progress import parts
 from rarecase.data.arrow import rows
 from rarecase.data.pool import make_pool
 from rarecase.data.schema import canonical_order, texts
 from rarecase.guard.calibrate import Asked, ScoredRows, calibrate
 from rarecase.guard.certificate import Certificate, Difference, Rows, model_sha256
-from rarecase.guard.guard import PREPROCESSING, Guard
+from rarecase.guard.guard import PREPROCESSING, Guard, setting
 from rarecase.guard.heldout import (
     AS_USUAL,
     SET,
@@ -28,6 +29,8 @@ from rarecase.guard.heldout import (
     together,
 )
 from rarecase.guard.plan import Plan, plan
+from rarecase.learn.backends import Backend
+from rarecase.learn.hyperparameters import Precision
 from rarecase.learn.record import ModelRecord
 
 DTYPE, BACKEND = "fp32", "torch"
@@ -172,16 +175,23 @@ def _settings(
 
     yield "batches of one text", placed(score(guard, every, 1)[0])
     yield "smaller batches", placed(score(guard, every, _FEW)[0])
-    other = Guard.uncertified(str(folder), dtype="bf16")
-    other.temperature = guard.temperature
-    yield "bf16", placed(score(other, every)[0])
+
+    def computed(dtype: Precision, backend: Backend) -> tuple[str, np.ndarray]:
+        other = Guard.uncertified(str(folder), dtype, backend)
+        other.temperature = guard.temperature
+        return setting(dtype, backend), placed(score(other, every)[0])
+
+    yield computed("bf16", "torch")
+    # Where the extra is not installed, or a model cannot be exported, the certificate is not of a guard in onnx.
+    with contextlib.suppress(ConfigError, ModelError):
+        yield computed("fp32", "onnx")
 
 
 def _differences(scored: ScoredRows, asked: Asked) -> Iterator[Difference]:
     """How far scores of the classes asked for are from those of the certificate's own setting."""
     columns = _columns(scored, asked)
-    for setting, probs in scored.settings.items():
-        yield Difference(setting, float(np.nanmax(np.abs(probs - scored.scores)[:, columns])))
+    for name, probs in scored.settings.items():
+        yield Difference(name, float(np.nanmax(np.abs(probs - scored.scores)[:, columns])))
 
 
 def _columns(scored: ScoredRows, asked: Asked) -> list[int]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import torch
 from datasets import Dataset
 
 from rarecase.core import randomness
@@ -23,10 +22,10 @@ from rarecase.guard.verdict import Verdict
 from rarecase.guard.windows import SIZE, windows
 from rarecase.hub.ids import split_revision
 from rarecase.learn import Learner, load_learner
+from rarecase.learn.backends import Backend, compute_by, require_backend
 from rarecase.learn.hyperparameters import Precision
 from rarecase.learn.record import GuardSettings, Judged, ModelRecord
 from rarecase.models.checkpoint import local_folder
-from rarecase.models.encoder import SentenceEncoder
 
 PREPROCESSING = f"normalizer {VERSION}, windows of {SIZE} tokens"  # a threshold belongs to one
 _TIMES = 10  # that a validation row is in a long text, on average
@@ -142,19 +141,23 @@ class Guard:
         revision: str | None = None,
         taxonomy: Taxonomy | None = None,
         dtype: Precision = "fp32",
+        backend: Backend = "torch",
     ) -> Self:
         """
         Loads a learner of any kind, or any text classifier of `transformers`, as a guard; with the thresholds of its
-        certificate, if it has one that is of these weights, classes and preprocessing.
+        certificate, if it has one that is of these weights, classes and preprocessing, and of this type and backend.
 
         Args:
             model (`str` or `Path`): a folder or a Hub id, also `ORG/NAME@REVISION`.
             revision (`str`, *optional*): a branch, tag or commit of a Hub id.
             taxonomy (`Taxonomy`, *optional*): see the class.
             dtype (`str`, *optional*, defaults to `fp32`): `fp32` or `bf16`, which is fast where the processor has it.
+            backend (`str`, *optional*, defaults to `torch`): `torch`, or `onnx`, which is onnxruntime on the processor
+                (`pip install 'rarecase[onnx]'`); the model is exported when it is loaded, which takes seconds.
 
         Raises:
-            `ConfigError`: if a folder is given with a revision, or the taxonomy does not fit.
+            `ConfigError`: if a folder is given with a revision, the taxonomy does not fit, or the backend is not
+                installed or does not compute in this type.
             `ModelError`: if there is no classifier in it that can be loaded safely.
 
         Example:
@@ -166,11 +169,11 @@ class Guard:
             if Path(source).is_dir() or split_revision(source)[1] is not None:
                 raise ConfigError(f"revision {revision}: {source} is a folder, or names one itself; leave it out")
             source = f"{source}@{revision}"
-        guard, folder = cls._loaded(source, taxonomy, dtype)
+        guard, folder = cls._loaded(source, taxonomy, dtype, backend)
         sha256 = model_sha256(folder, guard.names)
         guard.revision = folder.name if folder.parent.name == "snapshots" else sha256[:12]
         if certificate := Certificate.read(folder):
-            guard.void = _why_void(certificate, sha256)
+            guard.void = _why_void(certificate, sha256, setting(dtype, backend))
             if not guard.void:
                 guard.certificate, guard.temperature = certificate, certificate.temperature
                 guard.long_thresholds = guard.thresholds  # it is of texts of any length
@@ -181,16 +184,16 @@ class Guard:
         return guard
 
     @classmethod
-    def uncertified(cls, source: str, taxonomy: Taxonomy | None = None, dtype: Precision = "fp32") -> Self:
+    def uncertified(cls, source: str, dtype: Precision = "fp32", backend: Backend = "torch") -> Self:
         """The same without a look at a certificate: what is calibrated."""
-        return cls._loaded(source, taxonomy, dtype)[0]
+        return cls._loaded(source, None, dtype, backend)[0]
 
     @classmethod
-    def _loaded(cls, source: str, taxonomy: Taxonomy | None, dtype: Precision) -> tuple[Self, Path]:
+    def _loaded(cls, source: str, taxonomy: Taxonomy | None, dtype: Precision, backend: Backend) -> tuple[Self, Path]:
         """A guard without a certificate, and its folder on this machine."""
+        require_backend(dtype, backend)
         learner = load_learner(source, precision=dtype)
-        if dtype == "bf16" and isinstance(learner.encoder, SentenceEncoder):
-            learner.encoder.model.to(torch.bfloat16)
+        compute_by(learner, dtype, backend)
         folder = local_folder(source)
         record = ModelRecord.read(folder)
         known = record.guard if record and record.names == tuple(learner.names) else None
@@ -342,12 +345,20 @@ class Guard:
         return scaled / scaled.sum(axis=1, keepdims=True)
 
 
-def _why_void(certificate: Certificate, sha256: str) -> str:
+def setting(dtype: str, backend: str) -> str:
+    """The name, among the differences of a certificate, of what a guard is computed with."""
+    return dtype if backend == "torch" else backend
+
+
+def _why_void(certificate: Certificate, sha256: str, computed: str) -> str:
     """Why a certificate is not of the model with this hash, as it is read today; empty where it is."""
     if certificate.model_sha256 != sha256:
         return f"{CERTIFICATE} is of other weights or classes"
     if certificate.preprocessing != PREPROCESSING:
         return f"{CERTIFICATE} is of another preprocessing ({certificate.preprocessing}, today's is {PREPROCESSING})"
+    made = setting(certificate.dtype, certificate.backend)
+    if computed not in (made, *(one.setting for one in certificate.differences)):
+        return f"{CERTIFICATE} is of {made}, and does not say how far scores in {computed} are from that"
     return ""
 
 

@@ -14,6 +14,7 @@ from rarecase.data.read import Columns, read_argument
 from rarecase.data.schema import public_id
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.guard.guard import Guard
+from rarecase.learn.backends import Backend
 from rarecase.learn.hyperparameters import Precision
 from rarecase.runs.predict import loadable
 
@@ -29,6 +30,8 @@ def check(
     encoding: str = "utf-8",
     taxonomy: Path | None = None,
     require_certificate: bool = False,
+    dtype: Precision = "fp32",
+    backend: Backend = "torch",
 ) -> None:
     """
     Writes a line of JSON for each row, to a new file or to stdout: the id and the verdict, no text.
@@ -40,7 +43,7 @@ def check(
     classes = None if taxonomy is None else Taxonomy.load(taxonomy)
     loadable(model)  # else the data would be read in vain
     posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
-    guard = load(model, classes, require_certificate=require_certificate)
+    guard = load(model, classes, dtype, backend, require_certificate=require_certificate)
     lines = lines_of(posts, guard)
     if out is None:
         for line in lines:
@@ -51,13 +54,18 @@ def check(
 
 
 def load(
-    model: str, taxonomy: Taxonomy | None, *, dtype: Precision = "fp32", require_certificate: bool = False
+    model: str,
+    taxonomy: Taxonomy | None,
+    dtype: Precision = "fp32",
+    backend: Backend = "torch",
+    *,
+    require_certificate: bool = False,
 ) -> Guard:
     """The guard of a model folder, a run or a Hub id; what is to be known of its thresholds is said on stderr."""
     folder = loadable(model)
     with Progress(1) as progress:
         progress.step(f"loading {model}")
-        guard = Guard.from_pretrained(folder, taxonomy=taxonomy, dtype=dtype)
+        guard = Guard.from_pretrained(folder, taxonomy=taxonomy, dtype=dtype, backend=backend)
     if require_certificate:
         if guard.certificate is None:
             reason = guard.void or "`rarecase guard calibrate` makes one"
