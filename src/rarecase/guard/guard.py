@@ -246,7 +246,7 @@ class Guard:
         cut = windows(normalize(" ".join(harmless[i] for i in drawn)[:_LONGEST]).text, self.learner.reader())
         found = np.zeros(len(self.names))
         if len(cut) >= LEAST:
-            found[self.harmful] = for_long_texts(self._probabilities(cut)[:, self.harmful])
+            found[self.harmful] = for_long_texts(self.probabilities(cut)[:, self.harmful])
         return found
 
     def scores(self, texts: Sequence[str]) -> Scores:
