@@ -55,6 +55,7 @@ def test_half_characters_are_replaced_and_counted():
 
 
 @pytest.mark.parametrize("piece", ["\u200b", "a ", " ", "a\u200b", "é̶", "аa ", "a.", "aA", "a,  ", "\u200b я"])
+@pytest.mark.parametrize("piece", ["\u200b", "a ", " ", "a\u200b", "é̶", "аa ", "a.", "aA", "\u200b я", "\u0323\u0301"])
 def test_a_long_text_takes_time_in_proportion(piece):
     def seconds(times: int) -> float:
         text = piece * times

@@ -36,6 +36,10 @@ _FILLED = (0x1F150, 0x1F170)  # where the alphabets of white letters in black ci
 _WORD = re.compile(f"[\\w{re.escape(''.join(c for c in LOOKALIKES if not c.isalnum()))}]+")
 _ASCII_LETTER = re.compile("[A-Za-z]")
 
+# Among these are all marks that combine. The standard forms of Unicode begin with sorting each row of them, which takes
+# time that grows with its square.
+_SIGNS = re.compile(r"[^\w\s]{31,}")
+_MOST_MARKS = 30  # in a row, as in Unicode's stream-safe text format; no language comes near
 _MARKS = re.compile(f"(?<=[{_LATIN}])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]+")
 _STROKES = str.maketrans("øØłŁđĐħĦŧŦɨƗɇɆƀɍɌɏɎƶƵ", "oOlLdDhHtTiIeEbrRyYzZ")
 _ACCENTED = re.compile("[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]")
@@ -85,7 +89,7 @@ def normalize(text: str) -> Normalized:
         if not _IDEOGRAPHIC.search(text):
             text = text.translate(_WIDE_SIGNS)
         text = _BESIDE_LATIN.sub("", text)
-        text = _without_accents(text)
+        text = _without_accents(_SIGNS.sub(_fewer_marks, text))
         text = _latin(text)
     text = _SPACED.sub(_together, text)
     text = _SEPARATED.sub(lambda found: found[0].replace(found[1], ""), text)
@@ -103,6 +107,16 @@ def _styles() -> dict[int, str]:
             if len(plain) == 1 and plain.isalnum() and plain != chr(code):
                 found[code] = plain
     return found
+
+
+def _fewer_marks(found: re.Match[str]) -> str:
+    """Without the marks of a row beyond those that are kept."""
+    kept, row = [], 0
+    for character in found[0]:
+        row = row + 1 if unicodedata.combining(character) else 0
+        if row <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _without_accents(text: str) -> str:
