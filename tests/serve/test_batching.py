@@ -1,6 +1,8 @@
 """Many requests at once: each gets its own answer, short ones do not wait for long ones, and too much is refused."""
 
 import asyncio
+import json
+import socket
 import threading
 import time
 
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rarecase.guard.guard import Guard
-from rarecase.serve.batching import BOUND, Batcher
+from rarecase.serve.batching import BATCH, BOUND, Batcher
 from rarecase.serve.metrics import Metrics
 from rarecase.serve.refused import Refused
 
@@ -87,6 +89,62 @@ def test_a_short_text_does_not_wait_for_a_long_one():
     asyncio.run(all_of_them())
     batcher.close()
     assert order == ["first", "short", "long"]
+
+
+class Noting(Guard):
+    """Notes what it reads."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.first_words = []
+
+    def read(self, texts):
+        self.first_words.append(texts[0].split()[0])
+        return super().read(texts)
+
+
+def test_a_short_text_is_read_before_the_second_of_two_long_ones():
+    learner = Slowly()
+    guard = Noting(learner, OWN)
+    batcher = ready(guard)
+    batcher.speed = 1e12
+
+    async def all_of_them():
+        first = asyncio.create_task(batcher.scores(["wait 0 0 0 1"]))
+        while not learner.begun.is_set():
+            await asyncio.sleep(0.001)
+        long = [asyncio.create_task(batcher.scores([f"{name} " + "word " * BATCH])) for name in ("one", "two")]
+        await asyncio.sleep(0)
+        short = asyncio.create_task(batcher.scores(["short 0 0 0 1"]))
+        await asyncio.sleep(0)
+        learner.go.set()
+        await asyncio.gather(first, *long, short)
+
+    asyncio.run(all_of_them())
+    batcher.close()
+    assert guard.first_words[-4:] == ["wait", "short", "one", "two"]
+
+
+def test_what_nobody_waits_for_any_more_is_neither_read_nor_scored():
+    learner = Slowly()
+    guard = Noting(learner, OWN)
+    body = json.dumps({"input": "left " + "word " * BATCH}).encode()
+    with served(guard) as there:
+        thread = threading.Thread(target=lambda: there.ask("/predict", {"inputs": "wait 0.9 0 0 0"}))
+        thread.start()
+        learner.begun.wait(20)
+        with socket.create_connection(("127.0.0.1", there.port)) as connection:
+            head = f"POST /v1/moderations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+            while there.batcher.waiting < len(body):
+                time.sleep(0.005)
+        while there.batcher.waiting > len(body):
+            time.sleep(0.005)
+        learner.go.set()
+        thread.join(20)
+        assert there.ask("/predict", {"inputs": "next 0.9 0 0 0"})[0] == 200
+        assert 'path="/v1/moderations",status="499"' in there.ask("/metrics")[1]
+    assert guard.first_words[-2:] == ["wait", "next"]
 
 
 def test_more_than_can_be_done_soon_is_refused_and_what_was_admitted_is_answered():

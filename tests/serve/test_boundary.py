@@ -3,12 +3,14 @@
 import json
 import logging
 import socket
+import time
 
 import pytest
 from by_word import OWN, ByWord
 from guard_server import served
 
 import rarecase.web.bodies
+import rarecase.web.connections
 from rarecase.guard.guard import Guard
 
 TEXT = "zqxvj for nobody's eyes"
@@ -63,6 +65,40 @@ def test_what_is_too_large_or_no_json_is_refused_in_the_shape_of_its_path(server
         found, said, _ = server.ask(path, body)
         assert found in ({status} if isinstance(status, int) else status)
         assert set(said) == keys
+
+
+def test_a_body_that_is_far_too_large_is_refused_when_its_client_has_sent_it(server):
+    assert server.ask("/v1/moderations", b"x" * 20_000_000)[0] == 413  # else its connection is reset meanwhile
+
+
+def test_more_texts_than_are_answered_soon_are_refused():
+    with served() as there:
+        for path, body in (("/v1/moderations", {"input": [""] * 1001}), ("/predict", {"inputs": [[""]] * 1001})):
+            assert there.ask(path, body)[0] == 413
+        assert len(there.ask("/v1/moderations", {"input": [""] * 1000})[1]["results"]) == 1000
+
+
+@pytest.mark.parametrize(
+    "path", ["//v1/moderations", "http://guard.example/v1/moderations", "HTTPS://x//v1/moderations"]
+)
+def test_a_whole_address_and_slashes_before_it_are_the_path(server, path):
+    assert server.ask(path, {"input": "x 0.9 0 0 0"})[0] == 200
+
+
+def test_a_client_that_reads_no_answer_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(rarecase.web.connections, "UNREAD", 0.3)
+    body = json.dumps({"input": ["x"] * 1000}).encode()
+    with served() as there, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", there.port))
+        head = f"POST /v1/moderations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        for _ in range(8):
+            connection.sendall(head.encode() + body)
+        until = time.monotonic() + 20
+        while there.server.server_state.connections and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not there.server.server_state.connections
+        assert there.batcher.waiting == 0
 
 
 def test_half_a_character_is_read(server):

@@ -21,6 +21,7 @@ MOST_NODES = 100_000  # of YAML, every alias written out
 LONGEST_NUMBER = 100  # characters
 SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no file in UTF-8 can hold
 
+_CONTAINERS = (dict, list)
 _NO_BLANK = re.compile(r"[^ \t\r\n]")
 _DECODER = json.JSONDecoder()
 _STRING = "tag:yaml.org,2002:str"
@@ -123,9 +124,9 @@ def _text(content: str | bytes, longest: int) -> str:
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(DEEPEST):
-        containers = [one for one in level if isinstance(one, dict | list)]
+        containers = [one for one in level if isinstance(one, _CONTAINERS)]
         level = [inner for one in containers for inner in (one.values() if isinstance(one, dict) else one)]
-    return any(isinstance(one, dict | list) for one in level)
+    return any(isinstance(one, _CONTAINERS) for one in level)
 
 
 def _count(node: yaml.Node, counted: dict[yaml.Node, int], above: tuple[yaml.Node, ...]) -> int:

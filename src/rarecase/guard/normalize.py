@@ -36,8 +36,8 @@ _FILLED = (0x1F150, 0x1F170)  # where the alphabets of white letters in black ci
 _WORD = re.compile(f"[\\w{re.escape(''.join(c for c in LOOKALIKES if not c.isalnum()))}]+")
 _ASCII_LETTER = re.compile("[A-Za-z]")
 
-# Among these are all marks that combine. The standard forms of Unicode begin with sorting each row of them, which takes
-# time that grows with its square.
+# Among these are all marks that combine. The standard forms of Unicode begin with sorting each row of them, and that
+# takes time that grows with its square.
 _SIGNS = re.compile(r"[^\w\s]{31,}")
 _MOST_MARKS = 30  # in a row, as in Unicode's stream-safe text format; no language comes near
 _MARKS = re.compile(f"(?<=[{_LATIN}])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]+")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -76,7 +77,7 @@ class Endpoints:
     async def _judge(self, request: Request, texts: Sequence[str]) -> list[Verdict]:
         if not texts:
             return []
-        verdicts = list(self.guard.verdicts(await self.batcher.scores(texts)))
+        verdicts = list(self.guard.verdicts(await self.batcher.scores(texts, partial(_gone, request))))
         self.metrics.count(verdicts)
         if self.audit is not None:
             self.audit.write(request.state.id, self.model, verdicts)
@@ -129,6 +130,12 @@ def application(
 
 async def _about(request: Request) -> Response:
     return PlainTextResponse(_ABOUT)
+
+
+async def _gone(request: Request) -> None:
+    """Ends with the connection of a request whose body is read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _json_of(request: Request, status: int) -> Any:

@@ -6,10 +6,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from rarecase.web.failures import log_place
 
 BOUND = 5.0  # seconds within which a short text that was admitted is answered
 _ADMITTED = BOUND / 2  # seconds of work that may wait before it, since the speed is an estimate
+MOST_TEXTS = 1_000  # in a request: the thread that takes requests makes their verdicts, and does nothing else then
 MOST_WAITING = 16_000_000  # characters of all requests that wait, which is what they take of the memory
 BATCH = 16_000  # characters that are scored together, about 4,000 tokens
 EACH = 40  # characters that a text costs beside its own
@@ -69,8 +72,9 @@ class Batcher:
     Scores of a guard for many requests at once.
 
     A request is admitted while the work before it will take at most half of `BOUND`, at the speed measured so far;
-    else it is refused with 429 and the seconds after which there is room. Long texts are read in parts, and the first
-    parts of all requests come before the second ones, so that a short text does not wait for a long one.
+    else it is refused with 429 and the seconds after which there is room. Long requests are read one between two
+    batches and scored in parts, the first parts of all before the second ones, so that a short text does not wait for
+    long ones.
     """
 
     def __init__(self, guard: Guard, metrics: Metrics):
@@ -84,26 +88,42 @@ class Batcher:
         self.thread = threading.Thread(target=self._run, name="guard", daemon=True)
         self.thread.start()
 
-    async def scores(self, texts: Sequence[str]) -> Scores:
+    async def scores(
+        self, texts: Sequence[str], gone: Callable[[], Coroutine[Any, Any, object]] | None = None
+    ) -> Scores:
         """
         The scores of texts.
 
+        Args:
+            texts (`Sequence[str]`): of one request.
+            gone (`Callable`, *optional*): ends when nobody waits for them any more.
+
         Raises:
-            `Refused`: with 503 where the model is not warm yet, 413 and 429 where there is too much.
+            `Refused`: with 503 where the model is not warm yet, 413 and 429 where there is too much, 499 where nobody
+                waits.
         """
         if not self.ready:
             raise Refused(503, "the model is being loaded; try again soon", headers={"Retry-After": "2"})
         work = cost(texts)
         first = min(work, BATCH)
-        self._admit(work)
+        self._admit(len(texts), work)
         loop = asyncio.get_running_loop()
         job = Job(texts, loop.create_future(), loop)
         self.waiting, self.first = self.waiting + work, self.first + first
         self.metrics.waiting.set(self.waiting)
         self.arrived.put(job)
+        watching = None if gone is None else loop.create_task(gone())
+        if watching is not None:
+            watching.add_done_callback(lambda _: job.done.cancel())
         try:
             return await job.done
+        except asyncio.CancelledError:
+            if watching is None or not watching.done():  # the server ends
+                raise
+            raise Refused(499, "the client has gone") from None
         finally:
+            if watching is not None:
+                watching.cancel()
             self.waiting, self.first = self.waiting - work, self.first - first
             self.metrics.waiting.set(self.waiting)
 
@@ -112,9 +132,9 @@ class Batcher:
         self.arrived.put(None)
         self.thread.join()
 
-    def _admit(self, work: int) -> None:
-        if work > MOST_WAITING:
-            raise Refused(413, "too many texts in one request; send them in several")
+    def _admit(self, texts: int, work: int) -> None:
+        if texts > MOST_TEXTS or work > MOST_WAITING:
+            raise Refused(413, f"too many texts in one request; send at most {MOST_TEXTS:,}, or shorter ones")
         wait = self.first / self.speed
         if wait <= _ADMITTED and self.waiting + work <= MOST_WAITING:
             return
@@ -128,9 +148,12 @@ class Batcher:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         self._warm_up()
         parts: list[Part] = []
+        long: deque[Job] = deque()
         open_ = True
-        while open_ or parts:
-            open_ = self._read_arrived(parts, wait=not parts) and open_
+        while open_ or parts or long:
+            open_ = self._take(parts, long, wait=not parts and not long) and open_
+            if long:
+                self._read(long.popleft(), parts)
             if batch := self._batch(parts):
                 self._score(batch)
 
@@ -143,8 +166,8 @@ class Batcher:
             self.speed = cost(texts) / (time.monotonic() - began)
         self.ready = True
 
-    def _read_arrived(self, parts: list[Part], *, wait: bool) -> bool:
-        """Reads what has come, into parts; False where no more will come."""
+    def _take(self, parts: list[Part], long: deque[Job], *, wait: bool) -> bool:
+        """Takes what has come, and reads what is not long; False where no more will come."""
         while True:
             try:
                 job = self.arrived.get(block=wait)
@@ -153,18 +176,27 @@ class Batcher:
             if job is None:
                 return False
             wait = False
-            now = time.monotonic()
-            self.metrics.queue_seconds.observe(now - job.arrived)
-            try:
-                work = Work(job, self.guard.read(job.texts))
-            except Exception as error:  # of a library, on some text; the thread goes on
-                self._fail(job, error)
-                continue
-            seconds = time.monotonic() - now
-            self.reading_seconds += seconds
-            self.metrics.tokenize_seconds.observe(seconds)
-            for part in self._parts(work, work.reading.windows):
-                heapq.heappush(parts, part)
+            if cost(job.texts) > BATCH:
+                long.append(job)
+            else:
+                self._read(job, parts)
+
+    def _read(self, job: Job, parts: list[Part]) -> None:
+        """Normalises the texts of a request and cuts them into windows, unless nobody waits for it any more."""
+        if job.done.done():
+            return
+        now = time.monotonic()
+        self.metrics.queue_seconds.observe(now - job.arrived)
+        try:
+            work = Work(job, self.guard.read(job.texts))
+        except Exception as error:  # of a library, on some text; the thread goes on
+            self._fail(job, error)
+            return
+        seconds = time.monotonic() - now
+        self.reading_seconds += seconds
+        self.metrics.tokenize_seconds.observe(seconds)
+        for part in self._parts(work, work.reading.windows):
+            heapq.heappush(parts, part)
 
     def _parts(self, work: Work, windows: Sequence[str]) -> list[Part]:
         order, starts, size = next(self.numbers), [0], 0

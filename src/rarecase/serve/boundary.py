@@ -1,6 +1,7 @@
 """What every request passes: its id, the key, a body that ends, and failures without a text."""
 
 import hmac
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
@@ -16,6 +17,8 @@ from rarecase.web import bodies
 from rarecase.web.failures import log_place
 
 OPEN = ("/", "/health", "/ready")  # to anybody, by GET
+# A proxy may ask for a whole address, and a base URL may end in a slash: both are the path, and not a 404.
+_BEFORE_PATH = re.compile(r"(?:https?://[^/]*)?/*", re.IGNORECASE)
 _BODIES = {
     400: "the body is cut",
     408: f"the body took more than {bodies.SLOWEST:.0f} seconds",
@@ -42,6 +45,7 @@ class Boundary:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["path"] = "/" + scope["path"][_BEFORE_PATH.match(scope["path"]).end() :]  # type: ignore[union-attr]
         scope["app"] = self.app  # with one, a router raises what else it would answer
         scope.setdefault("state", {})["id"] = id_ = f"modr-{uuid4().hex}"
         begun = False
@@ -64,9 +68,9 @@ class Boundary:
             await self.app(scope, receive, sending)
         except bodies.BodyRefused as refused:
             message = _BODIES[refused.status].format(most=self.max_body)
-            await refusal(scope, Refused(refused.status, message, headers={"Connection": "close"}))(
-                scope, receive, sending
-            )
+            # The rest of what is too large is read for some seconds: a client that still sends would see no answer.
+            ends = {} if refused.status == 413 else {"Connection": "close"}
+            await refusal(scope, Refused(refused.status, message, headers=ends))(scope, receive, sending)
         except HTTPException as none:
             await refusal(scope, _no_route(scope, none))(scope, receive, sending)
         except Refused as refused:

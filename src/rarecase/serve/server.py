@@ -1,11 +1,12 @@
 """The process of a guard that is served: checks, loading, listening, and an end that loses no request."""
 
 import asyncio
+import gc
 import os
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +63,9 @@ def serve(load: Callable[[], Guard], name: str, serving: Serving) -> None:
                 f"--host {serving.host}: anybody who reaches it could use the guard; set the variable {KEY} to a key "
                 "that requests have to bring"
             )
-        audit = None if serving.audit is None else opened.enter_context(closing(Audit(serving.audit, metrics)))
+        audit = None if serving.audit is None else Audit(serving.audit, metrics)
         guard = load()
+        gc.freeze()  # else each larger request would have all modules and the model searched for garbage
         server = DrainingServer(Batcher(guard, metrics), f"{name}@{guard.revision}", key, serving.max_body, audit)
         shown = f"[{serving.host}]" if ":" in serving.host else serving.host
         print(f"the guard is at http://{shown}:{listening.getsockname()[1]}", file=sys.stderr)

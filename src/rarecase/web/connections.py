@@ -10,6 +10,7 @@ from h11 import LocalProtocolError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD = 15.0  # seconds for the head of a request, also for the first byte of it
+UNREAD = 30.0  # seconds in which a client has to read of what it is sent
 MOST = 1000  # connections at once
 BACKLOG = 64  # connections that may be accepted before the first of them is counted
 OWN_FILES = 86  # that the server itself has open, at most
@@ -26,7 +27,9 @@ def most_connections() -> int:
 
 
 class ImpatientProtocol(H11Protocol):
-    """HTTP/1.1, and a connection is closed that does not bring the head of a request in time."""
+    """HTTP/1.1, and a connection is closed that does not bring a request, or read its answer, in time."""
+
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Waits for the first request; closes what is one connection too many."""
@@ -54,10 +57,28 @@ class ImpatientProtocol(H11Protocol):
         self._wait()
         super().on_response_complete()
 
+    def pause_writing(self) -> None:
+        """More than is sent soon waits to be sent."""
+        super().pause_writing()
+        self._stuck = self.loop.call_later(UNREAD, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        if self._stuck is not None:
+            self._stuck.cancel()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits no more."""
         self._deadline.cancel()
+        if self._stuck is not None:
+            self._stuck.cancel()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
-        self._deadline = self.loop.call_later(HEAD, self.transport.close)
+        self._deadline = self.loop.call_later(HEAD, self._end)
+
+    def _end(self) -> None:
+        """Closes it, which waits for a client that does not read; not for ever."""
+        self.transport.close()
+        self._deadline = self.loop.call_later(UNREAD, self.transport.abort)
