@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from by_word import OWN, ByWord
 from hub_server.server import bound
+from serve import schemas
 
 from rarecase.guard.guard import Guard
 from rarecase.serve.audit import Audit
@@ -44,8 +46,10 @@ class Served:
             connection.request(method or ("GET" if body is None else "POST"), path, content, sent)
             reply = connection.getresponse()
             said = reply.read()
-            is_json = reply.headers.get("content-type", "").startswith("application/json")
-            return reply.status, json.loads(said) if is_json else said.decode(), reply.headers
+            if not reply.headers.get("content-type", "").startswith("application/json"):
+                return reply.status, said.decode(), reply.headers
+            schemas.check(urlsplit(path).path, reply.status, found := json.loads(said))
+            return reply.status, found, reply.headers
 
 
 @contextlib.contextmanager

@@ -17,13 +17,13 @@ from labelers import Client, act, vote
 
 from fuzz import blocks, good
 from fuzz.blocks import NOBODY, Act
+from fuzz.http_requests import FIELDS, METHODS, QUIET
 from fuzz.mutators import Rng, bytes_mutated, choice, head_mutated, json_mutated, token, value_mutated
 from rarecase.labeling.store.roles import Roles
 from rarecase.labeling.web import sign_in
 
 CASES = 10_000
 PEOPLE = ("olga", "ann", "bob", "dan")
-QUIET = 0.2  # seconds without a byte after which a request that may not be complete gets no answer any more
 PATHS = [
     *(
         "/",
@@ -43,27 +43,6 @@ PATHS = [
 POSTED = [
     *("/gradio_api/component_server", "/gradio_api/queue/join", "/gradio_api/call/say", "/gradio_api/run/say"),
     *("/gradio_api/api/say", "/gradio_api/upload", "/gradio_api/reset", "/gradio_api/cancel", "/login", "/settle/"),
-]
-METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "G\0T", ""]
-FIELDS = [
-    *("Origin: null", "Origin: http://evil.example", "Host: evil.example", "X-Forwarded-Host: evil.example"),
-    *(
-        "X-Forwarded-For: 1.2.3.4",
-        "Content-Type: text/plain",
-        "Content-Type: multipart/form-data; boundary=",
-        "Upgrade: h2c",
-    ),
-    *(
-        "Expect: 100-continue",
-        "Range: bytes=0-99999999999",
-        "Accept: text/html",
-        "Cookie: session=",
-        "X-HTTP-Method: PUT",
-    ),
-    *(
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA",
-        "Accept-Encoding: *",
-    ),
 ]
 
 
