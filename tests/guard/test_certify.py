@@ -141,7 +141,7 @@ def rewritten(path: Path, column: str, value: str) -> None:
         writer.writerows(rows)
 
 
-def test_a_certificate_is_what_the_guard_does_on_the_rows(run, trained, held_out):
+def test_a_certificate_is_what_the_guard_does_on_the_rows(with_onnx, run, trained, held_out):
     guard = trained
     out, err = run("calibrate", guard, "--heldout", held_out, "--recall", RECALL, "--max-alarm", 0.6)
     found = certificate(guard)

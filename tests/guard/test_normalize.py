@@ -54,8 +54,9 @@ def test_half_characters_are_replaced_and_counted():
     assert normalize("a \ud83d\ude00 \udc00 b") == ("a ��  � b".replace("  ", " "), 3)
 
 
-@pytest.mark.parametrize("piece", ["\u200b", "a ", " ", "a\u200b", "é̶", "аa ", "a.", "aA", "a,  ", "\u200b я"])
-@pytest.mark.parametrize("piece", ["\u200b", "a ", " ", "a\u200b", "é̶", "аa ", "a.", "aA", "\u200b я", "\u0323\u0301"])
+@pytest.mark.parametrize(
+    "piece", ["\u200b", "a ", " ", "a\u200b", "é̶", "аa ", "a.", "aA", "a,  ", "\u200b я", "\u0323\u0301"]
+)
 def test_a_long_text_takes_time_in_proportion(piece):
     def seconds(times: int) -> float:
         text = piece * times

@@ -7,7 +7,8 @@ import pytest
 from carded import RUN
 from small import NAMES
 
-from rarecase.data.release import Annotators, Change, Config, GeneratedRows, Release, ReleaseClass, Split
+from rarecase.data.release import Annotators, Change, Config, GeneratedRows, Release, Split
+from rarecase.data.release_class import ReleaseClass
 from rarecase.publish.dataset import title_of
 from rarecase.publish.dataset_card import dataset_card
 

@@ -21,11 +21,8 @@ from small import NAMES
 from transformers import pipeline
 
 from rarecase.core.errors import ModelError
-from rarecase.core.markdown import plain
 from rarecase.data.arrow import matrix
 from rarecase.guard.behaviours import SENTENCES
-from rarecase.guard.certificate import Certificate, ClassCertificate, Difference, Rate, Rows, Windows
-from rarecase.guard.wording import explained
 from rarecase.hub.commit import Target, push
 from rarecase.learn import load_learner
 from rarecase.learn.record import ModelRecord
@@ -372,38 +369,3 @@ def test_a_card_takes_any_class_name(guard, tmp_path):
     assert r"| 0 | a\|b |" in card
     assert r"| 1 | \*bold\* |" in card
     assert len(ModelCard(card).data.eval_results) == 22
-
-
-def test_a_certificate_is_published_and_stands_on_the_card_in_plain_words(guard, tmp_path):
-    folder = Path(shutil.copytree(guard, tmp_path / "guard"))
-    assert "Its thresholds are not certified" in card_of(folder)
-    rate = Rate(0.1, 0.05, 0.15)
-    found = ClassCertificate(0.9, 0.25, 200, 12, 0.901, Windows(198, 2), rate, rate, None)
-    refused = replace(found, threshold=None, alarm_rate=None, alarm_harmless=None, misses=0, refused="only 6")
-    rows = Rows(drawn=2000, labelled=1990, uses=1, ids_sha256="0" * 64, known=True)
-    measured = (Difference("batches of one", 0.0001),)
-    classes = {"self-harm": found, "legal-advice": refused}
-    model = ("1", "0" * 64, "fp32", "torch", 1.0)
-    certificate = Certificate(0.95, 0.2, *model, measured, classes, ("medical-advice",), rate, rate, rows)
-    certificate.write(folder)
-    files = model_files(folder, repo_id="acme/guard", license="mit")
-    card = files["README.md"].decode()
-    assert files["certificate.json"] == folder / "certificate.json"
-    section = card.partition("## Certificate\n")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("- ")]
-    assert lines == [f"- {plain(line)}" for line in explained(certificate)]
-    assert "self-harm: recall at least 0.901 at the threshold 0.25 (in the sample 12 or fewer of 200 score" in section
-    assert "legal-advice: refused, only 6" in section
-    assert "medical-advice: not asked for, so nothing is promised" in section
-    assert "at the thresholds of `rarecase.json`, which are not those of the certificate, it also judged" in card
-    assert "The `pipeline` above does none of this, so nothing here holds for it." in section
-    assert "Recall is measured against what the people said who labelled these rows. It holds only if" in section
-    assert "Its thresholds are not certified" not in card
-    replace(certificate, classes={"legal-advice": refused}).write(folder)
-    card = card_of(folder)
-    assert "- Nothing is certified; every class keeps its old, uncertified threshold" in card
-    assert "Its thresholds are not certified" in card
-    assert "Recall is measured against" not in card
-    (folder / "certificate.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"certificate\.json: of another format"):
-        model_files(folder, repo_id="acme/guard", license="mit")

@@ -8,7 +8,8 @@ import pytest
 from matplotlib.image import imread
 from small import NAMES
 
-from rarecase.data.release import Config, Release, ReleaseClass, Split
+from rarecase.data.release import Config, Release, Split
+from rarecase.data.release_class import ReleaseClass
 from rarecase.publish.picture import class_counts_picture
 
 LONG = (

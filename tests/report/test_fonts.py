@@ -11,7 +11,8 @@ from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
 from reports import boxes, grid_report, run_report
 
-from rarecase.data.release import Config, Release, ReleaseClass, Split
+from rarecase.data.release import Config, Release, Split
+from rarecase.data.release_class import ReleaseClass
 from rarecase.publish.picture import class_counts_picture
 from rarecase.report.fonts import fonts_for, sentence_of_numbers
 from rarecase.report.plots import details_of_grid, picture_of_grid, picture_of_run

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Required, TypedDict, cast
+from typing import Any, Required, TypedDict
 
 import yaml
 from datasets import Dataset
@@ -25,8 +25,9 @@ from rarecase.core.files import digest, leads_out, write_folder_beside, write_te
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
+from rarecase.data.release_class import ReleaseClass, taxonomy_of_release
 from rarecase.data.schema import label_names
-from rarecase.data.taxonomy import EARLIER_ACTIONS, Action, Category, Taxonomy
+from rarecase.data.taxonomy import Taxonomy
 
 Configs = Mapping[str, Mapping[str, Dataset]]
 
@@ -136,18 +137,6 @@ class Config:
 
 
 @dataclass(frozen=True)
-class ReleaseClass:
-    """A class, as the card explains it, and what a guard does with its texts; older releases do not say all of it."""
-
-    name: str
-    definition: str
-    source: str
-    action: str | None = None
-    message: str = ""
-    openai: str = ""
-
-
-@dataclass(frozen=True)
 class About:
     """What only the publisher can say; null is shown as "not stated". `language` is one code or several, by commas."""
 
@@ -192,20 +181,8 @@ class Release:
 
     @property
     def taxonomy(self) -> Taxonomy:
-        """The classes, without examples and other names; those of which nothing is known are flagged."""
-        return Taxonomy(
-            tuple(
-                Category(
-                    one.name,
-                    one.definition,
-                    source=one.source,
-                    action=cast(Action, one.action or "flag"),
-                    message=one.message,
-                    openai=one.openai,
-                )
-                for one in self.classes
-            )
-        )
+        """The classes, without examples and other names."""
+        return taxonomy_of_release(self.classes)
 
     @property
     def heading(self) -> str:
@@ -255,7 +232,7 @@ class Release:
             found = content.get("format") if isinstance(content, dict) else None
             raise DataError(f"{where}: format {found if isinstance(found, int) else None}, expected {FORMAT}")
         release: Release = from_json(cls, content, where)
-        release = replace(release, classes=tuple(map(_with_action, release.classes)))
+        release = replace(release, classes=tuple(one.with_action() for one in release.classes))
         if not release.configs or release.default not in (ALL, *release.configs):
             raise DataError(f"{where}: default names no config; it was changed, or is damaged")
         try:  # they stand in the code of a card
@@ -282,20 +259,6 @@ class Release:
         return json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _released(one: Category) -> ReleaseClass:
-    return ReleaseClass(one.name, one.definition, one.source, one.action, one.message, one.openai)
-
-
-def _with_action(one: ReleaseClass) -> ReleaseClass:
-    """
-    A class of a release with its action: an older one has the first name of it, or none; then the one that it ships
-    with, if it is one of those that do.
-    """
-    shipped = {(c.name, c.definition): c.action for c in Taxonomy.default().classes}
-    action = one.action or shipped.get((one.name, one.definition))
-    return replace(one, action=EARLIER_ACTIONS.get(action, action) if action else None)
-
-
 def write_release(
     folder: Path | str,
     configs: Configs,
@@ -319,11 +282,11 @@ def write_release(
     _require_free(folder, replace)
     if taxonomy is None:
         first = next(table for splits in configs.values() for table in splits.values())
-        taxonomy = Taxonomy(tuple(Category(name) for name in label_names(first)))
+        taxonomy = Taxonomy.from_names(label_names(first))
     release = Release(
         title=title,
         default=default,
-        classes=tuple(map(_released, taxonomy.classes)),
+        classes=tuple(map(ReleaseClass.of, taxonomy.classes)),
         configs={name: (known or {}).get(name, Config()) for name in configs},
     )
     paths = _paths(configs)
