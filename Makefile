@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test pytest test-slow test-busy test-oldest kill lint count bench compare docs notebooks
+.PHONY: install demo test pytest test-slow test-clients test-busy test-oldest kill lint count bench compare docs notebooks
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -40,6 +40,11 @@ kill: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# Clients of a guard as the registry has them now, each in an environment of its own in .venv-clients/, made once (with
+# LiteLLM's proxy 800 MB); prints their versions. Remove the folder to have newer ones.
+test-clients: install
+	$(BIN)/python -m pytest tests/clients -m clients -s
 
 # The tests of pages and of processes, again and again beside four busy processes, which end with the shell.
 TIMES ?= 20

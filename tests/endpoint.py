@@ -97,7 +97,8 @@ class App:
         finally:
             self.in_flight -= 1
         faulty = behaviour.fault and behaviour.after <= place < behaviour.after + behaviour.times
-        response = self.fail(request, body) if faulty else completion(body, answer(body))
+        made = streamed if body.get("stream") else completion
+        response = self.fail(request, body) if faulty else made(body, answer(body))
         self.write("reply", key, response.status_code)
         return response
 
@@ -142,6 +143,20 @@ def completion(body: dict[str, Any], text: str) -> JSONResponse:
     return JSONResponse(
         {"id": "words", "object": "chat.completion", "created": 0, "model": body.get("model"), "choices": [choice]}
     )
+
+
+def streamed(body: dict[str, Any], text: str) -> StreamingResponse:
+    """The same, as events of a word each."""
+
+    async def events() -> AsyncIterator[str]:
+        for word in [*text.split(), None]:
+            delta = {} if word is None else {"role": "assistant", "content": f"{word} "}
+            choice = {"index": 0, "delta": delta, "finish_reason": "stop" if word is None else None}
+            chunk = {"id": "words", "object": "chat.completion.chunk", "created": 0, "model": body.get("model")}
+            yield f"data: {json.dumps({**chunk, 'choices': [choice]})}\n\n"
+        yield "data: [DONE]\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream")
 
 
 async def broken() -> AsyncIterator[bytes]:

@@ -65,9 +65,9 @@ def encoder():
 
 
 @functools.cache
-def table(name: str) -> Dataset:
+def table(name: str, rows: int | None = None) -> Dataset:
     """A set with the released columns and `embedding`, labelled."""
-    lines = _lines(name, ROWS[name])
+    lines = _lines(name, rows or ROWS[name])
     columns = {
         "id": [line["id"] for line in lines],
         "text": [line["text"] for line in lines],

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ import pytest
 import tiny_models
 import yaml
 import zstandard
+from client_environments import answers
 from endpoint import Server
 from forks import RARECASE, Forks
 from places import PUBLISHED, ROOT
@@ -104,8 +106,26 @@ def with_hub(hub, tmp_path) -> Iterator[Forks]:
         yield running
 
 
-def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, with_hub):
+@pytest.fixture
+def serve(folder) -> Iterator[Callable[[str], str]]:
+    """Serves guards as the pages say, and gives the address of each."""
+    with ExitStack() as stack:
+
+        def serve(command: str) -> str:
+            process = stack.enter_context(begun(command, folder))
+            stack.callback(process.terminate)
+            says, address = process.stderr.readline().rsplit(maxsplit=1)
+            assert says == "the guard is at"
+            while not answers(f"{address}/ready"):
+                time.sleep(0.1)
+            return address
+
+        yield serve
+
+
+def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, with_hub, serve):
     """All commands but those of the published set, which a test below runs, and all programs, in order."""
+    guard = ""
     waiting: list[subprocess.Popen[str]] = []
     for kind, step in steps():
         if kind not in ("bash", "python"):
@@ -113,7 +133,11 @@ def test_a_newcomer_can_do_every_journey(folder, labels, endpoint, with_hub):
             continue
         if kind == "bash" and (step not in COMMANDS or re.search(ON_PUBLISHED, step)):
             continue
-        command = ["-c", step] if kind == "python" else adapted(step, folder, endpoint)
+        if kind == "bash" and "guard serve" in step:
+            guard = serve(step)
+            continue
+        program = ["-c", step.replace("http://127.0.0.1:8000", guard)]
+        command = program if kind == "python" else adapted(step, folder, endpoint)
         if kind == "bash" and re.search("label serve|--annotator people", step):
             waiting.append(begun(command, folder))
             while waiting[0].poll() is None and not (folder / "labelled" / "labels.sqlite").exists():
@@ -141,7 +165,7 @@ def adapted(command: str, folder: Path, endpoint: str) -> str:
 
 def begun(command: str, folder: Path) -> subprocess.Popen[str]:
     """A command that waits for people, or serves them a page."""
-    words = [str(RARECASE), *command.split()[1:]]
+    words = [str(RARECASE), *command.removesuffix("--port 8000").split()[1:]]
     words += ["--port", "0"] if "serve" in words else []
     return subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
 
