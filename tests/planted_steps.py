@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bad_input
 import marked
+import planted_guard
 import pyarrow.parquet as pq
 from marked import MARK, NAMES, TYPED, read_csv, write_csv
 from planted import Step, World, fault, run, start
@@ -210,6 +211,12 @@ MADE = [
     Step("predict", "predict guard ../given/pool.csv --max-length 9 --out {case}.csv"),
     Step("guard check", "guard check guard ../given/pool.csv"),
     Step("guard check with texts as ids", "guard check guard ../given/pool.csv --id-column text --out {case}.jsonl"),
+    Step(
+        "guard serve",
+        "guard serve guard --port 0 --audit {case}.jsonl",
+        -signal.SIGTERM,
+        kill=(signal.SIGTERM, planted_guard.asked("guard-serve", "guard-serve.jsonl")),
+    ),
     Step("import-published", "import-published ../given/published --out safety --format json"),
     Step(
         "experiment with a model that is not there",
