@@ -261,6 +261,17 @@ def test_the_site_has_every_page_and_the_reference_every_name():
     assert len(set(listed)) == len(listed)
 
 
+def test_the_way_from_posts_to_a_guard_takes_twelve_lines():
+    """Each of which is run above."""
+    blocks = [(kind, block.splitlines()) for kind, _, block in BLOCK.findall(read("README.md"))]
+    (client,) = (block for kind, block in blocks if kind == "python" and "OpenAI" in block[0])
+    commands = [line for kind, block in blocks for line in block if kind == "bash"]
+    way = re.compile(r"rarecase (pool|start (--resume start|--pool .* --out start)|run .*|train|guard) ?")
+    typed = [line for line in commands if way.match(line) and "--dry-run" not in line]
+    assert [line.split()[1] for line in typed] == ["pool", "start", "start", "run", "run", "train", "guard", "guard"]
+    assert len(typed) + len([line for line in client if line]) <= 12
+
+
 def test_the_readme_can_be_read_in_a_minute():
     assert len(read("README.md").splitlines()) <= 200
 
