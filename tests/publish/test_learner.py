@@ -62,7 +62,9 @@ def test_one_that_was_not_measured_says_so_and_a_later_push_may_say_more(fresh_h
     again = rarecase.push(learner, "acme/guard", license="mit", private=False, train=start, **tables)
     assert again.changed
     assert not HfApi().model_info("acme/guard").private
-    assert " – |" not in Path(hf_hub_download("acme/guard", "README.md", revision=again.revision)).read_text()
+    assert (
+        "| accuracy | – |" not in Path(hf_hub_download("acme/guard", "README.md", revision=again.revision)).read_text()
+    )
 
 
 @pytest.mark.parametrize(
