@@ -91,6 +91,25 @@ def test_a_short_text_does_not_wait_for_a_long_one():
     assert order == ["first", "short", "long"]
 
 
+def test_a_long_text_does_not_make_a_slow_model_refuse_all_others():
+    learner = Slowly()
+    batcher = ready(Guard(learner, OWN))
+    batcher.speed = 3000.0  # characters a second: the text takes a minute
+
+    async def both():
+        long = asyncio.create_task(batcher.scores(["wait " + "word " * 20_000]))
+        while not learner.begun.is_set():
+            await asyncio.sleep(0.001)
+        short = asyncio.create_task(batcher.scores(["x 0.9 0 0 0"]))
+        await asyncio.sleep(0)
+        learner.go.set()
+        return await asyncio.gather(long, short)
+
+    _, short = asyncio.run(both())
+    batcher.close()
+    assert short.probs[0, 0] == pytest.approx(0.9)
+
+
 class Noting(Guard):
     """Notes what it reads."""
 

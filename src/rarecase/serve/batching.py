@@ -24,7 +24,9 @@ BOUND = 5.0  # seconds within which a short text that was admitted is answered
 _ADMITTED = BOUND / 2  # seconds of work that may wait before it, since the speed is an estimate
 MOST_TEXTS = 1_000  # in a request: the thread that takes requests makes their verdicts, and does nothing else then
 MOST_WAITING = 16_000_000  # characters of all requests that wait, which is what they take of the memory
-BATCH = 16_000  # characters that are scored together, about 4,000 tokens
+BATCH = 16_000  # characters that are scored together at most, about 4,000 tokens
+_LEAST_BATCH = 1_300  # about one window
+_LONGEST_BATCH = BOUND / 5  # seconds
 EACH = 40  # characters that a text costs beside its own
 _LONG = 1_000  # characters from which on windows overlap, so that a text is read twice
 _KEEP = 0.9  # of the measured speed with each batch; the rest is that of the batch
@@ -105,7 +107,7 @@ class Batcher:
         if not self.ready:
             raise Refused(503, "the model is being loaded; try again soon", headers={"Retry-After": "2"})
         work = cost(texts)
-        first = min(work, BATCH)
+        first = min(work, self._most())
         self._admit(len(texts), work)
         loop = asyncio.get_running_loop()
         job = Job(texts, loop.create_future(), loop)
@@ -131,6 +133,10 @@ class Batcher:
         """Ends the thread, after all that waits."""
         self.arrived.put(None)
         self.thread.join()
+
+    def _most(self) -> int:
+        """Characters that are scored together: fewer by a slow model, so that no short text waits for long."""
+        return int(min(BATCH, max(_LEAST_BATCH, self.speed * _LONGEST_BATCH)))
 
     def _admit(self, texts: int, work: int) -> None:
         if texts > MOST_TEXTS or work > MOST_WAITING:
@@ -199,9 +205,9 @@ class Batcher:
             heapq.heappush(parts, part)
 
     def _parts(self, work: Work, windows: Sequence[str]) -> list[Part]:
-        order, starts, size = next(self.numbers), [0], 0
+        order, starts, size, most = next(self.numbers), [0], 0, self._most()
         for place, window in enumerate(windows):
-            if size > BATCH:
+            if size > most:
                 starts, size = [*starts, place], 0
             size += len(window) + EACH
         ends = [*starts[1:], len(windows)]
@@ -212,8 +218,8 @@ class Batcher:
 
     def _batch(self, parts: list[Part]) -> list[Part]:
         """The next parts, as many as are scored together, without those of requests that failed."""
-        batch, size = [], 0
-        while parts and size < BATCH:
+        batch, size, most = [], 0, self._most()
+        while parts and size < most:
             part = heapq.heappop(parts)
             if not part.work.job.done.done():
                 batch.append(part)
