@@ -90,6 +90,7 @@ def all_tried(case: Case, numbers: range, seed: int, begin: Act) -> list[Tried]:
         results, log = Path(folder) / "results", Path(folder) / "log"
         while first < numbers.stop:
             end = min(first + BLOCK, numbers.stop)
+            at[:] = bytes(8)
             results.write_bytes(b"")
             log.write_bytes(b"")
             if not (child := os.fork()):
@@ -99,6 +100,8 @@ def all_tried(case: Case, numbers: range, seed: int, begin: Act) -> list[Tried]:
             if status:  # it crashed, was killed, or took too long for Python to say so
                 end = int.from_bytes(at[:], "little") + 1
                 last = log.read_text(errors="replace").strip().splitlines()[-12:]
+                if end <= first:
+                    raise SystemExit(f"a process ended before its first case: {' | '.join(last)}")
                 what = f"ended with {os.waitstatus_to_exitcode(status)}: {' | '.join(last)[:1500]}"
                 tried.append(Tried(end - 1, "?", 0.0, 0, "?", what))
             first = end
