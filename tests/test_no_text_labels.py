@@ -390,6 +390,6 @@ def test_all_texts_were_there_and_everything_was_said(world, finished):
         "DEBUG:httpcore",
         "DEBUG:huggingface_hub",
         "DEBUG:asyncio",
-        "ERROR:rarecase.labeling.web.access:DataError",
+        "ERROR:rarecase.web.failures:DataError",
     ):
         assert line.encode() in said, line
