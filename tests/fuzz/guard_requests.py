@@ -129,8 +129,10 @@ def case(rng: Rng, folder: Path) -> tuple[str, Act]:
     else:
         before = head + b"\r\n\r\n" + content
         sent.request = before * choice(rng, [0, 0, 0, 0, 0, 2]) + head + b"\r\nConnection: close\r\n\r\n" + content
-    if not sent.is_good and rng.random() < 0.25:
-        sent.is_whole, sent.patience = False, QUIET
+    mutated = not sent.is_good and rng.random() < 0.25
+    if mutated or sent.method in ("", "G\0T") or fields[-2].startswith("Host: evil"):
+        sent.is_whole, sent.patience = False, QUIET  # no HTTP: the connection may end before all of it is read
+    if mutated:
         sent.request = choice(rng, [head_mutated, head_mutated, bytes_mutated])(rng, sent.request)
     sent.is_slow = rng.random() < 0.03
     return f"{sent.method[:8]} {sent.path[:60]}", lambda: tried(sent)
@@ -155,7 +157,7 @@ def tried(sent: Sent) -> list[int]:
     world().log.truncate()
     path = re.sub("^(http://x)?/*", "/", unquote(sent.path).partition("?")[0]) if sent.is_whole else None
     statuses = []
-    for status, kind, body in replies(answered(sent), sent.method if sent.is_whole else ""):
+    for status, kind, body in replies(answered(sent), sent.method):
         statuses.append(status)
         assert status < 500, f"answers {status}"
         if kind.startswith("application/json") and body:

@@ -131,7 +131,10 @@ def test_it_waits_for_people_and_gives_back_what_they_decided(store, chosen, cap
     assert sorted(vote["label"] for vote in votes[0]) == [0, 1]  # overruled, both, and kept
     assert all(vote["seconds"] <= 0.5 for row in votes for vote in row)
     err = capsys.readouterr().err
-    assert err == f"waiting for people to label 3 texts; show them with: rarecase label serve --store {store}\n"
+    assert err.splitlines() == [
+        f"waiting for people to label 3 texts; show them with: rarecase label serve --store {store}",
+        "all but 2 are labelled; these wait for a reviewer, at /settle/ of the page",
+    ]
 
 
 def test_an_address_that_a_terminal_obeys_is_shown_escaped(tmp_path, chosen, capsys):

@@ -119,22 +119,23 @@ class GuardSettings:
         messages (`dict[str, str]`): of the classes that have one, likewise.
         thresholds (`dict[str, float]`): of each class whose action is not `allow`: the best F1 on validation, 0.5 for
             a class that has no row there.
-        categories (`dict[str, str]`): of OpenAI's moderation endpoint, of each class that maps to one.
         long_thresholds (`dict[str, float]`): likewise, for texts of several windows: at least as high, and so high
             that of harmless texts of 1,000 tokens, put together from validation rows, a tenth at most are flagged. As
             in `thresholds` for a class that is not in it, as none is in records of earlier versions.
         behaviours (`dict[str, dict[str, Judged]]`): how it judges the sentences of `rarecase.guard.behaviours` at
             these thresholds, by kind and class; empty for other classes than theirs, and in records of earlier
             versions.
+        categories (`dict[str, str]`): of OpenAI's moderation endpoint, of each class that maps to one; not in records of
+            earlier versions.
     """
 
     normalizer: int
     actions: dict[str, Action]
     messages: dict[str, str]
     thresholds: dict[str, float]
-    categories: dict[str, str] = field(default_factory=dict)  # which earlier versions did not write
     long_thresholds: dict[str, float] = field(default_factory=dict)
     behaviours: dict[str, dict[str, Judged]] = field(default_factory=dict)
+    categories: dict[str, str] = field(default_factory=dict)
 
     def named(self) -> set[str]:
         """The classes that something is said of."""
