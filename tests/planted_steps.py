@@ -104,10 +104,6 @@ def visited(world: World) -> bool:
     return True
 
 
-PLAN = "guard plan guard --heldout ../given/test.csv --max-alarm 0.99 " + " ".join(
-    f"--recall {name}=0.02" for name in NAMES[:5]
-)
-
 # In order: each goes on with what those before made.
 MADE = [
     Step("pool", "pool ../given/pool.csv ../given/RS_2023-01.zst --out pool.parquet --format json"),
@@ -192,90 +188,8 @@ MADE = [
         "train",
         "train run/data --config-name cluster --learner finetune --model ../given/tiny --epochs 1 --out guard",
     ),
-    Step("calibrate", "guard calibrate guard --heldout run/data:cluster/test --dev ../given/dev.csv"),
-    Step("plan", "guard plan guard --heldout run/data:cluster/test --pool ../given/pool.csv --format json"),
-    Step(
-        "calibrate on what a strategy chose",
-        "guard calibrate guard --heldout run/data:cluster",
-        2,
-        r"run/data:cluster: \d+ of \d+ rows were chosen by a strategy",
-    ),
-    Step(
-        "calibrate on what was trained on",
-        "guard calibrate guard --heldout run/data:cluster/validation",
-        2,
-        r"run/data:cluster/validation: \d+ of \d+ rows were trained on, or chosen on, by the model",
-    ),
-    Step(
-        "calibrate on posts as labels",
-        "guard calibrate guard --heldout ../given/pool.csv --label-column text",
-        2,
-        r"\S+pool\.csv row 2: label.* is not in the taxonomy",
-    ),
-    Step(
-        "calibrate on what was trained on, with texts as ids",
-        "guard calibrate guard --heldout ../given/dev.csv --heldout ../given/bootstrap.csv --id-column text",
-        2,
-        r"\S+ and \S+bootstrap\.csv: \d+ of \d+ rows were trained on, or chosen on, by the model; leave them out",
-    ),
-    Step(
-        "calibrate twice on the same",
-        "guard calibrate guard --heldout ../given/test.csv --heldout run/data:cluster/test",
-        2,
-        r"\S+test\.csv and run/data:cluster/test have texts in common",
-    ),
-    Step(
-        "temperature on certification rows",
-        "guard calibrate guard --heldout ../given/test.csv --dev ../given/test.csv",
-        2,
-        r"\S+test\.csv: \d+ of its texts are certification rows too",
-    ),
-    Step("plan in words", PLAN + " --pool ../given/pool.csv"),
-    Step(
-        "plan on what was trained on",
-        "guard plan guard --heldout ../given/dev.csv",
-        2,
-        r"\S+dev\.csv: \d+ of \d+ rows were trained on, or chosen on, by the model",
-    ),
-    Step(
-        "plan on posts as labels",
-        "guard plan guard --heldout ../given/pool.csv --label-column text",
-        2,
-        r"\S+pool\.csv row 2: label.* is not in the taxonomy",
-    ),
-    Step(
-        "plan with a pool that a strategy chose",
-        PLAN + " --pool run/data:cluster",
-        2,
-        r"run/data:cluster: \d+ of \d+ rows were chosen by a strategy",
-    ),
+    *planted_guard.STEPS,
     Step("predict", "predict guard ../given/pool.csv --max-length 9 --out {case}.csv"),
-    Step("guard check", "guard check guard ../given/pool.csv"),
-    Step(
-        "guard check with a certificate required",
-        "guard check guard ../given/pool.csv --require-certificate",
-        2,
-        "--require-certificate: the certificate of guard refuses every class",
-    ),
-    Step(
-        "calibrate two classes",
-        "guard calibrate guard --heldout run/data:cluster/test --recall self-harm=0.05,legal-advice=0.05 "
-        "--confidence 0.5 --max-alarm 0.99",
-    ),
-    Step(
-        "guard check with posts as classes",
-        "guard check guard ../given/pool.csv --taxonomy ../given/labels.json",
-        2,
-        r"\S+labels\.json: expected a list `classes`",
-    ),
-    Step("guard check of lists", "guard check guard ../given/lists.jsonl", 2, r"\S+ row 1: 'text' is a list"),
-    Step("guard check with texts as ids", "guard check guard ../given/pool.csv --id-column text --out {case}.jsonl"),
-    Step(
-        "guard serve",
-        "guard serve guard --port 0 --audit {case}.jsonl",
-        -signal.SIGTERM,
-        kill=(signal.SIGTERM, planted_guard.asked("guard-serve", "guard-serve.jsonl")),
-    ),
     Step("import-published", "import-published ../given/published --out safety --format json"),
     Step(
         "experiment with a model that is not there",

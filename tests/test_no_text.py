@@ -5,8 +5,8 @@ Fifty texts stand in the data, each with a marker that can be nowhere else; requ
 markers of their own. All commands run over them at DEBUG, and fail in every way that could show a value. Then all that
 was printed, written or sent to the Hub is searched, but for what is there to hold texts (`ASIDE`).
 
-A command more is a row in one of the lists of `planted_steps`; what has to do with labeling is in
-`test_no_text_labels`. `rarecase demo` alone is left out: it takes no data.
+A command more is a row in one of the lists of `planted_steps`, of a guard in `planted_guard`; what has to do with
+labeling is in `test_no_text_labels`. `rarecase demo` alone is left out: it takes no data.
 """
 
 import os
