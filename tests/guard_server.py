@@ -3,13 +3,13 @@
 import contextlib
 import http.client
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from by_word import OWN, ByWord
 from hub_server.server import bound
@@ -48,7 +48,7 @@ class Served:
             said = reply.read()
             if not reply.headers.get("content-type", "").startswith("application/json"):
                 return reply.status, said.decode(), reply.headers
-            schemas.check(urlsplit(path).path, reply.status, found := json.loads(said))
+            schemas.check(re.sub("^(https?://[^/]*)?/*", "/", path, flags=re.I), reply.status, found := json.loads(said))
             return reply.status, found, reply.headers
 
 

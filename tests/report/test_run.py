@@ -156,6 +156,7 @@ def run_folder(tmp_path, rounds):
     test = Dataset.from_dict({"label": labels}, Features({"label": ClassLabel(names=list(NAMES))}))
     write_parquet(folder / "test.parquet", test.shuffle(seed=0))
     Manifest("run", data=digest_of_tables(folder)).write(folder)
+    (folder / "data").mkdir()
     write_parquet(tmp_path / "labels.parquet", voted([[3.0, 1.0], [4.0]]))
     write_parquet(tmp_path / "predictions.parquet", predicted(labels))
     for record in report["rounds"]:
@@ -189,10 +190,16 @@ def test_the_report_of_a_run_is_its_rounds_in_order_and_the_rarest_class_of_test
     for record in found["rounds"]:
         for name in INTERVALS:
             del record["test"][name]
-    end, note = found["notes"]  # the files of its rounds alone are there
-    assert end.startswith("The run has not ended, and has ")
+    (note,) = found["notes"]
     assert note.startswith(f"{RAREST} has only 3 test rows: a single one is 33 points of its recall, so its F1, and ")
     assert {**found, "notes": []} == report
+
+
+def test_a_run_that_has_not_ended_says_so_and_how_it_goes_on(short):
+    folder, _ = short
+    (folder / "data").rmdir()
+    end = report_of_run(folder)["notes"][0]
+    assert end == f"The run has not ended, and has 60 labels so far; go on with: rarecase run --resume {folder}"
 
 
 def test_a_round_has_intervals_over_resampled_test_rows_which_are_wide_for_few_of_them(short):

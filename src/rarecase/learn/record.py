@@ -125,8 +125,8 @@ class GuardSettings:
         behaviours (`dict[str, dict[str, Judged]]`): how it judges the sentences of `rarecase.guard.behaviours` at
             these thresholds, by kind and class; empty for other classes than theirs, and in records of earlier
             versions.
-        categories (`dict[str, str]`): of OpenAI's moderation endpoint, of each class that maps to one; not in records of
-            earlier versions.
+        categories (`dict[str, str]`): of OpenAI's moderation endpoint, of each class that maps to one; empty in
+            records of earlier versions.
     """
 
     normalizer: int
