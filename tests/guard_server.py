@@ -48,7 +48,8 @@ class Served:
             said = reply.read()
             if not reply.headers.get("content-type", "").startswith("application/json"):
                 return reply.status, said.decode(), reply.headers
-            schemas.check(re.sub("^(https?://[^/]*)?/*", "/", path, flags=re.I), reply.status, found := json.loads(said))
+            alone = re.sub("^(https?://[^/]*)?/*", "/", path, flags=re.IGNORECASE)
+            schemas.check(alone, reply.status, found := json.loads(said))
             return reply.status, found, reply.headers
 
 
