@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -48,8 +47,7 @@ class Served:
             said = reply.read()
             if not reply.headers.get("content-type", "").startswith("application/json"):
                 return reply.status, said.decode(), reply.headers
-            alone = re.sub("^(https?://[^/]*)?/*", "/", path, flags=re.IGNORECASE)
-            schemas.check(alone, reply.status, found := json.loads(said))
+            schemas.check(schemas.path_of(path), reply.status, found := json.loads(said))
             return reply.status, found, reply.headers
 
 

@@ -5,7 +5,7 @@ import functools
 import io
 import json
 import logging
-import re
+import shutil
 import socket
 import tempfile
 import time
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from by_word import OWN
 from guard_server import served
@@ -46,6 +45,7 @@ class World:
 
     def __init__(self) -> None:
         self.within, folder = ExitStack(), Path(tempfile.mkdtemp(prefix="fuzz-guard-"))
+        self.within.callback(shutil.rmtree, folder)
         sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(resolve("packaged"))
@@ -155,7 +155,7 @@ def tried(sent: Sent) -> list[int]:
     """Sends it and checks the replies: nothing failed in the server, and each is in the shape of its path."""
     world().log.seek(0)
     world().log.truncate()
-    path = re.sub("^(http://x)?/*", "/", unquote(sent.path).partition("?")[0]) if sent.is_whole else None
+    path = schemas.path_of(sent.path) if sent.is_whole else None
     statuses = []
     for status, kind, body in replies(answered(sent), sent.method):
         statuses.append(status)

@@ -3,8 +3,10 @@ What a guard's server may answer, as JSON schemas after the published descriptio
 and of errors, LiteLLM's page of its generic guardrail API, and the OpenAPI document of text-embeddings-inference.
 """
 
+import re
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator
 
@@ -68,6 +70,11 @@ STATUSES = {
     "/": {400, 422, 424, 429, 500, 503} | OF_HTTP,
 }
 GOOD = {"/v1/moderations": MODERATIONS, GUARDRAIL: GUARDRAIL_REPLY, "/predict": PREDICT, "/": NESTED}
+
+
+def path_of(target: str) -> str:
+    """The path that a request is for."""
+    return re.sub("^(https?://[^/]*)?/*", "/", unquote(target).partition("?")[0], flags=re.IGNORECASE)
 
 
 def schema(path: str | None, status: int) -> dict[str, Any]:
