@@ -93,7 +93,7 @@ class Boundary:
 
 def refusal(scope: Scope, refused: Refused) -> Response:
     """The reply to a request that is refused, in the shape of its path."""
-    return JSONResponse(refused.as_json(scope["path"]), refused.status, refused.headers)
+    return JSONResponse(refused.as_json(scope["path"]), refused.status_at(scope["path"]), refused.headers)
 
 
 def _no_route(scope: Scope, error: HTTPException) -> Refused:

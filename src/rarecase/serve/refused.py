@@ -5,14 +5,7 @@ from typing import Any
 
 _TEI = ("/predict", "/")
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error"}
-_TEI_TYPES = {
-    413: "Validation",
-    422: "Validation",
-    424: "Backend",
-    429: "Overloaded",
-    500: "Backend",
-    503: "Unhealthy",
-}
+_TEI_TYPES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy"}
 
 
 @dataclass
@@ -31,6 +24,10 @@ class Refused(Exception):  # noqa: N818 - most are no errors of this server
     message: str
     param: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+
+    def status_at(self, path: str) -> int:
+        """The status of the reply: a model that fails is a 424 of text-embeddings-inference."""
+        return 424 if self.status == 500 and path in _TEI else self.status
 
     def as_json(self, path: str) -> dict[str, Any]:
         """The body of the reply: as OpenAI has it under /v1, as text-embeddings-inference has it at its own paths."""
