@@ -130,11 +130,28 @@ def test_it_waits_for_people_and_gives_back_what_they_decided(store, chosen, cap
     assert first in {vote["annotator"] for vote in votes[1]}
     assert sorted(vote["label"] for vote in votes[0]) == [0, 1]  # overruled, both, and kept
     assert all(vote["seconds"] <= 0.5 for row in votes for vote in row)
-    err = capsys.readouterr().err
-    assert err.splitlines() == [
-        f"waiting for people to label 3 texts; show them with: rarecase label serve --store {store}",
-        "all but 2 are labelled; these wait for a reviewer, at /settle/ of the page",
-    ]
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said == f"waiting for people to label 3 texts; show them with: rarecase label serve --store {store}"
+
+
+def test_it_says_once_when_only_a_reviewer_can_go_on(store, chosen, capsys):
+    service, waited = LabelService(EventLog(store)), []
+
+    def wait(_: float) -> None:
+        waited.append(None)
+        if len(waited) == 1:
+            for person in ("ann", "bob"):
+                for entry in service.queue(person).queue:
+                    differs = person == "bob" and entry["text"] != "two"
+                    service.vote(person, entry["item"], NAMES[1 if differs else 0])
+        elif len(waited) == 4:
+            for item in service.to_review("eve"):
+                service.review("eve", item.id, NAMES[0])
+
+    people = People(open_store(store), "run 1", TAXONOMY, "serve", wait)
+    assert people.annotate(chosen)["label"][:] == [0, 0, 0]
+    said = capsys.readouterr().err.splitlines()
+    assert said[1:] == ["all but 2 are labelled; these wait for a reviewer, at /settle/ of the page"]
 
 
 def test_an_address_that_a_terminal_obeys_is_shown_escaped(tmp_path, chosen, capsys):
