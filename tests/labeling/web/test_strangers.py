@@ -200,7 +200,8 @@ def test_sign_ins_of_an_address_are_limited(serve, monkeypatch):
         found = [sign_in(client, name=f"n{number}") for number in range(11)]  # a minute may begin meanwhile
         assert found[:5] == [303] * 5
         assert found.count(303) <= 10
-        assert found[-1] == 429
+        assert 429 in found
+        assert 429 in [sign_in(client, name=f"n{number}") for number in range(11, 17)]  # also where one has begun
         assert client.post("/another-device").status_code == 429
 
     serve(during=check)
