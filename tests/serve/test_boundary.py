@@ -95,7 +95,7 @@ def test_a_client_that_reads_no_answer_is_not_waited_for(monkeypatch):
         for _ in range(8):
             connection.sendall(head.encode() + body)
         until = time.monotonic() + 20
-        while there.server.server_state.connections and time.monotonic() < until:
+        while (there.server.server_state.connections or there.batcher.waiting) and time.monotonic() < until:
             time.sleep(0.02)
         assert not there.server.server_state.connections
         assert there.batcher.waiting == 0
