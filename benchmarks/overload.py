@@ -7,7 +7,7 @@ beside it. Latencies count from the moment at which the clock says that a title 
     of what is refused, 99 % are within 2 x what 99 % of the empty route's replies take
     no reply is lost, and each has the scores that `guard.scores` gives its title
     the server's memory stays within 5 % or 50 MB
-    what was sent before the server is told to end is answered
+    what was sent before the server is stopped is answered
 
     python benchmarks/overload.py [--seconds 60]
 """

@@ -140,18 +140,16 @@ def test_it_says_once_when_only_a_reviewer_can_go_on(store, chosen, capsys):
     def wait(_: float) -> None:
         waited.append(None)
         if len(waited) == 1:
-            for person in ("ann", "bob"):
-                for entry in service.queue(person).queue:
-                    differs = person == "bob" and entry["text"] != "two"
-                    service.vote(person, entry["item"], NAMES[1 if differs else 0])
+            for person, entry in [(name, entry) for name in ("ann", "bob") for entry in service.queue(name).queue]:
+                differs = person == "bob" and entry["text"] != "two"
+                service.vote(person, entry["item"], NAMES[1 if differs else 0])
         elif len(waited) == 4:
             for item in service.to_review("eve"):
                 service.review("eve", item.id, NAMES[0])
 
-    people = People(open_store(store), "run 1", TAXONOMY, "serve", wait)
-    assert people.annotate(chosen)["label"][:] == [0, 0, 0]
-    said = capsys.readouterr().err.splitlines()
-    assert said[1:] == ["all but 2 are labelled; these wait for a reviewer, at /settle/ of the page"]
+    assert People(open_store(store), "run 1", TAXONOMY, "serve", wait).annotate(chosen)["label"][:] == [0, 0, 0]
+    _, said = capsys.readouterr().err.splitlines()
+    assert said == "all but 2 are labelled; these wait for a reviewer, at /settle/ of the page"
 
 
 def test_an_address_that_a_terminal_obeys_is_shown_escaped(tmp_path, chosen, capsys):

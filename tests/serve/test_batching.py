@@ -20,7 +20,7 @@ from rarecase.serve.refused import Refused
 
 
 class Slowly(ByWord):
-    """Waits with its first batch until it is told."""
+    """Waits with its first batch until `go` is set."""
 
     def __init__(self):
         super().__init__()

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 from rarecase.cli.streams import Format
 from rarecase.core.errors import ConfigError, command_line, one_line, shown_id
+from rarecase.core.installed import needs
 
 if TYPE_CHECKING:
     from rarecase.guard.calibrate import Asked
@@ -172,11 +173,9 @@ def serve(
         require_certificate: refuse a model without a certificate that is of it.
     """
     most = _bytes(max_body)
-    try:
+    with needs("serve", "guard serve"):
         from rarecase.serve.server import Serving
         from rarecase.serve.server import serve as serve_guard
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"needs {error.name}, which is not installed; pip install 'rarecase[serve]'") from None
     from rarecase.data.taxonomy import Taxonomy
     from rarecase.hub.ids import split_revision
     from rarecase.runs.check import load

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from rarecase.core.errors import ConfigError, DataError, did_you_mean
-from rarecase.labeling.installed import needs_app
+from rarecase.core.installed import needs
 from rarecase.labeling.store.address import file_of, without_password
 from rarecase.labeling.store.label_store import open_store
 from rarecase.labeling.store.settings import Settings, check_settings
@@ -62,7 +62,7 @@ def serve(
     check_settings(votes=votes, lease=lease, calibrate_every=calibrate_every, qualify=qualify)
     _require_file(store)
     open_store(store).close()  # so that what is wrong with it, or not installed, is reported before the page is loaded
-    with needs_app("the page"):
+    with needs("app", "the page"):
         from rarecase.labeling.web import serve as serve_page
     settings = Settings(votes=votes, lease=lease, consensus=consensus, calibrate_every=calibrate_every)
     serve_page(

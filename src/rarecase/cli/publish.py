@@ -260,8 +260,6 @@ def publish_guard(
         dry_run: only show every file and the whole card.
         format: `json` for programs.
     """
-    from dataclasses import replace
-
     from rarecase.publish import guard
     from rarecase.publish.space_access import space_token
 
@@ -269,7 +267,7 @@ def publish_guard(
     target, send = to.open("space")
     token = space_token(space_token_env, "read the model") if space_token_env else None
     done = guard.publish_guard(
-        replace(target, sdk="docker"),
+        target,
         model=model,
         key=guard.key_of_environment(),
         token=token,

@@ -1,4 +1,4 @@
-"""Packages of the extra `app` that are not installed."""
+"""Packages of an extra that are not installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,9 +7,11 @@ from rarecase.core.errors import ConfigError
 
 
 @contextmanager
-def needs_app(what: str) -> Iterator[None]:
-    """Reports a package that is missing in one line, with the way to install it."""
+def needs(extra: str, what: str) -> Iterator[None]:
+    """Reports a package that `what` lacks in one line, with the extra of rarecase that has it."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{what} needs {error.name}, which is not installed; pip install 'rarecase[app]'") from None
+        raise ConfigError(
+            f"{what} needs {error.name}, which is not installed; pip install 'rarecase[{extra}]'"
+        ) from None

@@ -138,7 +138,7 @@ class GuardSettings:
     categories: dict[str, str] = field(default_factory=dict)
 
     def named(self) -> set[str]:
-        """The classes that something is said of."""
+        """The classes that it names."""
         thresholds = {*self.thresholds, *self.long_thresholds}
         judged = chain.from_iterable(self.behaviours.values())
         return {*self.actions, *self.messages, *self.categories, *thresholds, *judged}

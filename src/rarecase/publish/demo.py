@@ -12,13 +12,13 @@ from pathlib import Path
 from rarecase.core.errors import ConfigError
 from rarecase.data.parquet import parquet_bytes
 from rarecase.demo_space.data import MAP, SETTINGS, DemoSources
-from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, read_snapshot, refuse_foreign
+from rarecase.hub.commit import Files, Push, Pushed, Target, push, read_snapshot
 from rarecase.hub.ids import split_revision
 from rarecase.publish.demo_map import map_table
 from rarecase.publish.markdown import TAGS
 from rarecase.publish.references import DatasetRef
 from rarecase.publish.repository import release_in
-from rarecase.publish.space import gradio_files
+from rarecase.publish.space import gradio_files, in_place_of
 
 
 def publish_demo(
@@ -54,12 +54,7 @@ def push_demo(folder: Path, target: Target, dataset: DatasetRef, model: str | No
         rounds=any(config.rounds for config in release.configs.values()),
     )
 
-    def build(snapshot: Snapshot) -> Files:
-        if SETTINGS not in snapshot.files:
-            refuse_foreign(snapshot)
-        return {**dict.fromkeys(path for path in snapshot.files if path.startswith("rarecase/")), **files}
-
-    return send(target, build, "Add the demo")
+    return send(target, lambda now: in_place_of(now, SETTINGS, files), "Add the demo")
 
 
 def why_closed(target: Target) -> str:

@@ -2,27 +2,17 @@
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 
 from rarecase.core.errors import ConfigError
 from rarecase.core.shipped import shipped
 from rarecase.guard.certificate import CERTIFICATE
-from rarecase.hub.commit import (
-    Files,
-    Push,
-    Pushed,
-    Snapshot,
-    Target,
-    create,
-    push,
-    read_snapshot,
-    refuse_foreign,
-    taken_back,
-)
+from rarecase.hub.commit import Files, Push, Pushed, Target, push, read_snapshot
 from rarecase.hub.ids import split_revision
 from rarecase.publish.markdown import TAGS
 from rarecase.publish.references import on_hub
-from rarecase.publish.space import docker_files
-from rarecase.publish.space_access import Visibility, give_secrets
+from rarecase.publish.space import docker_files, in_place_of
+from rarecase.publish.space_access import Visibility, prepared
 from rarecase.serve import KEY
 
 _DOCKERFILE = "Dockerfile"
@@ -50,6 +40,7 @@ def publish_guard(
             server, and needs the key. A new Space is private, and one that is there stays as it is.
         send (`Callable`): `push`, or what is done instead.
     """
+    target = replace(target, sdk="docker")
     found = on_hub("model", model)
     if found.private and token is None:
         raise ConfigError(
@@ -59,19 +50,11 @@ def publish_guard(
     pinned = f"{found.target.repo_id}@{found.sha}"
     files = space_files(target.repo_id, pinned, certified=CERTIFICATE in found.files)
 
-    def build(snapshot: Snapshot) -> Files:
-        if _DOCKERFILE not in snapshot.files:
-            refuse_foreign(snapshot)
-        return {**dict.fromkeys(path for path in snapshot.files if path.startswith("rarecase/")), **files}
-
-    with ExitStack() as made:  # a new Space is taken back where the rest fails
+    with ExitStack() as made:
         if not target.dry_run:
-            created = read_snapshot(target).sha is None and create(target)
-            if created:
-                made.enter_context(taken_back(target))
             secrets = {KEY: key} | ({} if token is None else {"HF_TOKEN": token})
-            give_secrets(target, secrets, None if created and visibility == "private" else visibility)
-        return send(target, build, "Add the guard")
+            made.enter_context(prepared(target, read_snapshot(target), secrets, visibility))
+        return send(target, lambda now: in_place_of(now, _DOCKERFILE, files), "Add the guard")
 
 
 def space_files(repo_id: str, model: str, *, certified: bool) -> Files:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.installed import needs
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.hub.commit import (
     Files,
@@ -18,17 +19,15 @@ from rarecase.hub.commit import (
     Pushed,
     Snapshot,
     Target,
-    create,
     push,
     read_snapshot,
     taken_back,
 )
-from rarecase.labeling.installed import needs_app
 from rarecase.labeling.store.repository import CARD, contents, missing, require_private
 from rarecase.labeling.store.roles import read_roles, roles_text
 from rarecase.labeling.store.settings import FILE, SpaceFile
 from rarecase.publish.space import gradio_files
-from rarecase.publish.space_access import Visibility, give_secrets
+from rarecase.publish.space_access import Visibility, prepared
 
 GivenSettings = Mapping[str, str | float]  # fields of `Settings`; those that are left out keep their stored value
 
@@ -78,10 +77,7 @@ def publish_labeling(
         if not target.dry_run:  # which only shows files
             if labels.sha is None:
                 made.enter_context(taken_back(store, data.revision))
-            created = space.sha is None and create(target)
-            if created:
-                made.enter_context(taken_back(target))
-            give_secrets(target, secrets, None if created and visibility == "private" else visibility)
+            made.enter_context(prepared(target, space, secrets, visibility))
         return [data, send(target, lambda now: _updated(now, folder, given), "Add the labeling page")]
 
 
@@ -98,7 +94,7 @@ def space_files(folder: Path, repo_id: str, file: SpaceFile) -> Files:
 
 def _known_answers(path: Path, taxonomy: Taxonomy, labels: Snapshot, calibrate: bool) -> dict[str, bytes]:
     """The files that add texts with known answers to the data set: those of a store that has read what is there."""
-    with needs_app("--qualify"):
+    with needs("app", "--qualify"):
         from rarecase.labeling.store.events import EventLog
         from rarecase.labeling.store.known_answers import add_known_answers
         from rarecase.labeling.store.service import LabelService

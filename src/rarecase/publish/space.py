@@ -9,7 +9,7 @@ from huggingface_hub import SpaceCardData
 
 import rarecase
 from rarecase.core.shipped import shipped
-from rarecase.hub.commit import Files
+from rarecase.hub.commit import Files, Snapshot, refuse_foreign
 from rarecase.publish.markdown import render
 
 GRADIO = "6.31.0"  # what the page was last looked at with; for who publishes without having gradio
@@ -46,6 +46,13 @@ def _files(name: str, program: str, head: SpaceCardData, values: dict[str, Any])
         "requirements.txt": template / "requirements.txt",
         **package(),
     }
+
+
+def in_place_of(snapshot: Snapshot, marker: str, files: Files) -> Files:
+    """The files of a Space, and None for modules that an earlier push left; one without `marker` is not ours."""
+    if marker not in snapshot.files:
+        refuse_foreign(snapshot)
+    return {**dict.fromkeys(path for path in snapshot.files if path.startswith("rarecase/")), **files}
 
 
 def package() -> dict[str, Path]:

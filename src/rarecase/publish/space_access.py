@@ -2,13 +2,15 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Literal
 
 from huggingface_hub import HfApi, get_token
 
 from rarecase.core.errors import ConfigError, HubError
-from rarecase.hub.commit import Target, without_debug_logs
+from rarecase.hub.commit import Snapshot, Target, create, taken_back, without_debug_logs
 from rarecase.hub.errors import retried
 
 Visibility = Literal["private", "protected"]
@@ -28,6 +30,17 @@ def space_token(variable: str, may: str) -> str:
             f"you can; make a fine-grained one, which may {may} alone"
         )
     return token
+
+
+@contextmanager
+def prepared(target: Target, now: Snapshot, secrets: dict[str, str], visibility: Visibility | None) -> Iterator[None]:
+    """Makes a Space where there is none, and prepares it for its files; a new one is taken back where these fail."""
+    with ExitStack() as made:
+        created = now.sha is None and create(target)
+        if created:
+            made.enter_context(taken_back(target))
+        give_secrets(target, secrets, None if created and visibility == "private" else visibility)
+        yield
 
 
 def give_secrets(target: Target, secrets: dict[str, str], visibility: Visibility | None) -> None:

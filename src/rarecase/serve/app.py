@@ -88,10 +88,10 @@ def application(
     batcher: Batcher,
     model: str,
     *,
-    key: str = "",
-    max_body: int = 1 << 20,
-    audit: Audit | None = None,
-    closing: Callable[[], bool] = lambda: False,
+    key: str,
+    max_body: int,
+    audit: Audit | None,
+    closing: Callable[[], bool],
 ) -> ASGIApp:
     """
     The app.

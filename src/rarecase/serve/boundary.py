@@ -34,7 +34,7 @@ class Boundary:
     metrics: Metrics
     key: str
     max_body: int
-    closing: Callable[[], bool] = lambda: False
+    closing: Callable[[], bool]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -77,9 +77,7 @@ class DrainingServer(uvicorn.Server):
 
     draining = False
 
-    def __init__(
-        self, batcher: Batcher, model: str, key: str = "", max_body: int = 1 << 20, audit: Audit | None = None
-    ):
+    def __init__(self, batcher: Batcher, model: str, key: str, max_body: int, audit: Audit | None):
         app = application(batcher, model, key=key, max_body=max_body, audit=audit, closing=lambda: self.draining)
         config = uvicorn.Config(
             app,

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from rarecase.core.errors import ConfigError, DataError, DiskFullError, database_reason
 from rarecase.core.files import is_disk_full
-from rarecase.labeling.installed import needs_app
+from rarecase.core.installed import needs
 from rarecase.labeling.store.address import database_url, without_password
 from rarecase.labeling.store.kinds import FIELDS, Event, damaged
 
@@ -61,7 +61,7 @@ class EventLog:
         self.clock = clock
         shown = f"--store {without_password(address)}"
         try:
-            with needs_app(f"{shown}:"):
+            with needs("app", f"{shown}:"):
                 self._engine = _engine(self.url)
             with self._engine.begin() as connection:
                 self._lock(connection)

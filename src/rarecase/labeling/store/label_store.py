@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarecase.core.errors import ConfigError, DataError, HubError, RarecaseError
-from rarecase.labeling.installed import needs_app
+from rarecase.core.installed import needs
 
 if TYPE_CHECKING:
     from rarecase.labeling.store.service import LabelService
@@ -115,7 +115,7 @@ def open_store(address: str, push: Push = None) -> LabelStore:
     """
     if not address:
         raise ConfigError("--store is empty; expected a file, postgresql://… or hf://datasets/OWNER/NAME")
-    with needs_app("--store"):  # not the address: it may contain a password, and what removes that is not installed
+    with needs("app", "--store"):  # not the address: it may contain a password, and what removes that is not installed
         from rarecase.labeling.store.events import EventLog
         from rarecase.labeling.store.service import LabelService
         from rarecase.labeling.store.sync import EventFiles

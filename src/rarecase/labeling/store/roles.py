@@ -6,7 +6,7 @@ from typing import Any
 
 from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
-from rarecase.labeling.installed import needs_app
+from rarecase.core.installed import needs
 from rarecase.labeling.store.names import alike, is_name
 
 
@@ -66,7 +66,7 @@ def read_roles(text: str, where: str) -> Roles:
     roles = Roles(**{key: _names(where, key, value) for key, value in content.items()})
     if not (roles.owners or roles.adjudicators or roles.annotators):
         raise ConfigError(f"{where}: nobody is named; {expected}")
-    with needs_app(where):
+    with needs("app", where):
         found = alike(roles.names)
     if found:
         raise ConfigError(f"{where}: {found[0]} looks like {found[1]}, so only one of them could sign in; rename one")
