@@ -28,7 +28,6 @@ from rarecase.data.sets import Sources, read_sets
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.demo_space.data import DemoSources, load_data
 from rarecase.experiment.published import import_published as read_published
-from rarecase.generate.replies import Replies
 from rarecase.labeling.spreadsheet import File
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.export import export_votes, import_votes, status
@@ -40,6 +39,7 @@ from rarecase.labeling.store.settings import SpaceFile
 from rarecase.labeling.store.sync import EventFiles
 from rarecase.learn import load_learner
 from rarecase.learn.record import ModelRecord
+from rarecase.llm.replies import Replies
 from rarecase.publish.dataset import read_release
 from rarecase.publish.model import model_files
 from rarecase.report.experiment import report_of_experiment

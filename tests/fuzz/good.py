@@ -21,10 +21,10 @@ from sentence_transformers.models import Pooling, Transformer
 from fuzz.blocks import NOBODY
 from rarecase.cli.main import command
 from rarecase.data.taxonomy import Category, Taxonomy
-from rarecase.generate.replies import Replies, Request
 from rarecase.labeling.store.events import EventLog
 from rarecase.labeling.store.service import LabelService, Row
 from rarecase.labeling.store.sync import EventFiles
+from rarecase.llm.replies import Replies, Request
 
 torch.set_num_threads(1)  # a process that is forked from one with a pool of threads would wait for them for ever
 

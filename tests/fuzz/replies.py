@@ -23,9 +23,7 @@ from fuzz.mutators import Rng, choice, reply_mutated, rng_of
 from rarecase.data.read import read_argument
 from rarecase.data.taxonomy import Category, Taxonomy
 from rarecase.demo_space.data import load_data
-from rarecase.generate import endpoint
-from rarecase.generate.endpoint import Endpoint
-from rarecase.generate.replies import Replies
+from rarecase.generate.writer import Writer
 from rarecase.hub.commit import Target, push, read_snapshot
 from rarecase.hub.errors import RETRY
 from rarecase.labeling.store.events import EventLog
@@ -33,6 +31,9 @@ from rarecase.labeling.store.repository import exchange
 from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.sync import EventFiles
 from rarecase.learn import load_learner
+from rarecase.llm import endpoint
+from rarecase.llm.endpoint import Endpoint
+from rarecase.llm.replies import Replies
 from rarecase.publish.dataset import publish_dataset
 from rarecase.publish.plan import Plan
 from rarecase.publish.repository import release_in
@@ -190,7 +191,7 @@ def of_model(rng: Rng, folder: Path) -> Act:
     server = world().model
     server.mutate(rng, 0)
     url, replies = f"http://127.0.0.1:{server.port}/v1", Replies(folder / "replies.sqlite")
-    made = Endpoint(url, "m", TAXONOMY, replies=replies, seed=0)
+    made = Writer(Endpoint(url, "m", replies=replies, seed=0), TAXONOMY, seed=0)
     if rng.random() < 0.1:
         return made.check
     seeds = Dataset.from_dict({"id": ["a"], "text": [f"{blocks.NOBODY} and more"], "label": [0]})

@@ -29,7 +29,7 @@ def test_accepted_keeps_the_rows_without_a_failed_check_in_their_order():
 
 def test_importing_the_generators_loads_no_language_model_library():
     code = (
-        "import sys, rarecase.generate.endpoint, rarecase.generate.local, rarecase.generate.replay\n"
+        "import sys, rarecase.generate.writer, rarecase.generate.replay, rarecase.llm.endpoint, rarecase.llm.local\n"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -2,8 +2,8 @@
 Variations of labelled posts: the template `T(x, O(x))` of Hassan, Sicilia and Alikhani (2024), section 3.2.
 
 A generator takes labelled posts and gives a table of variations that carry their parent's label. There are five:
-`endpoint.Endpoint` (any OpenAI-compatible server), `local.Local` (a `transformers` model in this process),
-`replay.Replay` (variations that exist already), `cheap.Cheap` (no model at all) and `NoVariations`.
+`openai` and `local` ask a language model of `rarecase.llm` (`writer.Writer`), `replay` has variations that exist,
+`cheap` needs no model at all, and `none` makes none.
 """
 
 from collections.abc import Sequence, Set

@@ -19,7 +19,7 @@ from rarecase.core.errors import DataError, shown_id
 from rarecase.data import arrow, schema
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Variation, variations_table
-from rarecase.generate.replies import Replies, Request
+from rarecase.llm.replies import Replies, Request
 
 TASK = (
     "You say posts in different words. The last post is of the class {label}{definition}; in your words it is still "

@@ -24,10 +24,8 @@ from rarecase.data.sets import LABELED, Sets, Sources, read_sets, warn_of_missin
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Generator, NoVariations
 from rarecase.generate.cheap import Cheap
-from rarecase.generate.endpoint import Endpoint
-from rarecase.generate.local import Local, name_of
 from rarecase.generate.replay import Replay
-from rarecase.generate.replies import Replies
+from rarecase.generate.writer import Writer
 from rarecase.labeling.annotator import Annotator
 from rarecase.labeling.gold import gold_annotator
 from rarecase.labeling.people import people
@@ -36,6 +34,10 @@ from rarecase.labeling.store.address import address_in, is_same_store, require_i
 from rarecase.labeling.store.label_store import open_store
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
+from rarecase.llm import LanguageModel
+from rarecase.llm.endpoint import Endpoint
+from rarecase.llm.local import Local, name_of
+from rarecase.llm.replies import Replies
 from rarecase.models.encoder import Encoder
 from rarecase.runs.folder import EMBEDDINGS, TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
 from rarecase.settings.config import (
@@ -151,24 +153,24 @@ def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check
         return _replay_of(config)
     if config.generator == "cheap":
         return Cheap(seed=config.seed)
-    store, model = Replies(replies), config.generator_model or ""
-    generator: Local | Endpoint
-    if config.generator == "local":
-        generator = Local(model, taxonomy, replies=store, seed=config.seed, temperature=config.temperature)
-    else:
-        generator = Endpoint(
-            config.generator_url or "",
-            model,
-            taxonomy,
-            replies=store,
-            seed=config.seed,
-            concurrency=config.concurrency,
-            temperature=config.temperature,
-            send_to=config.send_to,
-        )
+    model = _language_model_of(config, Replies(replies))
     if check:
-        generator.check()
-    return generator
+        model.check()
+    return Writer(model, taxonomy, seed=config.seed, temperature=config.temperature)
+
+
+def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:
+    name = config.generator_model or ""
+    if config.generator == "local":
+        return Local(name, replies=replies)
+    return Endpoint(
+        config.generator_url or "",
+        name,
+        replies=replies,
+        seed=config.seed,
+        concurrency=config.concurrency,
+        send_to=config.send_to,
+    )
 
 
 def _replay_of(config: LoopConfig) -> Replay:

@@ -1,17 +1,14 @@
-"""Variations from a `transformers` language model in this process: no server, and no post leaves the machine."""
+"""A `transformers` language model in this process: no server, and no post leaves the machine."""
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
-
 from rarecase.core.errors import ModelError
 from rarecase.core.progress import bar
-from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate.replies import Replies, Request
-from rarecase.generate.template import Template
+from rarecase.llm.replies import Replies, Request
 from rarecase.models.checkpoint import loading, local_folder, require_tokenizer, require_weights
 
 
@@ -22,35 +19,26 @@ def name_of(model: str) -> str:
 
 class Local:
     """
-    The generator `local`: a causal language model with a chat template, asked one request at a time.
+    A causal language model with a chat template, asked one request at a time.
 
     A reply is a function of its request: the sampling has a seed of its own, which the request carries.
 
     Args:
         model (`str`): a folder or Hub id with safetensors weights; code that comes with a model is never run.
-        taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
         replies (`Replies`): the store of replies.
-        seed (`int`): the seed of the run.
-        temperature (`float`): of the sampling; 0 takes the likeliest token each time, so that all `k` are equal.
     """
 
-    def __init__(self, model: str, taxonomy: Taxonomy, *, replies: Replies, seed: int, temperature: float = 0.4):
-        self.model, self.replies, self.seed = model, replies, seed
+    def __init__(self, model: str, *, replies: Replies):
+        self.model, self.replies = model, replies
         self.name = name_of(model)
-        self.template = Template(taxonomy, self.name, temperature)
 
-    def generate(self, seeds: Dataset, k: int) -> Dataset:
-        """Writes what is not stored yet, and gives `k` variations of each post; see `Generator.generate`."""
-        missing = self.replies.missing(self.template.requests(seeds, k, self.seed))
-        for request in bar(len(missing), "variations", "reply", iterable=missing, delay=2):
+    def ask(self, requests: Iterable[Request]) -> None:
+        """Writes what is not stored yet."""
+        missing = self.replies.missing(requests)
+        for request in bar(len(missing), "replies", "reply", iterable=missing, delay=2):
             # In the shape of an endpoint's reply, so that one reader reads both.
             reply = {"choices": [{"message": {"role": "assistant", "content": self._write(request)}}]}
             self.replies.put(request, "local", json.dumps(reply, ensure_ascii=False))
-        return self.template.table(seeds, k, self.seed, self.replies, self.name)
-
-    def pending(self, seeds: Dataset, k: int) -> int:
-        """How many variations `generate` would write: those without a stored reply."""
-        return len(self.replies.missing(self.template.requests(seeds, k, self.seed)))
 
     def check(self) -> None:
         """Loads the tokenizer, so that a model that cannot be used is known at once; a Hub id is downloaded."""

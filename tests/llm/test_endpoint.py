@@ -14,8 +14,9 @@ from rarecase.core.errors import ConfigError, GeneratorError
 from rarecase.data import schema
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import accepted
-from rarecase.generate.endpoint import Endpoint
-from rarecase.generate.replies import Replies, request_key
+from rarecase.generate.writer import Writer
+from rarecase.llm.endpoint import Endpoint
+from rarecase.llm.replies import Replies, request_key
 
 sys.path.append(str(Path(__file__).parents[1]))
 from endpoint import Server  # it is a script beside the folders of tests
@@ -56,7 +57,12 @@ def seeds():
 
 
 def endpoint(url, replies, **options):
-    return Endpoint(url, "words", TAXONOMY, replies=replies, seed=0, **options)
+    return Writer(Endpoint(url, "words", replies=replies, seed=0, **options), TAXONOMY, seed=0)
+
+
+def pending(writer, seeds, k):
+    """How many requests the writer would send."""
+    return len(writer.model.replies.missing(writer.template.requests(seeds, k, writer.seed)))
 
 
 def closed_port():
@@ -104,14 +110,14 @@ def test_no_stored_reply_is_asked_again_after_a_failure_in_the_middle(seeds, rep
     requests = generator.template.requests(seeds, 5, 0)
     stored = {request_key(r) for r in requests if replies.get(r) is not None}
     assert 6 <= len(stored) <= 9
-    assert generator.pending(seeds, 5) == 20 - len(stored)
+    assert pending(generator, seeds, 5) == 20 - len(stored)
     with Server() as server:
         table = endpoint(server.url, replies).generate(seeds, 5)
         assert set(server.asked) == {request_key(r) for r in requests} - stored
         assert len(server.asked) == 20 - len(stored)
         assert endpoint(server.url, replies).generate(seeds, 5).to_list() == table.to_list()
         assert len(server.asked) == 20 - len(stored)
-    assert generator.pending(seeds, 5) == 0
+    assert pending(generator, seeds, 5) == 0
     assert len(table) == 20
 
 
@@ -171,7 +177,7 @@ def test_the_key_is_not_in_the_store(seeds, tmp_path):
 
 def test_a_dead_address_is_known_within_ten_seconds(seeds, replies):
     generator = endpoint(f"http://127.0.0.1:{closed_port()}/v1", replies)
-    for ask in (generator.check, lambda: generator.generate(seeds, 5)):
+    for ask in (generator.model.check, lambda: generator.generate(seeds, 5)):
         begun = time.monotonic()
         with pytest.raises(GeneratorError, match="no answer; start the server there, or correct --generator-url"):
             ask()
@@ -183,10 +189,10 @@ def test_a_dead_address_is_known_within_ten_seconds(seeds, replies):
 )
 def test_a_check_before_the_run_finds_what_is_wrong_and_sends_no_post(fault, says, replies):
     with Server(fault=fault) as server, pytest.raises(GeneratorError, match=says):
-        endpoint(server.url, replies).check()
+        endpoint(server.url, replies).model.check()
     with Server() as server:
-        endpoint(server.url, replies).check()
-        endpoint(server.url.replace("/v1", "/other"), replies).check()
+        endpoint(server.url, replies).model.check()
+        endpoint(server.url.replace("/v1", "/other"), replies).model.check()
         assert server.asked == []
     assert not replies.path.exists()
 
@@ -307,8 +313,8 @@ def test_a_real_language_model_writes_variations_and_is_asked_nothing_the_second
     text = "Is it normal that my knee clicks?"
     post = Dataset.from_dict({"id": ["a"], "text": [text], "label": [1]}, features)
     generator = endpoint(language_model, replies, concurrency=1)
-    generator.check()
-    assert generator.pending(post, 2) == 2
+    generator.model.check()
+    assert pending(generator, post, 2) == 2
     first = generator.generate(post, 2)
     assert len(accepted(first)) == 2
     # The same weights write other words on another machine; a tiny model may also lose the subject once.
@@ -316,5 +322,5 @@ def test_a_real_language_model_writes_variations_and_is_asked_nothing_the_second
 
     # Nothing listens at this address: a single request would be an error.
     moved = endpoint(f"http://127.0.0.1:{closed_port()}/v1", replies)
-    assert moved.pending(post, 2) == 0
+    assert pending(moved, post, 2) == 0
     assert moved.generate(post, 2).to_list() == first.to_list()

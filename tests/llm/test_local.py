@@ -10,8 +10,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 from rarecase.core.errors import ModelError
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import accepted
-from rarecase.generate.local import Local
-from rarecase.generate.replies import Replies
+from rarecase.generate.writer import Writer
+from rarecase.llm.local import Local
+from rarecase.llm.replies import Replies
 
 TAXONOMY = Taxonomy.default()
 TEXTS = ["My knee clicks when I climb the stairs", "Fired by a text message", "The river is at the back door"]
@@ -48,7 +49,7 @@ def seeds():
 
 
 def local(model, path, **options):
-    return Local(str(model), TAXONOMY, replies=Replies(path), seed=0, **options)
+    return Writer(Local(str(model), replies=Replies(path)), TAXONOMY, seed=0, **options)
 
 
 def test_variations_are_a_function_of_the_request_and_draw_from_no_global_generator(folder, seeds, tmp_path):
@@ -72,8 +73,8 @@ def test_what_is_stored_is_not_written_again_nor_the_model_loaded(folder, seeds,
     shutil.rmtree(moved)
     moved.mkdir()
     second = local(moved, tmp_path / "replies.sqlite")
-    assert second.pending(seeds, 2) == 0
-    assert second.pending(seeds, 3) == 3
+    requests = [second.template.requests(seeds, k, 0) for k in (2, 3)]
+    assert [len(second.model.replies.missing(asked)) for asked in requests] == [0, 3]
     assert second.generate(seeds, 2).to_list() == first.to_list()
 
 
@@ -120,7 +121,7 @@ def test_a_model_that_cannot_be_used_safely_is_refused_before_a_run_begins(spoil
     spoilt = shutil.copytree(folder, tmp_path / "spoilt")
     spoil(spoilt)
     with pytest.raises(ModelError, match=says) as raised:
-        local(spoilt, tmp_path / "replies.sqlite").check()
+        local(spoilt, tmp_path / "replies.sqlite").model.check()
     assert "\n" not in str(raised.value)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from rarecase.core.errors import DataError, DiskFullError
-from rarecase.generate.replies import Replies, request_key, text_of
+from rarecase.llm.replies import Replies, request_key, text_of
 
 REQUEST = {"model": "words", "messages": [{"role": "user", "content": "Knee clicks"}], "seed": 1}
 REPLY = json.dumps({"choices": [{"message": {"content": "My knee clicks"}}]})
@@ -52,7 +52,7 @@ def test_a_model_that_declines_has_written_nothing():
 def test_what_was_put_before_a_kill_is_there_after_it(tmp_path):
     """The writer says each number once it is put, and is killed in the middle of the next ones."""
     code = (
-        "import sys; from rarecase.generate.replies import Replies; replies = Replies(sys.argv[1])\n"
+        "import sys; from rarecase.llm.replies import Replies; replies = Replies(sys.argv[1])\n"
         "for i in range(100000):\n    replies.put({'seed': i}, 'here', 'x' * 5000)\n    print(i, flush=True)\n"
     )
     path = tmp_path / "replies.sqlite"

@@ -13,8 +13,9 @@ from datasets import ClassLabel, Dataset, Features, Value
 from rarecase.core.errors import GeneratorError
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import accepted
-from rarecase.generate.endpoint import Endpoint
-from rarecase.generate.replies import Replies
+from rarecase.generate.writer import Writer
+from rarecase.llm.endpoint import Endpoint
+from rarecase.llm.replies import Replies
 
 sys.path.append(str(Path(__file__).parents[1]))
 from hostile_server import HostileServer, answer, endless, silent  # it is beside the folders of tests
@@ -35,7 +36,8 @@ def generate(tmp_path):
     def generate(say, **options):
         with HostileServer(say) as server:
             store = Replies(tmp_path / f"{len(list(tmp_path.iterdir()))}.sqlite")
-            made = Endpoint(f"{server.address}/v1", "words", TAXONOMY, replies=store, seed=0, concurrency=1, **options)
+            model = Endpoint(f"{server.address}/v1", "words", replies=store, seed=0, concurrency=1, **options)
+            made = Writer(model, TAXONOMY, seed=0)
             try:
                 return made.generate(SEEDS, 1), server
             except GeneratorError as error:

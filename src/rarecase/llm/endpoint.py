@@ -1,4 +1,4 @@
-"""Variations from any OpenAI-compatible endpoint: a local server, a company's own, or a vendor's."""
+"""Any OpenAI-compatible endpoint: a local server, a company's own, or a vendor's."""
 
 import asyncio
 import contextlib
@@ -13,18 +13,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from datasets import Dataset
-
 from rarecase.core import randomness
 from rarecase.core.documents import MEBIBYTE, parse_json
 from rarecase.core.errors import ConfigError, GeneratorError
 from rarecase.core.progress import bar
-from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate.replies import Replies, Request, text_of
-from rarecase.generate.template import Template
+from rarecase.llm.replies import Replies, Request, text_of
 
 if TYPE_CHECKING:
-    from rarecase.generate.client import Client
+    from rarecase.llm.client import Client
 
 BUSY_TRIES = 6  # of one request while the server answers 429 or 5xx: with doubling pauses about a quarter of a minute
 DEAD_TRIES = 3  # of one request where no answer comes: at 2.5 s each to connect, a dead address is known within 10 s
@@ -60,20 +56,18 @@ class Answer(NamedTuple):
 
 class Endpoint:
     """
-    The generator `openai`: one chat completion request per variation, a few at a time, every reply stored as it comes.
+    Asks an OpenAI-compatible server for chat completions, a few at a time, every reply stored as it comes.
 
-    The outcome is a function of the seeds, `k` and the seed of the run (and of the model): the order in which replies
-    come changes nothing, and what is stored already is not asked again. The key is read from `OPENAI_API_KEY` alone.
+    The order in which replies come changes nothing, and what is stored already is not asked again. The key is read
+    from `OPENAI_API_KEY` alone.
 
     Args:
         url (`str`): the address, usually ending in `/v1`. Posts leave the machine only where it is not loopback, and
             then only if `send_to` allows it.
-        model (`str`): the model's name there.
-        taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
+        name (`str`): the model's name there.
         replies (`Replies`): the store of replies.
-        seed (`int`): the seed of the run.
+        seed (`int`): of the jitter between tries.
         concurrency (`int`): requests in flight, at most.
-        temperature (`float`): of the sampling.
         send_to (`str`, *optional*): the host that posts may be sent to, if it is not this machine.
         deadline (`float`): seconds in which a reply has to be there whole.
     """
@@ -81,31 +75,23 @@ class Endpoint:
     def __init__(
         self,
         url: str,
-        model: str,
-        taxonomy: Taxonomy,
+        name: str,
         *,
         replies: Replies,
         seed: int,
         concurrency: int = 4,
-        temperature: float = 0.4,
         send_to: str | None = None,
         deadline: float = DEADLINE,
     ):
-        self.url, self.model, self.replies, self.seed = url, model, replies, seed
-        self.template = Template(taxonomy, model, temperature)
+        self.url, self.name, self.replies, self.seed = url, name, replies, seed
         self.concurrency, self.deadline = concurrency, deadline
         self._loopback = _allowed(url, send_to)
         _key(self._loopback)
 
-    def generate(self, seeds: Dataset, k: int) -> Dataset:
-        """Asks for what is not stored yet, and gives `k` variations of each post; replies stay stored if it fails."""
-        if missing := self.replies.missing(self.template.requests(seeds, k, self.seed)):
+    def ask(self, requests: Iterable[Request]) -> None:
+        """Asks for what is not stored yet; replies that have come stay stored if it fails."""
+        if missing := self.replies.missing(requests):
             asyncio.run(self._ask_all(missing))
-        return self.template.table(seeds, k, self.seed, self.replies, self.model)
-
-    def pending(self, seeds: Dataset, k: int) -> int:
-        """How many requests `generate` would send: those without a stored reply."""
-        return len(self.replies.missing(self.template.requests(seeds, k, self.seed)))
 
     def check(self) -> None:
         """Asks for the list of models, so that a dead address or a wrong key is known before a run; sends no post."""
@@ -127,7 +113,7 @@ class Endpoint:
 
     async def _ask_all(self, requests: list[Request]) -> None:
         queue, pause = iter(requests), _Pause(self.seed)
-        progress = bar(len(requests), "variations", "reply", delay=2)
+        progress = bar(len(requests), "replies", "reply", delay=2)
 
         async def worker(client: "Client") -> None:
             for request in queue:
@@ -174,7 +160,7 @@ class Endpoint:
         """The answer to a request, or else to the question which models there are; None where none comes."""
         import openai
 
-        from rarecase.generate.client import LONGEST
+        from rarecase.llm.client import LONGEST
 
         chat, models = client.chat.completions.with_raw_response, client.models.with_raw_response
         try:
@@ -192,7 +178,7 @@ class Endpoint:
         return Answer(response.status_code, response.headers.get("retry-after"), text)
 
     def _client(self) -> "Client":
-        from rarecase.generate.client import client_of
+        from rarecase.llm.client import client_of
 
         # A proxy from the environment must not see what is meant for this machine.
         return client_of(self.url, _key(self._loopback), trust_env=not self._loopback)
@@ -205,7 +191,7 @@ class Endpoint:
         if status in (401, 403):
             found, way = f"rejects the key ({status})", "set OPENAI_API_KEY to a key that is valid there"
         elif status == 404:
-            found = f"has no model {self.model!r}, or no chat completions (404)"
+            found = f"has no model {self.name!r}, or no chat completions (404)"
             way = "check --generator-model, and that --generator-url is complete (it usually ends in /v1)"
         elif status < 400:
             found = f"redirects to another address ({status})"

@@ -1,0 +1,30 @@
+"""The generator that asks a language model."""
+
+from datasets import Dataset
+
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.generate.template import Template
+from rarecase.llm import LanguageModel
+
+
+class Writer:
+    """
+    The generators `openai` and `local`: a language model writes the variations.
+
+    The outcome is a function of the posts, `k` and the seed of the run (and of the model).
+
+    Args:
+        model (`LanguageModel`): who is asked.
+        taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
+        seed (`int`): the seed of the run.
+        temperature (`float`): of the sampling; 0 takes the likeliest token each time, so that all `k` are equal.
+    """
+
+    def __init__(self, model: LanguageModel, taxonomy: Taxonomy, *, seed: int, temperature: float = 0.4):
+        self.model, self.seed = model, seed
+        self.template = Template(taxonomy, model.name, temperature)
+
+    def generate(self, seeds: Dataset, k: int) -> Dataset:
+        """Asks for what is not stored yet, and gives `k` variations of each post; see `Generator.generate`."""
+        self.model.ask(self.template.requests(seeds, k, self.seed))
+        return self.template.table(seeds, k, self.seed, self.model.replies, self.model.name)
