@@ -13,6 +13,7 @@ from rarecase.learn import Learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
 from rarecase.runs import parts
+from rarecase.runs.generation import generator_of
 from rarecase.runs.session import checked
 from rarecase.settings.checks import check
 from rarecase.settings.config import RunConfig
@@ -27,7 +28,7 @@ def dry_run(config: RunConfig) -> str:
     check(config)
     strategy, sets = checked(config)
     with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
-        parts.generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
+        generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
     labels = min(config.budget, len(sets.pool))
     rounds = parts.rounds_of(labels, config)
     requests = labels * config.variations if config.generator in ("openai", "local") else 0

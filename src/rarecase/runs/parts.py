@@ -9,23 +9,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from datasets import Dataset
-
 from rarecase.acquire.stopping import Stopping
 from rarecase.acquire.strategy import Strategy, needs_encoder
-from rarecase.core.errors import ConfigError, DataError, MissingColumnError, RunFolderError, command_line, flag
+from rarecase.core.errors import ConfigError, DataError, RunFolderError, command_line, flag
 from rarecase.core.files import digest
 from rarecase.data.parquet import read_parquet
-from rarecase.data.read import Columns, parse_argument, read_argument
+from rarecase.data.read import Columns, parse_argument
 from rarecase.data.read.content import digest_of_rows
 from rarecase.data.read.origin import Origin, origin
 from rarecase.data.release import Acquired
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate import Generator, NoVariations
-from rarecase.generate.cheap import Cheap
-from rarecase.generate.replay import Replay
-from rarecase.generate.writer import Writer
 from rarecase.labeling.annotator import Annotator
 from rarecase.labeling.gold import gold_annotator
 from rarecase.labeling.people import people
@@ -34,12 +28,10 @@ from rarecase.labeling.store.address import address_in, is_same_store, require_i
 from rarecase.labeling.store.label_store import open_store
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.llm import LanguageModel
-from rarecase.llm.endpoint import Endpoint
-from rarecase.llm.local import Local, name_of
-from rarecase.llm.replies import Replies
+from rarecase.llm.local import name_of
 from rarecase.models.encoder import Encoder
 from rarecase.runs.folder import EMBEDDINGS, TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
+from rarecase.runs.generation import replay_of
 from rarecase.settings.config import (
     SOURCES,
     DataConfig,
@@ -141,55 +133,6 @@ def learner_of(
     return make_learner(config.learner, config.model, names, options, seed=seed, encoder=own, shared=shared)
 
 
-def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:
-    """
-    The generator, with the store of its replies; with `check`, first makes sure that its model exists and answers.
-
-    Raises `GeneratorError` where an endpoint does not answer, and `ModelError` where a local model cannot be loaded.
-    """
-    if config.generator == "none" or config.variations == 0:
-        return NoVariations()
-    if config.generator == "replay":
-        return _replay_of(config)
-    if config.generator == "cheap":
-        return Cheap(seed=config.seed)
-    model = _language_model_of(config, Replies(replies))
-    if check:
-        model.check()
-    return Writer(model, taxonomy, seed=config.seed, temperature=config.temperature)
-
-
-def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:
-    name = config.generator_model or ""
-    if config.generator == "local":
-        return Local(name, replies=replies)
-    return Endpoint(
-        config.generator_url or "",
-        name,
-        replies=replies,
-        seed=config.seed,
-        concurrency=config.concurrency,
-        send_to=config.send_to,
-    )
-
-
-def _replay_of(config: LoopConfig) -> Replay:
-    """The table may have the columns of the pool, or be a release, which has its own."""
-    given = config.generator_data or ""
-
-    def read(columns: Columns) -> Dataset:
-        return read_argument(given, "variations", columns=columns, encoding=config.encoding, labeled=False)
-
-    try:
-        try:
-            table = read(Columns(id=config.id_column, text=config.text_column))
-        except MissingColumnError:
-            table = read(Columns())
-        return Replay(table)
-    except MissingColumnError as error:
-        raise MissingColumnError(f"--generator-data {given}: {error}; expected a table of variations") from None
-
-
 @contextmanager
 def annotator_of(
     folder: Path, config: RunConfig | StartConfig, taxonomy: Taxonomy, context: str
@@ -272,7 +215,7 @@ def inputs_of(config: LoopConfig) -> dict[str, Input]:
     found |= _sources_of(config)
     if config.generator == "replay" and config.variations:
         given = f"--generator-data {config.generator_data}"
-        found["generator_data"] = Input(given, _replay_of(config).digest)
+        found["generator_data"] = Input(given, replay_of(config).digest)
     return found
 
 

@@ -33,6 +33,7 @@ from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import load_encoder
 from rarecase.runs import parts
 from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
+from rarecase.runs.generation import generator_of
 from rarecase.runs.lengths import say_what_is_cut
 from rarecase.runs.trackers import figures_of_round, reporting
 from rarecase.settings.checks import check, require_out
@@ -142,7 +143,7 @@ def rounds(
             learner=parts.learner_of(config, sets.taxonomy.names, seed, encoder),
             annotator=annotator,
             # The seed of a request is the grid's, not the cell's: a post is varied once, whoever chose it.
-            generator=parts.generator_of(config, sets.taxonomy, replies or folder / "replies.sqlite"),
+            generator=generator_of(config, sets.taxonomy, replies or folder / "replies.sqlite"),
             encoder=encoder,
             definitions=sets.taxonomy.definitions,
             budget=config.budget,
@@ -158,7 +159,7 @@ def prepare(folder: Path, config: LoopConfig, sets: Sets, strategies: Sequence[S
     """Writes what a run or a grid begins with, once its models are there and its language model answers."""
     for model in (config.encoder, config.model):
         local_folder(model)
-    parts.generator_of(config, sets.taxonomy, folder / "replies.sqlite", check=True)
+    generator_of(config, sets.taxonomy, folder / "replies.sqlite", check=True)
     encoder = load_encoder(config.encoder)
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed, encoder, trial=True)
     if not parts.shares_encoder(config):

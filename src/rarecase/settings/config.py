@@ -15,18 +15,8 @@ from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, DataError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 from rarecase.core.typed import from_json
-from rarecase.settings.checks import (
-    Rule,
-    above,
-    at_least,
-    between,
-    installed,
-    needed_by,
-    no_effect_beside,
-    no_effect_without,
-    no_password,
-    setting,
-)
+from rarecase.settings.checks import above, at_least, between, installed, no_effect_beside, no_password, setting
+from rarecase.settings.generation import GENERATORS, GenerationConfig
 
 # What of a run is read when it begins, and stored.
 SOURCES = ("start", "pool", "bootstrap", "dev", "test", "taxonomy")
@@ -44,14 +34,6 @@ _OF_TABLES = no_effect_beside("start", unless={"generator": "replay"})
 # Each tracker's packages, one of which it needs.
 _TRACKERS = {"none": (), "trackio": ("trackio",), "tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 _OF_PEOPLE = (no_effect_beside(annotator=("file", "gold")), no_password)
-# The generators that need each of these settings; no other one has a use for it.
-_GENERATORS = {"generator_url": ("openai",), "generator_model": ("openai", "local"), "generator_data": ("replay",)}
-
-
-def _of_generator(name: str) -> tuple[Rule, Rule]:
-    kinds = _GENERATORS[name]
-    needed = needed_by("generator", *kinds, otherwise="--generator none: no variations")
-    return needed, no_effect_without("generator", *kinds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,40 +115,23 @@ class LearnerConfig(FitConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopConfig(LearnerConfig, DataConfig):
+class LoopConfig(LearnerConfig, DataConfig, GenerationConfig):
     """
     What the loop of Algorithm 1 is made of.
 
     Args:
         encoder (`str`): makes the embeddings that strategies look at, whatever the learner; a Hub id, folder or
             `packaged`.
-        generator (`str`): who writes variations: `openai` (any compatible endpoint), `local` (a transformers model),
-            `replay` (variations that exist), `cheap` (words swapped and left out, no model) or `none` (the default).
         budget (`int`): labels in all.
         batch (`int`): labels a round.
         clusters (`int`, *optional*): for the strategy `cluster`; by default as many as the batch.
-        variations (`int`): of each labelled text.
-        generator_url (`str`, *optional*): base URL of the endpoint, such as `http://127.0.0.1:8000/v1`.
-        generator_model (`str`, *optional*): the model's name there; for `local` its Hub id or folder.
-        generator_data (`str`, *optional*): for `replay`: the table of variations.
-        concurrency (`int`): requests in flight at most.
-        temperature (`float`): of the language model.
-        send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
         out (`Path`, *optional*): the folder to write.
     """
 
     encoder: str = "packaged"
-    generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
     budget: int = setting(100, at_least(1))
     batch: int = setting(20, at_least(1))
     clusters: int | None = setting(None, at_least(1))
-    variations: int = setting(5, at_least(0))
-    generator_url: str | None = setting(None, *_of_generator("generator_url"))
-    generator_model: str | None = setting(None, *_of_generator("generator_model"))
-    generator_data: str | None = setting(None, *_of_generator("generator_data"))
-    concurrency: int = setting(4, at_least(1))
-    temperature: float = setting(0.4, at_least(0))
-    send_to: str | None = None
     out: Path | None = None
 
 
@@ -337,7 +302,7 @@ def as_begun(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
         return dict(settings)
     older = {"max_length": PAPERS_LENGTH} if settings.get("learner") == "finetune" else {}
     generator = settings.get("generator", kind.generator)
-    unused = {name for name, kinds in _GENERATORS.items() if generator not in kinds}
+    unused = {name for name, kinds in GENERATORS.items() if generator not in kinds}
     return older | {name: None if name in unused else value for name, value in settings.items()}
 
 

@@ -1,0 +1,42 @@
+"""The settings of who writes variations, and of what is asked for them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rarecase.settings.checks import Rule, at_least, needed_by, no_effect_without, setting
+
+# The generators that need each of these settings; no other one has a use for it.
+GENERATORS = {"generator_url": ("openai",), "generator_model": ("openai", "local"), "generator_data": ("replay",)}
+
+
+def _of_generator(name: str) -> tuple[Rule, Rule]:
+    kinds = GENERATORS[name]
+    needed = needed_by("generator", *kinds, otherwise="--generator none: no variations")
+    return needed, no_effect_without("generator", *kinds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationConfig:
+    """
+    Who writes variations of the labelled posts.
+
+    Args:
+        generator (`str`): who writes variations: `openai` (any compatible endpoint), `local` (a transformers model),
+            `replay` (variations that exist), `cheap` (words swapped and left out, no model) or `none` (the default).
+        variations (`int`): of each labelled text.
+        generator_url (`str`, *optional*): base URL of the endpoint, such as `http://127.0.0.1:8000/v1`.
+        generator_model (`str`, *optional*): the model's name there; for `local` its Hub id or folder.
+        generator_data (`str`, *optional*): for `replay`: the table of variations.
+        concurrency (`int`): requests in flight at most.
+        temperature (`float`): of the language model.
+        send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
+    """
+
+    generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
+    variations: int = setting(5, at_least(0))
+    generator_url: str | None = setting(None, *_of_generator("generator_url"))
+    generator_model: str | None = setting(None, *_of_generator("generator_model"))
+    generator_data: str | None = setting(None, *_of_generator("generator_data"))
+    concurrency: int = setting(4, at_least(1))
+    temperature: float = setting(0.4, at_least(0))
+    send_to: str | None = None
