@@ -49,6 +49,7 @@ def test_new_classes_are_begun_and_checked_once_they_are_filled_in(printed):
         (["none.yaml"], "none.yaml: No such file or directory; --taxonomy takes a YAML file with a list `classes`"),
         (["bad.yaml", "--classes", "a,b"], "--classes begins new classes, and bad.yaml has some already; leave one"),
         (["--classes", "a,,a"], "--classes: expected the names of two classes or more, separated by commas"),
+        (["--classes", "mould,ham,Mould"], "--classes: 'mould' and 'Mould' differ in case alone; rename one of them"),
         (["--classes", "a,b\x1bc"], "the name of a class is empty, or has characters that cannot be printed"),
         (["--out", "bad.yaml"], "--out bad.yaml: exists already; name another, or remove it"),
     ],

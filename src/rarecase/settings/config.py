@@ -359,4 +359,8 @@ def class_names(value: str) -> list[str]:
     """The names that `--classes` has; a `ConfigError` where there are fewer than two."""
     if len(names := split_list(value)) < 2:
         raise ConfigError("--classes: expected the names of two classes or more, separated by commas")
+    folded = [name.casefold() for name in names]
+    if (twice := next((i for i, name in enumerate(folded) if name in folded[:i]), None)) is not None:
+        first = names[folded.index(folded[twice])]
+        raise ConfigError(f"--classes: {first!r:.40} and {names[twice]!r:.40} differ in case alone; rename one of them")
     return names
