@@ -90,6 +90,7 @@ def test_before_there_is_anything_the_pages_say_so_and_show_nothing_empty(browse
         assert not page.locator("#wide").is_visible()
         page.goto(url, wait_until="domcontentloaded")
         page.get_by_text("There is nothing to label at the moment.").wait_for()
+        assert page.locator("#progress").inner_text() == "0 labelled by you, 0 left for you."
         assert page.locator("summary").filter(visible=True).all_inner_texts() == ["Keys"]
         service = labelers.service(store)
         service.add("b1", ["one", "other"], [Row("a", "a text")])

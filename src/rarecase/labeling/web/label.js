@@ -151,7 +151,7 @@ const stand = () => {
   const {done = 0, left = 0, decided = 0, total = 0, qualifying = false} = progress;
   const mine = qualifying ? `${left} left for you in the qualification round, which comes first.`
     : `${done} labelled by you, ${left} left for you.`;
-  $('progress').textContent = `${mine} ${decided} of ${total} decided.`;
+  $('progress').textContent = total ? `${mine} ${decided} of ${total} decided.` : mine;  // between two rounds there is no text
   $('bar').max = total || 1;
   $('bar').value = decided;
   safe(here + ofHub, trouble);
