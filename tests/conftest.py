@@ -15,6 +15,7 @@ from browsers import browser  # noqa: F401 - a fixture
 from forks import Forks
 from hub_server import client, serving
 from hub_server.server import bound, free_port
+from small_model import language_model  # noqa: F401 - a fixture
 
 CACHE = tempfile.mkdtemp(prefix="rarecase-tests-")
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)

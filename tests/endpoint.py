@@ -17,11 +17,12 @@ import argparse
 import asyncio
 import hashlib
 import json
+import math
 import random
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ class Behaviour:
         fault (`str`): one of `FAULTS`, for `times` requests, once `after` of them were answered well.
         retry_after (`str`): the header that goes with 429 and 500, none where it is empty.
         log (`Path`, *optional*): where the log goes.
+        judge (`Callable`, *optional*): answers what stands between `<post>` and `</post>`: gives tokens with their
+            probabilities, of which the likeliest is the answer.
+        logprobs (`bool`): whether their log-probabilities are given where they are asked for.
     """
 
     delay: float = 0.0
@@ -70,6 +74,8 @@ class Behaviour:
     after: int = 0
     retry_after: str = ""
     log: Path | None = None
+    judge: Callable[[str], dict[str, float]] | None = None
+    logprobs: bool = True
 
 
 class App:
@@ -97,10 +103,17 @@ class App:
         finally:
             self.in_flight -= 1
         faulty = behaviour.fault and behaviour.after <= place < behaviour.after + behaviour.times
-        made = streamed if body.get("stream") else completion
-        response = self.fail(request, body) if faulty else made(body, answer(body))
+        response = self.fail(request, body) if faulty else self.answered(body)
         self.write("reply", key, response.status_code)
         return response
+
+    def answered(self, body: dict[str, Any]) -> Response:
+        if self.behaviour.judge is None:
+            return (streamed if body.get("stream") else completion)(body, answer(body))
+        post = body["messages"][-1]["content"].rpartition("<post>\n")[2].partition("\n</post>")[0]
+        tokens = sorted(self.behaviour.judge(post).items(), key=lambda token: -token[1])
+        given = self.behaviour.logprobs and body.get("logprobs")
+        return completion(body, tokens[0][0], tokens[: body["top_logprobs"]] if given else ())
 
     async def models(self, request: Request) -> Response:
         if self.behaviour.fault in ("401", "301", "html") and not self.behaviour.after:
@@ -136,10 +149,13 @@ class App:
                 file.write(json.dumps(line) + "\n")
 
 
-def completion(body: dict[str, Any], text: str) -> JSONResponse:
-    """A chat completion with one choice."""
+def completion(body: dict[str, Any], text: str, tokens: Sequence[tuple[str, float]] = ()) -> JSONResponse:
+    """A chat completion with one choice, a token where their probabilities are known."""
     message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
+    if tokens:
+        listed = [{"token": token, "logprob": math.log(probability)} for token, probability in tokens]
+        choice["logprobs"] = {"content": [{**listed[0], "top_logprobs": listed}]}
     return JSONResponse(
         {"id": "words", "object": "chat.completion", "created": 0, "model": body.get("model"), "choices": [choice]}
     )

