@@ -1,4 +1,5 @@
 import importlib.util
+import json
 import shutil
 
 import pytest
@@ -86,6 +87,25 @@ def test_at_temperature_zero_all_variations_of_a_post_are_equal(folder, seeds, t
 def test_the_released_column_names_the_model_and_not_the_path_to_it(folder, seeds, tmp_path):
     table = local(folder, tmp_path / "replies.sqlite").generate(seeds.select([0]), 1)
     assert table["generator"][:] == ["tiny"]
+
+
+def test_log_probabilities_come_where_they_are_asked_for_and_are_those_of_the_model(folder, tmp_path):
+    model = Local(str(folder), replies=Replies(tmp_path / "replies.sqlite"))
+    plain = {"model": "tiny", "messages": [{"role": "user", "content": "My knee"}]}
+    plain |= {"temperature": 0, "seed": 0, "max_tokens": 3}
+    request = {**plain, "logprobs": True, "top_logprobs": 20}
+    model.ask([plain, request])
+    choice, bare = (json.loads(model.replies.get(asked))["choices"][0] for asked in (request, plain))
+    assert bare == {"message": choice["message"]}
+    assert len(choice["logprobs"]["content"]) <= 3
+
+    tokenizer, checkpoint = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
+    prompt = tokenizer("<|user|>My knee<|end|><|assistant|>", return_tensors="pt", add_special_tokens=False)
+    with torch.inference_mode():
+        expected = checkpoint(prompt["input_ids"]).logits[0, -1].log_softmax(dim=-1)
+    top = choice["logprobs"]["content"][0]["top_logprobs"]
+    assert [one["logprob"] for one in top] == pytest.approx(expected.topk(20).values.tolist(), abs=1e-4)
+    assert [one["token"] for one in top] == [tokenizer.decode([token]) for token in expected.topk(20).indices]
 
 
 def without_weights(folder):

@@ -240,6 +240,10 @@ def test_the_first_token_that_is_more_than_blank_counts():
 
     reply = {"choices": [{"logprobs": {"content": [token("\n"), token(" B"), token("C")]}}]}
     assert first_token(json.dumps(reply)) == [("B", -0.1)]
+    reply["choices"][0]["logprobs"]["content"][1]["top_logprobs"] = [{"token": "B", "logprob": 1e4}]
+    assert first_token(json.dumps(reply)) == [("B", 0.0)]  # no probability is more than 1
+    reply["choices"][0]["logprobs"]["content"][1]["top_logprobs"] = [{"token": "B", "logprob": 10**400}]
+    assert first_token(json.dumps(reply)) == []
     assert first_token("[" * 100_000) == first_token("") == first_token('{"choices": []}') == []
 
 

@@ -4,12 +4,15 @@ import json
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rarecase.core.errors import ModelError
 from rarecase.core.progress import bar
 from rarecase.llm.replies import Replies, Request
 from rarecase.models.checkpoint import loading, local_folder, require_tokenizer, require_weights
+
+if TYPE_CHECKING:
+    import torch
 
 
 def name_of(model: str) -> str:
@@ -37,14 +40,14 @@ class Local:
         missing = self.replies.missing(requests)
         for request in bar(len(missing), "replies", "reply", iterable=missing, delay=2):
             # In the shape of an endpoint's reply, so that one reader reads both.
-            reply = {"choices": [{"message": {"role": "assistant", "content": self._write(request)}}]}
-            self.replies.put(request, "local", json.dumps(reply, ensure_ascii=False))
+            self.replies.put(request, "local", json.dumps({"choices": [self._write(request)]}, ensure_ascii=False))
 
     def check(self) -> None:
         """Loads the tokenizer, so that a model that cannot be used is known at once; a Hub id is downloaded."""
         _ = self._tokenizer
 
-    def _write(self, request: Request) -> str:
+    def _write(self, request: Request) -> dict[str, Any]:
+        """The one choice of a reply."""
         import torch
 
         prompt = self._tokenizer.apply_chat_template(
@@ -53,13 +56,27 @@ class Local:
         greedy = request["temperature"] == 0
         with torch.inference_mode(), torch.random.fork_rng():
             torch.manual_seed(request["seed"])
-            tokens = self._model.generate(
+            written = self._model.generate(
                 **prompt,
                 do_sample=not greedy,
                 temperature=None if greedy else request["temperature"],
                 max_new_tokens=request["max_tokens"],
+                return_dict_in_generate=True,
+                output_logits=request.get("logprobs", False),
             )
-        return self._tokenizer.decode(tokens[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+        tokens = written.sequences[0, prompt["input_ids"].shape[1] :]
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        choice: dict[str, Any] = {"message": {"role": "assistant", "content": text}}
+        if request.get("logprobs"):
+            listed = [self._likeliest(logits[0], request["top_logprobs"]) for logits in written.logits]
+            choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top} for top in listed]}
+        return choice
+
+    def _likeliest(self, logits: "torch.Tensor", most: int) -> list[dict[str, Any]]:
+        """The likeliest tokens with their log-probabilities, the likeliest first."""
+        log_probabilities, tokens = logits.log_softmax(dim=-1).topk(min(most, len(logits)))
+        pairs = zip(self._tokenizer.batch_decode(tokens[:, None]), log_probabilities.tolist(), strict=True)
+        return [{"token": token, "logprob": logprob} for token, logprob in pairs]
 
     @cached_property
     def _tokenizer(self) -> Any:

@@ -139,9 +139,9 @@ def first_token(reply: str) -> list[tuple[str, float]]:
         tokens = json.loads(reply)["choices"][0]["logprobs"]["content"]
         start = next(token for token in tokens if token["token"].strip())
         listed = [(one["token"].strip(), float(one["logprob"])) for one in start["top_logprobs"]]
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration, RecursionError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration, RecursionError, OverflowError):
         return []
-    return [(token, of) for token, of in listed if math.isfinite(of)]
+    return [(token, min(at, 0.0)) for token, at in listed if math.isfinite(at)]
 
 
 def class_of(answer: str, codes: Sequence[str]) -> int | None:
