@@ -45,10 +45,18 @@ def request_hash(body: dict[str, Any]) -> str:
 
 
 def answer(body: dict[str, Any]) -> str:
-    """The words after the last message's first colon, shuffled: a function of the request and of nothing else."""
-    words = body["messages"][-1]["content"].split(":", 1)[-1].split()
-    random.Random(request_hash(body)).shuffle(words)
-    return " ".join(words)
+    """
+    The words of the last message's lines that begin with ">", or else of what is behind its first colon, shuffled; in
+    JSON, as often as its `response_format` asks for. It is a function of the request and of nothing else.
+    """
+    content = body["messages"][-1]["content"]
+    quoted = [line[1:] for line in content.splitlines() if line.startswith(">")]
+    words = (" ".join(quoted) or content.split(":", 1)[-1]).split()
+    draw = random.Random(request_hash(body))
+    if "response_format" not in body:
+        return " ".join(draw.sample(words, len(words)))
+    [[name, wanted]] = body["response_format"]["json_schema"]["schema"]["properties"].items()
+    return json.dumps({name: [" ".join(draw.sample(words, len(words))) for _ in range(wanted["minItems"])]})
 
 
 @dataclass

@@ -50,7 +50,7 @@ def seeds():
 
 
 def local(model, path, **options):
-    return Writer(Local(str(model), replies=Replies(path)), TAXONOMY, seed=0, **options)
+    return Writer(Local(str(model), replies=Replies(path)), TAXONOMY, seed=0, template="small", **options)
 
 
 def test_variations_are_a_function_of_the_request_and_draw_from_no_global_generator(folder, seeds, tmp_path):

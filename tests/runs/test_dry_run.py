@@ -11,6 +11,8 @@ from rarecase.runs.dry_run import estimated_seconds
 from rarecase.runs.session import checked
 from rarecase.settings.config import RunConfig
 
+LACKS = "variation that a reply lacks"
+
 
 @pytest.mark.parametrize(("budget", "labels", "rounds"), [(20, 20, 4), (13, 13, 3), (500, 90, 18)])
 def test_it_says_labels_requests_and_time_and_writes_and_sends_nothing(tmp_path, capsys, budget, labels, rounds):
@@ -22,7 +24,9 @@ def test_it_says_labels_requests_and_time_and_writes_and_sends_nothing(tmp_path,
         assert server.asked == []
         said = capsys.readouterr().out.splitlines()
         assert said[0].split() == f"labels {labels} by file, in {rounds} rounds of at most 5".split()
-        assert said[1].split() == ["requests", str(labels * 3), "to", server.url]
+        assert said[1].split() == ["requests", str(labels), "to", *f"{server.url}, and one for each {LACKS}".split()]
+        assert command(["run", *flags, *model, "--template", "small", "--dry-run"]) == 0
+        assert capsys.readouterr().out.splitlines()[1].split() == ["requests", str(labels * 3), "to", server.url]
     assert re.fullmatch(r"time +about \d+ (s|min) of computing on this machine", said[2])
     assert sorted(tmp_path.rglob("*")) == before
 

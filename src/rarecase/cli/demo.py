@@ -50,6 +50,7 @@ def demo(out: Path, seed: int) -> None:
                 generator="openai",
                 generator_url=url,
                 generator_model="SmolLM2-135M-Instruct",
+                template="small",
                 concurrency=1,
                 seed=seed,
                 out=out,

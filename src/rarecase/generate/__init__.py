@@ -1,7 +1,8 @@
 """
 Variations of labelled posts: the template `T(x, O(x))` of Hassan, Sicilia and Alikhani (2024), section 3.2.
 
-A generator takes labelled posts and gives a table of variations that carry their parent's label. There are five:
+A generator takes labelled posts and gives a table of variations that carry their parent's label (or, of contrasts, the
+class that was asked for). There are five:
 `openai` and `local` ask a language model of `rarecase.llm` (`writer.Writer`), `replay` has variations that exist,
 `cheap` needs no model at all, and `none` makes none.
 """
@@ -38,8 +39,8 @@ class Generator(Protocol):
 
         Returns:
             `Dataset`: the columns of `schema.features`, the posts in order and the variations of each one after the
-            other, with the label and the id of their post (`parent_id`). What failed a check is there too, marked in
-            `checks`, see `accepted`.
+            other, with the id of their post (`parent_id`) and its label, or of contrasts the class that was asked for.
+            What failed a check is there too, marked in `checks`, see `accepted`.
 
         Raises:
             `GeneratorError`: where the language model does not answer.
@@ -63,6 +64,7 @@ class Variation:
     generator: str
     prompt_hash: str | None = None
     checks: Sequence[Check] | None = None  # where they are known already
+    label: str | None = None  # the class of a contrast; else it is that of the post
 
 
 class NoVariations:
@@ -76,6 +78,7 @@ class NoVariations:
 def variations_table(seeds: Dataset, variations: Sequence[Sequence[Variation]]) -> Dataset:
     """The variations of each post as a table with the columns of `schema.features`, the classes those of `seeds`."""
     arrow.require(seeds, "id", "text", "label")
+    names = schema.label_names(seeds)
     made = [(row, i, variation) for row, own in enumerate(variations) for i, variation in enumerate(own, 1)]
     parents = seeds["id"][:]
     inherited = {
@@ -84,20 +87,23 @@ def variations_table(seeds: Dataset, variations: Sequence[Sequence[Variation]]) 
         if column in seeds.column_names
         for values in [seeds[column][:]]
     }
+    own = [variation.label for _, _, variation in made]
+    labels = zip(inherited["label"], own, strict=True)
     columns = {
         **inherited,
+        "label": [label if name is None else names.index(name) for label, name in labels],
         "id": [f"{parents[row]}-{i}" for row, i, _ in made],
         "text": ["" if _is_too_long(variation.text) else variation.text for _, _, variation in made],
         "origin": [schema.GENERATED] * len(made),
         "parent_id": [parents[row] for row, _, _ in made],
         "generator": [variation.generator for _, _, variation in made],
         "prompt_hash": [variation.prompt_hash for _, _, variation in made],
-        "checks": [variation.checks or _checks(variation.text) for _, _, variation in made],
+        "checks": [variation.checks or checks_of(variation.text) for _, _, variation in made],
     }
-    return arrow.from_columns(columns, schema.features(schema.label_names(seeds)))
+    return arrow.from_columns(columns, schema.features(names))
 
 
-def _checks(text: str) -> list[Check]:
+def checks_of(text: str) -> list[Check]:
     """The check that every new variation goes through, or the one of a text that no release may hold."""
     if _is_too_long(text):
         return [{"check": "not-too-long", "passed": False, "value": float(len(text))}]

@@ -1,124 +1,206 @@
 """
-The template `T(x, O(x))`: what a language model is asked, and what its reply says.
+The template `T(x, O(x))`: which requests a post makes, and which variations their replies hold.
 
-Section 3.2 of Hassan, Sicilia and Alikhani (2024) asks for variations `f(x)` whose label is the human label `O(x)`.
-Here one request asks for one variation, since a small model writes one post well and a list of five badly. The prompt
-names the class with its definition and shows four examples; it opens the first turn of the user rather than a system
-message, because some chat templates (Gemma's, for one) refuse the latter.
+Section 3.2 of Hassan, Sicilia and Alikhani (2024) asks for variations `f(x)` whose label is the human label `O(x)`;
+with other `f` they contradict it, as contrasts do. A label is always the one that was asked for, not one of a reply.
 """
 
 import hashlib
 import json
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from datasets import Dataset
 
 from rarecase.core import randomness
-from rarecase.core.errors import DataError, shown_id
+from rarecase.core.errors import ConfigError, DataError, did_you_mean, listed, shown_id
 from rarecase.data import arrow, schema
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate import Variation, variations_table
+from rarecase.generate import Variation, checks_of, variations_table
+from rarecase.generate.axes import GRID, drawn
+from rarecase.generate.prompt import Prompt, Variables
+from rarecase.generate.reading import Item, read
 from rarecase.llm.replies import Replies, Request
 
-TASK = (
-    "You say posts in different words. The last post is of the class {label}{definition}; in your words it is still "
-    "of that class. Answer with one post and nothing else."
-)
-LONGEST_REPLY = 512  # tokens: a variation is one paragraph
-QUESTION = "Say this post in different words: "
-# Mild and of no class, so that they show the task and lean towards none of the labels.
-EXAMPLES = (
-    ("My neighbour's dog barks every single night", "The dog next door keeps barking all night long"),
-    ("Is it too late to plant tomatoes in June?", "Can I still put tomatoes in the ground in June?"),
-    ("Lost my keys, second time this week", "My keys have gone missing again, twice in one week now"),
-    ("Anybody else scared of flying", "Does being on a plane frighten other people here too?"),
-)
+LONGEST_VARIATION = 512  # tokens: a variation is one paragraph
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post, and its class by its place in the taxonomy."""
+
+    id: str
+    text: str
+    label: int
 
 
 @dataclass(frozen=True)
 class Template:
     """
-    The request for one variation: the classes (name and definition go into the prompt), the model's name and the
-    temperature of the sampling; 0.4 was the best found for a tiny model.
+    What is asked of a model, with a temperature of the sampling, for variations of posts of a taxonomy.
+
+    Args:
+        taxonomy (`Taxonomy`): the classes, which a prompt may name and define.
+        model (`str`): the model's name.
+        temperature (`float`): 0.4 was the best found for a tiny model.
+        prompt (`Prompt`): the file.
+        contrast_to (`str`, *optional*): the class that contrasts are to be of; by default the first that is harmless.
     """
 
     taxonomy: Taxonomy
     model: str
-    temperature: float = 0.4
+    temperature: float
+    prompt: Prompt
+    contrast_to: str | None = None
 
-    def request(self, text: str, label: str, seed: int) -> Request:
-        """The request for one variation of a post; `seed` alone tells those of one post apart."""
-        index = self.taxonomy.index(label)
-        if index is None:
-            raise DataError(f"the label {label[:40]!r} is not a class of the taxonomy; give its file with --taxonomy")
-        category = self.taxonomy.classes[index]
-        definition = f" ({category.definition.rstrip('.')})" if category.definition else ""
-        return {
-            "model": self.model,
-            "messages": _messages(text, category.name, definition),
-            "temperature": self.temperature,
-            "seed": seed,
-            # A token is hardly ever less than a character, so no variation as long as its title is cut short; a small
-            # model that has begun to repeat itself is. A long post leaves room for its prompt.
-            "max_tokens": min(64 + len(text), LONGEST_REPLY),
-        }
+    def __post_init__(self) -> None:
+        if self.contrast_to is not None and "target" not in self.prompt.uses:
+            raise ConfigError(
+                f"--contrast-to has no effect with --template {self.prompt.name}, which has no {{{{ target }}}}; "
+                "leave it out, or add --template contrast"
+            )
+        _ = self.target
+
+    @property
+    def target(self) -> int | None:
+        """The class that contrasts are to be of; None where the template makes none."""
+        if "target" not in self.prompt.uses:
+            return None
+        if self.contrast_to is None:
+            harmless = (place for place, one in enumerate(self.taxonomy.classes) if one.action == "allow")
+            if (target := next(harmless, None)) is None:
+                raise ConfigError(
+                    f"--template {self.prompt.name}: no class has the action allow; name the class that contrasts are "
+                    "to be of by --contrast-to"
+                )
+        elif (target := self.taxonomy.index(self.contrast_to)) is None:
+            names = self.taxonomy.names
+            raise ConfigError(
+                f"--contrast-to {self.contrast_to}: expected one of {listed(names)}"
+                f"{did_you_mean(self.contrast_to, names)}"
+            )
+        return target
 
     def requests(self, seeds: Dataset, k: int, seed: int) -> list[Request]:
-        """The requests for `k` variations of each post: the posts in order, `k` after each other."""
+        """
+        The requests to begin with for `k` variations of each post, the posts in order: one for all `k`; where the
+        prompt has no `k`, one for each, after the other.
+        """
+        return [request for post in self._posts(seeds) for request in self._begun_with(post, k, seed)]
+
+    def missing(self, seeds: Dataset, k: int, seed: int, replies: Replies) -> list[Request]:
+        """The requests for what the replies to `requests` lack, each for one variation."""
+        return [
+            self._request(post, 1, seed, i)
+            for post in self._posts(seeds)
+            for i, item in enumerate(self._items(post, k, seed, replies), 1)
+            if self._asks_for_all(k) and not _is_good(item)
+        ]
+
+    def table(self, seeds: Dataset, k: int, seed: int, replies: Replies, generator: str) -> Dataset:
+        """What the stored replies hold, written by `generator`: `k` variations of each post that makes requests."""
+        found = [self._read(post, k, seed, replies) for post in self._posts(seeds)]
+        return variations_table(seeds, [[self._variation(item, generator) for item in items] for items in found])
+
+    def requests_of_a_post(self, k: int) -> int:
+        """How many requests `requests` has for a post; each variation that a reply lacks is one more."""
+        return 1 if self._asks_for_all(k) else k
+
+    def _begun_with(self, post: Post, k: int, seed: int) -> list[Request]:
+        if post.label == self.target:
+            return []
+        if self._asks_for_all(k):
+            return [self._request(post, k, seed)]
+        return [self._request(post, 1, seed, i) for i in range(1, k + 1)]
+
+    def _asks_for_all(self, k: int) -> bool:
+        return k > 1 and "k" in self.prompt.uses
+
+    def _request(self, post: Post, k: int, seed: int, i: int | None = None) -> Request:
+        """For `k` variations in one reply; with `i` for one alone, the `i`-th of them."""
+        classes = [(one.name, one.definition.rstrip(".")) for one in self.taxonomy.classes]
+        label, definition = classes[post.label]
+        variables = Variables(
+            post=post.text,
+            label=label,
+            definition=definition,
+            classes=dict(classes),
+            target="" if self.target is None else classes[self.target][0],
+            k=k,
+            axes=drawn(i or k, seed, post.id)[-k:],
+        )
+        request: Request = {
+            "model": self.model,
+            "messages": self.prompt.messages(variables),
+            "temperature": self.temperature,
+            "seed": randomness.integer(seed, "variation", post.id, *([] if i is None else [i])),
+            # A token is hardly ever less than a character, so no variation as long as its title is cut short; a small
+            # model that has begun to repeat itself is. A long post leaves room for its prompt.
+            "max_tokens": k * min(64 + len(post.text), LONGEST_VARIATION),
+        }
+        return request if k == 1 else {**request, "response_format": _list_of(k)}
+
+    def _items(self, post: Post, k: int, seed: int, replies: Replies) -> list[Item]:
+        """What the replies to begin with hold: `k` items, empty where there is none."""
+        found: list[Item] = []
+        begun_with = self._begun_with(post, k, seed)
+        for request in begun_with:
+            wanted = k // len(begun_with)
+            items = read(replies.get(request) or "", wanted)
+            found += items + [Item("")] * (wanted - len(items))
+        return found
+
+    def _read(self, post: Post, k: int, seed: int, replies: Replies) -> list[Item]:
+        """The same, with what was asked for alone in its place."""
+        items = self._items(post, k, seed, replies)
+        for i, item in enumerate(items, 1):
+            reply = None if _is_good(item) else replies.get(self._request(post, 1, seed, i))
+            if reply is not None:
+                items[i - 1] = next(iter(read(reply, 1)), Item(""))
+        return items
+
+    def _variation(self, item: Item, generator: str) -> Variation:
+        checks = checks_of(item.text)
+        if item.text or not item.whole:
+            checks.append({"check": "whole", "passed": item.whole, "value": None})
+        checks.append({"check": "refusal", "passed": not item.refused, "value": None})
+        if self.target is None:
+            return Variation(item.text, generator, self.prompt_hash, checks)
+        checks.append({"check": "contrast", "passed": None, "value": None})
+        label = self.taxonomy.classes[self.target].name
+        return Variation(item.text, generator, self.prompt_hash, checks, label)
+
+    def _posts(self, seeds: Dataset) -> Iterator[Post]:
         arrow.require(seeds, "id", "text", "label")
         names = schema.label_names(seeds)
-        requests = []
         for id_, text, label in zip(seeds["id"][:], schema.texts(seeds), seeds["label"][:], strict=True):
             if label is None:
                 raise DataError(f"post{shown_id(id_)} has no label, and its variations take it over; label it first")
-            numbers = [randomness.integer(seed, "variation", id_, i) for i in range(1, k + 1)]
-            requests += [self.request(text, names[label], number) for number in numbers]
-        return requests
-
-    def table(self, seeds: Dataset, k: int, seed: int, replies: Replies, generator: str) -> Dataset:
-        """The variations in the stored replies to `requests`, written by `generator`."""
-        made = [
-            Variation(variation(replies.text(request) or ""), generator, self.prompt_hash)
-            for request in self.requests(seeds, k, seed)
-        ]
-        return variations_table(seeds, [made[k * row : k * (row + 1)] for row in range(len(seeds))])
+            if (index := self.taxonomy.index(names[label])) is None:
+                raise DataError(
+                    f"the label {names[label][:40]!r} is not a class of the taxonomy; give its file with --taxonomy"
+                )
+            yield Post(id_, text, index)
 
     @property
     def prompt_hash(self) -> str:
-        """Ten hexadecimal digits that change with the wording, the model or the temperature, and not with the post."""
-        asked = [_messages("{post}", "{label}", "{definition}"), self.model, self.temperature]
+        """Ten hexadecimal digits that change with the template, the model and the temperature, not with the post."""
+        asked = [self.prompt.source, self.contrast_to, self.model, self.temperature, GRID]
         return hashlib.blake2b(json.dumps(asked).encode(), digest_size=5).hexdigest()
 
 
-def _messages(text: str, label: str, definition: str) -> list[dict[str, str]]:
-    turns: list[dict[str, str]] = []
-    for post, variation_ in EXAMPLES:
-        turns += [{"role": "user", "content": QUESTION + post}, {"role": "assistant", "content": variation_}]
-    turns.append({"role": "user", "content": QUESTION + text})
-    turns[0]["content"] = TASK.format(label=label, definition=definition) + "\n\n" + turns[0]["content"]
-    return turns
+def _is_good(item: Item) -> bool:
+    """Whether nothing is left to ask for: a refusal is an answer, too."""
+    return item.refused or bool(item.text and item.whole is not False)
 
 
-# "Sure! Here is the post in different words:" and the like; it must speak of the task: posts begin with "Here is" too.
-_PREAMBLE = re.compile(
-    r"(?:(?:sure|certainly|of course|okay)\b[,.!]?\s*)?"
-    r"(?:here(?:'s|’s| is)\b[^:\n]{0,60}\b(?:post|variation|version|rewording|paraphrase|words)\b[^:\n]{0,40}"
-    r"|say this post in different words):\s*",
-    re.IGNORECASE,
-)
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-_QUOTES = {'"': '"', "“": "”", "„": "“", "'": "'", "‘": "’", "«": "»", "`": "`"}
-
-
-def variation(reply: str) -> str:
-    """The variation in a reply: its first paragraph on one line, without preamble and quotes; may be empty."""
-    # Half a surrogate pair is valid in JSON and can't be written to a table; control characters are part of no post.
-    whole = _CONTROL.sub(" ", reply.encode("utf-8", "replace").decode()).strip()
-    preamble = _PREAMBLE.match(whole)
-    body = whole[preamble.end() :] if preamble else whole
-    text = " ".join(re.split(r"\n\s*\n", body, maxsplit=1)[0].split())
-    inner = text[1:-1]
-    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and (text[0] == "'" or text[0] not in inner):
-        return inner.strip()
-    return text
+def _list_of(k: int) -> dict[str, object]:
+    """The `response_format` for `k` texts."""
+    texts = {"type": "array", "items": {"type": "string"}, "minItems": k, "maxItems": k}
+    schema_ = {
+        "type": "object",
+        "properties": {"variations": texts},
+        "required": ["variations"],
+        "additionalProperties": False,
+    }
+    return {"type": "json_schema", "json_schema": {"name": "variations", "strict": True, "schema": schema_}}

@@ -3,6 +3,7 @@
 from datasets import Dataset
 
 from rarecase.data.taxonomy import Taxonomy
+from rarecase.generate.prompt import Prompt
 from rarecase.generate.template import Template
 from rarecase.llm import LanguageModel
 
@@ -17,14 +18,30 @@ class Writer:
         model (`LanguageModel`): who is asked.
         taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
         seed (`int`): the seed of the run.
-        temperature (`float`): of the sampling; 0 takes the likeliest token each time, so that all `k` are equal.
+        temperature (`float`): of the sampling; 0 takes the likeliest token each time.
+        template (`str`): what is asked: `variation`, `contrast`, `small` or a file.
+        contrast_to (`str`, *optional*): the class that contrasts are to be of; by default the first that is harmless.
     """
 
-    def __init__(self, model: LanguageModel, taxonomy: Taxonomy, *, seed: int, temperature: float = 0.4):
+    def __init__(
+        self,
+        model: LanguageModel,
+        taxonomy: Taxonomy,
+        *,
+        seed: int,
+        temperature: float = 0.4,
+        template: str = "variation",
+        contrast_to: str | None = None,
+    ):
         self.model, self.seed = model, seed
-        self.template = Template(taxonomy, model.name, temperature)
+        self.template = Template(taxonomy, model.name, temperature, Prompt.load(template), contrast_to)
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
         """Asks for what is not stored yet, and gives `k` variations of each post; see `Generator.generate`."""
         self.model.ask(self.template.requests(seeds, k, self.seed))
+        self.model.ask(self.template.missing(seeds, k, self.seed, self.model.replies))
+        return self.stored(seeds, k)
+
+    def stored(self, seeds: Dataset, k: int) -> Dataset:
+        """The same from stored replies alone: what was never asked is empty, and has failed a check."""
         return self.template.table(seeds, k, self.seed, self.model.replies, self.model.name)

@@ -165,7 +165,7 @@ class Endpoint:
         chat, models = client.chat.completions.with_raw_response, client.models.with_raw_response
         try:
             async with asyncio.timeout(within):
-                response = (await (chat.create(**request) if request else models.list())).http_response  # type: ignore[arg-type]
+                response = (await (chat.create(**request) if request else models.list())).http_response  # type: ignore[call-overload]
         except TimeoutError:
             raise self._late(within) from None
         except openai.APIStatusError as error:

@@ -28,6 +28,7 @@ class Request(TypedDict):
     max_tokens: int
     logprobs: NotRequired[bool]
     top_logprobs: NotRequired[int]
+    response_format: NotRequired[dict[str, object]]
 
 
 def request_key(request: Request) -> str:

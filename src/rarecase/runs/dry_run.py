@@ -9,6 +9,7 @@ from typing import TypeVar
 from rarecase.acquire.strategy import Strategy, columns_of
 from rarecase.data.arrow import rows
 from rarecase.data.sets import Sets
+from rarecase.generate.writer import Writer
 from rarecase.learn import Learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
@@ -28,18 +29,19 @@ def dry_run(config: RunConfig) -> str:
     check(config)
     strategy, sets = checked(config)
     with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
-        generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
+        generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
     labels = min(config.budget, len(sets.pool))
     rounds = parts.rounds_of(labels, config)
-    requests = labels * config.variations if config.generator in ("openai", "local") else 0
+    asked = generator.template.requests_of_a_post(config.variations) if isinstance(generator, Writer) else 0
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed)
     seconds = estimated_seconds(config, strategy, sets, learner)
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
+    more = ", and one for each variation that a reply lacks" if 0 < asked < config.variations else ""
     stops = f", or fewer, if {config.stop_when} is reached first" if config.stop_when else ""
     time_ = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return (
         f"labels    {labels} by {config.annotator}, in {rounds} rounds of at most {config.batch}{stops}\n"
-        f"requests  {requests}{to}\n"
+        f"requests  {labels * asked}{to}{more}\n"
         f"time      about {time_} of computing on this machine"
     )
 

@@ -33,7 +33,14 @@ def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check
     model = _language_model_of(config, Replies(replies))
     if check:
         model.check()
-    return Writer(model, taxonomy, seed=config.seed, temperature=config.temperature)
+    return Writer(
+        model,
+        taxonomy,
+        seed=config.seed,
+        temperature=config.temperature,
+        template=config.template or "variation",
+        contrast_to=config.contrast_to,
+    )
 
 
 def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:

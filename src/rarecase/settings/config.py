@@ -296,12 +296,15 @@ class StartConfig:
 def as_begun(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """
     The settings of a folder as they would be today, whenever it was begun: before `max_length` was a setting,
-    `finetune` read the paper's 50 tokens; and what its generator has no use for was stored all the same.
+    `finetune` read the paper's 50 tokens; before there were templates, a language model was asked what `small` asks;
+    and what its generator has no use for was stored all the same.
     """
     if not issubclass(kind, LoopConfig):
         return dict(settings)
-    older = {"max_length": PAPERS_LENGTH} if settings.get("learner") == "finetune" else {}
+    older: dict[str, Any] = {"max_length": PAPERS_LENGTH} if settings.get("learner") == "finetune" else {}
     generator = settings.get("generator", kind.generator)
+    if generator in ("openai", "local"):
+        older["template"] = "small"
     unused = {name for name, kinds in GENERATORS.items() if generator not in kinds}
     return older | {name: None if name in unused else value for name, value in settings.items()}
 

@@ -8,6 +8,8 @@ from rarecase.settings.checks import Rule, at_least, needed_by, no_effect_withou
 # The generators that need each of these settings; no other one has a use for it.
 GENERATORS = {"generator_url": ("openai",), "generator_model": ("openai", "local"), "generator_data": ("replay",)}
 
+_OF_MODELS = no_effect_without("generator", "openai", "local")
+
 
 def _of_generator(name: str) -> tuple[Rule, Rule]:
     kinds = GENERATORS[name]
@@ -26,6 +28,11 @@ class GenerationConfig:
         variations (`int`): of each labelled text.
         generator_url (`str`, *optional*): base URL of the endpoint, such as `http://127.0.0.1:8000/v1`.
         generator_model (`str`, *optional*): the model's name there; for `local` its Hub id or folder.
+        template (`str`, *optional*): what the language model is asked: `variation` (the default: keeps the label),
+            `contrast` (contradicts it), `small` (keeps it; for models of up to a billion parameters) or a file of
+            your own.
+        contrast_to (`str`, *optional*): the class that contrasts are to be of; by default the first whose action is
+            `allow`.
         generator_data (`str`, *optional*): for `replay`: the table of variations.
         concurrency (`int`): requests in flight at most.
         temperature (`float`): of the language model.
@@ -36,6 +43,8 @@ class GenerationConfig:
     variations: int = setting(5, at_least(0))
     generator_url: str | None = setting(None, *_of_generator("generator_url"))
     generator_model: str | None = setting(None, *_of_generator("generator_model"))
+    template: str | None = setting(None, _OF_MODELS)
+    contrast_to: str | None = setting(None, _OF_MODELS)
     generator_data: str | None = setting(None, *_of_generator("generator_data"))
     concurrency: int = setting(4, at_least(1))
     temperature: float = setting(0.4, at_least(0))
