@@ -16,13 +16,17 @@ from rarecase.runs.folder import RoundFiles
 
 
 class Doubtful:
-    """A generator of two variations a post, each a function of the text; the second fails its check."""
+    """A generator of two variations a post, its words in another order; the second fails its check."""
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
         failed = [{"check": "same-label", "passed": False, "value": 0.2}]
+        words = [text.split() for text in seeds["text"][:]]
         made = [
-            [Variation(f"Please: {text}", "test"), Variation(f"Doubtful: {text}", "test", checks=failed)]
-            for text in seeds["text"][:]
+            [
+                Variation(f"Please: {' '.join(reversed(own))}", "test"),
+                Variation(f"Doubtful: {' '.join(sorted(own))}", "test", checks=failed),
+            ]
+            for own in words
         ]
         return variations_table(seeds, made)
 

@@ -14,8 +14,9 @@ Where we leave the printed algorithm, and what we take where it is silent:
   (`rarecase.acquire.stopping`).
 - Retraining starts from the pretrained weights in every round. Epochs are the learner's, chosen on dev.
 - m is not given in the paper; the default is N. The clustering is done once, on the fixed encoder's embeddings.
-- Variations that fail a check are kept in the round's file, marked, and not learned from. Those that pass are learned
-  from and no more: a strategy is shown what people labelled.
+- R, the relation of a variation to its label, is a number of checks and a policy (`rarecase.verify`). What does not
+  hold is kept in the round's file with what was found, and not learned from. What holds is learned from and no more:
+  a strategy is shown what people labelled.
 """
 
 from collections import deque
@@ -24,23 +25,26 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 from datasets import Dataset, Value, concatenate_datasets
 
 from rarecase.acquire.clusters import assign_clusters
 from rarecase.acquire.stopping import WINDOW, Stopping
 from rarecase.acquire.strategy import LEARNERS, Strategy, columns_of, labeled_columns_of, name_of, needs_encoder
 from rarecase.core import randomness
-from rarecase.core.errors import ConfigError, DataError, WaitingForLabels
+from rarecase.core.errors import ConfigError, WaitingForLabels
 from rarecase.data.arrow import HELPERS, matrix, rows, with_column, with_columns_from
+from rarecase.data.by_id import same_rows, with_columns_of, without
 from rarecase.data.counts import class_count_std, class_counts
-from rarecase.data.schema import GENERATED, HUMAN, conform, label_names, public_id
+from rarecase.data.schema import GENERATED, HUMAN, as_table, conform, label_names, public_id, texts
 from rarecase.evaluate.metrics import metrics
 from rarecase.evaluate.predictions import labels_and_guesses, predictions_of
 from rarecase.evaluate.record import RoundRecord, StoppingMeasures
-from rarecase.generate import Generator, accepted, with_own_ids
+from rarecase.generate import Generator, with_own_ids
 from rarecase.labeling.annotator import Annotator, Ask, completed
 from rarecase.learn import Learner
 from rarecase.models.encoder import Encoder, compare, embed
+from rarecase.verify.checks import Verifier
 
 
 class Stages(Protocol):
@@ -126,6 +130,7 @@ def run(
     variations: int = 5,
     seed: int = 0,
     definitions: Sequence[str] | None = None,
+    verifier: Verifier | None = None,
     stop: Stopping | None = None,
 ) -> Iterator[Round]:
     """
@@ -147,7 +152,7 @@ def run(
         annotator (`Annotator` or `Callable`): O; an object with `annotate` is enough, or a function that gives the
             name of the class of each text in a list, and None for one that it cannot label.
         generator (`Generator`): S with its template T.
-        encoder (`Encoder`): makes V; called only where the strategy needs what comes from it.
+        encoder (`Encoder`): makes V; called only where the strategy, or R, needs what comes from it.
         budget (`int`): B, labels in all.
         batch (`int`): N, labels a round.
         clusters (`int`, *optional*): m, by default N.
@@ -155,6 +160,8 @@ def run(
         seed (`int`): decides the clustering and the strategy's draws.
         definitions (`Sequence[str]`, *optional*): of each class in order, for strategies that look for one by what it
             means; by default their names.
+        verifier (`Verifier`, *optional*): R; by default all checks that need no language model, and the policy
+            `majority`.
         stop (`Stopping`, *optional*): what ends the loop before the budget is spent; the pool is scored after every
             round then, whatever the strategy.
 
@@ -176,7 +183,7 @@ def run(
         2 20
     """
     names = label_names(bootstrap)
-    annotator = completed(annotator, names)
+    annotator, R = completed(annotator, names), verifier or Verifier()
     reads = columns_of(strategy) | ({"probs"} if stop else set())
     pool = pool.select_columns([column for column in pool.column_names if column != "label"])
     pool, bootstrap, dev, test = (_released(table, names) for table in (pool, bootstrap, dev, test))
@@ -190,6 +197,7 @@ def run(
     # cluster V into {C_1, …, C_m}
     U = _compared(U, reads, clusters or batch, seed, definitions or names, encoder)
     G = Retrained(learner, L, dev)  # G ← bootstrapped model
+    S = partial(_vary, generator, variations, taken, R, [*texts(dev), *texts(test)], encoder)
 
     def after(number: int) -> Round:
         judge = partial(_judged, stop, stages, number, G, U, reads, seen) if stop else None
@@ -201,16 +209,15 @@ def run(
         stage = partial(stages.table, number)
         if reads & LEARNERS:
             U = _scored(U, stage("scores", _scores, G, U, reads), seen)  # E_ij ← Entropy(x_ij)
-        n = min(batch, budget, len(U))
-        chosen = stage("chosen", _choose, strategy, U, n, G, L, seed, number)  # x*_i ← argmax_j E_ij
+        chosen = stage("chosen", _choose, strategy, U, min(batch, budget), G, L, seed, number)  # x*_i ← argmax_j E_ij
         asked = _unlabeled(U, chosen, number, strategy)
         labels = stage("labels", _annotate, annotator, asked, G, names)  # y*_i ← Annotate O(x*_i)
         annotator.stored(labels)
-        varied = stage("variations", _vary, generator, labels, variations, taken)  # {(x*_ik, y*_ik)} ← Distil S, T_i
-        human, generated = _with_columns(labels, asked, L), accepted(varied)
+        varied = stage("variations", S, labels, G)  # {(x*_ik, y*_ik)} ← Distil S, T_i
+        human, generated = with_columns_of(labels, asked, L), R.accepted(varied)  # R(x*_ik, y*_ik)
         added = [human, vectorize(generated)] if len(generated) else [human]
         L = concatenate_datasets([L, *added])  # add (x*_i, y*_i) and {(x*_ik, y*_i)} to L
-        U = _without(U, asked if annotator.leaves_out else labels)
+        U = without(U, asked if annotator.leaves_out else labels)
         G = G.on(L)  # G ← retrain on L
         budget -= len(labels)  # B = B - N
         yield (last := after(number))
@@ -238,7 +245,7 @@ def _scores(learner: Callable[[], Learner], pool: Dataset, reads: set[str]) -> D
 def _scored(pool: Dataset, scores: Dataset, seen: deque[Dataset]) -> Dataset:
     """The pool with its scores; `seen` keeps the probabilities alone: features of a large pool take memory."""
     seen.append(scores.select_columns([name for name in ("id", "probs") if name in scores.column_names]))
-    return _with_columns(pool, scores)
+    return with_columns_of(pool, scores)
 
 
 def _seen_by(learner: Learner, dataset: Dataset, reads: set[str]) -> Dataset:
@@ -260,6 +267,7 @@ def _choose(
     Text only: a strategy sees no source, no provenance and no label of the pool, and of L what people labelled. Its
     batch is checked before it costs labels.
     """
+    n = min(n, len(pool))
     labeled, reads = _by_people(labeled), labeled_columns_of(strategy)
     if reads & LEARNERS:  # only here: a stored choice needs neither them nor the learner
         labeled = _seen_by(learner(), labeled, reads)
@@ -289,7 +297,7 @@ def _by_people(labeled: Dataset) -> Dataset:
 
 def _unlabeled(pool: Dataset, chosen: Dataset, number: int, strategy: Strategy) -> Dataset:
     """The chosen rows of the pool, in order of choice, as they go to the annotator."""
-    asked = with_column(_same_rows(pool, chosen), "round", [number] * len(chosen), Value("int32"))
+    asked = with_column(same_rows(pool, chosen), "round", [number] * len(chosen), Value("int32"))
     asked = with_column(asked, "strategy", [name_of(strategy)] * len(asked))
     # A pool is what people wrote (`make_pool` leaves generated rows out); beside variations it has to be said.
     return with_column(asked, "origin", [HUMAN] * len(asked))
@@ -307,34 +315,23 @@ def _annotate(annotator: Annotator, asked: Dataset, learner: Callable[[], Learne
     return labels.remove_columns([name for name in ("suggestion",) if name in labels.column_names])
 
 
-def _vary(generator: Generator, labels: Dataset, variations: int, taken: Set[str]) -> Dataset:
-    return with_own_ids(generator.generate(labels, variations), taken)
+def _vary(
+    generator: Generator,
+    variations: int,
+    taken: Set[str],
+    verifier: Verifier,
+    held_out: Sequence[str],
+    encoder: Encoder,
+    labels: Dataset,
+    learner: Callable[[], Learner],
+) -> Dataset:
+    """What S makes, with what R finds of it; the learner, which chose the originals, is shown texts alone."""
 
+    def probabilities(asked: Sequence[str]) -> np.ndarray:
+        return matrix(learner().score(as_table(asked)), "probs")
 
-def _with_columns(dataset: Dataset, carried: Dataset, like: Dataset | None = None) -> Dataset:
-    """The columns of `carried` that `dataset` lacks (and `like`, where given, has), its rows found by id."""
-    same = _same_rows(carried, dataset)
-    columns = [column for column in same.column_names if column != "id"]
-    if like is not None:
-        columns = [c for c in columns if c not in dataset.column_names and c in like.column_names]
-    return with_columns_from(dataset, same, columns)
-
-
-def _same_rows(table: Dataset, dataset: Dataset) -> Dataset:
-    """The rows of `table` with the ids of `dataset`, in its order."""
-    try:
-        place = {id_: row for row, id_ in enumerate(table["id"][:])}
-        return rows(table, [place[id_] for id_ in dataset["id"][:]])
-    except (KeyError, TypeError, ValueError):  # no stage of this run has made it
-        raise DataError(
-            "a stored table of a round has other rows than the pool; remove the folder of that round and later ones, "
-            "and repeat the command (a run: --resume)"
-        ) from None
-
-
-def _without(pool: Dataset, taken: Dataset) -> Dataset:
-    ids = set(taken["id"][:])
-    return rows(pool, [row for row, id_ in enumerate(pool["id"][:]) if id_ not in ids])
+    made = with_own_ids(generator.generate(labels, variations), taken)
+    return verifier.check(made, labels, held_out, probabilities, encoder)
 
 
 def _measured(

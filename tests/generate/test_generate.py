@@ -4,7 +4,7 @@ import sys
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 
 from rarecase.data import schema
-from rarecase.generate import NoVariations, accepted, with_own_ids
+from rarecase.generate import NoVariations, with_own_ids
 
 NAMES = ["harmful", "not-harmful"]
 SEEDS = Dataset.from_dict(
@@ -17,14 +17,7 @@ def test_no_variations_is_an_empty_table_that_goes_together_with_any_other():
     empty = NoVariations().generate(SEEDS, 5)
     assert len(empty) == 0
     assert empty.features == schema.features(NAMES)
-    assert len(concatenate_datasets([schema.conform(SEEDS, NAMES), accepted(empty)])) == 1
-
-
-def test_accepted_keeps_the_rows_without_a_failed_check_in_their_order():
-    good, bad = {"check": "c", "passed": True, "value": 1.0}, {"check": "d", "passed": False, "value": None}
-    found = [[good], [good, bad], [], None, [bad], [good]]
-    rows = [{"id": str(i), "text": str(i), "checks": checks} for i, checks in enumerate(found)]
-    assert accepted(schema.conform(Dataset.from_list(rows), NAMES))["id"][:] == ["0", "2", "3", "5"]
+    assert len(concatenate_datasets([schema.conform(SEEDS, NAMES), empty])) == 1
 
 
 def test_importing_the_generators_loads_no_language_model_library():

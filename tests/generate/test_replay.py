@@ -5,8 +5,8 @@ from rarecase.core.errors import GeneratorError, MissingColumnError
 from rarecase.data import schema
 from rarecase.data.parquet import write_parquet
 from rarecase.data.read import read_argument
-from rarecase.generate import accepted
 from rarecase.generate.replay import Replay
+from rarecase.verify.policy import accepted
 
 NAMES = ["harmful", "not-harmful"]
 
@@ -61,7 +61,7 @@ def test_what_a_generator_made_can_be_replayed_and_what_failed_then_stays_failed
     made = Dataset.from_list(rows, features=made.features)
     again = Replay(concatenate_datasets([schema.conform(post, NAMES), made])).generate(post, 3)
     assert again["text"][:] == ["01", "02", "03"]
-    assert accepted(again)["text"][:] == ["01", "03"]
+    assert accepted(again, "strict")["text"][:] == ["01", "03"]
 
 
 def test_posts_without_variations_are_left_out_and_none_at_all_is_an_error_that_shows_no_text():
@@ -87,7 +87,7 @@ def test_a_check_that_failed_is_read_from_a_file_too(tmp_path):
     made = Dataset.from_list([{**r, "checks": c} for r, c in zip(made.to_list(), failed, strict=True)], made.features)
     write_parquet(tmp_path / "made.parquet", concatenate_datasets([schema.conform(post, NAMES), made]))
     again = Replay(read_argument(str(tmp_path / "made.parquet"), "variations", labeled=False)).generate(post, 3)
-    assert accepted(again)["text"][:] == ["01", "03"]
+    assert accepted(again, "strict")["text"][:] == ["01", "03"]
 
 
 def test_the_digest_follows_what_is_handed_out_and_not_the_order_of_the_posts():

@@ -9,9 +9,9 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate import accepted
 from rarecase.generate.writer import Writer
 from rarecase.llm.replies import Replies, Request
+from rarecase.verify.policy import accepted
 
 TAXONOMY = Taxonomy.default()
 FEATURES = Features({"id": Value("string"), "text": Value("string"), "label": ClassLabel(names=list(TAXONOMY.names))})
@@ -64,7 +64,7 @@ def test_one_reply_holds_all_variations_of_a_post(generate):
     assert table["id"][:] == ["a-1", "a-2", "a-3", "b-1", "b-2", "b-3"]
     assert table["text"][:] == ["text 0", "text 1", "text 2"] * 2
     assert table["label"][:] == [1, 1, 1, 4, 4, 4]
-    assert len(accepted(table)) == 6
+    assert len(accepted(table, "strict")) == 6
 
 
 def test_what_a_reply_lacks_is_asked_for_alone_and_only_that(generate):
@@ -80,7 +80,7 @@ def test_what_a_reply_lacks_is_asked_for_alone_and_only_that(generate):
 def test_a_model_that_writes_no_list_is_asked_for_each_variation(generate):
     table, model = generate(lambda request: "" if is_list(request) else f"text {request['seed']}")
     assert len(model.asked) == 2 + 2 * 3
-    assert len({*table["text"][:]}) == len(accepted(table)) == 6
+    assert len({*table["text"][:]}) == len(accepted(table, "strict")) == 6
 
 
 def test_every_post_has_its_number_of_rows_and_each_that_is_none_says_why(generate):
@@ -89,10 +89,10 @@ def test_every_post_has_its_number_of_rows_and_each_that_is_none_says_why(genera
     assert table["text"][:3] == ["a text", "", ""]
     assert failed(table)[:3] == [[], ["not-empty", "refusal"], ["not-empty"]]
     assert len(model.asked) == 2 + 2  # a refusal is not asked again
-    assert accepted(table)["id"][:] == ["a-1", "b-1"]
+    assert accepted(table, "strict")["id"][:] == ["a-1", "b-1"]
     table, _ = generate(lambda request: "cut in the mid", 1, finish="length")
     assert (table["text"][:], failed(table)) == (["cut in the mid"] * 2, [["whole"]] * 2)
-    assert len(accepted(table)) == 0
+    assert len(accepted(table, "strict")) == 0
 
 
 def test_nothing_is_asked_twice_and_a_table_comes_of_stored_replies_alone(generate, tmp_path):
@@ -113,7 +113,7 @@ def test_a_contrast_has_the_class_that_was_asked_for_and_is_marked(generate):
     assert table["parent_id"][:] == ["a"] * 3
     assert table["label"][:] == [5] * 3
     assert {"check": "contrast", "passed": None, "value": None} in table["checks"][0]
-    assert len(accepted(table)) == 3
+    assert len(accepted(table, "strict")) == 3
 
 
 INSTRUCTIONS = [

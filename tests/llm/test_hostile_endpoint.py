@@ -12,10 +12,10 @@ from datasets import ClassLabel, Dataset, Features, Value
 
 from rarecase.core.errors import GeneratorError
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate import accepted
 from rarecase.generate.writer import Writer
 from rarecase.llm.endpoint import Endpoint
 from rarecase.llm.replies import Replies
+from rarecase.verify.policy import accepted
 
 sys.path.append(str(Path(__file__).parents[1]))
 from hostile_server import HostileServer, answer, endless, silent  # it is beside the folders of tests
@@ -112,7 +112,7 @@ def test_a_text_that_no_release_may_hold_is_a_failed_variation(generate):
     made, _ = generate(lambda request: answer(reply("word " * 400_000)))
     assert made["text"][:] == ["", ""]
     assert made["checks"][0][0] == {"check": "not-too-long", "passed": False, "value": 1_999_999.0}
-    assert len(accepted(made)) == 0
+    assert len(accepted(made, "strict")) == 0
 
 
 def test_the_server_is_sent_no_header_that_nobody_meant_for_it(generate, monkeypatch):

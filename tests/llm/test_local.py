@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 from rarecase.core.errors import ModelError
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate import accepted
 from rarecase.generate.writer import Writer
 from rarecase.llm.local import Local
 from rarecase.llm.replies import Replies
+from rarecase.verify.policy import accepted
 
 TAXONOMY = Taxonomy.default()
 TEXTS = ["My knee clicks when I climb the stairs", "Fired by a text message", "The river is at the back door"]
@@ -167,7 +167,7 @@ def test_a_real_language_model_keeps_the_subject_of_a_post(seeds, tmp_path):
     AutoTokenizer.from_pretrained(home, gguf_file=name).save_pretrained(tmp_path / "smollm2")
 
     generator = local(tmp_path / "smollm2", tmp_path / "replies.sqlite")
-    table = accepted(generator.generate(seeds, 2))
+    table = accepted(generator.generate(seeds, 2), "strict")
     assert len(table) == 6
     assert "knee" in " ".join(table["text"][:2])
     assert "river" in " ".join(table["text"][4:])

@@ -28,6 +28,7 @@ from rarecase.data.parquet import write_parquet
 from rarecase.data.release_class import ReleaseClass, taxonomy_of_release
 from rarecase.data.schema import label_names
 from rarecase.data.taxonomy import Taxonomy
+from rarecase.data.variation_counts import Policy, VariationCounts
 
 Configs = Mapping[str, Mapping[str, Dataset]]
 
@@ -52,6 +53,7 @@ class Acquired(TypedDict, total=False):
     batch: int
     clusters: int | None
     variations: int
+    policy: Policy
     seed: int
     stop_when: str
 
@@ -104,7 +106,7 @@ class Split:
     class_count_std: float
     human: int
     generated: int
-    not_used: int  # variations that failed a check
+    not_used: int  # variations that are not learned from
     num_bytes: int  # as `datasets` counts
     path: str
     file_bytes: int
@@ -122,8 +124,14 @@ class Config:
     source_states_no_license: bool = False
     defects: tuple[str, ...] = ()
     rounds: tuple[RoundScores, ...] = ()
+    variations: dict[str, VariationCounts] = field(default_factory=dict)  # of a run, by class
     splits: dict[str, Split] = field(default_factory=dict)
     digest: str = ""
+
+    @property
+    def policy(self) -> Policy:
+        """Which variations are learned from."""
+        return self.acquired.get("policy", "strict") if self.acquired else "strict"
 
     @property
     def train_name(self) -> str:
@@ -183,6 +191,12 @@ class Release:
     def taxonomy(self) -> Taxonomy:
         """The classes, without examples and other names."""
         return taxonomy_of_release(self.classes)
+
+    def policy_of(self, config: str) -> Policy:
+        """Which variations of a config are learned from, or of all: there as all configs say that say something."""
+        of = [self.configs[config]] if config in self.configs else [*self.configs.values()]
+        stated = {one.policy for one in of if one.acquired and "policy" in one.acquired}
+        return stated.pop() if len(stated) == 1 else "strict"
 
     @property
     def heading(self) -> str:

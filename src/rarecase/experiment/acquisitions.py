@@ -14,9 +14,9 @@ from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, draw_test
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.cells import Cell, read_cells
-from rarecase.generate import accepted
 from rarecase.hub.ids import name_of
 from rarecase.runs.folder import Manifest, RoundFiles, is_begun, stored_sets
+from rarecase.verify.policy import accepted
 
 
 def grids_of(data: str) -> list[Path]:
@@ -52,12 +52,14 @@ def acquired_by(grids: list[Path]) -> dict[str, tuple[Path, str]]:
 
 
 def acquired_in(grid: Path, strategy: str, seed: int) -> Dataset:
-    """What was labelled in one cell, and the variations that passed verification."""
+    """What was labelled in one cell, and the variations that its policy accepts."""
     cell = Cell(strategy, seed)
     if cell not in _finished(grid):
         raise DataError(f"{grid} has no finished cell of {strategy} with seed {seed}; simulate it, or ask for others")
     stages = RoundFiles(cell.folder(grid))
-    acquired = zip(stages.tables("labels"), map(accepted, stages.tables("variations")), strict=True)
+    policy = Manifest.read(grid, "grid").config.policy
+    variations = (accepted(table, policy) for table in stages.tables("variations"))
+    acquired = zip(stages.tables("labels"), variations, strict=True)
     parts = [part for labels_and_variations in acquired for part in labels_and_variations]
     names = Taxonomy.load(grid / "taxonomy.yaml").names
     return concatenate_datasets([conform(part, names) for part in parts])

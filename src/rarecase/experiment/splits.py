@@ -22,7 +22,7 @@ from rarecase.data.sets import with_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.acquisitions import acquired_by, acquired_in, grids_of, sets_of
 from rarecase.generate.cheap import Cheap
-from rarecase.runs.train import classes_of
+from rarecase.runs.train import classes_of, learned_from
 from rarecase.settings.config import ExperimentConfig, split_list
 
 BOOTSTRAP, HUMAN, BEST = "bootstrap", "human", "human+llm"
@@ -134,7 +134,9 @@ def _of_release(config: ExperimentConfig, strategies: Iterable[str]) -> Splits:
     tables, refused = {name: classed(name, BOOTSTRAP, table) for name, table in raw.items()}, {}
     for strategy in strategies:
         try:
-            split = classed("train", strategy, read_argument(f"{data}:{strategy}", "train"))
+            split = learned_from(
+                data, strategy, classed("train", strategy, read_argument(f"{data}:{strategy}", "train"))
+            )
             tables[split_name(strategy)] = _in_reading(split, strategy, config)
         except RarecaseError as error:
             if strategy not in configs_of(data):

@@ -11,7 +11,6 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
-import numpy as np
 from datasets import Dataset
 
 from rarecase.data import arrow, schema
@@ -23,9 +22,8 @@ class Generator(Protocol):
     Anything that makes variations of labelled posts.
 
     Example:
-        >>> from rarecase.generate import accepted
         >>> from rarecase.generate.cheap import Cheap
-        >>> variations = accepted(Cheap(seed=0).generate(labeled, 5))
+        >>> variations = Cheap(seed=0).generate(labeled, 5)
     """
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
@@ -40,7 +38,7 @@ class Generator(Protocol):
         Returns:
             `Dataset`: the columns of `schema.features`, the posts in order and the variations of each one after the
             other, with the id of their post (`parent_id`) and its label, or of contrasts the class that was asked for.
-            What failed a check is there too, marked in `checks`, see `accepted`.
+            What failed a check is there too, marked in `checks`, see `rarecase.verify`.
 
         Raises:
             `GeneratorError`: where the language model does not answer.
@@ -112,13 +110,6 @@ def checks_of(text: str) -> list[Check]:
 
 def _is_too_long(text: str) -> bool:
     return len(text) > LONGEST
-
-
-def accepted(variations: Dataset) -> Dataset:
-    """The variations that may be learned from: those without a failed check."""
-    arrow.require(variations, "checks")
-    passed = [all(check["passed"] is not False for check in checks or []) for checks in variations["checks"][:]]
-    return arrow.rows(variations, np.flatnonzero(passed))
 
 
 def with_own_ids(variations: Dataset, taken: Set[str]) -> Dataset:

@@ -90,6 +90,11 @@ class Prompt:
             )
         return prompt
 
+    @property
+    def wording(self) -> list[str]:
+        """What it says itself, between what is filled in."""
+        return re.split(r"\{[{%#].*?[#%}]\}|\n", self.source, flags=re.DOTALL)
+
     def messages(self, variables: Variables) -> list[dict[str, str]]:
         """The turns filled in, those left out in which nothing is left."""
         filled = [{"role": role, "content": self._filled(turn, variables)} for role, turn in self.turns]

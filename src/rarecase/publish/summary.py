@@ -16,7 +16,8 @@ from rarecase.data.counts import class_count_std, class_counts
 from rarecase.data.parquet import num_bytes
 from rarecase.data.release import Annotators, Config, GeneratedRows, Split
 from rarecase.data.schema import GENERATED, HUMAN, label_names
-from rarecase.generate import accepted
+from rarecase.data.variation_counts import Policy
+from rarecase.verify.policy import accepted
 
 Votes = Sequence[tuple[str, int]]  # annotator and label, of one text
 
@@ -41,11 +42,11 @@ def summarize(
     for table in tables.values():
         require(table, "origin", "annotator", "generator", "prompt_hash", "votes")
         label_names(table)  # else an error of the counting would show a text
-    splits = {name: _split(table, names, files[name]) for name, table in tables.items()}
+    splits = {name: _split(table, names, files[name], known.policy) for name, table in tables.items()}
     return replace(known, splits=splits, digest=_digest(splits))
 
 
-def _split(table: Dataset, names: Sequence[str], file: DataFile) -> Split:
+def _split(table: Dataset, names: Sequence[str], file: DataFile, policy: Policy) -> Split:
     counts, origins = class_counts(table, names), table["origin"][:]
     return Split(
         rows=len(table),
@@ -53,7 +54,7 @@ def _split(table: Dataset, names: Sequence[str], file: DataFile) -> Split:
         class_count_std=class_count_std(counts),
         human=origins.count(HUMAN),
         generated=origins.count(GENERATED),
-        not_used=len(table) - len(accepted(table)),
+        not_used=len(table) - len(accepted(table, policy)),
         num_bytes=num_bytes(table),
         annotators=_annotators(table),
         generators=_generators(table),

@@ -11,11 +11,13 @@ from rarecase.core.errors import DataError, RunFolderError, command_line
 from rarecase.data.arrow import from_columns
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read.card import paths_in, require_inside
+from rarecase.data.read.origin import release_of
 from rarecase.data.read.table import is_release
 from rarecase.data.schema import conform, label_names
+from rarecase.data.variation_counts import Policy
 from rarecase.data.write import require_new_table, write_table
-from rarecase.generate import accepted
 from rarecase.runs.folder import Manifest, RoundFiles, is_begun
+from rarecase.verify.policy import accepted
 
 COLUMNS = Features(
     {
@@ -39,7 +41,8 @@ def labelled(folder: Path) -> Dataset:
     """
     Every labelled row once, with its class by name: the start set, what was acquired, dev and test.
 
-    Of a run that is not finished, as far as it is; variations that failed a check are left out, as in its `data/`.
+    Of a run that is not finished, as far as it is; variations that its policy does not accept are left out, as in its
+    `data/`.
     """
     if is_begun(folder):
         parts = _parts_of_run(folder)
@@ -72,27 +75,31 @@ def _rows(split: str, table: Dataset) -> list[dict[str, Any]]:
 
 def _parts_of_run(folder: Path) -> Iterator[tuple[str, Dataset]]:
     """The tables of a run or a start, each with its split."""
-    kind = Manifest.read(folder, "run", "start").kind
+    manifest = Manifest.read(folder, "run", "start")
     sets = {name: path for name in SPLITS if (path := folder / f"{name}.parquet").is_file()}
     if not sets:
         resume = command_line("start", "--resume", folder)
         raise RunFolderError(f"{folder}: nothing in it is labelled yet; go on with: {resume}")
     if "bootstrap" in sets:
         yield SPLITS["bootstrap"], read_parquet(sets.pop("bootstrap"))
-    if kind == "run":
+    if manifest.kind == "run":
+        policy = manifest.config.policy
         rounds = RoundFiles(folder)
         for number in rounds.numbers("labels.parquet"):
             yield "train", rounds.stored(number, "labels")
             if number in rounds.numbers("variations.parquet"):
-                yield "train", accepted(rounds.stored(number, "variations"))
+                yield "train", accepted(rounds.stored(number, "variations"), policy)
     for name, path in sets.items():
         yield SPLITS[name], read_parquet(path)
 
 
 def _parts_of_release(folder: Path) -> Iterator[tuple[str, Dataset]]:
-    """The tables of a release, each file once, in the order of its splits."""
+    """The tables of a release, each file once, in the order of its splits, without what its policy leaves out."""
     require_inside(folder)
-    every = [(split, path) for splits in paths_in(folder / "README.md").values() for split, path in splits.items()]
-    splits = list(dict.fromkeys(split for split, _ in every))
-    for split, path in sorted(dict.fromkeys(every), key=lambda file: splits.index(file[0])):
-        yield split, read_parquet(folder / path)
+    release = release_of(str(folder))
+    policies: dict[tuple[str, str], Policy] = {}
+    for config, splits in paths_in(folder / "README.md").items():
+        policies |= {file: release.policy_of(config) if release else "strict" for file in splits.items()}
+    order = list(dict.fromkeys(split for split, _ in policies))
+    for split, path in sorted(policies, key=lambda file: order.index(file[0])):
+        yield split, accepted(read_parquet(folder / path), policies[split, path])

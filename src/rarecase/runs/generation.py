@@ -9,6 +9,7 @@ from rarecase.data.read import Columns, read_argument
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Generator, NoVariations
 from rarecase.generate.cheap import Cheap
+from rarecase.generate.prompt import Prompt
 from rarecase.generate.replay import Replay
 from rarecase.generate.writer import Writer
 from rarecase.llm import LanguageModel
@@ -16,6 +17,7 @@ from rarecase.llm.endpoint import Endpoint
 from rarecase.llm.local import Local
 from rarecase.llm.replies import Replies
 from rarecase.settings.config import LoopConfig
+from rarecase.verify.checks import Verifier
 
 
 def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:
@@ -54,6 +56,17 @@ def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:
         seed=config.seed,
         concurrency=config.concurrency,
         send_to=config.send_to,
+    )
+
+
+def verifier_of(config: LoopConfig, taxonomy: Taxonomy) -> Verifier:
+    """R, as the settings say."""
+    asks = config.generator in ("openai", "local")
+    wording = Prompt.load(config.template or "variation").wording if asks else ()
+    return Verifier(
+        config.policy,
+        wording=(*taxonomy.definitions, *wording),
+        near_copies=config.generator != "cheap",  # which leaves most words as they are, as it is meant to
     )
 
 

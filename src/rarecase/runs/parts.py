@@ -255,6 +255,8 @@ def digest_of_model(model: str) -> str | None:
 def acquired_by(config: RunConfig) -> Acquired:
     """What a release says of the run that acquired it; a model folder by its name alone."""
     settings = {"by": "run"} | {name: getattr(config, name) for name in (*_RELEASED, "clusters", "variations", "seed")}
+    if config.generator != "none" and config.variations:
+        settings["policy"] = config.policy
     if config.stop_when is not None:
         settings["stop_when"] = config.stop_when
     for name in ("model", "encoder"):

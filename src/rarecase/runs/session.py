@@ -33,11 +33,12 @@ from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import load_encoder
 from rarecase.runs import parts
 from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
-from rarecase.runs.generation import generator_of
+from rarecase.runs.generation import generator_of, verifier_of
 from rarecase.runs.lengths import say_what_is_cut
 from rarecase.runs.trackers import figures_of_round, reporting
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import MAY_CHANGE, SOURCES, LoopConfig, RunConfig, write_yaml
+from rarecase.verify.policy import counted, in_words
 
 
 def carry_out(config: RunConfig, resume: Path | None) -> Path:
@@ -50,10 +51,20 @@ def carry_out(config: RunConfig, resume: Path | None) -> Path:
         with reporting(config.report_to, folder, digest([folder / "run.json"])) as report:
             for round_ in rounds_left:
                 found, f1 = round_.record, round_.record.test["macro_f1"]
-                say(f"round {found.round}: {found.labels} labels, macro-F1 {f1:.1f}")
+                varied = _variations_of(folder, config, found.round)
+                say(f"round {found.round}: {found.labels} labels, {varied}macro-F1 {f1:.1f}")
                 if found.round not in reported:
                     report(figures_of_round(found), found.round)
     return folder
+
+
+def _variations_of(folder: Path, config: RunConfig, number: int) -> str:
+    """How many variations of a round are learned from, as part of a sentence; empty where there are none."""
+    files = RoundFiles(folder)
+    if number not in files.numbers("variations.parquet"):
+        return ""
+    counts = counted([files.stored(number, "variations")], config.policy)
+    return f"{in_words(counts)}, " if counts else ""
 
 
 def begin(config: RunConfig) -> Path:
@@ -146,6 +157,7 @@ def rounds(
             generator=generator_of(config, sets.taxonomy, replies or folder / "replies.sqlite"),
             encoder=encoder,
             definitions=sets.taxonomy.definitions,
+            verifier=verifier_of(config, sets.taxonomy),
             budget=config.budget,
             batch=config.batch,
             clusters=config.clusters,
@@ -196,7 +208,10 @@ def _finish(
         known={
             "bootstrap": Config({"by": "start" if config.start else "given"}, **source("bootstrap")),
             strategy: Config(
-                parts.acquired_by(config), rounds=tuple(record.released() for record in records), **source("pool")
+                parts.acquired_by(config),
+                rounds=tuple(record.released() for record in records),
+                variations=counted(RoundFiles(folder).tables("variations"), config.policy),
+                **source("pool"),
             ),
         },
         replace=True,

@@ -9,7 +9,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from rarecase.core.errors import ConfigError, DataError
-from rarecase.core.progress import doing
+from rarecase.core.progress import doing, say
 from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import load
 from rarecase.data.read.origin import release_of
@@ -26,6 +26,7 @@ from rarecase.runs.parts import learner_of
 from rarecase.runs.trackers import epochs_reported, figures_of, reporting
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import TrainConfig, split_list
+from rarecase.verify.policy import accepted
 
 
 def train(data: str, config: TrainConfig) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
         learner = learner_of(config, taxonomy.names, config.seed)
         say_what_is_cut(learner, raw.values())
     classed = {key: with_classes(table, taxonomy, partial(row_of, *parts[key], "label")) for key, table in raw.items()}
+    classed |= {("train", name): learned_from(data, name, classed["train", name]) for name in configs}
     with doing("preparing the texts"):
         ready = {key: learner.prepare(table) for key, table in classed.items()}
     rows = concatenate_datasets([ready["train", name] for name in configs])
@@ -72,6 +74,16 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     record = ModelRecord.of(made, configs=configs, train=rows, dev=dev, test=test, measured=figures, guard=guard)
     learner.save(out, record)
     return {"train": len(rows), **figures}
+
+
+def learned_from(data: str, config: str, table: Dataset) -> Dataset:
+    """The rows of a released split without the variations that its policy leaves out; says how many these are."""
+    release = release_of(data)
+    policy = release.policy_of(config) if release else "strict"
+    kept = accepted(table, policy)
+    if left_out := len(table) - len(kept):
+        say(f"{config}: {left_out} variations are left out by the policy {policy}, after what their checks found")
+    return kept
 
 
 def classes_of(data: str, config: str, tables: Iterable[Dataset]) -> Taxonomy:

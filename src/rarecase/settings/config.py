@@ -297,7 +297,8 @@ def as_begun(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """
     The settings of a folder as they would be today, whenever it was begun: before `max_length` was a setting,
     `finetune` read the paper's 50 tokens; before there were templates, a language model was asked what `small` asks;
-    and what its generator has no use for was stored all the same.
+    before `policy` was one, whatever failed a check was left out; and what its generator has no use for was stored all
+    the same.
     """
     if not issubclass(kind, LoopConfig):
         return dict(settings)
@@ -305,6 +306,7 @@ def as_begun(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
     generator = settings.get("generator", kind.generator)
     if generator in ("openai", "local"):
         older["template"] = "small"
+    older |= {} if generator == "none" else {"policy": "strict"}
     unused = {name for name, kinds in GENERATORS.items() if generator not in kinds}
     return older | {name: None if name in unused else value for name, value in settings.items()}
 
@@ -365,5 +367,7 @@ def class_names(value: str) -> list[str]:
     folded = [name.casefold() for name in names]
     if (twice := next((i for i, name in enumerate(folded) if name in folded[:i]), None)) is not None:
         first = names[folded.index(folded[twice])]
-        raise ConfigError(f"--classes: {first!r:.40} and {names[twice]!r:.40} differ in case alone; rename one of them")
+        raise ConfigError(
+            f"--classes: {first!r:.40} and {names[twice]!r:.40} differ in case alone; rename one of them"
+        )
     return names

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from rarecase.settings.checks import Rule, at_least, needed_by, no_effect_without, setting
+from rarecase.settings.checks import Rule, at_least, needed_by, no_effect_beside, no_effect_without, setting
 
 # The generators that need each of these settings; no other one has a use for it.
 GENERATORS = {"generator_url": ("openai",), "generator_model": ("openai", "local"), "generator_data": ("replay",)}
@@ -36,6 +36,9 @@ class GenerationConfig:
         generator_data (`str`, *optional*): for `replay`: the table of variations.
         concurrency (`int`): requests in flight at most.
         temperature (`float`): of the language model.
+        policy (`str`): which variations are learned from, after what the checks of each found: `strict` (those that
+            failed none), `majority` (those that failed none but that judge or learner gives another label) or `none`
+            (all but empty texts, refusals and copies of dev or test).
         send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
     """
 
@@ -48,4 +51,5 @@ class GenerationConfig:
     generator_data: str | None = setting(None, *_of_generator("generator_data"))
     concurrency: int = setting(4, at_least(1))
     temperature: float = setting(0.4, at_least(0))
+    policy: Literal["strict", "majority", "none"] = setting("majority", no_effect_beside(generator=("none",)))
     send_to: str | None = None

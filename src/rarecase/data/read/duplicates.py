@@ -72,7 +72,12 @@ def near_duplicates(texts: Sequence[str], against: Sequence[str] = ()) -> np.nda
     first = np.flatnonzero(~found)  # what is near a repeat is near its first occurrence, too
     distinct = [normal[place] for place in first]
     found[first] = _near(distinct, distinct, earlier=True)
-    return found | _stands_in(texts, against)
+    return found | stands_in(texts, against)
+
+
+def stands_in(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    """Which texts are near-duplicates of one of `others`, or equal to one: bool, shape `(texts,)`."""
+    return _near([_normal(text) for text in texts], list({_normal(text) for text in others}))
 
 
 def drop_duplicates(
@@ -87,18 +92,13 @@ def drop_duplicates(
     none = np.zeros(len(texts), dtype=bool)
     exact = exact_duplicates(texts) if repeats else none
     near = near_duplicates(texts) & ~exact if repeats else none
-    elsewhere = _stands_in(texts, others) & ~(exact | near)
+    elsewhere = stands_in(texts, others) & ~(exact | near)
     counts = DuplicateCounts(*(int(dropped.sum()) for dropped in (exact, near, elsewhere)))
     return arrow.rows(pool, np.flatnonzero(~(exact | near | elsewhere))), counts
 
 
 def _normal(text: str) -> str:
     return text.casefold().strip()
-
-
-def _stands_in(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """Which texts are near-duplicates of one of `others`; equal ones are, too."""
-    return _near([_normal(text) for text in texts], list({_normal(text) for text in others}))
 
 
 def _near(rows: list[str], columns: list[str], *, earlier: bool = False) -> np.ndarray:
