@@ -9,7 +9,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Variation, variations_table
-from rarecase.generate.template import TASK
+from rarecase.generate.prompt import Prompt
 from rarecase.verify.checks import Verifier
 from rarecase.verify.language import is_same_language
 
@@ -52,7 +52,7 @@ def checked(*variations, posts=((POST, LEGAL), (OTHER, HARMLESS)), learner=None,
     rows = [{"id": str(i), "text": text, "label": label} for i, (text, label) in enumerate(posts)]
     originals = Dataset.from_list(rows, features=FEATURES)
     made = variations_table(originals, [[Variation(text, "test") for text in variations], *[[] for _ in posts[1:]]])
-    verifier = Verifier(wording=[*TAXONOMY.definitions, TASK], **parts)
+    verifier = Verifier(wording=[*TAXONOMY.definitions, *Prompt.load("small").wording], **parts)
     table = verifier.check(made, originals, HELD_OUT, learner or says(), Words())
     assert table.features == made.features
     assert table.remove_columns("checks").to_list() == made.remove_columns("checks").to_list()
