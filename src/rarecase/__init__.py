@@ -35,6 +35,7 @@ _HOME = {
     "contrastive": "rarecase.acquire.contrastive",
     "coreset": "rarecase.acquire.coreset",
     "disagreement": "rarecase.acquire.disagreement",
+    "doubt": "rarecase.verify.doubt",
     "embed": "rarecase.models.encoder",
     "entropy": "rarecase.acquire.uncertainty",
     "least_confidence": "rarecase.acquire.uncertainty",

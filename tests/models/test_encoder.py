@@ -50,6 +50,15 @@ def test_equal_texts_have_equal_vectors(encoder, pool):
     assert np.array_equal(vectors[1], vectors[4])
 
 
+def test_the_upper_layers_end_with_the_vectors_themselves(encoder, pool):
+    vectors, layers = encoder.encode(TEXTS), encoder.encode_layers(TEXTS)
+    assert layers.shape == (6, 4 * 384)
+    last = layers[:, -384:]
+    assert np.allclose(last / np.linalg.norm(last, axis=1, keepdims=True), vectors, atol=1e-5)
+    assert np.array_equal(encoder.encode_layers(TEXTS[::-1]), layers[::-1])
+    assert np.array_equal(encoder.encode(TEXTS), vectors)  # and afterwards it is as it was
+
+
 def test_a_column_that_is_there_stays(encoder, pool):
     given = arrow.with_column(pool, "embedding", np.ones((6, 2), np.float32))
     assert embed(given, encoder) is given

@@ -28,6 +28,7 @@ from rarecase.cli.streams import (
     terminal_width,
 )
 from rarecase.cli.tables import export, import_published, pool, taxonomy
+from rarecase.cli.verify import verify
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, command_line, one_line, shown_id
 from rarecase.core.files import refused_by_system
 from rarecase.labeling.store.address import require_inside
@@ -138,6 +139,7 @@ app.command(publish)
 app.command(pool)
 app.command(taxonomy)
 app.command(export)
+app.command(verify)
 app.command(import_published, name="import-published")
 
 

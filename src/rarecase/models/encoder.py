@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from datasets import Dataset
@@ -117,6 +117,24 @@ class SentenceEncoder:
             )
             return np.asarray(vectors, np.float32)[index]
 
+    def encode_layers(self, texts: list[str]) -> np.ndarray:
+        """
+        What the upper half of its layers make of some texts, float32, shape `(len(texts), layers * dim)`; of an
+        encoder with more than pooling behind its layers, its vectors. Together they tell more than the last layer.
+        """
+        transformer: Any = self.model[0]
+        _, *others = self.model.children()
+        if any(type(module).__name__ not in ("Pooling", "Normalize") for module in others):
+            return self.encode(texts)
+        config = transformer.auto_model.config
+        before, config.output_hidden_states = config.output_hidden_states, True
+        hook = transformer.register_forward_hook(_upper_layers)
+        try:
+            return self.encode(texts)
+        finally:
+            hook.remove()
+            config.output_hidden_states = before
+
     @contextlib.contextmanager
     def _counted(self, texts: int) -> "Iterator[SentenceTransformer]":
         """The model, which may have to be loaded first; a bar counts the texts that it reads, where they are many."""
@@ -136,6 +154,14 @@ class SentenceEncoder:
         """Writes the encoder as `sentence-transformers` does, with safetensors."""
         with quiet():
             self.model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
+
+
+def _upper_layers(_: object, __: object, features: "dict[str, Any]") -> "dict[str, Any]":
+    """The tokens with all vectors of the upper half of the layers, one behind the other, for what pools them."""
+    import torch
+
+    states = features["all_layer_embeddings"]  # the first is what goes into the first layer
+    return {**features, "token_embeddings": torch.cat(states[len(states) // 2 :], dim=-1)}
 
 
 def load_encoder(model: str = PACKAGED, max_length: int | None = None) -> SentenceEncoder:

@@ -212,7 +212,7 @@ def test_a_suggestion_shows_up_only_once_the_vote_is_cast(browser, tmp_path):
             assert bodies
             assert not any("suggestion" in json.dumps(body["queue"]) for body in bodies)
             press(page, "2")
-            told(page, "You said medical-advice. The model said legal-advice.")
+            told(page, "You said medical-advice. The suggestion was legal-advice.")
             saved(page)
             page.keyboard.press("Backspace")
             told(page, "Undone.")

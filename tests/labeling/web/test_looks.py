@@ -217,7 +217,7 @@ def test_everything_is_legible_and_fits_in_light_and_dark(browser, tmp_path, siz
             else:
                 first.click()
                 page.mouse.move(0, 0)
-            told(page, "You said self-harm. The model said legal-advice.")
+            told(page, "You said self-harm. The suggestion was legal-advice.")
             check(page)
             page.keyboard.press("9")
             for closed in page.locator("summary").filter(visible=True).all():

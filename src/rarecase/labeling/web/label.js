@@ -95,7 +95,7 @@ const say = (answer, {kind, label, event}) => {
     }
     return tell(`Not counted: ${answer.reason}.`, true);
   }
-  const model = answer.suggestion ? ` The model said ${answer.suggestion}.` : '';
+  const model = answer.suggestion ? ` The suggestion was ${answer.suggestion}.` : '';
   const said = {vote: `You said ${label}.${model}`, skip: 'Moved to the end.', flag: 'Flagged for an adjudicator.',
     comment: 'Comment kept: a reviewer reads it if the text comes to review. Flag (F) sends it there.', undo: 'Undone.', decline: 'Saved.'};
   tell(said[kind]);

@@ -1,0 +1,43 @@
+"""Labelled rows that are put before people once more; the label that a row has is shown after the vote alone."""
+
+import hashlib
+import json
+
+from datasets import Dataset
+
+from rarecase.data.schema import label_names
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.labeling.store.label_store import open_store
+
+
+def ask_again(rows: Dataset, most: int, taxonomy: Taxonomy, address: str) -> int:
+    """
+    Puts the first `most` of labelled rows into a label store; those that are there already stay as they are.
+
+    Args:
+        rows (`Dataset`): with `id`, `text` and `label`, the most important first.
+        most (`int`): how many people are to label.
+        taxonomy (`Taxonomy`): the classes that they choose from.
+        address (`str`): of the store, see `open_store`.
+
+    Returns:
+        `int`: how many of them were not there yet.
+    """
+    names, columns = label_names(rows), [rows[name][:] for name in ("id", "text", "label")]
+    content = json.dumps([taxonomy.names, sorted(zip(*columns[:2], strict=True))])  # so that more of them can follow
+    batch = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+    store = open_store(address)
+    try:
+        from rarecase.labeling.store.service import Row
+        from rarecase.labeling.store.state import class_infos
+
+        first = [Row(id_, text, names[label]) for id_, text, label in list(zip(*columns, strict=True))[:most]]
+        with store.service.state() as state:
+            before = len(state.of_batch(batch))
+        store.service.add(batch, taxonomy.names, first, about=class_infos(taxonomy))
+        with store.service.state() as state:
+            after = len(state.of_batch(batch))
+        store.sync()
+        return after - before
+    finally:
+        store.close()
