@@ -24,7 +24,7 @@ from rarecase.models.encoder import Encoder, SentenceEncoder, load_encoder
 
 FOLDS = 5
 REST = 0.1  # the weight of a row that is not trusted, if its label is certain; that of a trusted one is 1
-C = 0.003  # inverse strength of the regularization, over components of standardized features
+C = 0.001  # inverse strength of the regularization, over components of standardized features
 COMPONENTS = 300
 STEPS = 100  # of expectation maximization
 WRONG, RIGHT = 0.1, 0.9  # labels of each class that are taken to be wrong and right before the first is seen
