@@ -19,7 +19,7 @@ from rarecase.__main__ import main
 from rarecase.cli.main import command as run_command
 
 COMMANDS = ["demo", "import-published", "run", "start", "train", "predict", "pool", "simulate", "report", "taxonomy"]
-COMMANDS += ["export"]
+COMMANDS += ["export", "verify"]
 HEADER = {"all": "id\ttext\tsubreddit\tcategory", "labeled": "id\tsubreddit\ttitle\tcategory"}
 
 

@@ -54,8 +54,8 @@ def test_json_has_all_rows_the_most_doubted_first_and_no_text(given, capsys):
     assert [row["doubt"] for row in rows] == sorted((row["doubt"] for row in rows), reverse=True)
     assert auroc([(row["id"], row["label"], row["doubt"]) for row in rows], wrong, of_one_label=True) > 0.9
     assert not any(text in out + err for text in small.table("pool")["text"][:])
-    next_ = err.splitlines()[-1]
-    assert next_.startswith(f"next, for people to label the most doubted once more: rarecase verify {data} ")
+    again = f"rarecase verify {data} --trusted {trusted} --to-store doubted.sqlite"
+    assert err.splitlines()[-1] == f"next, for people to label the most doubted once more: {again}"
 
 
 def test_a_terminal_gets_the_first_and_how_many_more(given, capsys):

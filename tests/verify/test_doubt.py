@@ -34,7 +34,7 @@ def test_wrong_labels_come_first(found):
     assert auroc(triples(table), wrong, of_one_label=False) > 0.9
     assert auroc(triples(table), wrong, of_one_label=True) > 0.9
     likelier = dict(zip(table["id"][:], table["likelier"][:], strict=True))
-    assert np.mean([likelier[id_] == HARMLESS for id_ in wrong]) > 0.7
+    assert np.mean([likelier[id_] == HARMLESS for id_ in wrong]) > 0.5
 
 
 def test_a_reason_names_the_classes_and_no_word_of_the_text(found):

@@ -52,20 +52,21 @@ def verify(
     named = None if taxonomy is None else str(taxonomy)
     classes, rows, known = read_both(data, trusted, columns=columns, encoding=encoding, taxonomy=named)
     ranked = doubt(rows, known)
-    print(json.dumps({"rows": _rows(ranked)}, indent=2) if format == "json" else _table(_rows(ranked)))
     if to_store is None:
-        typed = command_line("verify", data, "--trusted", trusted, "--to-store", "doubted.sqlite")
-        print(
-            one_line(f"next, for people to label the most doubted once more: {typed} (and the same flags)"),
-            file=sys.stderr,
-        )
-        return
-    from rarecase.labeling.second_look import ask_again
-    from rarecase.labeling.store.address import without_password
+        flags = {"--taxonomy": named, "--encoding": None if encoding == "utf-8" else encoding}
+        flags |= {"--id-column": id_column, "--text-column": text_column, "--label-column": label_column}
+        given = [word for name, value in flags.items() if value is not None for word in (name, value)]
+        again = command_line("verify", data, "--trusted", trusted, *given, "--to-store", "doubted.sqlite")
+        next_ = f"next, for people to label the most doubted once more: {again}"
+    else:
+        from rarecase.labeling.second_look import ask_again
+        from rarecase.labeling.store.address import without_password
 
-    new = ask_again(ranked, most or 50, classes, to_store)
-    shown = command_line("label", "serve", "--store", without_password(to_store))
-    print(one_line(f"{new} rows are new in the store; next: {shown}"), file=sys.stderr)
+        new = ask_again(ranked, most or 50, classes, to_store)
+        next_ = f"{new} rows are new in the store; next: "
+        next_ += command_line("label", "serve", "--store", without_password(to_store))
+    print(json.dumps({"rows": _rows(ranked)}, indent=2) if format == "json" else _table(_rows(ranked)))
+    print(one_line(next_), file=sys.stderr)
 
 
 def _rows(ranked: Any) -> list[dict[str, Any]]:
