@@ -14,6 +14,7 @@ from small import NAMES, SAMPLE
 from rarecase.data import schema
 from rarecase.data.release import Config, write_release
 from rarecase.data.taxonomy import Taxonomy
+from rarecase.data.variation_counts import VariationCounts
 from rarecase.hub.commit import Target
 from rarecase.publish.dataset import publish_dataset
 from rarecase.publish.remove import remove
@@ -34,6 +35,7 @@ RUN = {
     "batch": 10,
     "clusters": None,
     "variations": 2,
+    "policy": "strict",
     "seed": 7,
 }
 ABOUT = {
@@ -118,6 +120,10 @@ def write(folder: Path, configs: Configs) -> Path:
                 SOURCE,
                 defects=("labels are one writer's",),
                 rounds=tuple(round_(configs["cluster"]["train"], number) for number in range(3)),
+                variations={
+                    NAMES[1]: VariationCounts(30, 28, {"copy": 1, "learner": 2}),
+                    NAMES[5]: VariationCounts(10, 10, {}),
+                },
             ),
             "random": Config(
                 {**RUN, "strategy": "random", "annotator": "gold", "generator": "none", "batch": 15},

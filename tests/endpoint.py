@@ -68,6 +68,7 @@ class Behaviour:
         delay (`float`): seconds before each reply.
         vary (`bool`): the delay is drawn between 0 and `delay`, so that replies come in another order each time.
         fault (`str`): one of `FAULTS`, for `times` requests, once `after` of them were answered well.
+        says (`str`): what every reply says, where it is not made of the request.
         retry_after (`str`): the header that goes with 429 and 500, none where it is empty.
         log (`Path`, *optional*): where the log goes.
         judge (`Callable`, *optional*): answers what stands between `<post>` and `</post>`: gives tokens with their
@@ -80,6 +81,7 @@ class Behaviour:
     fault: str = ""
     times: int = 10**9
     after: int = 0
+    says: str = ""
     retry_after: str = ""
     log: Path | None = None
     judge: Callable[[str], dict[str, float]] | None = None
@@ -117,7 +119,7 @@ class App:
 
     def answered(self, body: dict[str, Any]) -> Response:
         if self.behaviour.judge is None:
-            return (streamed if body.get("stream") else completion)(body, answer(body))
+            return (streamed if body.get("stream") else completion)(body, self.behaviour.says or answer(body))
         post = body["messages"][-1]["content"].rpartition("<post>\n")[2].partition("\n</post>")[0]
         tokens = sorted(self.behaviour.judge(post).items(), key=lambda token: -token[1])
         given = self.behaviour.logprobs and body.get("logprobs")
@@ -247,6 +249,7 @@ def main() -> None:
     parser.add_argument("--fault", choices=FAULTS, default="")
     parser.add_argument("--times", type=int, default=10**9, help="how many requests the fault hits")
     parser.add_argument("--after", type=int, default=0, help="how many are answered well before it")
+    parser.add_argument("--says", default="", help="what every reply says")
     parser.add_argument("--retry-after", default="")
     options = vars(parser.parse_args())
     bound = listening(options.pop("port"))

@@ -54,6 +54,7 @@ def run_report(rounds: int, classes: Sequence[str] = NAMES) -> dict[str, Any]:
         "test_class_counts": test,
         "rarest": rarest(test),
         "notes": [],
+        "variations": {},
         "cost_per_rare": 5.0 if rounds else None,
         "seconds_per_rare": 2.0 if rounds else None,
         "rounds": made,

@@ -111,7 +111,7 @@ class Backwards:
 def test_a_run_over_scrambled_tables_chooses_and_learns_the_same(tmp_path, worlds, strategy, learner):
     one, two = (_run(tmp_path / str(n), tables, strategy, learner) for n, tables in enumerate(worlds))
     assert one == two
-    assert len(one["chosen"]) == BUDGET[learner]
+    assert len(one["chosen"]) == len(one["checks"]) == BUDGET[learner]
     assert len(one["probs"]) == sum(small.ROWS[name] for name in ("dev", "test"))
 
 
@@ -132,11 +132,13 @@ def _run(folder: Path, tables: Tables, strategy: str, learner: str) -> dict[str,
         clusters=3,
     )
     chosen = [read_parquet(path) for path in sorted(folder.glob("rounds/*/chosen.parquet"))]
+    varied = [read_parquet(path) for path in sorted(folder.glob("rounds/*/variations.parquet"))]
     text = {row["id"]: row["text"] for name in ("dev", "test") for row in tables[name].select_columns(["id", "text"])}
     predictions = read_parquet(folder / f"rounds/{last.number:02d}/predictions.parquet")
     return {
         "chosen": concatenate_datasets(chosen)["text"][:],
         "learned": sorted(zip(last.train["text"][:], last.train["label"][:], strict=True)),
+        "checks": {row["text"]: row["checks"] for table in varied for row in table.select_columns(["text", "checks"])},
         "probs": {
             (text[row["id"]], row["split"]): np.float32(row["probs"]).tobytes()
             for row in predictions.select_columns(["id", "split", "probs"])

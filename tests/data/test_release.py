@@ -122,6 +122,7 @@ def test_what_is_known_beside_the_rows_goes_along(tmp_path, configs):
     assert release["classes"][0] == told | {"message": "", "openai": ""}
     assert release["configs"]["cluster"]["acquired"] == {"by": "run", "seed": 3}
     nothing = {"acquired": None, "source": None, "source_states_no_license": False, "defects": [], "rounds": []}
+    nothing |= {"variations": {}}
     assert list(release["configs"]["random"].items()) == list(nothing.items())
 
 

@@ -61,6 +61,12 @@ WRITERS = {
     PROGRAM: "a program made variations by swapping words or leaving some out",
     UNKNOWN: "variations that existed before were taken over",
 }
+# Which variations of a run are in its data.
+POLICIES = {
+    "strict": "those that failed no check",
+    "majority": "those that failed no check, but for one opinion, a language model's or the learner's, on the class",
+    "none": "all but those without a text, refusals, and near-duplicates of `validation` or `test`",
+}
 READINGS = {
     "published": "every label is the one in the files",
     "consistent": "an original whose variations all carry one other label takes theirs",
@@ -104,6 +110,8 @@ def dataset_card(release: Release) -> str:
         rounds={name: _rounds(config.rounds, names) for name, config in configs.items() if config.rounds},
         annotators=_annotators(configs, files),
         generators=_generators(configs, files),
+        policies=_grouped(configs, {n: [POLICIES[c.policy]] for n, c in configs.items() if c.variations}),
+        variations=_variations(configs),
         hashes=any(by.prompt_hashes for file in files for by in file.split.generators),
         sources=_grouped(configs, {name: [config.source] for name, config in configs.items()}),
         defects=_grouped(configs, {name: config.defects for name, config in configs.items()}),
@@ -315,6 +323,20 @@ def _generators(configs: Mapping[str, Config], files: Iterable[File]) -> str:
         for of, split, by in found
     ]
     return table(header, rows) if rows else ""
+
+
+def _variations(configs: Mapping[str, Config]) -> str:
+    header = ["config", "class", "written", "kept", "failed"]
+    rows = [
+        [code(name), plain(class_), counts.made, counts.kept, _failed(counts.failed)]
+        for name, config in configs.items()
+        for class_, counts in config.variations.items()
+    ]
+    return table(header, rows) if rows else ""
+
+
+def _failed(failed: Mapping[str, int]) -> str:
+    return ", ".join(f"{code(check)} {number(rows)}" for check, rows in failed.items()) or "–"
 
 
 def _changes(changelog: Sequence[Change]) -> str:

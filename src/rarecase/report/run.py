@@ -1,6 +1,12 @@
-"""The report of a run: the records of its rounds, as a table, and what an example of the rarest class cost."""
+"""
+The report of a run: the records of its rounds, as a table, what an example of the rarest class cost, and how many of
+the variations passed their checks.
+"""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -12,7 +18,8 @@ from rarecase.evaluate.record import RoundRecord
 from rarecase.experiment.cells import read_predictions
 from rarecase.report.intervals import interval_over_rows, resampled_counts, resampled_figures
 from rarecase.report.tables import Columns, Table, counts_of, interval_at, number_at, plain
-from rarecase.runs.folder import RoundFiles, damaged
+from rarecase.runs.folder import Manifest, RoundFiles, damaged
+from rarecase.verify.policy import counted
 
 FEW = 30  # test rows of a class: with fewer, a single one is more than three points of its recall
 LEGEND = (
@@ -27,7 +34,8 @@ class RunReport(TypedDict):
     rows: `accuracy_interval`, `macro_f1_interval` and `f1_interval` (by class). `notes` are sentences for the reader.
 
     The costs are the labels, and the seconds of all votes, for each example of the rarest class that they found: None
-    where there is none, or where votes were not timed.
+    where there is none, or where votes were not timed. `variations` has, of each class that has any, how many were
+    `made` and `kept`, and how many `failed` each check.
     """
 
     kind: str
@@ -36,6 +44,7 @@ class RunReport(TypedDict):
     rarest: str
     cost_per_rare: float | None
     seconds_per_rare: float | None
+    variations: dict[str, dict[str, Any]]
     notes: list[str]
     rounds: list[dict[str, Any]]
 
@@ -58,9 +67,16 @@ def report_of_run(folder: Path) -> RunReport:
         "rarest": least,
         "cost_per_rare": cost_per(rounds[-1].labels, found) if rounds else None,
         "seconds_per_rare": cost_per(seconds, found) if seconds else None,
+        "variations": _variations(folder),
         "notes": [*_notes_on_end(folder, rounds), *notes_on_rarest(least, test[least])],
         "rounds": [_with_intervals(record, files, names) for record in rounds],
     }
+
+
+def _variations(folder: Path) -> dict[str, dict[str, Any]]:
+    """How many variations of each class were made and kept so far, and how many failed each check."""
+    counts = counted(RoundFiles(folder).tables("variations"), Manifest.read(folder, "run").config.policy)
+    return {name: asdict(one) for name, one in counts.items()}
 
 
 def _with_intervals(record: RoundRecord, files: RoundFiles, names: Sequence[str]) -> dict[str, Any]:
@@ -134,3 +150,21 @@ def rounds_table(report: RunReport) -> Table:
         ("interval", interval_at("test", "f1_interval", least, between="-")),
     ]
     return Table.of(report["rounds"], columns)
+
+
+def variations_table(report: RunReport) -> Table | None:
+    """A row per class: variations made, kept and the share of these, and how many failed each check; None of none."""
+    rows = [{"class": name, **counts} for name, counts in report["variations"].items()]
+    failed = list(dict.fromkeys(check for row in rows for check in row["failed"]))
+    columns: Columns = [
+        ("class", itemgetter("class")),
+        ("variations", itemgetter("made")),
+        ("kept", itemgetter("kept")),
+        ("%", lambda row: f"{100 * row['kept'] / row['made']:.0f}"),
+        *((f"failed {check}", partial(_failed, check)) for check in failed),
+    ]
+    return Table.of(rows, columns) if rows else None
+
+
+def _failed(check: str, row: dict[str, Any]) -> int:
+    return row["failed"].get(check, 0)

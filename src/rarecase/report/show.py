@@ -16,7 +16,7 @@ from rarecase.report.experiment_tables import text_of_experiment, write_tables
 from rarecase.report.fonts import sentence_of_numbers
 from rarecase.report.plots import details_of_grid, picture_of_grid, picture_of_run, save
 from rarecase.report.results import read_results
-from rarecase.report.run import LEGEND, line_of_cost, report_of_run, rounds_table
+from rarecase.report.run import LEGEND, line_of_cost, report_of_run, rounds_table, variations_table
 from rarecase.report.simulation import LEGEND as LEGEND_OF_GRID
 from rarecase.report.simulation import curves_table, differences_table, report_of_grid
 from rarecase.report.tables import Table, wrapped
@@ -68,7 +68,8 @@ def _run(folder: Path, style: str, width: int | None) -> str:
         return "nothing done yet"
     last = RoundRecord.from_json(report["rounds"][-1], folder)
     sentences = [line_of_cost(report), sentence_of(last.labels, last.stopping), *report["notes"]]
-    shown = _page([rounds_table(report), LEGEND, *sentences, sentence_of_numbers(report["classes"])], style, width)
+    tables = [rounds_table(report), LEGEND, variations_table(report)]
+    shown = _page([*tables, *sentences, sentence_of_numbers(report["classes"])], style, width)
     return f"{shown}\n\npicture: {folder / 'report.png'}"
 
 
