@@ -59,6 +59,12 @@ def answer(body: dict[str, Any]) -> str:
     return json.dumps({name: [" ".join(draw.sample(words, len(words))) for _ in range(wanted["minItems"])]})
 
 
+def by_hash(post: str) -> dict[str, float]:
+    """The letters A and B, more or less likely for each post."""
+    likely = random.Random(post).uniform(0.01, 0.99)
+    return {"A": likely, "B": 1 - likely}
+
+
 @dataclass
 class Behaviour:
     """
@@ -72,7 +78,8 @@ class Behaviour:
         retry_after (`str`): the header that goes with 429 and 500, none where it is empty.
         log (`Path`, *optional*): where the log goes.
         judge (`Callable`, *optional*): answers what stands between `<post>` and `</post>`: gives tokens with their
-            probabilities, of which the likeliest is the answer.
+            probabilities, of which the likeliest is the answer. By default, where log-probabilities are asked for,
+            `by_hash`, and else the words are shuffled.
         logprobs (`bool`): whether their log-probabilities are given where they are asked for.
     """
 
@@ -118,10 +125,11 @@ class App:
         return response
 
     def answered(self, body: dict[str, Any]) -> Response:
-        if self.behaviour.judge is None:
+        judge = self.behaviour.judge or (by_hash if body.get("logprobs") else None)
+        if judge is None:
             return (streamed if body.get("stream") else completion)(body, self.behaviour.says or answer(body))
         post = body["messages"][-1]["content"].rpartition("<post>\n")[2].partition("\n</post>")[0]
-        tokens = sorted(self.behaviour.judge(post).items(), key=lambda token: -token[1])
+        tokens = sorted(judge(post).items(), key=lambda token: -token[1])
         given = self.behaviour.logprobs and body.get("logprobs")
         return completion(body, tokens[0][0], tokens[: body["top_logprobs"]] if given else ())
 

@@ -226,7 +226,7 @@ class Unkind(Server):
 
     Args:
         kind (`str`): what it answers: `error` and a status, `html`, `cut` (half a JSON), `list` (in place of a text),
-            `filters` (the first request, and replies to the others), else replies.
+            `filters` (the first request, and replies to the others), `judge` (a letter), else replies.
         delay (`float`): seconds before each reply.
 
     Attributes:
@@ -253,7 +253,7 @@ class Unkind(Server):
         if kind.startswith("error"):
             error = dict.fromkeys(("message", "type", "param", "code"), said)
             return JSONResponse({"error": error}, int(kind[-3:]), {"Retry-After": "0"})
-        return completion(body, reply)
+        return completion(body, "B" if kind == "judge" else reply)
 
 
 def debugging(root: Path) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,10 @@ def ask(kind: str, **settings: object) -> str:
     return run(generator="openai", generator_url=f"{{{kind}}}", generator_model="words", variations=2, **settings)
 
 
+def judged(kind: str, **settings: object) -> str:
+    return run(annotator="llm", annotator_url=f"{{{kind}}}", annotator_model="words", **settings)
+
+
 def relabel(path: str, change: Callable[[int, marked.Row], marked.Row]) -> Callable[[World], None]:
     """What people do to a `to_label.csv`, row by row."""
 
@@ -177,6 +181,17 @@ MADE = [
         says="people/to_label",
     ),
     Step("run of people goes on", "run --resume people", before=relabel("people/to_label.csv", labelled)),
+    Step(
+        "run by a model of error400",
+        judged("error400"),
+        2,
+        r"http://\S+: rejects the request \(400\); try another --annotator-model",
+    ),
+    Step("run by a model that says posts", judged("filters"), 2, "llm:words: says no class of any of the 2 chosen"),
+    Step("run by a model", judged("judge", out="judged"), says="llm:words labels; with people"),
+    Step("report of a run by a model", "report judged --format json"),
+    Step("run by a model and people", judged("judge", doubtful_to="file", out="mixed"), says="mixed/to_label"),
+    Step("run by a model and people goes on", "run --resume mixed", before=relabel("mixed/to_label.csv", labelled)),
     Step("run with texts as ids", run(id_column="text", out="ids")),
     Step("report with texts as ids", "report ids --format json"),
     Step(

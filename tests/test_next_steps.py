@@ -31,6 +31,7 @@ TYPED = {
     "labeling/people.py",
     "publish/dataset.py",
     "report/run.py",
+    "runs/annotation.py",
     "runs/export.py",  # in tests/runs/test_export.py
     "runs/folder.py",
     "runs/parts.py",

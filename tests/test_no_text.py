@@ -28,7 +28,7 @@ from planted_steps import BAD_INPUT, GIVEN, HUB, MADE, STEPS, ask
 @pytest.fixture(scope="module")
 def world(hub, tmp_path_factory) -> Iterator[World]:
     """Everything that the commands find."""
-    kinds = ("error400", "error401", "error404", "error500", "html", "cut", "list", "filters")
+    kinds = ("error400", "error401", "error404", "error500", "html", "cut", "list", "filters", "judge")
     root, key = tmp_path_factory.mktemp("no-text"), bad_input.KEY
     with prepared(hub, root, kinds=kinds, silent=("SIGKILL", "SIGTERM"), OPENAI_API_KEY=key) as ready:
         yield ready

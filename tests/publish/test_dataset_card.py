@@ -304,12 +304,32 @@ def test_rows_of_unknown_origin_have_a_column(facts):
             r"taken over from a table. Learner: a fine-tuned transformer (acme/b\_c). Embeddings: all-MiniLM-L6-v2. "
             "Seed: 7.",
         ),
+        (
+            "cluster",
+            {**RUN, "annotator": "llm", "annotator_model": "big_words", "doubtful_to": "people", "sure": 0.9},
+            "chosen by `cluster`, which takes the texts that the learner is least sure about from every region of the "
+            r"pool. In batches of 10, out of 10 regions, 20 texts were labelled by a language model (big\_words), but "
+            "for 20 by people on a labeling page, of a budget of 20. A language model (words-7b) was asked for 2 "
+            "variations of each. Learner: a logistic regression on a frozen encoder (all-MiniLM-L6-v2). Embeddings: "
+            "all-MiniLM-L6-v2. Seed: 7.",
+        ),
     ],
 )
 def test_how_a_config_was_acquired(facts, name, acquired, says):
     facts = {**facts, "default": name, "configs": {name: {**facts["configs"]["cluster"], "acquired": acquired}}}
     line, *_ = section(card_of(facts), "How each split was acquired").splitlines()
     assert line == f"- `{name}`: {says}"
+
+
+def test_a_language_model_that_labelled_has_a_row_of_its_own_and_is_said_to_be_one(facts):
+    config = facts["configs"]["random"]
+    train = config["splits"]["train"]
+    annotators = {**train["annotators"], "by_model": {"llm:words": 3}}
+    splits = {**config["splits"], "train": {**train, "annotators": annotators}}
+    facts = {**facts, "configs": {**facts["configs"], "random": {**config, "splits": splits}}}
+    shown = section(card_of(facts), "Annotators")
+    assert "| `random` | `train` | llm:words | 3 | 0 | 0 |" in shown
+    assert "that begins with `llm:` is that of a language model: 3 texts" in shown
 
 
 @pytest.mark.parametrize(

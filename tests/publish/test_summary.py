@@ -81,6 +81,14 @@ def test_annotators_are_those_of_the_column_and_of_the_votes_split_by_split():
     assert found["test"].annotators == Annotators(("A1",), items=1, votes=1, kappa=None, pairs=0)
 
 
+def test_a_language_model_is_counted_apart_and_has_no_part_in_agreement():
+    model = {"annotator": "llm:words", "votes": [{"annotator": "llm:words", "label": 1, "seconds": None}], **HUMAN}
+    both = votes(A1=0, A2=1, **{"llm:words": 2}) | {"annotator": "A1"}
+    alone, mixed = counted(model, model, HUMAN).annotators, counted(model, both, both).annotators
+    assert alone == Annotators(by_model={"llm:words": 2})
+    assert mixed == Annotators(("A1", "A2"), items=2, votes=4, kappa=0.0, pairs=2, by_model={"llm:words": 1})
+
+
 def test_nobody_labelled_anything():
     found = counted(HUMAN, VARIED).annotators
     assert found == Annotators((), items=0, votes=0, kappa=None, pairs=0)

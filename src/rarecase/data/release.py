@@ -47,6 +47,9 @@ class Acquired(TypedDict, total=False):
     model: str
     encoder: str
     annotator: str
+    annotator_model: str
+    doubtful_to: str
+    sure: float
     generator: str
     generator_model: str | None
     budget: int
@@ -79,13 +82,18 @@ class RoundScores(TypedDict):
 
 @dataclass(frozen=True)
 class Annotators:
-    """Who labelled a published split, and Cohen's kappa in percent over the `pairs` of votes on one text."""
+    """
+    The people who labelled a published split, and Cohen's kappa in percent over the `pairs` of votes on one text.
+
+    `by_model` has the texts that each language model labelled; they are not among the `items` and `votes` of people.
+    """
 
     names: tuple[str, ...] = ()
     items: int = 0
     votes: int = 0
     kappa: float | None = None
     pairs: int = 0
+    by_model: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

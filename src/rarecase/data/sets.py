@@ -24,7 +24,7 @@ from rarecase.data.counts import class_counts
 from rarecase.data.pool import make_pool
 from rarecase.data.read import Columns, DuplicateCounts, drop_duplicates, read_argument, row_of
 from rarecase.data.read.columns import DEFAULT, relabeled
-from rarecase.data.schema import canonical_order, conform
+from rarecase.data.schema import canonical_order, conform, is_language_model
 from rarecase.data.taxonomy import Taxonomy
 
 LABELED = ("bootstrap", "dev", "test")
@@ -120,6 +120,19 @@ def require_own_ids(sets: Sets, where: Callable[[str, str, str], str]) -> None:
                     f"{where(name, 'id', id_)}: its id belongs to another text in {where(other, 'id', id_)}; "
                     "name a column of ids that are unique over all sets (--id-column), or leave the ids out"
                 )
+
+
+def require_people(sets: Sets) -> None:
+    """Raises `DataError` where a language model labelled rows of dev or test: figures on these would be about it."""
+    for name, table in {"dev": sets.dev, "test": sets.test}.items():
+        if table is None:
+            continue
+        wrong = sum(map(is_language_model, table["annotator"][:]))
+        if wrong:
+            raise DataError(
+                f"{flag(name)}: {wrong} of {len(table)} rows were labelled by a language model; leave them out, for "
+                "what is measured on has labels by people"
+            )
 
 
 def draw_test(sets: Sets, size: int, seed: int) -> tuple[Sets, DuplicateCounts]:

@@ -21,6 +21,7 @@ from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.read.card import paths_in, require_inside
 from rarecase.data.read.table import is_release
 from rarecase.data.release import ALL, RELEASE, Config, Release
+from rarecase.data.schema import is_language_model
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
 from rarecase.publish.repository import counted_anew, loadable, release_files, release_in, texts_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
@@ -191,7 +192,7 @@ def _aliases(local: ReleaseFolder) -> dict[str, str]:
         table = read_parquet(local.folder / path)
         names |= {name for name in table["annotator"][:] if name}
         names |= {vote["annotator"] for votes in table["votes"][:] for vote in votes or [] if vote["annotator"]}
-    known = {name for name in names if name == "gold" or re.fullmatch(r"A\d+", name)}
+    known = {name for name in names if name == "gold" or is_language_model(name) or re.fullmatch(r"A\d+", name)}
     free = (alias for number in itertools.count(1) if (alias := f"A{number}") not in known)
     return dict(zip(sorted(names - known), free, strict=False))
 

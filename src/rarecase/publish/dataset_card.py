@@ -103,6 +103,7 @@ def dataset_card(release: Release) -> str:
         not_used=sum(file.split.not_used for file in files),
         merged=sum(entry.change.startswith(("added ", "replaced ")) for entry in release.changelog) > 1,
         compared=sum(file.split.annotators.pairs for file in files),
+        by_model=sum(sum(file.split.annotators.by_model.values()) for file in files),
         unlicensed=any(config.source_states_no_license for config in configs.values()),
         acquired={name: _acquired(name, config) for name, config in configs.items()},
         definitions=_definitions(release.classes),
@@ -232,6 +233,10 @@ def _labelled(how: Acquired, train: Split) -> str:
     batch, texts, budget = number(how["batch"]), number(train.human), number(how["budget"])
     regions = f", out of {number(how['clusters'] or how['batch'])} regions" if how["strategy"] == "cluster" else ""
     given = ANNOTATORS.get(how["annotator"], f"by {code(how['annotator'])}")
+    if how["annotator"] == "llm":
+        given = f"by a language model ({plain(how['annotator_model'])})"
+    if "doubtful_to" in how:  # what it doubted, and what might be of a rare class
+        given += f", but for {number(train.annotators.items)} {ANNOTATORS[how['doubtful_to']]}"
     return f"In batches of {batch}{regions}, {texts} texts were labelled {given}, of a budget of {budget}."
 
 
@@ -307,11 +312,11 @@ def _rounds(rounds: Iterable[RoundScores], names: Sequence[str]) -> str:
 def _annotators(configs: Mapping[str, Config], files: Iterable[File]) -> str:
     header = ["config", "split", "annotators", "texts", "votes", "compared", "kappa"]
     found = [(_of(configs, file.configs), code(file.name), file.split.annotators) for file in files]
-    rows = [
-        [of, split, ", ".join(map(plain, by.names)), by.items, by.votes, by.pairs, by.kappa]
-        for of, split, by in found
-        if by.names
-    ]
+    rows = []
+    for of, split, by in found:
+        if by.names:
+            rows.append([of, split, ", ".join(map(plain, by.names)), by.items, by.votes, by.pairs, by.kappa])
+        rows += [[of, split, plain(name), texts, 0, 0, None] for name, texts in by.by_model.items()]
     return table(header, rows) if rows else ""
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
@@ -15,7 +15,7 @@ from rarecase.data.arrow import require
 from rarecase.data.counts import class_count_std, class_counts
 from rarecase.data.parquet import num_bytes
 from rarecase.data.release import Annotators, Config, GeneratedRows, Split
-from rarecase.data.schema import GENERATED, HUMAN, label_names
+from rarecase.data.schema import GENERATED, HUMAN, is_language_model, label_names
 from rarecase.data.variation_counts import Policy
 from rarecase.verify.policy import accepted
 
@@ -63,11 +63,13 @@ def _split(table: Dataset, names: Sequence[str], file: DataFile, policy: Policy)
 
 
 def _annotators(table: Dataset) -> Annotators:
-    labelled_by: list[str | None] = table["annotator"][:]
+    annotators: list[str | None] = table["annotator"][:]
+    # A language model is none of the people: it has no vote, and no part in their agreement.
+    labelled_by = [None if is_language_model(name) else name for name in annotators]
     votes: list[Votes] = []
     for cast in table["votes"][:]:
         pairs = [(vote["annotator"], vote["label"]) for vote in cast or []]
-        votes.append([pair for pair in pairs if None not in pair])
+        votes.append([pair for pair in pairs if None not in pair and not is_language_model(pair[0])])
     people = {name for name, _ in chain.from_iterable(votes)} | {name for name in labelled_by if name is not None}
     kappa, compared = _kappa(votes)
     return Annotators(
@@ -76,6 +78,7 @@ def _annotators(table: Dataset) -> Annotators:
         votes=sum(map(len, votes)),
         kappa=kappa,
         pairs=compared,
+        by_model=dict(sorted(Counter(name for name in annotators if name and is_language_model(name)).items())),
     )
 
 

@@ -16,9 +16,10 @@ from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
 from rarecase.experiment.cells import read_predictions
+from rarecase.labeling.llm import Agreement
 from rarecase.report.intervals import interval_over_rows, resampled_counts, resampled_figures
 from rarecase.report.tables import Columns, Table, counts_of, interval_at, number_at, plain
-from rarecase.runs.folder import Manifest, RoundFiles, damaged
+from rarecase.runs.folder import AGREEMENT, Manifest, RoundFiles, damaged
 from rarecase.verify.policy import counted
 
 FEW = 30  # test rows of a class: with fewer, a single one is more than three points of its recall
@@ -33,6 +34,9 @@ class RunReport(TypedDict):
     A run so far; metrics in percent, round 0 is the start set. Those on test have 95 % intervals over resampled test
     rows: `accuracy_interval`, `macro_f1_interval` and `f1_interval` (by class). `notes` are sentences for the reader.
 
+    Of a run that a language model labels for, `annotator` is how far it agrees with people on the dev set (see
+    `rarecase.labeling.llm.Agreement`), else None.
+
     The costs are the labels, and the seconds of all votes, for each example of the rarest class that they found: None
     where there is none, or where votes were not timed. `variations` has, of each class that has any, how many were
     `made` and `kept`, and how many `failed` each check.
@@ -40,6 +44,7 @@ class RunReport(TypedDict):
 
     kind: str
     classes: list[str]
+    annotator: dict[str, Any] | None
     test_class_counts: dict[str, int]
     rarest: str
     cost_per_rare: float | None
@@ -60,15 +65,22 @@ def report_of_run(folder: Path) -> RunReport:
     least = rarest(test)
     found = rounds[-1].found[least] if rounds else 0
     seconds = _seconds(folder, len(rounds) - 1)
+    path = folder / AGREEMENT
+    agreement = Agreement.read(path) if path.exists() else None
     return {
         "kind": "run",
         "classes": list(names),
+        "annotator": asdict(agreement) if agreement else None,
         "test_class_counts": test,
         "rarest": least,
         "cost_per_rare": cost_per(rounds[-1].labels, found) if rounds else None,
         "seconds_per_rare": cost_per(seconds, found) if seconds else None,
         "variations": _variations(folder),
-        "notes": [*_notes_on_end(folder, rounds), *notes_on_rarest(least, test[least])],
+        "notes": [
+            *_notes_on_agreement(agreement),
+            *_notes_on_end(folder, rounds),
+            *notes_on_rarest(least, test[least]),
+        ],
         "rounds": [_with_intervals(record, files, names) for record in rounds],
     }
 
@@ -102,6 +114,12 @@ def _notes_on_end(folder: Path, rounds: Sequence[RoundRecord]) -> Iterator[str]:
     if not (folder / "data").is_dir():
         labels = f", and has {rounds[-1].labels} labels so far" if rounds else ""
         yield f"The run has not ended{labels}; go on with: {command_line('run', '--resume', folder)}"
+
+
+def _notes_on_agreement(agreement: Agreement | None) -> Iterator[str]:
+    """Who labelled, where that was a language model."""
+    if agreement:
+        yield f"{agreement.sentence()}."
 
 
 def notes_on_rarest(least: str, rows: int) -> Iterator[str]:

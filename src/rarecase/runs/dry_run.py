@@ -14,6 +14,7 @@ from rarecase.learn import Learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
 from rarecase.runs import parts
+from rarecase.runs.annotation import judge_of
 from rarecase.runs.generation import generator_of
 from rarecase.runs.session import checked
 from rarecase.settings.checks import check
@@ -28,9 +29,10 @@ def dry_run(config: RunConfig) -> str:
     """Reads the tables, times the machine on a few texts, and gives a line each for labels, requests and time."""
     check(config)
     strategy, sets = checked(config)
+    labels = min(config.budget, len(sets.pool))
     with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
         generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
-    labels = min(config.budget, len(sets.pool))
+        judged = _judged(config, sets, labels, Path(folder) / "replies.sqlite")
     rounds = parts.rounds_of(labels, config)
     asked = generator.template.requests_of_a_post(config.variations) if isinstance(generator, Writer) else 0
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed)
@@ -40,10 +42,25 @@ def dry_run(config: RunConfig) -> str:
     stops = f", or fewer, if {config.stop_when} is reached first" if config.stop_when else ""
     time_ = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return (
-        f"labels    {labels} by {config.annotator}, in {rounds} rounds of at most {config.batch}{stops}\n"
-        f"requests  {labels * asked}{to}{more}\n"
+        f"labels    {labels} by {_annotators(config)}, in {rounds} rounds of at most {config.batch}{stops}\n"
+        f"requests  {labels * asked}{to}{more}{judged}\n"
         f"time      about {time_} of computing on this machine"
     )
+
+
+def _annotators(config: RunConfig) -> str:
+    """Who labels."""
+    doubtful = {"file": ", what it doubts by file", "people": ", what it doubts by people", None: ""}
+    return config.annotator + doubtful[config.doubtful_to]
+
+
+def _judged(config: RunConfig, sets: Sets, labels: int, replies: Path) -> str:
+    """The requests to the language model that labels: for the dev set, where it is compared with people, too."""
+    if config.annotator != "llm":
+        return ""
+    asked = len(judge_of(config, sets.taxonomy, sets.bootstrap, replies).requests(sets.dev["text"][:]))
+    url = config.annotator_url or config.generator_url
+    return f"; {labels + asked} for labels{f' to {url}' if url else ''}"
 
 
 def estimated_seconds(

@@ -36,6 +36,7 @@ from rarecase.settings.config import ExperimentConfig, RunConfig, SimulateConfig
 FORMAT = 1
 EMBEDDINGS = "embeddings.safetensors"
 TABLES = ("pool", "bootstrap", "dev", "test")
+AGREEMENT = "annotator.json"  # how far the language model that labels agrees with people
 LEARNER = "learner"  # the model folder of the last learner
 T = TypeVar("T")
 STAGES = ("scores", "chosen", "labels", "variations", "predictions")

@@ -1,10 +1,13 @@
-"""From settings to the generator of variations, and to the language model that it asks."""
+"""From settings to the generator of variations, and to the language models that it and an annotator ask."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from datasets import Dataset
 
-from rarecase.core.errors import MissingColumnError
+from rarecase.core.errors import MissingColumnError, RarecaseError
 from rarecase.data.read import Columns, read_argument
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Generator, NoVariations
@@ -15,8 +18,8 @@ from rarecase.generate.writer import Writer
 from rarecase.llm import LanguageModel
 from rarecase.llm.endpoint import Endpoint
 from rarecase.llm.local import Local
-from rarecase.llm.replies import Replies
-from rarecase.settings.config import LoopConfig
+from rarecase.llm.replies import Replies, Request
+from rarecase.settings.config import LoopConfig, RunConfig
 from rarecase.verify.checks import Verifier
 
 
@@ -57,6 +60,42 @@ def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:
         concurrency=config.concurrency,
         send_to=config.send_to,
     )
+
+
+def annotating_model_of(config: RunConfig, replies: Replies) -> LanguageModel:
+    """The language model that labels; by default the generator's, and else at an address, or in this process."""
+    url, name = config.annotator_url or config.generator_url, config.annotator_model or config.generator_model
+    asked = replace(config, generator="openai" if url else "local", generator_url=url, generator_model=name)
+    own = {"url": config.annotator_url, "model": config.annotator_model}
+    with _flags_of_annotator(own):
+        return _Annotating(_language_model_of(asked, replies), own)
+
+
+class _Annotating:
+    """The language model that labels: the errors of one that has flags of its own name these."""
+
+    def __init__(self, model: LanguageModel, own: Mapping[str, str | None]) -> None:
+        self.name, self.replies = model.name, model.replies
+        self._model, self._own = model, own
+
+    def ask(self, requests: Iterable[Request]) -> None:
+        with _flags_of_annotator(self._own):
+            self._model.ask(requests)
+
+    def check(self) -> None:
+        with _flags_of_annotator(self._own):
+            self._model.check()
+
+
+@contextmanager
+def _flags_of_annotator(own: Mapping[str, str | None]) -> Iterator[None]:
+    try:
+        yield
+    except RarecaseError as error:
+        message = str(error)
+        for name in (name for name, value in own.items() if value is not None):
+            message = message.replace(f"--generator-{name}", f"--annotator-{name}")
+        raise type(error)(message) from None
 
 
 def verifier_of(config: LoopConfig, taxonomy: Taxonomy) -> Verifier:

@@ -3,29 +3,22 @@
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 from rarecase.acquire.stopping import Stopping
 from rarecase.acquire.strategy import Strategy, needs_encoder
-from rarecase.core.errors import ConfigError, DataError, RunFolderError, command_line, flag
+from rarecase.core.errors import ConfigError, DataError, command_line, flag
 from rarecase.core.files import digest
-from rarecase.data.parquet import read_parquet
 from rarecase.data.read import Columns, parse_argument
 from rarecase.data.read.content import digest_of_rows
 from rarecase.data.read.origin import Origin, origin
 from rarecase.data.release import Acquired
-from rarecase.data.sets import LABELED, Sets, Sources, read_sets, warn_of_missing_classes
+from rarecase.data.sets import LABELED, Sets, Sources, read_sets, require_people, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.annotator import Annotator
-from rarecase.labeling.gold import gold_annotator
-from rarecase.labeling.people import people
-from rarecase.labeling.spreadsheet import File
-from rarecase.labeling.store.address import address_in, is_same_store, require_inside
-from rarecase.labeling.store.label_store import open_store
+from rarecase.labeling.llm import SURE
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.llm.local import name_of
@@ -39,7 +32,6 @@ from rarecase.settings.config import (
     LoopConfig,
     RunConfig,
     StartConfig,
-    read_config,
 )
 
 _MODEL_FILES = (".json", ".safetensors", ".txt")  # those that say what a model does
@@ -71,7 +63,17 @@ def require_a_batch(sets: Sets, config: LoopConfig) -> None:
 
 
 def sets_of(config: DataConfig, *, draws_test: bool = False) -> Sets:
-    """The tables that the settings name; with `draws_test` without a test set, see `rarecase.data.sets.draw_test`."""
+    """
+    The tables that the settings name; with `draws_test` without a test set, see `rarecase.data.sets.draw_test`.
+
+    Raises `DataError` where a language model labelled what is measured on.
+    """
+    sets = _read_sets(config, draws_test=draws_test)
+    require_people(sets)
+    return sets
+
+
+def _read_sets(config: DataConfig, *, draws_test: bool) -> Sets:
     if config.start is not None:
         return _sets_of_start(Path(config.start))
     wanted = [name for name in ("pool", *LABELED) if not (draws_test and name == "test")]
@@ -133,63 +135,6 @@ def learner_of(
     return make_learner(config.learner, config.model, names, options, seed=seed, encoder=own, shared=shared)
 
 
-@contextmanager
-def annotator_of(
-    folder: Path, config: RunConfig | StartConfig, taxonomy: Taxonomy, context: str
-) -> Iterator[Annotator]:
-    """
-    Who labels in the folder of a run or a start; a label store is closed in the end.
-
-    `context` tells apart runs that ask for the same texts, see `rarecase.labeling.people.People`.
-    """
-    if config.annotator == "people":
-        with people(folder, config.store, taxonomy, context) as annotator:
-            yield annotator
-    elif config.annotator == "gold":
-        yield gold_annotator(read_parquet(folder / "gold.parquet"), taxonomy)
-    else:
-        path = folder / "to_label.csv"
-        if isinstance(config, StartConfig):
-            others = "; others by --classes or --taxonomy FILE beside --resume"
-            yield File(path, taxonomy, command_line("start", "--resume", folder), ("set",), others)
-        else:
-            yield File(path, taxonomy, command_line("run", "--resume", folder))
-
-
-def with_store_of_start(config: RunConfig) -> RunConfig:
-    """
-    The settings with the label store of the run: by default that of the start whose sets people have labelled, so that
-    A1 is the same person in all that comes of it. Raises `ConfigError` where the start has its store elsewhere.
-    """
-    if config.annotator != "people" or config.store is not None or config.start is None:
-        return config
-    folder = Path(config.start)
-    begun = read_config(folder, StartConfig)
-    if begun.get("annotator") != "people":
-        return config
-    require_inside(folder, begun.get("store"))
-    return replace(config, store=address_in(folder, begun.get("store")))
-
-
-def require_store_of_labels(folder: Path, config: RunConfig) -> None:
-    """Raises `RunFolderError` where the run has labels of another store."""
-    if config.annotator != "people" or not RoundFiles(folder).numbers("labels.parquet"):
-        return
-    before = address_in(folder, read_config(folder, RunConfig).get("store"))
-    now = address_in(folder, config.store)
-    if not is_same_store(now, before):
-        raise RunFolderError(
-            f"{folder} has labels of another store than {now}, where A1 may be somebody else; go on with --store "
-            f"{before}"
-        )
-
-
-def require_store(config: RunConfig | StartConfig) -> None:
-    """Raises `ConfigError` where the label store of the settings cannot be opened."""
-    if config.store is not None:
-        open_store(config.store).close()
-
-
 def manifest_of(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str]) -> Manifest:
     """What `run.json` says of the settings of a run or a grid, and of the tables and models that it begins with."""
     settings = {name: value for name, value in asdict(config).items() if name not in may_change}
@@ -211,6 +156,8 @@ def inputs_of(config: LoopConfig) -> dict[str, Input]:
     models = {"model": config.model, "encoder": config.encoder}
     if config.generator == "local":
         models["generator_model"] = config.generator_model or ""
+    if isinstance(config, RunConfig) and config.annotator_model and not (config.annotator_url or config.generator_url):
+        models["annotator_model"] = config.annotator_model
     found = {name: Input(f"{flag(name)} {model}", digest_of_model(model)) for name, model in models.items()}
     found |= _sources_of(config)
     if config.generator == "replay" and config.variations:
@@ -264,4 +211,8 @@ def acquired_by(config: RunConfig) -> Acquired:
             settings[name] = Path(settings[name]).name
     if config.generator == "local":  # as its rows name it
         settings["generator_model"] = name_of(config.generator_model or "")
+    if config.annotator == "llm":
+        settings["annotator_model"] = name_of(config.annotator_model or config.generator_model or "")
+        if config.doubtful_to is not None:
+            settings |= {"doubtful_to": config.doubtful_to, "sure": SURE if config.sure is None else config.sure}
     return cast(Acquired, settings)

@@ -31,7 +31,7 @@ from rarecase.learn import Learner
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import load_encoder
-from rarecase.runs import parts
+from rarecase.runs import annotation, parts
 from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
 from rarecase.runs.generation import generator_of, verifier_of
 from rarecase.runs.lengths import say_what_is_cut
@@ -72,10 +72,11 @@ def begin(config: RunConfig) -> Path:
     out = require_out(config.out)
     refuse_used(out)
     strategy, sets = checked(config)
-    config = parts.with_store_of_start(config)
-    parts.require_store(config)
+    config = annotation.with_store_of_start(config)
+    annotation.require_store(config)
     with write_folder_beside(out) as folder:
         with doing("preparing models and texts"):
+            annotation.require_model(config)
             prepare(folder, config, sets, [strategy])
         begun = parts.manifest_of(folder, "run", config, MAY_CHANGE)
         replace(begun, strategy=name_of(strategy), origins=parts.origins_of(config)).write(folder)
@@ -104,13 +105,13 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     the budget is less than what it has spent, and `WaitingForLabels` where people have to label first.
     """
     stop = parts.stopping_of(config)
-    config = parts.with_store_of_start(config)
+    config = annotation.with_store_of_start(config)
     manifest, named = Manifest.read(folder, "run"), config
     stored: dict[str, Any] = {name: manifest.settings.get(name) for name in SOURCES if getattr(config, name) is None}
     config = replace(config, **stored)
     manifest.require_same(folder, config, MAY_CHANGE, partial(parts.inputs_of, named))
     parts.require_budget(folder, config)
-    parts.require_store_of_labels(folder, config)
+    annotation.require_store_of_labels(folder, config)
     write_yaml(folder / "config.yaml", config)
     return _rounds_left(folder, config, manifest, stop)
 
@@ -118,7 +119,7 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
 def _rounds_left(folder: Path, config: RunConfig, manifest: Manifest, stop: Stopping | None) -> Iterator[Round]:
     sets = stored_sets(folder)
     records: list[RoundRecord] = []
-    with parts.annotator_of(folder, config, sets.taxonomy, digest([folder / "run.json"])) as annotator:
+    with annotation.annotator_of(folder, config, sets.taxonomy, digest([folder / "run.json"])) as annotator:
         for last in rounds(folder, sets, config, config.strategy, config.seed, annotator, stop=stop):
             records.append(last.record)
             yield last

@@ -37,8 +37,9 @@ from rarecase.data.sets import require_gold, set_aside, taxonomy_of, with_classe
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator
 from rarecase.labeling.people import people
+from rarecase.runs.annotation import annotator_of, require_store
 from rarecase.runs.folder import Manifest, refuse_used, require_same_settings
-from rarecase.runs.parts import annotator_of, columns_of, require_store
+from rarecase.runs.parts import columns_of
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import (
     START_MAY_CHANGE,

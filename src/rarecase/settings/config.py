@@ -15,13 +15,14 @@ from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, DataError, did_you_mean, shown_id
 from rarecase.core.files import write_text
 from rarecase.core.typed import from_json
-from rarecase.settings.checks import above, at_least, between, installed, no_effect_beside, no_password, setting
+from rarecase.settings.annotation import OF_PEOPLE, AnnotationConfig
+from rarecase.settings.checks import above, at_least, between, installed, no_effect_beside, setting
 from rarecase.settings.generation import GENERATORS, GenerationConfig
 
 # What of a run is read when it begins, and stored.
 SOURCES = ("start", "pool", "bootstrap", "dev", "test", "taxonomy")
 # What may change when a run goes on: none of these has a part in what the stored files say.
-MAY_CHANGE = ("budget", "concurrency", "generator_url", "send_to", "store", "report_to", "out")
+MAY_CHANGE = ("budget", "concurrency", "generator_url", "annotator_url", "send_to", "store", "report_to", "out")
 # What may change when a start goes on; the classes only until a label is stored, see `rarecase.runs.start`.
 START_MAY_CHANGE = ("classes", "taxonomy", "store", "out")
 MOST_SEEDS = 1000  # every cell of a grid is known from its begin; an interval from a tenth as many is narrow already
@@ -33,7 +34,6 @@ _NOT_WITH_START = no_effect_beside("start")
 _OF_TABLES = no_effect_beside("start", unless={"generator": "replay"})
 # Each tracker's packages, one of which it needs.
 _TRACKERS = {"none": (), "trackio": ("trackio",), "tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
-_OF_PEOPLE = (no_effect_beside(annotator=("file", "gold")), no_password)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,18 +149,12 @@ class TrackedConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(LoopConfig, TrackedConfig):
+class RunConfig(LoopConfig, AnnotationConfig, TrackedConfig):
     """
     One run of the loop.
 
     Args:
         strategy (`str`): one that ships with rarecase, or a function of your own as `module:function`.
-        annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
-            `gold` (labels that are in the pool already).
-        store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
-            `hf://datasets/OWNER/NAME`; by default that of `--start`, where people labelled it, else `labels.sqlite`
-            in the output folder. It may be another one when a run goes on, until a label is stored. One outside of the
-            output folder, but for that of `--start`, is named again by whoever goes on.
         stop_when (`str`, *optional*): what ends the run before its budget is spent: `gain=0.3` (ten more labels would
             change at most 0.3 % of predictions), `stability=0.99` (the kappa of successive learners) or
             `uncertainty=0.2` (mean entropy, in nats); several are separated by commas, and the first that holds stops.
@@ -172,8 +166,6 @@ class RunConfig(LoopConfig, TrackedConfig):
     """
 
     strategy: str = "rare_first"
-    annotator: Literal["file", "people", "gold"] = "file"
-    store: str | None = setting(None, *_OF_PEOPLE)
     stop_when: str | None = None
 
 
@@ -282,7 +274,7 @@ class StartConfig:
     test: int = setting(500, at_least(1))
     certify: int = setting(0, at_least(0))
     annotator: Literal["file", "people", "gold"] = "file"
-    store: str | None = setting(None, *_OF_PEOPLE)
+    store: str | None = setting(None, *OF_PEOPLE)
     seed: int = setting(0, at_least(0))
     id_column: str | None = None
     text_column: str | None = None
