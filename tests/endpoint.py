@@ -35,7 +35,7 @@ from starlette.routing import Route
 
 # Answers about one post, in the words of OpenAI and of vLLM.
 REFUSALS = ("content_filter", "context_length_exceeded", "too_long")
-FAULTS = ("429", "500", "401", "404", "301", "html", "drop", "no-choices", "empty", *REFUSALS)
+FAULTS = ("429", "no-format", "500", "401", "404", "301", "html", "drop", "no-choices", "empty", *REFUSALS)
 
 
 def request_hash(body: dict[str, Any]) -> str:
@@ -75,6 +75,8 @@ class Behaviour:
         vary (`bool`): the delay is drawn between 0 and `delay`, so that replies come in another order each time.
         fault (`str`): one of `FAULTS`, for `times` requests, once `after` of them were answered well.
         says (`str`): what every reply says, where it is not made of the request.
+        only (`str`): the fault hits requests that hold this, and no other; all where it is empty.
+        limit (`int`): requests that are taken within a second, of which more get 429; 0 for no limit.
         retry_after (`str`): the header that goes with 429 and 500, none where it is empty.
         log (`Path`, *optional*): where the log goes.
         judge (`Callable`, *optional*): answers what stands between `<post>` and `</post>`: gives tokens with their
@@ -89,6 +91,8 @@ class Behaviour:
     times: int = 10**9
     after: int = 0
     says: str = ""
+    only: str = ""
+    limit: int = 0
     retry_after: str = ""
     log: Path | None = None
     judge: Callable[[str], dict[str, float]] | None = None
@@ -102,6 +106,7 @@ class App:
         self.behaviour = behaviour
         self.lines: list[dict[str, Any]] = []
         self.in_flight = self.arrived = 0
+        self.taken: list[float] = []
         routes = [
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
             Route("/v1/models", self.models, methods=["GET"]),
@@ -115,11 +120,16 @@ class App:
         self.arrived += 1
         self.in_flight += 1
         self.write("arrival", key)
+        if self.is_over_limit():
+            self.in_flight -= 1
+            self.write("reply", key, 429)
+            return self.refuse(429)
         try:
             await asyncio.sleep(behaviour.delay * (random.random() if behaviour.vary else 1.0))
         finally:
             self.in_flight -= 1
         faulty = behaviour.fault and behaviour.after <= place < behaviour.after + behaviour.times
+        faulty = faulty and behaviour.only in json.dumps(body, ensure_ascii=False)
         response = self.fail(request, body) if faulty else self.answered(body)
         self.write("reply", key, response.status_code)
         return response
@@ -141,8 +151,13 @@ class App:
     def fail(self, request: Request, body: dict[str, Any]) -> Response:
         fault = self.behaviour.fault
         if fault in ("429", "500"):
-            headers = {"Retry-After": self.behaviour.retry_after} if self.behaviour.retry_after else {}
-            return JSONResponse({"error": {"message": "busy"}}, int(fault), headers)
+            return self.refuse(int(fault))
+        if fault == "no-format":
+            kind = body.get("response_format", {}).get("type")
+            if kind is None:
+                return completion(body, answer(body))
+            message = f"response_format {kind} is not supported by this model"
+            return JSONResponse({"error": {"message": message, "param": "response_format"}}, 400)
         if fault == "too_long":
             message = "This model's maximum context length is 4096 tokens. However, you requested 4300 tokens"
             return JSONResponse({"error": {"message": message, "type": "BadRequestError", "code": 400}}, 400)
@@ -158,6 +173,19 @@ class App:
         if fault == "drop":
             return StreamingResponse(broken(), headers={"Content-Length": "1000"}, media_type="application/json")
         return JSONResponse({"object": "chat.completion"}) if fault == "no-choices" else completion(body, "")
+
+    def refuse(self, status: int) -> Response:
+        headers = {"Retry-After": self.behaviour.retry_after} if self.behaviour.retry_after else {}
+        return JSONResponse({"error": {"message": "busy"}}, status, headers)
+
+    def is_over_limit(self) -> bool:
+        """Whether so many were taken within the last second that this one is not."""
+        now = time.monotonic()
+        self.taken = [moment for moment in self.taken if moment > now - 1]
+        if not self.behaviour.limit or len(self.taken) < self.behaviour.limit:
+            self.taken.append(now)
+            return False
+        return True
 
     def write(self, event: str, key: str, status: int | None = None) -> None:
         line = {"event": event, "request": key, "time": time.time(), "in_flight": self.in_flight, "status": status}

@@ -153,7 +153,7 @@ MADE = [
         for kind, says in {
             "error401": r"rejects the key \(401\)",
             "error404": r"has no model 'words'",
-            "error500": r"still busy \(500 after 6 tries",
+            "error500": r"still busy \(500 after 7 tries",
             "html": "the reply is not JSON",
             "cut": "the reply is not JSON",
             "list": "the reply has no text",

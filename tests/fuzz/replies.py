@@ -31,7 +31,7 @@ from rarecase.labeling.store.repository import exchange
 from rarecase.labeling.store.service import LabelService
 from rarecase.labeling.store.sync import EventFiles
 from rarecase.learn import load_learner
-from rarecase.llm import endpoint
+from rarecase.llm import pace
 from rarecase.llm.endpoint import Endpoint
 from rarecase.llm.replies import Replies
 from rarecase.publish.dataset import publish_dataset
@@ -243,7 +243,7 @@ def case(rng: Rng, folder: Path) -> tuple[str, Act]:
 def begin() -> None:
     """What every process begins with: its servers, and no pauses, which are counted instead."""
     RETRY.wait = lambda seconds: None
-    endpoint.BUSY_TRIES = endpoint.DEAD_TRIES = 1
+    pace.FIRST_PAUSE = 0.001
     time.sleep = slept
     world()
     for number in range(40):  # what is imported on the way

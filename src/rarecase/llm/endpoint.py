@@ -1,62 +1,32 @@
 """Any OpenAI-compatible endpoint: a local server, a company's own, or a vendor's."""
 
 import asyncio
-import contextlib
-import email.utils
-import ipaddress
-import json
-import math
-import os
-import re
-import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from rarecase.core import randomness
-from rarecase.core.documents import MEBIBYTE, parse_json
-from rarecase.core.errors import ConfigError, GeneratorError
-from rarecase.core.progress import bar
-from rarecase.llm.replies import Replies, Request, text_of
+from rarecase.core.errors import GeneratorError
+from rarecase.core.progress import bar, say
+from rarecase.llm.address import is_loopback, key_of, proxy_of
+from rarecase.llm.groups import Groups
+from rarecase.llm.replies import Replies, Request, no_reply_because
 
 if TYPE_CHECKING:
-    from rarecase.llm.client import Client
+    from rarecase.llm.client import Answer, Client
+    from rarecase.llm.outcomes import Failure
+    from rarecase.llm.pace import Pace
 
-BUSY_TRIES = 6  # of one request while the server answers 429 or 5xx: with doubling pauses about a quarter of a minute
-DEAD_TRIES = 3  # of one request where no answer comes: at 2.5 s each to connect, a dead address is known within 10 s
 DEADLINE = 600.0  # seconds for the whole of a reply: a large model on a slow machine takes minutes for 512 tokens
 LIST_DEADLINE = 15.0  # seconds for the list of models, which no model has to write
-FILTERED = "content_filter"  # how endpoints call a post that they do not answer
-_TOO_LONG = re.compile(r"context_length|maximum context|context (?:length|size|window)|exceed_context", re.IGNORECASE)
 LONGEST_PAUSE = 120.0  # seconds; a server that asks for more is a case for going on later
-
-
-class Answer(NamedTuple):
-    """What came back to one request."""
-
-    status: int
-    retry_after: str | None
-    text: str
-
-    @property
-    def is_reply(self) -> bool:
-        """Whether it is what was asked for: no error and no redirect."""
-        return 200 <= self.status < 300
-
-    @property
-    def problem(self) -> dict[str, Any]:
-        """What the body of an error says, in OpenAI's form (`code`, `param`) as far as it has it."""
-        try:
-            content = parse_json(self.text)
-        except ValueError:
-            return {}
-        found = content.get("error", content) if isinstance(content, dict) else {}
-        return found if isinstance(found, dict) else {}
+# What is sent instead of a format that the server does not take: any JSON, and then whatever the prompt asks for.
+INSTEAD: tuple[dict[str, str] | None, ...] = ({"type": "json_object"}, None)
 
 
 class Endpoint:
     """
-    Asks an OpenAI-compatible server for chat completions, a few at a time, every reply stored as it comes.
+    Asks an OpenAI-compatible server for chat completions, as many at a time as it takes; every reply is stored.
 
     The order in which replies come changes nothing, and what is stored already is not asked again. The key is read
     from `OPENAI_API_KEY` alone.
@@ -67,7 +37,7 @@ class Endpoint:
         name (`str`): the model's name there.
         replies (`Replies`): the store of replies.
         seed (`int`): of the jitter between tries.
-        concurrency (`int`): requests in flight, at most.
+        concurrency (`int`): requests in flight, at most; fewer where the server does not take as many.
         send_to (`str`, *optional*): the host that posts may be sent to, if it is not this machine.
         deadline (`float`): seconds in which a reply has to be there whole.
     """
@@ -79,211 +49,169 @@ class Endpoint:
         *,
         replies: Replies,
         seed: int,
-        concurrency: int = 4,
+        concurrency: int = 16,
         send_to: str | None = None,
         deadline: float = DEADLINE,
     ):
         self.url, self.name, self.replies, self.seed = url, name, replies, seed
         self.concurrency, self.deadline = concurrency, deadline
-        self._loopback = _allowed(url, send_to)
-        _key(self._loopback)
+        self._loopback = is_loopback(url, send_to)
+        self._level = 0  # how many of the formats before it in `INSTEAD` this server refuses
+        key_of(self._loopback)
 
     def ask(self, requests: Iterable[Request]) -> None:
-        """Asks for what is not stored yet; replies that have come stay stored if it fails."""
-        if missing := self.replies.missing(requests):
-            asyncio.run(self._ask_all(missing))
+        """
+        Asks for what is not stored yet; replies that have come stay stored if it fails.
+
+        A request that fails again and again, while others do not, gets a reason in place of a reply
+        (`Replies.reason`). It still counts as missing, so the next call asks again.
+        """
+        every = list(requests)
+        if missing := self.replies.missing(every):
+            # Those that have failed before come last: what they fail by does not look like a server that is down.
+            missing.sort(key=lambda request: self.replies.reason(request) is not None)
+            asyncio.run(self._ask_all(missing, has_answered=len(missing) < len(every)))
 
     def check(self) -> None:
         """Asks for the list of models, so that a dead address or a wrong key is known before a run; sends no post."""
         asyncio.run(self._check())
 
     async def _check(self) -> None:
+        from rarecase.llm import outcomes
+
+        within, failure = min(self.deadline, LIST_DEADLINE), outcomes.no_answer()
         async with self._client() as client:
-            for attempt in range(DEAD_TRIES):
-                answer = await self._send(client, min(self.deadline, LIST_DEADLINE))
+            for attempt in range(failure.at_first):
+                try:
+                    answer = await client.get("/models", within)
+                except TimeoutError:
+                    raise self._given_up(outcomes.late(within)) from None
                 if answer is None:
                     await asyncio.sleep(0.5 * 2**attempt)
                     continue
-                if answer.status in (401, 403) or (answer.status < 400 and not answer.is_reply):
-                    raise self._refused(answer)
+                if answer.status != 404:
+                    self._require_access(answer)
+                if answer.is_too_long:
+                    raise self._given_up(outcomes.failure_of(answer, ()))
                 if answer.is_reply and not answer.text.lstrip().startswith(("{", "[")):
-                    raise self._unreadable("is not JSON")
+                    raise self._given_up(outcomes.no_reply("is not JSON"))
                 return  # alive: perhaps busy, or a server that keeps no list
-        raise self._dead()
+        raise self._given_up(failure)
 
-    async def _ask_all(self, requests: list[Request]) -> None:
-        queue, pause = iter(requests), _Pause(self.seed)
-        progress = bar(len(requests), "replies", "reply", delay=2)
+    async def _ask_all(self, requests: list[Request], *, has_answered: bool) -> None:
+        from rarecase.llm.pace import Pace
+
+        queue, groups = iter(requests), Groups(self.replies)
+        pace = Pace(self.concurrency, self.deadline, self.seed, has_answered=has_answered)
+        failed: list[Failure] = []
 
         async def worker(client: "Client") -> None:
             for request in queue:
-                reply = await self._ask(client, request, pause)
-                # No await from here on: a reply that has come is stored even if another request has just failed.
-                self.replies.put(request, self.url, reply)
-                try:
-                    text_of(reply)
-                except ValueError as reason:
-                    raise self._unreadable(str(reason)) from None
+                if failure := await self._ask(client, request, pace, groups):
+                    failed.append(failure)
                 progress.update()
 
+        with bar(len(requests), "replies", "reply", delay=2) as progress:
+            try:
+                async with self._client() as client, asyncio.TaskGroup() as tasks:
+                    writing = tasks.create_task(groups.write())
+                    workers = range(min(self.concurrency, len(requests)))
+                    await asyncio.wait([tasks.create_task(worker(client)) for _ in workers])
+                    writing.cancel()
+            except ExceptionGroup as errors:  # the group has ended the other workers; the first is what to act on
+                raise errors.exceptions[0] from None
+            finally:
+                groups.flush()
+        if failed and not pace.has_answered:
+            raise self._given_up(failed[-1])
+        if failed:
+            reasons = Counter(failure.reason for failure in failed)
+            counted = ", ".join(f"{reason}: {number:,}" for reason, number in reasons.most_common())
+            say(f"{self.url}: {len(failed):,} of {len(requests):,} requests stay without a reply ({counted})")
+
+    async def _ask(self, client: "Client", request: Request, pace: "Pace", groups: Groups) -> "Failure | None":
+        """Stores the reply to a request, or the reason why there is none, which it gives."""
+        tries: Counter[str] = Counter()
+        while True:
+            sent, level = await pace.turn(), self._level
+            try:
+                outcome = await self._try(client, request, level)
+            finally:
+                pace.ended()
+            if outcome is None:
+                continue
+            reply, failure = outcome
+            if reply is not None:
+                groups.add(request, self.url, reply)  # also one that turns out to be none
+            if failure is None:
+                pace.answered(sent)
+                return None
+            if failure.wait is not None and failure.wait > LONGEST_PAUSE:
+                found = f"still busy ({failure.reason}, asks to wait {failure.wait:.0f} s)"
+                raise self._given_up(replace(failure, found=found))
+            pace.failed(sent, failure)
+            if pace.failures >= (failure.in_a_row if pace.has_answered else failure.at_first):
+                raise self._given_up(failure)
+            tries[failure.reason] += 1
+            if tries[failure.reason] >= failure.tries:
+                groups.add(request, self.url, no_reply_because(failure.reason))
+                return failure
+            if not failure.is_busy:
+                await pace.before_another_try(tries.total())
+
+    async def _try(self, client: "Client", request: Request, level: int) -> "tuple[str | None, Failure | None] | None":
+        """The reply that a request gets, and what is wrong with it; None where it is to be sent in another form."""
+        from rarecase.llm import outcomes
+
         try:
-            async with self._client() as client, asyncio.TaskGroup() as group:
-                for _ in range(min(self.concurrency, len(requests))):
-                    group.create_task(worker(client))
-        except ExceptionGroup as failed:  # the group has ended the other workers; the first failure is what to act on
-            raise failed.exceptions[0] from None
-        finally:
-            progress.close()
-
-    async def _ask(self, client: "Client", request: Request, pause: "_Pause") -> str:
-        for attempt in range(1, BUSY_TRIES + 1):
-            await pause.end()
-            answer, wait = await self._send(client, self.deadline, request), None
-            if answer is None:
-                if attempt >= DEAD_TRIES:
-                    raise self._dead()
-            elif answer.is_reply:
-                # The body as it came: the store keeps what the server said, and parsing comes after.
-                return answer.text
-            elif reason := _declines(answer):  # an answer about this post, not a failure of the endpoint
-                return json.dumps({"choices": [{"message": {"content": None}, "finish_reason": reason}]})
-            elif answer.status != 429 and answer.status < 500:
-                raise self._refused(answer, request)
-            else:
-                busy, wait = answer.status, _retry_after(answer.retry_after)
-                if wait is not None and wait > LONGEST_PAUSE:
-                    raise self._busy(f"{busy}, asks to wait {wait:.0f} s")
-            pause.extend(wait, attempt)
-        raise self._busy(f"{busy} after {BUSY_TRIES} tries")
-
-    async def _send(self, client: "Client", within: float, request: Request | None = None) -> Answer | None:
-        """The answer to a request, or else to the question which models there are; None where none comes."""
-        import openai
-
-        from rarecase.llm.client import LONGEST
-
-        chat, models = client.chat.completions.with_raw_response, client.models.with_raw_response
-        try:
-            async with asyncio.timeout(within):
-                response = (await (chat.create(**request) if request else models.list())).http_response  # type: ignore[call-overload]
+            answer = await client.post("/chat/completions", _in_format(request, level), self.deadline)
         except TimeoutError:
-            raise self._late(within) from None
-        except openai.APIStatusError as error:
-            response = error.response
-        except openai.APIConnectionError:
+            return None, outcomes.late(self.deadline)
+        if answer is None:
+            return None, outcomes.no_answer()
+        if answer.is_reply and not answer.is_too_long:
+            # The body as it came: the store keeps what the server said, and parsing comes after.
+            lacks = outcomes.unreadable(answer.text)
+            return answer.text, None if lacks is None else outcomes.no_reply(lacks)
+        if reply := outcomes.declined(answer):  # an answer about this post, not a failure of the endpoint
+            return reply, None
+        if level < len(INSTEAD) and outcomes.rejects_format(answer, request):
+            self._level = max(self._level, level + 1)
             return None
-        if len(response.content) > LONGEST:
-            raise self._unreadable(f"is longer than {LONGEST // MEBIBYTE} MiB")
-        text = response.content.decode(errors="replace")
-        return Answer(response.status_code, response.headers.get("retry-after"), text)
+        self._require_access(answer)
+        return None, outcomes.failure_of(answer, request)
 
     def _client(self) -> "Client":
-        from rarecase.llm.client import client_of
+        from rarecase.llm.client import Client
 
         # A proxy from the environment must not see what is meant for this machine.
-        return client_of(self.url, _key(self._loopback), trust_env=not self._loopback)
+        return Client(self.url, key_of(self._loopback), None if self._loopback else proxy_of(self.url))
 
     # What an error says is made of the address, the model's name and a status: what a server sends back can hold the
     # post or the key, so none of it is shown, and the causes are cut off.
 
-    def _refused(self, answer: Answer, request: Iterable[str] = ()) -> GeneratorError:
+    def _require_access(self, answer: "Answer") -> None:
         status = answer.status
         if status in (401, 403):
             found, way = f"rejects the key ({status})", "set OPENAI_API_KEY to a key that is valid there"
         elif status == 404:
             found = f"has no model {self.name!r}, or no chat completions (404)"
             way = "check --generator-model, and that --generator-url is complete (it usually ends in /v1)"
-        elif status < 400:
+        elif 100 <= status < 200 or 300 <= status < 400:
             found = f"redirects to another address ({status})"
             way = "give the final address as --generator-url (posts are sent to no other)"
         else:
-            named = answer.problem.get("param")
-            part = next((f" because of {key!r}" for key in request if key == named), "")
-            found = f"rejects the request{part} ({status})"
-            way = "try another --generator-model, or see the server's log"
-        return GeneratorError(f"{self.url}: {found}; {way}")
+            return
+        raise GeneratorError(f"{self.url}: {found}; {way}") from None
 
-    def _unreadable(self, reason: str) -> GeneratorError:
-        way = "--generator-url takes the address of an OpenAI-compatible server, usually ending in /v1"
-        return GeneratorError(f"{self.url}: the reply {reason}; {way}")
-
-    def _dead(self) -> GeneratorError:
-        return GeneratorError(f"{self.url}: no answer; start the server there, or correct --generator-url")
-
-    def _late(self, within: float) -> GeneratorError:
-        way = "continue later (the replies so far are kept), or try a smaller model or --concurrency"
-        return GeneratorError(f"{self.url}: no whole reply within {within:g} s; {way}")
-
-    def _busy(self, what: str) -> GeneratorError:
-        return GeneratorError(f"{self.url}: still busy ({what}); continue later (the replies so far are kept)")
+    def _given_up(self, failure: "Failure") -> GeneratorError:
+        return GeneratorError(f"{self.url}: {failure.found}; {failure.way}")
 
 
-class _Pause:
-    """One pause for all workers: when a server is busy, every request waits, not only the one that was told."""
-
-    def __init__(self, seed: int):
-        self._until = 0.0
-        self._jitter = randomness.generator(seed, "jitter")
-
-    def extend(self, seconds: float | None, attempt: int) -> None:
-        """Waits `seconds` from now, or twice as long with each attempt, and up to a quarter of a second more."""
-        seconds = 0.5 * 2 ** (attempt - 1) if seconds is None else seconds
-        self._until = max(self._until, time.monotonic() + seconds + 0.25 * self._jitter.random())
-
-    async def end(self) -> None:
-        """Returns when the pause is over, also one that was made longer in the meantime."""
-        while (left := self._until - time.monotonic()) > 0:
-            await asyncio.sleep(left)
-
-
-def _declines(answer: Answer) -> str | None:
-    """Why the endpoint does not answer this one post, as a `finish_reason`: filtered, or too long for the model."""
-    if answer.problem.get("code") == FILTERED:
-        return FILTERED
-    # vLLM and llama.cpp say it in other words than OpenAI's code.
-    return "length" if answer.status == 400 and _TOO_LONG.search(answer.text) else None
-
-
-def _retry_after(header: str | None) -> float | None:
-    """The seconds that a `Retry-After` header asks for, as a number or a date; None where that is none."""
-    seconds = math.inf
-    with contextlib.suppress(ValueError, OverflowError):
-        seconds = email.utils.parsedate_to_datetime(header or "").timestamp() - time.time()
-    with contextlib.suppress(ValueError):
-        seconds = float(header or "")
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _allowed(url: str, send_to: str | None) -> bool:
-    """Whether the address is loopback; an error where it is neither that nor allowed."""
-    expected = "expected http://HOST:PORT/v1 or https://HOST/v1"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ConfigError(f"--generator-url is not an address; {expected}") from None
-    if parts.username is not None or parts.query or parts.fragment or "\\" in url:
-        # Not shown: this is where a password or a key would stand.
-        raise ConfigError(f"--generator-url is more than an address; {expected}, and a key in OPENAI_API_KEY")
-    if parts.scheme not in ("http", "https") or not host or not re.fullmatch(r"[\w.:-]+", host):
-        raise ConfigError(f"--generator-url {url!r} is not an address; {expected}")
-    if host == "localhost":
-        return True
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return True
-    except ValueError:
-        pass  # a name, and only `localhost` is known to be this machine
-    if send_to is None or send_to.casefold() != host:
-        raise ConfigError(f"posts would leave this machine for {host}; add --send-to {host} to allow this")
-    return False
-
-
-def _key(loopback: bool) -> str:
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not key.isascii() or not key.isprintable():
-        # As a header it would fail with a traceback that shows it.
-        raise ConfigError("OPENAI_API_KEY has characters that are not allowed in a key; set it again")
-    if not key and not loopback:
-        raise ConfigError("OPENAI_API_KEY is not set; set it to your key (or to any word, if the server needs no key)")
-    return key
+def _in_format(request: Request, level: int) -> Mapping[str, object]:
+    """The body of a request for a server that refuses so many formats."""
+    if not level or "response_format" not in request:
+        return request
+    instead = INSTEAD[level - 1]
+    rest = {name: value for name, value in request.items() if name != "response_format"}
+    return rest if instead is None else rest | {"response_format": instead}

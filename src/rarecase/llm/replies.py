@@ -10,12 +10,15 @@ between two commits (a run folder can be copied) and works on a network disk, wh
 import hashlib
 import json
 import sqlite3
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from rarecase.core.errors import DataError, database_reason
 from rarecase.core.files import disk_full, is_disk_full
+
+NO_REPLY = "no-reply"  # the type of an error that we have stored, and no server
 
 
 class Request(TypedDict):
@@ -54,6 +57,11 @@ def text_of(reply: str) -> str:
     return written or ""
 
 
+def no_reply_because(reason: str) -> str:
+    """What is stored for a request that was given up; it has no choice, so the request counts as missing."""
+    return json.dumps({"error": {"type": NO_REPLY, "message": reason}})
+
+
 class Replies:
     """
     The store of replies: one file, shared by all cells of a grid that run in one process.
@@ -72,12 +80,13 @@ class Replies:
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
 
     def get(self, request: Request) -> str | None:
         """The stored reply to a request, as it came from whatever address; None where there is none."""
         if self._connection is None and not self.path.exists():
             return None
-        found = self._execute("SELECT reply FROM replies WHERE request = ?", request_key(request))
+        found = self._execute("SELECT reply FROM replies WHERE request = ?", (request_key(request),))
         return found[0][0] if found else None
 
     def put(self, request: Request, address: str, reply: str) -> None:
@@ -87,7 +96,13 @@ class Replies:
         Raises:
             `DiskFullError`: where it could not be written; what was stored before is untouched.
         """
-        self._execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", request_key(request), address, reply)
+        self.put_all([(request, address, reply)])
+
+    def put_all(self, replies: Iterable[tuple[Request, str, str]]) -> None:
+        """Stores several at once, all or none; may be called by any thread."""
+        rows = [(request_key(request), address, reply) for request, address, reply in replies]
+        if rows:
+            self._execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", *rows)
 
     def missing(self, requests: Iterable[Request]) -> list[Request]:
         """The requests, each once and in order, to which no reply with a choice is stored."""
@@ -101,17 +116,33 @@ class Replies:
         except ValueError:  # a server that was not what it should be has answered; it may be by now
             return None
 
+    def reason(self, request: Request) -> str | None:
+        """Why there is no reply to a request that was asked; None where there is one, or it was never given up."""
+        reply = self.get(request)
+        try:
+            error = json.loads(reply or "{}")["error"]
+            return str(error["message"]) if error["type"] == NO_REPLY else None
+        except (ValueError, LookupError, TypeError):
+            return None
+
     def close(self) -> None:
         """Closes the file; the next call opens it again."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _execute(self, statement: str, *values: str) -> list[tuple[str]]:
+    def _execute(self, statement: str, *rows: tuple[str, ...]) -> list[tuple[str]]:
+        """The rows that a statement finds; with several rows of values it changes all of them, or none."""
         try:
-            if self._connection is None:
-                self._connection = self._open()
-            return self._connection.execute(statement, values).fetchall()
+            with self._lock:
+                if self._connection is None:
+                    self._connection = self._open()
+                if len(rows) == 1:
+                    return self._connection.execute(statement, rows[0]).fetchall()
+                self._connection.execute("BEGIN IMMEDIATE")
+                with self._connection:  # which commits, or rolls back
+                    self._connection.executemany(statement, rows)
+                return []
         except (sqlite3.Error, OSError) as error:
             if is_disk_full(error):
                 raise disk_full(self.path, "; the replies so far are kept") from None

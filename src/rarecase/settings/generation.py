@@ -34,7 +34,7 @@ class GenerationConfig:
         contrast_to (`str`, *optional*): the class that contrasts are to be of; by default the first whose action is
             `allow`.
         generator_data (`str`, *optional*): for `replay`: the table of variations.
-        concurrency (`int`): requests in flight at most.
+        concurrency (`int`): requests in flight at most; fewer where the server does not take as many.
         temperature (`float`): of the language model.
         policy (`str`): which variations are learned from, after what the checks of each found: `strict` (those that
             failed none), `majority` (those that failed none but that judge or learner gives another label) or `none`
@@ -49,7 +49,7 @@ class GenerationConfig:
     template: str | None = setting(None, _OF_MODELS)
     contrast_to: str | None = setting(None, _OF_MODELS)
     generator_data: str | None = setting(None, *_of_generator("generator_data"))
-    concurrency: int = setting(4, at_least(1))
+    concurrency: int = setting(16, at_least(1))
     temperature: float = setting(0.4, at_least(0))
     policy: Literal["strict", "majority", "none"] = setting("majority", no_effect_beside(generator=("none",)))
     send_to: str | None = None

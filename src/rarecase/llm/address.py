@@ -1,0 +1,53 @@
+"""Where requests may go: the address of an endpoint, the host that posts may be sent to, the key and the proxy."""
+
+import ipaddress
+import os
+import re
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from rarecase.core.errors import ConfigError
+
+
+def is_loopback(url: str, send_to: str | None) -> bool:
+    """Whether the address is this machine; an error where it is neither that nor allowed by `send_to`."""
+    expected = "expected http://HOST:PORT/v1 or https://HOST/v1"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"--generator-url is not an address; {expected}") from None
+    if parts.username is not None or parts.query or parts.fragment or "\\" in url:
+        # Not shown: this is where a password or a key would stand.
+        raise ConfigError(f"--generator-url is more than an address; {expected}, and a key in OPENAI_API_KEY")
+    if parts.scheme not in ("http", "https") or not host or not re.fullmatch(r"[\w.:-]+", host):
+        raise ConfigError(f"--generator-url {url!r} is not an address; {expected}")
+    if host == "localhost":
+        return True
+    try:
+        if ipaddress.ip_address(host).is_loopback:
+            return True
+    except ValueError:
+        pass  # a name, and only `localhost` is known to be this machine
+    if send_to is None or send_to.casefold() != host:
+        raise ConfigError(f"posts would leave this machine for {host}; add --send-to {host} to allow this")
+    return False
+
+
+def key_of(loopback: bool) -> str:
+    """The key in `OPENAI_API_KEY`; empty where there is none, which only a server on this machine allows."""
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key.isascii() or not key.isprintable():
+        # As a header it would fail with a traceback that shows it.
+        raise ConfigError("OPENAI_API_KEY has characters that are not allowed in a key; set it again")
+    if not key and not loopback:
+        raise ConfigError("OPENAI_API_KEY is not set; set it to your key (or to any word, if the server needs no key)")
+    return key
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for an address elsewhere."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return None if not proxy or proxy_bypass(parts.hostname or "") else proxy
