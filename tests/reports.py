@@ -57,6 +57,7 @@ def run_report(rounds: int, classes: Sequence[str] = NAMES) -> dict[str, Any]:
         "variations": {},
         "cost_per_rare": 5.0 if rounds else None,
         "seconds_per_rare": 2.0 if rounds else None,
+        "generation": None,
         "rounds": made,
     }
 

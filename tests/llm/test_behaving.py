@@ -20,10 +20,8 @@ REPLY = json.dumps({"choices": [{"message": {"content": "my knee clicks"}}]}).en
 
 
 def requests(number, **more):
-    return [
-        {"model": "words", "messages": [{"role": "user", "content": f"post {i}:"}], "temperature": 0.4, **more}
-        for i in range(number)
-    ]
+    options = {"model": "words", "temperature": 0.4, "max_tokens": 50, **more}
+    return [{**options, "messages": [{"role": "user", "content": f"post {i}:"}]} for i in range(number)]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -12,19 +13,28 @@ from pathlib import Path
 
 import pytest
 
+from rarecase.llm.ledger import Ledger
 from rarecase.llm.replies import Replies, request_key
 
 TESTS = Path(__file__).parents[1]
-REQUESTS, KILLS, CONCURRENCY = 240, 10, 16
+REQUESTS, KILLS = 240, 10
 ASK = f"""
 import sys
+from rarecase.llm.budget import Limits
 from rarecase.llm.endpoint import Endpoint
+from rarecase.llm.ledger import Ledger
 from rarecase.llm.replies import Replies
 sys.path.append({str(Path(__file__).parent)!r})
 from test_killed import requests
-model = Endpoint(sys.argv[1], "words", replies=Replies(sys.argv[2]), seed=0, concurrency={CONCURRENCY}, deadline=3.0)
-model.ask(requests())
+limits = Limits(cost=float(sys.argv[4])) if len(sys.argv) > 4 else None
+options = dict(concurrency=int(sys.argv[3]), limits=limits, prices={str(Path(__file__).with_name("prices.yaml"))!r})
+model = Endpoint(sys.argv[1], "words", replies=Replies(sys.argv[2]), seed=0, deadline=3.0, **options)
+try:
+    model.ask(requests())
+except Exception as error:
+    sys.exit(str(error))
 """
+PRICE = {"prompt": 200.0, "completion": 800.0}  # dollars per million tokens
 
 
 def requests():
@@ -79,9 +89,8 @@ def test_in_the_end_each_request_has_a_reply_or_a_reason_and_none_that_was_store
     log, path, moments = tmp_path / "log", tmp_path / "replies.sqlite", random.Random(0)
     log.touch()
     with served(log, 0.3) as url:
-        command = [sys.executable, "-c", ASK, url, str(path)]
+        command = [sys.executable, "-c", ASK, url, str(path), "16"]
         for _ in range(KILLS):
-            killed(command, log, moments)
             stored, asked = stored_in(path), len(lines_of(log, "arrival"))
             killed(command, log, moments)
             assert not stored & {key for key, *_ in lines_of(log, "arrival")[asked:]}
@@ -93,4 +102,34 @@ def test_in_the_end_each_request_has_a_reply_or_a_reason_and_none_that_was_store
     for request in requests():
         assert replies.text(request) is not None or replies.reason(request)
     assert sum(replies.text(request) is None for request in requests()) < REQUESTS / 20
+    totals = Ledger(replies).totals()
+    assert totals.answered <= len(lines_of(log, "reply")) <= len(lines_of(log, "arrival")) <= totals.requests
+    replies.close()
+
+
+def charged(log):
+    """Dollars, by what the server says of its tokens."""
+    tokens = [(int(prompt), int(completion)) for *_, prompt, completion in lines_of(log, "reply")]
+    return sum(prompt * PRICE["prompt"] + completion * PRICE["completion"] for prompt, completion in tokens) / 1e6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_limit_in_dollars_is_never_crossed_at_the_server_whatever_is_killed(tmp_path):
+    log, path, moments = tmp_path / "log", tmp_path / "replies.sqlite", random.Random(1)
+    log.touch()
+    with served(log, 0.1) as url:
+        command = [sys.executable, "-c", ASK, url, str(path), "64", "1.00"]
+        for _ in range(4):
+            killed(command, log, moments)
+            assert charged(log) <= 1.0
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert charged(log) <= 1.0
+        assert re.search(r"--max-cost \$1\.0000: \$0\.\d+ are spent, and the next request may take", done.stderr)
+        assert subprocess.run([*command[:-1], "99"], capture_output=True, check=False).returncode == 0
+    assert 1.0 < charged(log) < 99
+    replies = Replies(path)
+    cost = Ledger(replies).totals().cost
+    assert cost is not None
+    assert charged(log) <= cost
     replies.close()

@@ -45,6 +45,23 @@ def begun(tmp_path, ended) -> Path:
     return Path(shutil.copytree(ended, tmp_path / "out"))
 
 
+def test_the_report_says_what_the_language_model_took_for_each_label_and_variation(begun, capsys):
+    assert command(["report", str(begun), "--format", "json"]) == 0
+    took = json.loads(capsys.readouterr().out)["generation"]
+    assert took["requests"] == took["answered"] >= 8
+    assert took["unanswered"] == took["cost"] == 0
+    shares = {share["of"]: share["number"] for share in took["shares"]}
+    assert (shares["request"], shares["label"], shares["variation kept"]) == (took["requests"], 8, 16)
+    for share in took["shares"]:
+        expected = (took["prompt_tokens"] + took["completion_tokens"]) / share["number"] if share["number"] else None
+        assert share["tokens"] == expected
+
+    assert command(["report", str(begun)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{took['requests']} requests to a language model (0 without an answer), " in shown
+    assert "variation kept 16" in shown
+
+
 def test_the_data_loads_as_a_release_and_every_variation_names_its_parent(ended, tmp_path):
     start = load_dataset(str(ended / "data"), "bootstrap", cache_dir=str(tmp_path))
     acquired = load_dataset(str(ended / "data"), "rare_first", cache_dir=str(tmp_path))

@@ -24,9 +24,10 @@ from rarecase.runs.folder import Manifest, is_begun, refuse_used, stored_sets
 from rarecase.runs.session import prepare, rounds
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import SimulateConfig, split_list, write_yaml
+from rarecase.settings.generation import ENDPOINT_MAY_CHANGE
 
 # A grid can grow by seeds and strategies; finished cells stay.
-MAY_CHANGE = ("strategies", "seeds", "concurrency", "generator_url", "send_to", "out")
+MAY_CHANGE = ("strategies", "seeds", *ENDPOINT_MAY_CHANGE, "out")
 
 
 def simulate(config: SimulateConfig) -> Path:

@@ -51,10 +51,11 @@ class Client:
         url (`str`): its address.
         key (`str`): sent with each request; none where it is empty.
         proxy (`str`, *optional*): the proxy on the way.
+        deadline (`float`): seconds in which an answer has to be there whole.
     """
 
-    def __init__(self, url: str, key: str, proxy: str | None):
-        self._url, self._proxy = url.rstrip("/"), proxy
+    def __init__(self, url: str, key: str, proxy: str | None, deadline: float):
+        self._url, self._proxy, self.deadline = url.rstrip("/"), proxy, deadline
         self._headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
 
     async def __aenter__(self) -> Self:
@@ -72,10 +73,10 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def post(self, path: str, body: object, within: float) -> Answer | None:
+    async def post(self, path: str, body: object) -> Answer | None:
         """The answer to a body sent as JSON; None where none comes, and a `TimeoutError` where it is late."""
-        content = json.dumps(body).encode()
-        return await self._send("POST", path, within, data=content, headers={"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        return await self._send("POST", path, self.deadline, data=json.dumps(body).encode(), headers=headers)
 
     async def get(self, path: str, within: float) -> Answer | None:
         """The answer to a request without a body, likewise."""

@@ -1,8 +1,9 @@
-"""Replies stored in groups, by a thread: one transaction for all that came while the one before was written."""
+"""What is stored in groups, by a thread: one transaction for all that came while the one before was written."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
-from rarecase.llm.replies import Replies, Request
+from rarecase.llm.replies import Change, Replies
 
 GATHERING = 0.02  # seconds that the first of a group waits for others: a transaction costs as much as they do together
 
@@ -12,26 +13,33 @@ class Groups:
 
     def __init__(self, replies: Replies):
         self._replies = replies
-        self._gathered: list[tuple[Request, str, str]] = []
+        self._gathered: list[Change] = []
+        self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1)
 
-    def add(self, request: Request, address: str, reply: str) -> None:
-        """Hands in a reply, or what stands for one."""
-        self._gathered.append((request, address, reply))
+    def add(self, *changes: Change) -> "asyncio.Future[None]":
+        """Hands in changes that belong together; done once they are on the disk."""
+        self._gathered += changes
         self._wake.set()
+        return self._stored
 
     async def write(self) -> None:
         """Stores group after group until it is cancelled; a `DiskFullError` where that is what ends it."""
         while True:
             await self._wake.wait()
             await asyncio.sleep(GATHERING)
-            await asyncio.to_thread(self._replies.put_all, self._take())
+            stored, self._stored = self._stored, asyncio.get_running_loop().create_future()
+            job = self._thread.submit(self._replies.write, self._take())
+            await asyncio.shield(asyncio.wrap_future(job))  # a group that was handed over is written in any case
+            stored.set_result(None)
 
     def flush(self) -> None:
         """Stores what is left, after a group that is still being written."""
-        self._replies.put_all(self._take())
+        with self._thread:
+            self._thread.submit(self._replies.write, self._take()).result()
 
-    def _take(self) -> list[tuple[Request, str, str]]:
+    def _take(self) -> list[Change]:
         group, self._gathered = self._gathered, []
         self._wake.clear()
         return group

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rarecase.core.errors import ModelError
 from rarecase.core.progress import bar
-from rarecase.llm.replies import Replies, Request
+from rarecase.llm.ledger import Entry, Ledger
+from rarecase.llm.replies import Replies, Request, reply_stored, request_key
 from rarecase.models.checkpoint import loading, local_folder, require_tokenizer, require_weights
 
 if TYPE_CHECKING:
@@ -37,17 +38,22 @@ class Local:
 
     def ask(self, requests: Iterable[Request]) -> None:
         """Writes what is not stored yet."""
-        missing = self.replies.missing(requests)
+        missing, number = self.replies.missing(requests), Ledger(self.replies).next_number()
         for request in bar(len(missing), "replies", "reply", iterable=missing, delay=2):
             # In the shape of an endpoint's reply, so that one reader reads both.
-            self.replies.put(request, "local", json.dumps({"choices": [self._write(request)]}, ensure_ascii=False))
+            choice, prompt, completion = self._write(request)
+            reply = json.dumps({"choices": [choice]}, ensure_ascii=False)
+            entry = Entry(number, request_key(request), prompt, completion, 0.0)
+            settled = entry.settled(prompt, completion, 0.0)
+            self.replies.write([entry.entered, settled, reply_stored(request, "local", reply)])
+            number += 1
 
     def check(self) -> None:
         """Loads the tokenizer, so that a model that cannot be used is known at once; a Hub id is downloaded."""
         _ = self._tokenizer
 
-    def _write(self, request: Request) -> dict[str, Any]:
-        """The one choice of a reply."""
+    def _write(self, request: Request) -> tuple[dict[str, Any], int, int]:
+        """The one choice of a reply, and how many tokens were read and written."""
         import torch
 
         prompt = self._tokenizer.apply_chat_template(
@@ -64,13 +70,14 @@ class Local:
                 return_dict_in_generate=True,
                 output_logits=request.get("logprobs", False),
             )
-        tokens = written.sequences[0, prompt["input_ids"].shape[1] :]
+        read = prompt["input_ids"].shape[1]
+        tokens = written.sequences[0, read:]
         text = self._tokenizer.decode(tokens, skip_special_tokens=True)
         choice: dict[str, Any] = {"message": {"role": "assistant", "content": text}}
         if request.get("logprobs"):
             listed = [self._likeliest(logits[0], request["top_logprobs"]) for logits in written.logits]
             choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top} for top in listed]}
-        return choice
+        return choice, read, len(tokens)
 
     def _likeliest(self, logits: "torch.Tensor", most: int) -> list[dict[str, Any]]:
         """The likeliest tokens with their log-probabilities, the likeliest first."""

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rarecase.core.documents import MEBIBYTE
+from rarecase.core.documents import MEBIBYTE, parse_json
+from rarecase.core.errors import GeneratorError
 from rarecase.llm.client import LONGEST, Answer
 from rarecase.llm.replies import text_of
 
 BUSY_TRIES = 7  # failures in a row: with doubling pauses about a quarter of a minute
+MOST_TOKENS = 1 << 40  # that anything counts
 _BUSY = (429, 503, 529)
 FILTERED = "content_filter"  # how endpoints call a post that they do not answer
 _TOO_LONG = re.compile(r"context_length|maximum context|context (?:length|size|window)|exceed_context", re.IGNORECASE)
@@ -72,6 +74,27 @@ def no_reply(reason: str) -> Failure:
     return Failure(found, found, _ADDRESS, tries=2)
 
 
+def given_up(url: str, failure: Failure) -> GeneratorError:
+    """The error that ends the command."""
+    return GeneratorError(f"{url}: {failure.found}; {failure.way}")
+
+
+def require_access(answer: Answer, url: str, model: str) -> None:
+    """An error where the server says that the key, the model or the address is another."""
+    status = answer.status
+    if status in (401, 403):
+        found, way = f"rejects the key ({status})", "set OPENAI_API_KEY to a key that is valid there"
+    elif status == 404:
+        found = f"has no model {model!r}, or no chat completions (404)"
+        way = "check --generator-model, and that --generator-url is complete (it usually ends in /v1)"
+    elif status < 200 or 300 <= status < 400:
+        found = f"redirects to another address ({status})"
+        way = "give the final address as --generator-url (posts are sent to no other)"
+    else:
+        return
+    raise GeneratorError(f"{url}: {found}; {way}") from None
+
+
 def failure_of(answer: Answer, request: Iterable[str]) -> Failure:
     """Why an answer that is no reply may be another one at the next try; one that stays as it is has a single try."""
     if answer.is_too_long:
@@ -96,11 +119,31 @@ def unreadable(reply: str) -> str | None:
     return None
 
 
-def declined(answer: Answer) -> str | None:
+def usage_of(answer: Answer) -> tuple[int, int] | None:
     """
-    The reply of an endpoint that does not answer this one post, with a `finish_reason` that says why: it was filtered,
-    or is too long for the model.
+    The tokens of prompt and completion that an answer counts; None where it counts none, and may have cost anything.
+
+    A request that was turned away has cost nothing; one that was filtered, or that the server failed at, may have.
     """
+    if answer.status in _BUSY or (300 <= answer.status < 500 and answer.problem.get("code") != FILTERED):
+        return 0, 0
+    try:
+        usage = parse_json(answer.text)["usage"]
+        counts = usage["prompt_tokens"], usage["completion_tokens"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    prompt, completion = counts
+    return counts if all(type(n) is int and 0 <= n < MOST_TOKENS for n in (prompt, completion)) else None
+
+
+def reply_of(answer: Answer) -> str | None:
+    """
+    The body of a reply, or a reply of no text where the endpoint does not answer this one post; None where it failed.
+
+    Its `finish_reason` says why: the post was filtered, or is too long for the model.
+    """
+    if answer.is_reply and not answer.is_too_long:
+        return answer.text
     if answer.problem.get("code") == FILTERED:
         reason = FILTERED
     elif answer.status == 400 and _TOO_LONG.search(answer.text):

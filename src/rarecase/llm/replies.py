@@ -11,14 +11,22 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from rarecase.core.errors import DataError, database_reason
 from rarecase.core.files import disk_full, is_disk_full
 
+TABLES = (
+    "replies (request TEXT PRIMARY KEY, address TEXT NOT NULL, reply TEXT NOT NULL)",
+    "ledger (entry INTEGER PRIMARY KEY, request TEXT NOT NULL, prompt INTEGER NOT NULL, completion INTEGER NOT NULL, "
+    "cost REAL, answered INTEGER NOT NULL)",  # see `rarecase.llm.ledger`
+)
 NO_REPLY = "no-reply"  # the type of an error that we have stored, and no server
+
+
+Change = tuple[str, tuple[str | int | float | None, ...]]  # a statement and its values
 
 
 class Request(TypedDict):
@@ -57,6 +65,11 @@ def text_of(reply: str) -> str:
     return written or ""
 
 
+def reply_stored(request: Request, address: str, reply: str) -> Change:
+    """The change of the store for the unparsed body of a reply from `address`."""
+    return "INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", (request_key(request), address, reply)
+
+
 def no_reply_because(reason: str) -> str:
     """What is stored for a request that was given up; it has no choice, so the request counts as missing."""
     return json.dumps({"error": {"type": NO_REPLY, "message": reason}})
@@ -84,9 +97,7 @@ class Replies:
 
     def get(self, request: Request) -> str | None:
         """The stored reply to a request, as it came from whatever address; None where there is none."""
-        if self._connection is None and not self.path.exists():
-            return None
-        found = self._execute("SELECT reply FROM replies WHERE request = ?", (request_key(request),))
+        found = self.read("SELECT reply FROM replies WHERE request = ?", request_key(request))
         return found[0][0] if found else None
 
     def put(self, request: Request, address: str, reply: str) -> None:
@@ -96,13 +107,18 @@ class Replies:
         Raises:
             `DiskFullError`: where it could not be written; what was stored before is untouched.
         """
-        self.put_all([(request, address, reply)])
+        self.write([reply_stored(request, address, reply)])
 
-    def put_all(self, replies: Iterable[tuple[Request, str, str]]) -> None:
-        """Stores several at once, all or none; may be called by any thread."""
-        rows = [(request_key(request), address, reply) for request, address, reply in replies]
-        if rows:
-            self._execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", *rows)
+    def write(self, changes: Sequence[Change]) -> None:
+        """Makes several changes at once, all or none; may be called by any thread."""
+        if changes:
+            self._execute(*changes)
+
+    def read(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        """The rows that a statement finds; none where nothing was stored yet."""
+        if self._connection is None and not self.path.exists():
+            return []
+        return self._execute((statement, values))
 
     def missing(self, requests: Iterable[Request]) -> list[Request]:
         """The requests, each once and in order, to which no reply with a choice is stored."""
@@ -131,17 +147,18 @@ class Replies:
             self._connection.close()
             self._connection = None
 
-    def _execute(self, statement: str, *rows: tuple[str, ...]) -> list[tuple[str]]:
-        """The rows that a statement finds; with several rows of values it changes all of them, or none."""
+    def _execute(self, *changes: Change) -> list[tuple[Any, ...]]:
+        """The rows that a statement finds; several are one transaction, of which nothing is read."""
         try:
             with self._lock:
                 if self._connection is None:
                     self._connection = self._open()
-                if len(rows) == 1:
-                    return self._connection.execute(statement, rows[0]).fetchall()
+                if len(changes) == 1:
+                    return self._connection.execute(*changes[0]).fetchall()
                 self._connection.execute("BEGIN IMMEDIATE")
                 with self._connection:  # which commits, or rolls back
-                    self._connection.executemany(statement, rows)
+                    for change in changes:
+                        self._connection.execute(*change)
                 return []
         except (sqlite3.Error, OSError) as error:
             if is_disk_full(error):
@@ -157,7 +174,6 @@ class Replies:
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS replies (request TEXT PRIMARY KEY, address TEXT NOT NULL, reply TEXT NOT NULL)"
-        )
+        for table in TABLES:
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
         return connection

@@ -17,6 +17,7 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
 from rarecase.experiment.cells import read_predictions
 from rarecase.labeling.llm import Agreement
+from rarecase.report.generation import Generation, generation_of
 from rarecase.report.intervals import interval_over_rows, resampled_counts, resampled_figures
 from rarecase.report.tables import Columns, Table, counts_of, interval_at, number_at, plain
 from rarecase.runs.folder import AGREEMENT, Manifest, RoundFiles, damaged
@@ -39,7 +40,7 @@ class RunReport(TypedDict):
 
     The costs are the labels, and the seconds of all votes, for each example of the rarest class that they found: None
     where there is none, or where votes were not timed. `variations` has, of each class that has any, how many were
-    `made` and `kept`, and how many `failed` each check.
+    `made` and `kept`, and how many `failed` each check. `generation` is what language models took, if one was asked.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class RunReport(TypedDict):
     seconds_per_rare: float | None
     variations: dict[str, dict[str, Any]]
     notes: list[str]
+    generation: Generation | None
     rounds: list[dict[str, Any]]
 
 
@@ -64,6 +66,7 @@ def report_of_run(folder: Path) -> RunReport:
     test = class_counts(read_parquet(folder / "test.parquet"), names)
     least = rarest(test)
     found = rounds[-1].found[least] if rounds else 0
+    variations = _variations(folder)
     seconds = _seconds(folder, len(rounds) - 1)
     path = folder / AGREEMENT
     agreement = Agreement.read(path) if path.exists() else None
@@ -75,12 +78,13 @@ def report_of_run(folder: Path) -> RunReport:
         "rarest": least,
         "cost_per_rare": cost_per(rounds[-1].labels, found) if rounds else None,
         "seconds_per_rare": cost_per(seconds, found) if seconds else None,
-        "variations": _variations(folder),
+        "variations": variations,
         "notes": [
             *_notes_on_agreement(agreement),
             *_notes_on_end(folder, rounds),
             *notes_on_rarest(least, test[least]),
         ],
+        "generation": generation_of(folder, rounds, least, sum(one["kept"] for one in variations.values())),
         "rounds": [_with_intervals(record, files, names) for record in rounds],
     }
 

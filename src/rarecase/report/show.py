@@ -14,6 +14,7 @@ from rarecase.report.experiment import report_of_experiment
 from rarecase.report.experiment_plot import picture_of_experiment
 from rarecase.report.experiment_tables import text_of_experiment, write_tables
 from rarecase.report.fonts import sentence_of_numbers
+from rarecase.report.generation import generation_table, line_of_generation
 from rarecase.report.plots import details_of_grid, picture_of_grid, picture_of_run, save
 from rarecase.report.results import read_results
 from rarecase.report.run import LEGEND, line_of_cost, report_of_run, rounds_table, variations_table
@@ -68,9 +69,12 @@ def _run(folder: Path, style: str, width: int | None) -> str:
         return "nothing done yet"
     last = RoundRecord.from_json(report["rounds"][-1], folder)
     sentences = [line_of_cost(report), sentence_of(last.labels, last.stopping), *report["notes"]]
-    tables = [rounds_table(report), LEGEND, variations_table(report)]
-    shown = _page([*tables, *sentences, sentence_of_numbers(report["classes"])], style, width)
-    return f"{shown}\n\npicture: {folder / 'report.png'}"
+    generation = report["generation"]
+    parts: list[Table | str | None] = [rounds_table(report), LEGEND, variations_table(report), *sentences]
+    if generation:
+        parts += [line_of_generation(generation), generation_table(generation)]
+    parts.append(sentence_of_numbers(report["classes"]))
+    return f"{_page(parts, style, width)}\n\npicture: {folder / 'report.png'}"
 
 
 def _grid(folder: Path, style: str, width: int | None) -> str:

@@ -16,6 +16,7 @@ from rarecase.generate.prompt import Prompt
 from rarecase.generate.replay import Replay
 from rarecase.generate.writer import Writer
 from rarecase.llm import LanguageModel
+from rarecase.llm.budget import Limits
 from rarecase.llm.endpoint import Endpoint
 from rarecase.llm.local import Local
 from rarecase.llm.replies import Replies, Request
@@ -59,6 +60,8 @@ def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:
         seed=config.seed,
         concurrency=config.concurrency,
         send_to=config.send_to,
+        limits=Limits(config.max_cost, config.max_tokens, config.max_requests),
+        prices=config.prices,
     )
 
 

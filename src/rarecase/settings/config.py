@@ -17,12 +17,12 @@ from rarecase.core.files import write_text
 from rarecase.core.typed import from_json
 from rarecase.settings.annotation import OF_PEOPLE, AnnotationConfig
 from rarecase.settings.checks import above, at_least, between, installed, no_effect_beside, setting
-from rarecase.settings.generation import GENERATORS, GenerationConfig
+from rarecase.settings.generation import ENDPOINT_MAY_CHANGE, GENERATORS, GenerationConfig
 
 # What of a run is read when it begins, and stored.
 SOURCES = ("start", "pool", "bootstrap", "dev", "test", "taxonomy")
 # What may change when a run goes on: none of these has a part in what the stored files say.
-MAY_CHANGE = ("budget", "concurrency", "generator_url", "annotator_url", "send_to", "store", "report_to", "out")
+MAY_CHANGE = ("budget", *ENDPOINT_MAY_CHANGE, "annotator_url", "store", "report_to", "out")
 # What may change when a start goes on; the classes only until a label is stored, see `rarecase.runs.start`.
 START_MAY_CHANGE = ("classes", "taxonomy", "store", "out")
 MOST_SEEDS = 1000  # every cell of a grid is known from its begin; an interval from a tenth as many is narrow already

@@ -1,12 +1,16 @@
 """The settings of who writes variations, and of what is asked for them."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import Field, dataclass
+from typing import Any, Literal
 
-from rarecase.settings.checks import Rule, at_least, needed_by, no_effect_beside, no_effect_without, setting
+from rarecase.core.errors import ConfigError, flag
+from rarecase.settings.checks import Rule, above, at_least, needed_by, no_effect_beside, no_effect_without, setting
 
 # The generators that need each of these settings; no other one has a use for it.
 GENERATORS = {"generator_url": ("openai",), "generator_model": ("openai", "local"), "generator_data": ("replay",)}
+
+# What may change of how an endpoint is asked: none of these has a part in what it answers.
+ENDPOINT_MAY_CHANGE = ("concurrency", "generator_url", "send_to", "max_cost", "max_tokens", "max_requests", "prices")
 
 _OF_MODELS = no_effect_without("generator", "openai", "local")
 
@@ -15,6 +19,13 @@ def _of_generator(name: str) -> tuple[Rule, Rule]:
     kinds = GENERATORS[name]
     needed = needed_by("generator", *kinds, otherwise="--generator none: no variations")
     return needed, no_effect_without("generator", *kinds)
+
+
+def _of_endpoints(config: Any, entry: Field[Any]) -> None:
+    """The setting has an effect where an endpoint is asked, by the generator or by the annotator."""
+    asks = config.generator == "openai" or getattr(config, "annotator_url", None) is not None
+    if getattr(config, entry.name) is not None and not asks:
+        raise ConfigError(f"{flag(entry.name)} has no effect without --generator openai; add that, or leave it out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,10 @@ class GenerationConfig:
             failed none), `majority` (those that failed none but that judge or learner gives another label) or `none`
             (all but empty texts, refusals and copies of dev or test).
         send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
+        max_cost (`float`, *optional*): dollars that the endpoint may cost in all; the run stops before.
+        max_tokens (`int`, *optional*): tokens, sent and written, likewise.
+        max_requests (`int`, *optional*): requests to the endpoint, likewise.
+        prices (`str`, *optional*): a YAML file of dollars per million tokens, for models that have no price here.
     """
 
     generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
@@ -53,3 +68,7 @@ class GenerationConfig:
     temperature: float = setting(0.4, at_least(0))
     policy: Literal["strict", "majority", "none"] = setting("majority", no_effect_beside(generator=("none",)))
     send_to: str | None = None
+    max_cost: float | None = setting(None, above(0), _of_endpoints)
+    max_tokens: int | None = setting(None, at_least(1), _of_endpoints)
+    max_requests: int | None = setting(None, at_least(1), _of_endpoints)
+    prices: str | None = setting(None, _of_endpoints)
