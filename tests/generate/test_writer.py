@@ -21,7 +21,7 @@ SEEDS = Dataset.from_dict({"id": ["a", "b"], "text": ["My knee clicks", "The riv
 class Model:
     """A language model that says what a function says to a request; `asked` has each that it got."""
 
-    name = "words"
+    name, leaves_machine = "words", False
 
     def __init__(self, path: Path, say: Callable[[Request], object], finish: str = "stop"):
         self.replies, self.say, self.finish = Replies(path / "replies.sqlite"), say, finish
@@ -114,6 +114,23 @@ def test_a_contrast_has_the_class_that_was_asked_for_and_is_marked(generate):
     assert table["label"][:] == [5] * 3
     assert {"check": "contrast", "passed": None, "value": None} in table["checks"][0]
     assert len(accepted(table, "strict")) == 3
+
+
+def test_identifiers_stay_on_this_machine_and_are_in_the_variations_all_the_same(tmp_path):
+    seeds = Dataset.from_dict({"id": ["a"], "text": ["Fired by a mail of boss@example.org"], "label": [2]}, FEATURES)
+    model = Model(
+        tmp_path, lambda request: ["[EMAIL-1] wrote that I am out", "Then [PHONE-7] rang", "[email 1] again"]
+    )
+    model.leaves_machine = True
+    table = Writer(model, TAXONOMY, seed=0).generate(seeds, 3)
+    assert "boss@example.org" not in str(model.asked)
+    assert "> Fired by a mail of [EMAIL-1]" in model.asked[0]["messages"][0]["content"]
+    assert table["text"][:] == [
+        "boss@example.org wrote that I am out",
+        "Then [PHONE-7] rang",
+        "boss@example.org again",
+    ]
+    assert failed(table) == [[], ["placeholders"], []]
 
 
 INSTRUCTIONS = [

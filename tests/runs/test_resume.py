@@ -123,7 +123,7 @@ def ends_well(process: Forked) -> None:
 
 def run_of(sets: list[str], server: Server, **settings: int) -> list[str]:
     """The command that begins a run, but for `--out`."""
-    flags = {"generator": "openai", "generator-url": server.url, "generator-model": "words"}
+    flags = {"generator": "openai", "generator-url": server.url, "generator-model": "words", "template": "small"}
     flags |= {"annotator": "gold", "concurrency": CONCURRENCY, **settings}
     return ["run", *sets, *(part for key, value in flags.items() for part in (f"--{key}", str(value)))]
 

@@ -15,6 +15,7 @@ from cyclopts import UNSET, App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from rarecase import __version__
+from rarecase.cli.generate import app as generate
 from rarecase.cli.guard import app as guard
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
@@ -50,7 +51,13 @@ if TYPE_CHECKING:
 Flat = Parameter(name="*")
 STOPPED = 130  # the exit status after Ctrl-C
 
-KINDS = {"run": RunConfig, "simulate": SimulateConfig, "start": StartConfig, "experiment": ExperimentConfig}
+KINDS = {
+    "run": RunConfig,
+    "preview": RunConfig,
+    "simulate": SimulateConfig,
+    "start": StartConfig,
+    "experiment": ExperimentConfig,
+}
 
 
 def limit_hub(*_: object) -> None:
@@ -92,7 +99,9 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
                 f"{path}: a dry run imports no code that only a file names; name{shown_id(strategy)} by --strategy"
             )
         # Under the command's name: at the root, a setting called like a command (`pool`) would be left out.
-        Dict({commands[-1]: settings}, source=str(path))(app, commands, arguments)
+        for name in reversed(commands):
+            settings = {name: settings}
+        Dict(settings, source=str(path))(app, commands, arguments)
 
 
 def _of_folder(folder: Path, settings: dict[str, Any], given: set[str], kind: type) -> dict[str, Any]:
@@ -133,6 +142,7 @@ app = App(
     help_format="markdown",
     default_parameter=Parameter(negative_iterable=()),  # no `--empty-model`: a list that is left out is empty
 )
+app.command(generate)
 app.command(guard)
 app.command(label)
 app.command(publish)

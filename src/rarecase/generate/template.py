@@ -20,6 +20,7 @@ from rarecase.generate import Variation, checks_of, variations_table
 from rarecase.generate.axes import GRID, drawn
 from rarecase.generate.prompt import Prompt, Variables
 from rarecase.generate.reading import Item, read
+from rarecase.llm.identifiers import Names, masked, refilled
 from rarecase.llm.replies import Replies, Request
 
 LONGEST_VARIATION = 512  # tokens: a variation is one paragraph
@@ -27,11 +28,12 @@ LONGEST_VARIATION = 512  # tokens: a variation is one paragraph
 
 @dataclass(frozen=True)
 class Post:
-    """A post, and its class by its place in the taxonomy."""
+    """A post as it is sent, with its class by its place in the taxonomy, and what its placeholders stand for."""
 
     id: str
     text: str
     label: int
+    names: Names | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Template:
         temperature (`float`): 0.4 was the best found for a tiny model.
         prompt (`Prompt`): the file.
         contrast_to (`str`, *optional*): the class that contrasts are to be of; by default the first that is harmless.
+        masks (`bool`): whether placeholders are sent for identifiers in posts, such as e-mail addresses.
     """
 
     taxonomy: Taxonomy
@@ -52,6 +55,7 @@ class Template:
     temperature: float
     prompt: Prompt
     contrast_to: str | None = None
+    masks: bool = False
 
     def __post_init__(self) -> None:
         if self.contrast_to is not None and "target" not in self.prompt.uses:
@@ -99,8 +103,11 @@ class Template:
 
     def table(self, seeds: Dataset, k: int, seed: int, replies: Replies, generator: str) -> Dataset:
         """What the stored replies hold, written by `generator`: `k` variations of each post that makes requests."""
-        found = [self._read(post, k, seed, replies) for post in self._posts(seeds)]
-        return variations_table(seeds, [[self._variation(item, generator) for item in items] for items in found])
+        found = [
+            [self._variation(item, post, generator) for item in self._read(post, k, seed, replies)]
+            for post in self._posts(seeds)
+        ]
+        return variations_table(seeds, found)
 
     def requests_of_a_post(self, k: int) -> int:
         """How many requests `requests` has for a post; each variation that a reply lacks is one more."""
@@ -159,28 +166,32 @@ class Template:
                 items[i - 1] = next(iter(read(reply, 1)), Item(""))
         return items
 
-    def _variation(self, item: Item, generator: str) -> Variation:
-        checks = checks_of(item.text)
-        if item.text or not item.whole:
+    def _variation(self, item: Item, post: Post, generator: str) -> Variation:
+        text, unknown = (item.text, ()) if post.names is None else refilled(item.text, post.names)
+        checks = checks_of(text)
+        if text or not item.whole:
             checks.append({"check": "whole", "passed": item.whole, "value": None})
         checks.append({"check": "refusal", "passed": not item.refused, "value": None})
+        if post.names is not None:
+            checks.append({"check": "placeholders", "passed": not unknown, "value": None})
         if self.target is None:
-            return Variation(item.text, generator, self.prompt_hash, checks)
+            return Variation(text, generator, self.prompt_hash, checks)
         checks.append({"check": "contrast", "passed": None, "value": None})
         label = self.taxonomy.classes[self.target].name
-        return Variation(item.text, generator, self.prompt_hash, checks, label)
+        return Variation(text, generator, self.prompt_hash, checks, label)
 
     def _posts(self, seeds: Dataset) -> Iterator[Post]:
         arrow.require(seeds, "id", "text", "label")
-        names = schema.label_names(seeds)
+        classes = schema.label_names(seeds)
         for id_, text, label in zip(seeds["id"][:], schema.texts(seeds), seeds["label"][:], strict=True):
             if label is None:
                 raise DataError(f"post{shown_id(id_)} has no label, and its variations take it over; label it first")
-            if (index := self.taxonomy.index(names[label])) is None:
+            if (index := self.taxonomy.index(classes[label])) is None:
                 raise DataError(
-                    f"the label {names[label][:40]!r} is not a class of the taxonomy; give its file with --taxonomy"
+                    f"the label {classes[label][:40]!r} is not a class of the taxonomy; give its file with --taxonomy"
                 )
-            yield Post(id_, text, index)
+            sent, names = masked(text) if self.masks else (text, None)
+            yield Post(id_, sent, index, names)
 
     @property
     def prompt_hash(self) -> str:

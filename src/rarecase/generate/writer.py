@@ -12,7 +12,8 @@ class Writer:
     """
     The generators `openai` and `local`: a language model writes the variations.
 
-    The outcome is a function of the posts, `k` and the seed of the run (and of the model).
+    The outcome is a function of the posts, `k` and the seed of the run (and of the model). Where posts leave this
+    machine, they have placeholders for identifiers.
 
     Args:
         model (`LanguageModel`): who is asked.
@@ -34,7 +35,9 @@ class Writer:
         contrast_to: str | None = None,
     ):
         self.model, self.seed = model, seed
-        self.template = Template(taxonomy, model.name, temperature, Prompt.load(template), contrast_to)
+        self.template = Template(
+            taxonomy, model.name, temperature, Prompt.load(template), contrast_to, model.leaves_machine
+        )
 
     def generate(self, seeds: Dataset, k: int) -> Dataset:
         """Asks for what is not stored yet, and gives `k` variations of each post; see `Generator.generate`."""

@@ -18,10 +18,12 @@ class LanguageModel(Protocol):
     Args:
         name (`str`): what its requests and the rows made of its replies call it.
         replies (`Replies`): the store.
+        leaves_machine (`bool`): whether requests go to another machine.
     """
 
     name: str
     replies: Replies
+    leaves_machine: bool
 
     def ask(self, requests: Iterable[Request]) -> None:
         """Asks for what is not stored yet; once it returns, each has a stored reply; a `GeneratorError` otherwise."""

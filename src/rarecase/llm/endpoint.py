@@ -55,6 +55,7 @@ class Endpoint:
         self.url, self.name, self.replies, self.seed = url, name, replies, seed
         self.concurrency, self.deadline = concurrency, deadline
         self._loopback = is_loopback(url, send_to)
+        self.leaves_machine = not self._loopback
         self._format = Format()
         key_of(self._loopback)
         self.limits = limits or Limits()

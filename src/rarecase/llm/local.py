@@ -34,7 +34,7 @@ class Local:
 
     def __init__(self, model: str, *, replies: Replies):
         self.model, self.replies = model, replies
-        self.name = name_of(model)
+        self.name, self.leaves_machine = name_of(model), False
 
     def ask(self, requests: Iterable[Request]) -> None:
         """Writes what is not stored yet."""

@@ -9,19 +9,22 @@ from datasets import Dataset
 
 from rarecase.core.errors import MissingColumnError, RarecaseError
 from rarecase.data.read import Columns, read_argument
+from rarecase.data.sets import Sets
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Generator, NoVariations
 from rarecase.generate.cheap import Cheap
 from rarecase.generate.prompt import Prompt
 from rarecase.generate.replay import Replay
+from rarecase.generate.template import Template
 from rarecase.generate.writer import Writer
 from rarecase.llm import LanguageModel
 from rarecase.llm.budget import Limits
 from rarecase.llm.endpoint import Endpoint
-from rarecase.llm.local import Local
+from rarecase.llm.local import Local, name_of
 from rarecase.llm.replies import Replies, Request
 from rarecase.settings.config import LoopConfig, RunConfig
 from rarecase.verify.checks import Verifier
+from rarecase.verify.judge import Judge
 
 
 def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:
@@ -37,16 +40,36 @@ def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check
     if config.generator == "cheap":
         return Cheap(seed=config.seed)
     model = _language_model_of(config, Replies(replies))
-    if check:
-        model.check()
-    return Writer(
+    writer = Writer(
         model,
         taxonomy,
         seed=config.seed,
         temperature=config.temperature,
-        template=config.template or "variation",
+        template=template_of(config),
         contrast_to=config.contrast_to,
     )
+    if check:
+        model.check()
+    return writer
+
+
+def template_of(config: LoopConfig) -> str:
+    """The name or the file of the template."""
+    return config.template or "variation"
+
+
+def stored_variations(config: LoopConfig, taxonomy: Taxonomy, replies: Replies, labels: Dataset) -> Dataset | None:
+    """The variations of posts from stored replies alone; None where none of their requests has one."""
+    name = name_of(config.generator_model or "") if config.generator == "local" else config.generator_model or ""
+    prompt, k, seed = Prompt.load(template_of(config)), config.variations, config.seed
+    template = Template(taxonomy, name, config.temperature, prompt, config.contrast_to)
+    # A run may have gone on with a model on another machine, or on this one again.
+    either = [template, replace(template, masks=True)]
+    missing = [len(replies.missing(one.requests(labels, k, seed))) for one in either]
+    chosen = either[missing.index(min(missing))]
+    if min(missing) == len(chosen.requests(labels, k, seed)):
+        return None
+    return chosen.table(labels, k, seed, replies, name)
 
 
 def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:
@@ -78,7 +101,7 @@ class _Annotating:
     """The language model that labels: the errors of one that has flags of its own name these."""
 
     def __init__(self, model: LanguageModel, own: Mapping[str, str | None]) -> None:
-        self.name, self.replies = model.name, model.replies
+        self.name, self.replies, self.leaves_machine = model.name, model.replies, model.leaves_machine
         self._model, self._own = model, own
 
     def ask(self, requests: Iterable[Request]) -> None:
@@ -101,13 +124,18 @@ def _flags_of_annotator(own: Mapping[str, str | None]) -> Iterator[None]:
         raise type(error)(message) from None
 
 
-def verifier_of(config: LoopConfig, taxonomy: Taxonomy) -> Verifier:
-    """R, as the settings say."""
+def verifier_of(config: LoopConfig, sets: Sets, replies: Path) -> Verifier:
+    """R, as the settings say; a judge is shown posts of the start set."""
     asks = config.generator in ("openai", "local")
     wording = Prompt.load(config.template or "variation").wording if asks else ()
+    judge = None
+    if config.judge:
+        model = _language_model_of(config, Replies(replies))
+        judge = Judge(model, sets.taxonomy, sets.bootstrap, seed=config.seed)
     return Verifier(
         config.policy,
-        wording=(*taxonomy.definitions, *wording),
+        judge,
+        wording=(*sets.taxonomy.definitions, *wording),
         near_copies=config.generator != "cheap",  # which leaves most words as they are, as it is meant to
     )
 

@@ -18,6 +18,7 @@ from rarecase.data.read.origin import Origin, origin
 from rarecase.data.release import Acquired
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, require_people, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
+from rarecase.generate.prompt import SHIPPED
 from rarecase.labeling.llm import SURE
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
@@ -160,6 +161,9 @@ def inputs_of(config: LoopConfig) -> dict[str, Input]:
         models["annotator_model"] = config.annotator_model
     found = {name: Input(f"{flag(name)} {model}", digest_of_model(model)) for name, model in models.items()}
     found |= _sources_of(config)
+    if config.template is not None and config.template not in SHIPPED:
+        path = Path(config.template)
+        found["template"] = Input(f"--template {path}", digest([path]) if path.is_file() else None)
     if config.generator == "replay" and config.variations:
         given = f"--generator-data {config.generator_data}"
         found["generator_data"] = Input(given, replay_of(config).digest)

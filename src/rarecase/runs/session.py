@@ -143,7 +143,7 @@ def rounds(
 
     `replies` is the store of the language model's replies, by default the folder's own.
     """
-    encoder = load_encoder(config.encoder)
+    encoder, replies = load_encoder(config.encoder), replies or folder / "replies.sqlite"
     with RoundFiles(folder, parts.rounds_of(config.budget, config)) as stages:
         yield from run(
             stages,
@@ -155,10 +155,10 @@ def rounds(
             learner=parts.learner_of(config, sets.taxonomy.names, seed, encoder),
             annotator=annotator,
             # The seed of a request is the grid's, not the cell's: a post is varied once, whoever chose it.
-            generator=generator_of(config, sets.taxonomy, replies or folder / "replies.sqlite"),
+            generator=generator_of(config, sets.taxonomy, replies),
             encoder=encoder,
             definitions=sets.taxonomy.definitions,
-            verifier=verifier_of(config, sets.taxonomy),
+            verifier=verifier_of(config, sets, replies),
             budget=config.budget,
             batch=config.batch,
             clusters=config.clusters,

@@ -87,7 +87,7 @@ def no_effect_without(name: str, *values: str) -> Rule:
     """The setting has an effect only where another one has one of these values."""
 
     def rule(config: Any, entry: Field[Any]) -> None:
-        if getattr(config, entry.name) is not None and getattr(config, name) not in values:
+        if getattr(config, entry.name) not in (None, entry.default) and getattr(config, name) not in values:
             raise ConfigError(
                 f"{flag(entry.name)} has no effect without {flag(name)} {' or '.join(values)}; add that, or leave "
                 f"{flag(entry.name)} out"

@@ -50,6 +50,8 @@ class GenerationConfig:
         policy (`str`): which variations are learned from, after what the checks of each found: `strict` (those that
             failed none), `majority` (those that failed none but that judge or learner gives another label) or `none`
             (all but empty texts, refusals and copies of dev or test).
+        judge (`bool`): asks the language model for the class of each variation too, a request each; it is not told
+            the one that is meant.
         send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
         max_cost (`float`, *optional*): dollars that the endpoint may cost in all; the run stops before.
         max_tokens (`int`, *optional*): tokens, sent and written, likewise.
@@ -67,6 +69,7 @@ class GenerationConfig:
     concurrency: int = setting(16, at_least(1))
     temperature: float = setting(0.4, at_least(0))
     policy: Literal["strict", "majority", "none"] = setting("majority", no_effect_beside(generator=("none",)))
+    judge: bool = setting(False, _OF_MODELS)
     send_to: str | None = None
     max_cost: float | None = setting(None, above(0), _of_endpoints)
     max_tokens: int | None = setting(None, at_least(1), _of_endpoints)

@@ -8,7 +8,8 @@ that the prompt does not show: they are as the pool has them, which a text witho
 so what is said of a text does not depend on those that are judged with it.
 
 A post is data. It stands between marks that it cannot close, it is asked for only after it, and of the answer nothing
-is read but which class its letter is of: a post that gives orders may be judged wrongly, and can do no more.
+is read but which class its letter is of: a post that gives orders may be judged wrongly, and can do no more. Before it
+leaves this machine it loses its identifiers.
 """
 
 import itertools
@@ -26,6 +27,7 @@ from rarecase.core import randomness
 from rarecase.data import arrow, schema
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.llm import LanguageModel
+from rarecase.llm.identifiers import masked
 from rarecase.llm.replies import Request
 
 TASK = """\
@@ -68,7 +70,7 @@ class Judge:
         self.model, self._codes = model, codes(len(taxonomy.classes))
         self._task = _task(taxonomy, self._codes)
         shown, others = _drawn(examples, seed, per_class)
-        self._turns = [turn for text, label in shown for turn in _turns(text[:SHOWN], self._codes[label])]
+        self._turns = [turn for text, label in shown for turn in self._turns_of(text[:SHOWN], self._codes[label])]
         self._others = others[:CALIBRATION]
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -98,7 +100,7 @@ class Judge:
         return [self._request(text) for text in (*self._others, *texts)]
 
     def _request(self, text: str) -> Request:
-        first, *rest = [*self._turns, *_turns(text)]
+        first, *rest = [*self._turns, *self._turns_of(text)]
         # Not as a system message: some chat templates (Gemma's, for one) refuse these.
         request: Request = {
             "model": self.model.name,
@@ -108,6 +110,9 @@ class Judge:
             "max_tokens": LONGEST_REPLY,
         }
         return request if len(self._codes[0]) > 1 else {**request, "logprobs": True, "top_logprobs": LISTED}
+
+    def _turns_of(self, text: str, code: str | None = None) -> list[dict[str, str]]:
+        return _turns(masked(text)[0] if self.model.leaves_machine else text, code)
 
     def _log_probabilities(self, request: Request) -> np.ndarray:
         """Of each class; NaN where the stored reply names none."""

@@ -1,0 +1,117 @@
+"""`rarecase generate preview`: what a run would send to a language model, and how much of it; nothing is sent."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from datasets import ClassLabel, Dataset
+
+from rarecase.core.errors import ConfigError
+from rarecase.data.arrow import rows, with_column
+from rarecase.data.schema import label_names, texts
+from rarecase.generate.template import Template
+from rarecase.generate.writer import Writer
+from rarecase.llm.replies import Request
+from rarecase.runs.generation import generator_of
+from rarecase.runs.session import checked
+from rarecase.settings.checks import check
+from rarecase.settings.config import RunConfig
+
+SHOWN = 3  # posts
+
+
+@dataclass(frozen=True)
+class Preview:
+    """
+    What a run would send.
+
+    Args:
+        shown (`Sequence[Request]`): the requests that it would begin with for the first posts of the start set.
+        requests (`int`): how many it would begin with for all labels of its budget.
+        more_requests (`int`): how many more it would send, at most, for what replies lack.
+        tokens_sent (`int`): tokens of the former, at most, whichever posts of the pool are chosen.
+        tokens_written (`int`): tokens of the replies to these, at most.
+    """
+
+    shown: Sequence[Request]
+    requests: int
+    more_requests: int
+    tokens_sent: int
+    tokens_written: int
+
+    def as_text(self) -> str:
+        """For people: each request as the turns of a template, and a line for each figure."""
+        more = (
+            f", and {self.more_requests:,} more at most, for variations that replies lack"
+            if self.more_requests
+            else ""
+        )
+        tokens = f"at most {self.tokens_sent:,} sent, {self.tokens_written:,} written"
+        return "\n".join([*self._turns(), f"requests  {self.requests:,}{more}", f"tokens    {tokens}"])
+
+    def as_json(self) -> str:
+        """For programs: the bodies of the requests as they would be sent."""
+        return json.dumps(vars(self), ensure_ascii=False, indent=2)
+
+    def _turns(self) -> Iterator[str]:
+        for number, request in enumerate(self.shown, 1):
+            settings = {key: value for key, value in request.items() if key not in ("messages", "response_format")}
+            yield f"request {number} of the {len(self.shown)} for {SHOWN} posts: {json.dumps(settings)}"
+            if "response_format" in request:
+                yield f"response_format: {json.dumps(request['response_format'])}"
+            for turn in request["messages"]:
+                yield f"=== {turn['role']}\n{turn['content']}"
+            yield ""
+
+
+def preview(config: RunConfig) -> Preview:
+    """Reads the tables and makes the requests; raises `ConfigError` where no language model is asked."""
+    check(config)
+    _, sets = checked(config)
+    with TemporaryDirectory() as folder:  # where no reply will be
+        generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
+    if not isinstance(generator, Writer):
+        asks = "openai or --generator local, which ask a language model"
+        raise ConfigError(
+            f"--generator {config.generator} sends nothing, with --variations {config.variations}; give {asks}"
+        )
+    template, k = generator.template, config.variations
+    shown = template.requests(_first(sets.bootstrap, template), k, config.seed)
+    labels = min(config.budget, len(sets.pool))
+    largest = _largest(sets.pool, labels, label_names(sets.bootstrap), template, k)
+    requests = labels * template.requests_of_a_post(k)
+    return Preview(
+        shown=shown,
+        requests=requests,
+        more_requests=labels * k if template.requests_of_a_post(k) < k else 0,
+        tokens_sent=sum(map(_bytes, largest)),
+        tokens_written=sum(request["max_tokens"] for request in largest),
+    )
+
+
+def _first(labeled: Dataset, template: Template) -> Dataset:
+    """The first posts that make requests: those of the class of contrasts make none."""
+    names = label_names(labeled)
+    target = None if template.target is None else names.index(template.taxonomy.names[template.target])
+    return rows(labeled, [row for row, label in enumerate(labeled["label"][:]) if label != target][:SHOWN])
+
+
+def _largest(pool: Dataset, labels: int, names: Sequence[str], template: Template, k: int) -> list[Request]:
+    """The requests for the longest posts of the pool, each of the class with the longest prompt."""
+    longest = rows(pool, np.argsort([-len(text.encode()) for text in texts(pool)], kind="stable")[:labels])
+
+    def requests(posts: Dataset, label: int) -> list[Request]:
+        labelled = with_column(posts, "label", [label] * len(posts), ClassLabel(names=list(names)))
+        return template.requests(labelled, k, 0)
+
+    one = rows(longest, [0])
+    worst = max(range(len(names)), key=lambda label: sum(map(_bytes, requests(one, label))))
+    return requests(longest, worst)
+
+
+def _bytes(request: Request) -> int:
+    """The bytes of a request: no tokenizer makes more tokens of them."""
+    return len(json.dumps(request, ensure_ascii=False).encode())

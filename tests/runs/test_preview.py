@@ -1,0 +1,99 @@
+"""`rarecase generate preview` shows what would be sent, and sends nothing."""
+
+import json
+
+import pytest
+import small
+from endpoint import Server
+from hostile_server import HostileServer, silent
+
+from rarecase.cli.main import command
+
+
+@pytest.fixture
+def previewed(tmp_path, capsys):
+    """What a preview says of these settings; the server must get nothing at all."""
+    sets = small.write(tmp_path)
+
+    def previewed(*flags: object) -> str:
+        with HostileServer(lambda request: silent()) as server:
+            model = ["--generator", "openai", "--generator-url", f"{server.address}/v1", "--generator-model", "words"]
+            before = sorted(tmp_path.rglob("*"))
+            assert command(["generate", "preview", *sets, *model, *map(str, flags)]) == 0
+            assert server.heard == []
+            assert sorted(tmp_path.rglob("*")) == before
+        return capsys.readouterr().out
+
+    return previewed
+
+
+def test_it_shows_the_requests_for_three_posts_and_the_figures_of_the_run(previewed):
+    said = previewed("--budget", 20, "--variations", 3)
+    texts = small.table("bootstrap")["text"][:]
+    for text in texts[:3]:
+        assert f"> {text}\n" in said
+    assert texts[3] not in said
+    assert said.count("=== user\n") == 3
+    *_, requests, tokens = said.splitlines()
+    assert requests == "requests  20, and 60 more at most, for variations that replies lack"
+    assert tokens.startswith("tokens    at most ")
+
+
+def test_the_requests_are_those_that_a_run_sends(previewed, tmp_path):
+    flags = ["--budget", "4", "--batch", "4", "--variations", "2", "--annotator", "gold", "--strategy", "random"]
+    found = json.loads(previewed("--format", "json", *flags))
+    assert len(found["shown"]) == 3
+    first = found["shown"][0]
+    assert sorted(first) == ["max_tokens", "messages", "model", "response_format", "seed", "temperature"]
+    assert (found["requests"], found["more_requests"]) == (4, 8)
+    assert found["tokens_written"] >= 4 * 2 * 64
+    assert found["tokens_sent"] >= 4 * len(str(first["messages"]))
+    with Server() as server:
+        model = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words"]
+        sets = [
+            part for name in ("pool", "bootstrap", "dev", "test") for part in (f"--{name}", tmp_path / f"{name}.csv")
+        ]
+        assert command(["run", *map(str, sets), *model, *flags, "--out", str(tmp_path / "out")]) == 0
+        assert len(server.asked) == found["requests"]
+
+
+def test_a_template_of_ones_own_is_shown_filled_in_or_refused_with_its_line(previewed, tmp_path, capsys):
+    mine = tmp_path / "mine.jinja"
+    mine.write_text("=== system\nBe brief.\n=== user\n{{ label | upper }}: {{ post }}\n")
+    said = previewed("--template", mine, "--variations", 2)
+    assert said.count("=== system\nBe brief.\n=== user\n") == 6
+    mine.write_text("=== user\n{{ post }}\n{{ lable }}\n")
+    asked = ["--generator", "openai", "--generator-url", "http://127.0.0.1:9/v1", "--generator-model", "words"]
+    for begin in (["generate", "preview"], ["run", "--out", str(tmp_path / "out")]):
+        assert command([*begin, *small.write(tmp_path), *asked, "--template", str(mine)]) == 2
+        assert (
+            capsys.readouterr()
+            .err.splitlines()[-1]
+            .startswith(f"rarecase: --template {mine} line 3: unknown variable 'lable'; did you mean 'label'?")
+        )
+
+
+def test_of_contrasts_the_first_posts_of_other_classes_are_shown(previewed, tmp_path):
+    config = tmp_path / "settings.yaml"
+    config.write_text("template: contrast\ncontrast-to: legal-advice\n")
+    found = json.loads(previewed("--config", config, "--format", "json"))
+    assert len(found["shown"]) == 3
+    assert all('that it is of the class "legal-advice"' in str(one["messages"]) for one in found["shown"])
+
+
+def test_identifiers_in_posts_are_shown_as_they_would_leave_the_machine(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    sets = small.write(tmp_path)
+    first = tmp_path / "bootstrap.csv"
+    text = small.table("bootstrap")["text"][0]
+    first.write_text(first.read_text().replace(text, f"{text} by mail to ann@example.org", 1))
+    asked = ["--generator", "openai", "--generator-model", "words", "--generator-url"]
+    assert command(["generate", "preview", *sets, *asked, "https://192.0.2.1/v1", "--send-to", "192.0.2.1"]) == 0
+    assert f"> {text} by mail to [EMAIL-1]" in capsys.readouterr().out
+    assert command(["generate", "preview", *sets, *asked, "http://127.0.0.1:9/v1"]) == 0
+    assert f"> {text} by mail to ann@example.org" in capsys.readouterr().out
+
+
+def test_without_a_language_model_there_is_nothing_to_show(tmp_path, capsys):
+    assert command(["generate", "preview", *small.write(tmp_path)]) == 2
+    assert "--generator none sends nothing" in capsys.readouterr().err
