@@ -57,6 +57,15 @@ def test_who_wrote_variations_follows_from_the_generator(asked, generator, wrote
     assert ("No person checked the label of a variation" in found) == (by_model or by_program)
 
 
+def test_contrasts_are_not_said_to_keep_the_label():
+    found = card("words-7b", generator="openai", contrasts=True)
+    assert (
+        "a language model wrote contrasts, which are to be of another class than the text that they vary: the" in found
+    )
+    assert "2 contrasts of each, which have another label." in found
+    assert "keep the label" not in found
+
+
 @pytest.mark.parametrize("changes", [("added cluster", "took down 1 row"), ("added cluster", "replaced cluster")])
 def test_where_a_push_was_merged_a1_may_be_two_people(changes):
     split = Split(3, dict.fromkeys(NAMES, 1), 0.0, 3, 0, 0, 9, "train.parquet", 9, "", Annotators(("A1",), 3, 3))

@@ -11,6 +11,7 @@ from rarecase.settings.config import (
     RunConfig,
     SimulateConfig,
     StartConfig,
+    as_begun,
     read_config,
     read_yaml,
     split_list,
@@ -101,3 +102,9 @@ def test_a_folder_of_before_reads_as_many_tokens_as_it_did(tmp_path, kind, learn
     assert kind(**settings).max_length == length
     write_yaml(tmp_path / "config.yaml", kind(learner=learner))
     assert kind(**read_config(tmp_path, kind) | {"out": None}).max_length is None
+
+
+def test_a_run_of_before_there_were_templates_asks_what_it_asked():
+    assert as_begun({"generator": "openai"}, RunConfig)["template"] == "small"
+    assert as_begun({"generator": "openai", "template": None}, RunConfig)["template"] is None
+    assert "template" not in as_begun({"generator": "none"}, RunConfig)

@@ -1,6 +1,7 @@
 """`rarecase generate …`: thin, and a part of `rarecase.cli.main`; nothing heavy is imported before a command runs."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -57,4 +58,5 @@ def reparse(folder: Path, /, *, out: Path, format: Format = "text") -> None:
     print(f"{'before':>10}{'now':>10}")
     for name, (before, now) in counts.items():
         print(f"{before:>10,}{now:>10,}  {name}")
-    print(f"{out}: for `rarecase run … --generator replay --generator-data {out}`", file=sys.stderr)
+    named = shlex.quote(str(out))
+    print(f"{out}: a new run learns from it by --generator replay --generator-data {named}", file=sys.stderr)

@@ -52,6 +52,7 @@ class Acquired(TypedDict, total=False):
     sure: float
     generator: str
     generator_model: str | None
+    contrasts: bool  # there only where it asked for contrasts
     budget: int
     batch: int
     clusters: int | None

@@ -47,6 +47,7 @@ LEARNERS = {
     "finetune": "a fine-tuned transformer",
 }
 ASKED = "A language model ({model}) was asked for {variations} variations of each."
+CONTRASTED = "A language model ({model}) was asked for {variations} contrasts of each, which have another label."
 VARIED = {
     "none": "No variations were generated.",
     "replay": "Up to {variations} variations of each, which existed before, were taken over from a table.",
@@ -61,6 +62,7 @@ WRITERS = {
     PROGRAM: "a program made variations by swapping words or leaving some out",
     UNKNOWN: "variations that existed before were taken over",
 }
+CONTRASTS = "a language model wrote contrasts, which are to be of another class than the text that they vary"
 # Which variations of a run are in its data.
 POLICIES = {
     "strict": "those that failed no check",
@@ -97,7 +99,7 @@ def dataset_card(release: Release) -> str:
         **vars(release),
         names=names,
         hard=[one.name for one in release.classes if one.action != "allow"],
-        writers={writer: WRITERS[writer] for writer in WRITERS if writer in _writers(configs, files)},
+        writers=_writers(configs, files),
         train=(configs.get(release.default) or next(iter(configs.values()))).train_name,
         set_aside=[_set_aside(configs, file) for file in files if file.name != configs[file.configs[0]].train_name],
         not_used=sum(file.split.not_used for file in files),
@@ -242,17 +244,19 @@ def _labelled(how: Acquired, train: Split) -> str:
 
 def _varied(how: Acquired) -> str:
     made = VARIED.get(how["generator"] if how["variations"] else "none", f"Who varied them is {NOT_STATED}.")
+    made = CONTRASTED if made == ASKED and how.get("contrasts") else made
     return made.format(model=plain(str(how.get("generator_model"))), variations=how["variations"])
 
 
-def _writers(configs: Mapping[str, Config], files: Iterable[File]) -> set[str]:
-    """Who wrote the variations of a data set, of `WRITERS`."""
-    return {
-        _writer(configs[name].acquired, by.generator)
-        for file in files
-        for name in file.configs
-        for by in file.split.generators
-    }
+def _writers(configs: Mapping[str, Config], files: Iterable[File]) -> dict[str, str]:
+    """Who wrote the variations of a data set, of `WRITERS`, and what the card says of it."""
+    wrote: dict[str, set[str]] = {writer: set() for writer in WRITERS}
+    for file in files:
+        for how in (configs[name].acquired for name in file.configs):
+            for writer in (_writer(how, by.generator) for by in file.split.generators):
+                is_contrast = writer == MODEL and how and how.get("contrasts")
+                wrote[writer].add(CONTRASTS if is_contrast else WRITERS[writer])
+    return {writer: " and ".join(sorted(said, reverse=True)) for writer, said in wrote.items() if said}
 
 
 def _writer(how: Acquired | None, generator: str | None) -> str:

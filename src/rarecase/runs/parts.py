@@ -18,14 +18,14 @@ from rarecase.data.read.origin import Origin, origin
 from rarecase.data.release import Acquired
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, require_people, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.generate.prompt import SHIPPED
+from rarecase.generate.prompt import SHIPPED, Prompt
 from rarecase.labeling.llm import SURE
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.llm.local import name_of
 from rarecase.models.encoder import Encoder
 from rarecase.runs.folder import EMBEDDINGS, TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
-from rarecase.runs.generation import replay_of
+from rarecase.runs.generation import replay_of, template_of
 from rarecase.settings.config import (
     SOURCES,
     DataConfig,
@@ -208,6 +208,8 @@ def acquired_by(config: RunConfig) -> Acquired:
     settings = {"by": "run"} | {name: getattr(config, name) for name in (*_RELEASED, "clusters", "variations", "seed")}
     if config.generator != "none" and config.variations:
         settings["policy"] = config.policy
+    if config.generator in ("openai", "local") and "target" in Prompt.load(template_of(config)).uses:
+        settings["contrasts"] = True
     if config.stop_when is not None:
         settings["stop_when"] = config.stop_when
     for name in ("model", "encoder"):
