@@ -83,7 +83,7 @@ def spreadsheet(folder: Path) -> dict[str, Made]:
     rarecase("start", "--resume", folder / "start")
     start = ["--start", folder / "start"]
     one = run(folder, "entropy", *start, "--generator", "none")
-    other = run(folder, "random", *start, "--generator", "cheap", "--variations", 2)
+    other = run(folder, "random", *start, "--generator", "cheap", "--variations", 2, "--policy", "none")
     about = folder / "about.yaml"
     about.write_text(yaml.safe_dump({"title": TITLE, "description": DESCRIPTION}), encoding="utf-8")
     alone = published(one, "acme/forum-posts", "--about", about)
@@ -110,5 +110,6 @@ def page(folder: Path) -> Made:
 def cheap(folder: Path) -> Made:
     """A run on tables that somebody brought along, without `origin`, with known labels and variations by a program."""
     tables = small.write(folder, pool=40, bootstrap=20, dev=12, test=16)
-    made = run(folder, "rare", *tables, "--generator", "cheap", "--variations", 3, annotator="gold")
+    varied = ["--generator", "cheap", "--variations", 3, "--policy", "none"]
+    made = run(folder, "rare", *tables, *varied, annotator="gold")
     return Made(published(made, "acme/cheap"), {"rare": made}, False, "Cheap")

@@ -177,6 +177,13 @@ SENTENCES = [
     one("How they were trained: not stated. How they were paid: not stated.", lambda c: True),
     one("Cohen's kappa says how far two people agree beyond chance.+", lambda c: compared(c) > 0),
     one("No text has the votes of two people, so nothing can be said.+", lambda c: compared(c) == 0),
+    one(
+        "Every variation was checked before anything .+|`failed` says how many failed .+", lambda c: bool(c.generated)
+    ),
+    one(
+        rf"- {NAME}: all but those without a text, refusals, and near-duplicates of `validation` or `test`\.",
+        lambda c, config: yaml.safe_load((c.made.runs[config] / "config.yaml").read_text())["policy"] == "none",
+    ),
     one("No text was generated.", lambda c: not c.generated),
     one("`cheap` is no language model: .+", lambda c: "cheap" in {row["generator"] for row in c.generated}),
     one(
@@ -266,6 +273,20 @@ def generators_table(card: Card, rows: list[list[str]]) -> None:
     assert sum(int(row[3]) for row in rows) == len(card.generated)
 
 
+def variations_table(card: Card, rows: list[list[str]]) -> None:
+    for name, class_, written, kept, failed in rows:
+        label, rounds = card.names.index(class_), card.made.runs[name.strip("`")] / "rounds"
+        made = [row for path in rounds.glob("*/variations.parquet") for row in pq.read_table(path).to_pylist()]
+        own = [row for row in made if row["label"] == label]
+        of = Counter(check["check"] for row in own for check in row["checks"] if check["passed"] is False)
+        told = ", ".join(f"`{check}` {count}" for check, count in sorted(of.items())) or "–"
+        learned = [
+            row for row in card.train(name.strip("`")) if row["label"] == label and row["origin"] == "generated"
+        ]
+        assert [written, kept, failed] == [str(len(own)), str(len(learned)), told]
+    assert sum(int(row[3]) for row in rows) == len(card.generated)
+
+
 def versions_table(card: Card, rows: list[list[str]]) -> None:
     assert [row[0] for row in rows] == [str(n) for n in range(card.made.versions, 0, -1)]
     told = {name for row in rows for name in re.fullmatch("added (.+)", row[2])[1].split(", ")}
@@ -284,6 +305,7 @@ def read(card: Card) -> Counter[str]:
     """Checks all that a card says; how many of its lines were read by a rule."""
     fixed, config, seen = always_there(), "", Counter[str]()
     tables: dict[str, Callable[..., None]] = {
+        "kept": variations_table,
         "class": classes_table,
         "column": columns_table,
         "version": versions_table,
@@ -327,7 +349,7 @@ def test_every_sentence_and_number_of_a_card_is_what_the_data_says(made, kind):
     card = Card(made[kind])
     seen = read(card)
     assert seen["sentences"] > 20
-    assert seen["tables"] == 5 + len(card.made.runs) + (1 if card.generated else 0)
+    assert seen["tables"] == 5 + len(card.made.runs) + (2 if card.generated else 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -78,7 +78,7 @@ def variations_of(posts: Path, path: Path, text: str = "text", encoding: str = "
 def test_variations_to_replay_that_were_edited_since_are_refused(tmp_path, sets, capsys):
     pool, table, out = Path(sets[sets.index("--pool") + 1]), tmp_path / "variations.csv", tmp_path / "out"
     variations_of(pool, table)
-    replay = ["--generator", "replay", "--generator-data", str(table), "--variations", "2"]
+    replay = ["--generator", "replay", "--generator-data", str(table), "--variations", "2", "--policy", "none"]
     settings = ["--annotator", "gold", "--strategy", "random", "--budget", "4", "--batch", "4"]
     assert command(["run", *sets, *settings, *replay, "--out", str(out)]) == 0
     good = table.read_text(encoding="utf-8")
@@ -119,6 +119,7 @@ def test_variations_to_replay_have_the_columns_of_the_pool_or_those_of_a_release
     else:
         table.write_text(table.read_text(encoding="utf-8"), encoding="utf-16")
     replay = ["--generator", "replay", "--generator-data", str(table), "--variations", "2", "--annotator", "gold"]
+    replay += ["--policy", "none"]
     columns = ["--text-column", "title", "--encoding", "utf-16", "--strategy", "random", "--budget", "2"]
     assert command(["run", *sets, *replay, *columns, "--batch", "2", "--out", str(tmp_path / "out")]) == 0
     assert len(read_parquet(tmp_path / "out" / "data" / "random" / "train.parquet")) == 2 * 3

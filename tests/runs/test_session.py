@@ -34,7 +34,7 @@ def ended(tmp_path_factory, sets) -> Path:
     out = tmp_path_factory.mktemp("ended") / "out"
     with Server() as server:
         model = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words"]
-        sizes = ["--budget", "8", "--batch", "4", "--variations", "2"]
+        sizes = ["--budget", "8", "--batch", "4", "--variations", "2", "--policy", "none"]
         assert command(["run", *sets, "--annotator", "gold", *model, *sizes, "--out", str(out)]) == 0
     return out
 
