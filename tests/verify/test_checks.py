@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
+from rarecase.core.errors import DataError, MissingColumnError
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate import Variation, variations_table
 from rarecase.generate.prompt import Prompt
@@ -229,3 +230,13 @@ def test_findings_of_an_earlier_run_are_replaced_and_those_of_the_generator_stay
         ("whole", False),
         ("learner", True),
     ]
+
+
+def test_a_variation_of_another_post_is_an_error_of_its_generator():
+    originals = Dataset.from_list([{"id": "0", "text": POST, "label": LEGAL}], features=FEATURES)
+    made = variations_table(originals, [[Variation(GOOD, "test")]])
+    others = Dataset.from_list([{"id": "1", "text": POST, "label": LEGAL}], features=FEATURES)
+    with pytest.raises(DataError, match="parent_id that is no post"):
+        Verifier().check(made, others, [], says(), Words())
+    with pytest.raises(MissingColumnError, match="checks"):
+        Verifier().check(made.remove_columns("checks"), originals, [], says(), Words())

@@ -22,6 +22,7 @@ import numpy as np
 from datasets import Dataset
 from rapidfuzz import fuzz
 
+from rarecase.core.errors import DataError
 from rarecase.data import arrow, schema
 from rarecase.data.read.duplicates import exact_duplicates, near_duplicates, stands_in
 from rarecase.data.variation_counts import Policy
@@ -40,7 +41,15 @@ Probabilities = Callable[[Sequence[str]], np.ndarray]  # of each class for each 
 
 
 class Judge(Protocol):
-    """Says how likely each class is for a text, and is not shown which one is meant."""
+    """
+    Says how likely each class is for a text, and is not shown which one is meant.
+
+    Example:
+        >>> class Undecided:
+        ...     def probabilities(self, texts):
+        ...         return np.full((len(texts), len(names)), 1 / len(names))
+        >>> verifier = Verifier(judge=Undecided())
+    """
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """
@@ -105,7 +114,11 @@ class Verifier:
 
         Returns:
             `Dataset`: the same rows. Findings of these checks that they had are replaced.
+
+        Raises:
+            `DataError`: where a variation is of none of the originals, or a column is missing.
         """
+        arrow.require(variations, "text", "label", "parent_id", "checks")
         told: list[Sequence[Check] | None] = variations["checks"][:]
         findings = [[found for found in checks or () if found["check"] not in CHECKS] for checks in told]
         texts = schema.texts(variations)
@@ -151,8 +164,10 @@ class _Pairs:
 
     @classmethod
     def of(cls, variations: Dataset, originals: Dataset) -> "_Pairs":
-        place = {id_: row for row, id_ in enumerate(originals["id"][:])}
-        parents, texts = [place[id_] for id_ in variations["parent_id"][:]], schema.texts(originals)
+        place, ids = {id_: row for row, id_ in enumerate(originals["id"][:])}, variations["parent_id"][:]
+        if not place.keys() >= set(ids):
+            raise DataError("a variation has a parent_id that is no post which its generator was given; correct that")
+        parents, texts = [place[id_] for id_ in ids], schema.texts(originals)
         labels = arrow.matrix(variations, "label")
         return cls(schema.texts(variations), labels, parents, [texts[parent] for parent in parents])
 
