@@ -20,14 +20,7 @@ from rarecase.cli.guard import app as guard
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
 from rarecase.cli.stopped import NOTHING, what_is_left
-from rarecase.cli.streams import (
-    Format,
-    discard_output,
-    fail,
-    open_closed_streams,
-    quiet_libraries,
-    terminal_width,
-)
+from rarecase.cli.streams import Format, discard_output, fail, open_closed_streams, quiet_libraries, terminal_width
 from rarecase.cli.tables import export, import_published, pool, taxonomy
 from rarecase.cli.verify import verify
 from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, command_line, one_line, shown_id

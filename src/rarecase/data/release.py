@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 import yaml
 from datasets import Dataset
@@ -22,7 +22,9 @@ from datasets import Dataset
 from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ConfigError, DataError, listed
 from rarecase.core.files import digest, leads_out, write_folder_beside, write_text
+from rarecase.core.markdown import table_row
 from rarecase.core.typed import from_json
+from rarecase.data.acquired import Acquired
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.data.release_class import ReleaseClass, taxonomy_of_release
@@ -35,31 +37,6 @@ Configs = Mapping[str, Mapping[str, Dataset]]
 RELEASE = "release.json"
 ALL = "all"  # the config that lists the files of all others; it stands in the README alone, since it acquired nothing
 FORMAT = 1
-
-
-class Acquired(TypedDict, total=False):
-    """Who acquired a config (`run`, `start`, `given`, `import-published`), and the settings that others may know."""
-
-    by: Required[str]
-    reading: str
-    strategy: str
-    learner: str
-    model: str
-    encoder: str
-    annotator: str
-    annotator_model: str
-    doubtful_to: str
-    sure: float
-    generator: str
-    generator_model: str | None
-    contrasts: bool  # there only where it asked for contrasts
-    budget: int
-    batch: int
-    clusters: int | None
-    variations: int
-    policy: Policy
-    seed: int
-    stop_when: str
 
 
 class Metrics(TypedDict):
@@ -392,16 +369,12 @@ def _readme(folder: Path, configs: Configs, paths: Mapping[str, Mapping[str, str
     counted = [class_counts(dataset, label_names(dataset)) for _, _, dataset in tables]
     names = list(dict.fromkeys(name for counts in counted for name in counts))
     lines = [
-        _table_line("config", "split", "rows", *names),
-        _table_line("---", "---", *["---:"] * (1 + len(names))),
+        table_row(["config", "split", "rows", *names]),
+        table_row(["---", "---", *["---:"] * (1 + len(names))]),
         *(
-            _table_line(config, split, len(dataset), *(counts.get(name, 0) for name in names))
+            table_row([config, split, *map(str, [len(dataset), *(counts.get(name, 0) for name in names)])])
             for (config, split, dataset), counts in zip(tables, counted, strict=True)
         ),
     ]
     told = [f"Without a name, `load_dataset` takes `{ALL}`: the files of every config.", ""] if default == ALL else []
     return "\n".join(["---", head + "---", f"# {title}", "", *told, *lines, ""])
-
-
-def _table_line(*cells: str | int) -> str:
-    return f"| {' | '.join(map(str, cells))} |"

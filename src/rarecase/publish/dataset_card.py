@@ -13,7 +13,8 @@ from huggingface_hub import DatasetCardData
 from rarecase.acquire.find import ANCHORS
 from rarecase.core.markdown import plain
 from rarecase.core.shipped import shipped
-from rarecase.data.release import Acquired, Change, Config, Release, RoundScores, Split, data_files
+from rarecase.data.acquired import Acquired
+from rarecase.data.release import Change, Config, Release, RoundScores, Split, data_files
 from rarecase.data.release_class import ReleaseClass
 from rarecase.data.schema import features, hash_of
 from rarecase.generate.cheap import NAME as CHEAP

@@ -12,10 +12,10 @@ from rarecase.acquire.stopping import Stopping
 from rarecase.acquire.strategy import Strategy, needs_encoder
 from rarecase.core.errors import ConfigError, DataError, command_line, flag
 from rarecase.core.files import digest
+from rarecase.data.acquired import Acquired
 from rarecase.data.read import Columns, parse_argument
 from rarecase.data.read.content import digest_of_rows
 from rarecase.data.read.origin import Origin, origin
-from rarecase.data.release import Acquired
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, require_people, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.prompt import SHIPPED, Prompt
