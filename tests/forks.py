@@ -20,7 +20,7 @@ FORKS = """
 import gc, json, multiprocessing, os, runpy, sys
 import rarecase.experiment.simulate, rarecase.publish.all, rarecase.publish.remove
 import rarecase.runs.session, rarecase.runs.train
-import aiohttp, matplotlib.figure, sentence_transformers
+import matplotlib.figure, openai, sentence_transformers
 
 def run(job):
     for descriptor, path in enumerate((os.devnull, job["out"], job["err"])):

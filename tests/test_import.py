@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 RARECASE = Path(sys.executable).with_name("rarecase")
-HEAVY = ("torch", "transformers", "gradio", "aiohttp", "sklearn", "datasets", "sentence_transformers", "matplotlib")
+HEAVY = ("torch", "transformers", "gradio", "openai", "sklearn", "datasets", "sentence_transformers", "matplotlib")
 
 
 def takes_less_than(limit: float, *command: str | Path) -> bool:

@@ -126,6 +126,7 @@ def test_the_server_is_sent_no_header_that_nobody_meant_for_it(generate, monkeyp
         f"Host: {server.address.removeprefix('http://')}",
         "Accept: application/json",
         "Accept-Encoding: identity",
+        "Connection: keep-alive",
         "User-Agent: rarecase",
         "Content-Type: application/json",
     ]

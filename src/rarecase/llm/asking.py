@@ -149,7 +149,7 @@ class Asking:
         """Whether a reply came, and what is wrong; neither where the request is to be sent in another form."""
         body, refused = self._format.body(request)
         try:
-            answer = await self._client.post("/chat/completions", body)
+            answer = await self._client.chat(body)
         except TimeoutError:
             self._budget.lost(entry)
             return False, outcomes.late(self._client.deadline)

@@ -87,7 +87,7 @@ class Endpoint:
         async with self._client() as client:
             for attempt in range(failure.at_first):
                 try:
-                    answer = await client.get("/models", within)
+                    answer = await client.models(within)
                 except TimeoutError:
                     raise outcomes.given_up(self.url, outcomes.late(within)) from None
                 if answer is None:
