@@ -205,6 +205,10 @@ MADE = [
     ),
     *planted_guard.STEPS,
     Step("predict", "predict guard ../given/pool.csv --max-length 9 --out {case}.csv"),
+    Step(
+        "verify with texts as ids",
+        "verify ../given/test.csv --trusted ../given/bootstrap.csv --id-column text --to-store doubted-labels.sqlite",
+    ),
     Step("import-published", "import-published ../given/published --out safety --format json"),
     Step(
         "experiment with a model that is not there",

@@ -77,18 +77,17 @@ def test_neither_a_row_nor_its_family_speaks_for_itself():
     assert looks[0] == looks[1]
 
 
-def test_what_is_trusted_decides_about_the_same_text():
-    rows, trusted = planted()[0], small.table("bootstrap")
-    first = arrow.rows(trusted, [0])
-    wrong = (first["label"][0] + 1) % len(small.NAMES)
-    first = arrow.with_column(first, "label", [wrong], trusted.features["label"])
-    table = ranked(arrow.rows(rows, range(30)), trusted)
-    assert not any("trusted" in why for why in table["why"][:])
-    both = arrow.with_column(rows, "text", [*first["text"][:], *rows["text"][1:]])
-    both = arrow.with_column(both, "label", [wrong, *rows["label"][1:]], rows.features["label"])
-    table = ranked(both, trusted)
-    place = table["text"][:].index(first["text"][0])
-    assert table["why"][place] == f"the same text is {small.NAMES[trusted['label'][0]]} among the trusted rows"
+def test_a_trusted_row_with_the_same_text_and_another_label_is_the_reason():
+    rows, trusted = small.table("pool"), small.table("bootstrap")
+    texts, labels = trusted["text"][:2], trusted["label"][:2]
+    both = arrow.with_column(rows, "text", [*texts, *rows["text"][2:]])
+    both = arrow.with_column(
+        both, "label", [(labels[0] + 1) % 5, labels[1], *rows["label"][2:]], rows.features["label"]
+    )
+    table = ranked(both)
+    why = [table["why"][table["text"][:].index(text)] for text in texts]
+    assert why[0] == f"the same text is {small.NAMES[labels[0]]} among the trusted rows"
+    assert why[1].startswith("the text looks like ")
 
 
 def test_a_class_without_a_trusted_row_is_judged_by_the_other_rows():

@@ -22,7 +22,7 @@ def what_is_left(command: str, given: Mapping[str, Any]) -> str:
         return "what is finished stays; repeat the command to go on" if begun else NOTHING
     if command == "publish":
         return "no repository is half-filled; repeat the command to go on"
-    if command in ("report", "label"):
+    if command in ("report", "label", "verify"):
         return "nothing is half-written; repeat the command"
     return NOTHING if out is None or not out.exists() else f"{out} is whole; to repeat the command, name another --out"
 

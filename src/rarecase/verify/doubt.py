@@ -68,10 +68,8 @@ def doubt(dataset: Dataset, trusted: Dataset, *, encoder: Encoder | None = None,
     doubts = np.where(own, 0.0, is_true).sum(axis=1)  # not 1 - own, which would round the small ones
     likelier = probs.argmax(axis=1)
     said = dict(zip(schema.texts(known), known_labels.tolist(), strict=True))
-    why = [
-        _why(names, label, like, of, said.get(text))
-        for label, like, of, text in zip(labels, likelier, probs, schema.texts(rows), strict=True)
-    ]
+    same = [said.get(text) for text in schema.texts(rows)]  # the label of a trusted row with the same text
+    why = [_why(names, *of) for of in zip(labels, likelier, probs, same, strict=True)]
     ranked = np.argsort(-doubts, kind="stable")
     rows = arrow.with_column(rows, "doubt", doubts)
     rows = arrow.with_column(rows, "likelier", likelier, ClassLabel(names=names))
@@ -120,7 +118,9 @@ def _components(texts: list[str], encoder: Encoder) -> np.ndarray:
 
     layers = encoder.encode_layers(texts) if isinstance(encoder, SentenceEncoder) else encoder.encode(texts)
     standardized = StandardScaler().fit_transform(np.asarray(layers, np.float64))
-    return PCA(min(COMPONENTS, *standardized.shape), svd_solver="full").fit_transform(standardized)
+    rows, dimensions = standardized.shape
+    solver = "full" if rows < dimensions else "covariance_eigh"  # neither draws anything
+    return PCA(min(COMPONENTS, rows, dimensions), svd_solver=solver).fit_transform(standardized)
 
 
 def _folds(rows: Dataset, seed: int) -> np.ndarray:
