@@ -86,6 +86,7 @@ def test_what_is_unsure_or_silent_or_may_be_rare_goes_to_people_and_all_comes_ba
     annotator.stored(found)
     assert people.told == found["text"][:]
     assert found.features == schema.features(NAMES)
+    assert annotator.annotate(table(["silent"]))["annotator"][:] == ["A1"]
 
 
 def test_how_sure_it_has_to_be_is_a_setting():

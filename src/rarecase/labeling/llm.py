@@ -85,12 +85,12 @@ class LanguageModelAnnotator(Annotator):
         """
         The rows with a label, in the order given.
 
-        Raises `GeneratorError` where the model says no class of any text, and whatever the annotator of the others
-        raises, such as `WaitingForLabels`.
+        Raises `GeneratorError` where the model, without people beside it, says no class of any text, and whatever
+        the annotator of the others raises, such as `WaitingForLabels`.
         """
         probabilities = self.judge.probabilities(schema.texts(dataset))
         decided = ~np.isnan(probabilities).any(axis=1)
-        if not decided.any() and len(dataset):
+        if self.people is None and not decided.any() and len(dataset):
             raise GeneratorError(
                 f"{self.name}: says no class of any of the {len(dataset)} chosen texts; begin anew with another "
                 "--annotator-model"
