@@ -58,6 +58,7 @@ def run_report(rounds: int, classes: Sequence[str] = NAMES) -> dict[str, Any]:
         "cost_per_rare": 5.0 if rounds else None,
         "seconds_per_rare": 2.0 if rounds else None,
         "generation": None,
+        "annotator": None,
         "rounds": made,
     }
 

@@ -132,7 +132,7 @@ def test_a_run_goes_on_with_a_larger_budget_from_where_it_was(begun):
     with Server() as server:  # at another address
         address = ["--generator-url", server.url, "--concurrency", "1"]
         assert command(["run", "--resume", str(begun), "--budget", "11", *address]) == 0
-        assert len(server.asked) == 3
+        assert len(server.asked) == 3  # one for all variations of a post
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [len(round_["chosen"]) for round_ in report_of_run(begun)["rounds"]] == [0, 4, 4, 3]
     assert len(read_parquet(begun / "data" / "rare_first" / "train.parquet")) == 11 * 3
