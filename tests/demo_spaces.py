@@ -42,6 +42,7 @@ def run() -> Path:
         generator="replay",
         generator_data=str(folder / "variations.csv"),
         variations=2,
+        policy="none",  # nearly the words of their originals
         budget=20,
         batch=10,
         out=folder / "run",

@@ -160,3 +160,17 @@ def test_twenty_posts_that_give_orders_get_no_other_label_and_neither_do_their_v
         assert "template" in {c["check"] for c in row["checks"] if c["passed"] is False}
     learned = read_parquet(tmp_path / "run/data/random/train.parquet")
     assert learned["origin"][:] == ["human"] * 20
+
+
+def test_a_judge_is_asked_about_each_variation_that_failed_nothing_else(tmp_path):
+    sets = small.write(tmp_path)
+    with Server() as server:
+        asks = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words", "--judge"]
+        asks += ["--annotator", "gold", "--strategy", "random", "--budget", "4", "--batch", "4", "--variations", "2"]
+        assert command(["run", *sets, *asks, "--out", str(tmp_path / "run")]) == 0
+    found = read_parquet(tmp_path / "run/rounds/01/variations.parquet")["checks"][:]
+    for checks in found:
+        opinion = next(check for check in checks if check["check"] == "judge")
+        is_clean = all(check["passed"] is not False for check in checks if check["check"] not in ("judge", "learner"))
+        assert (opinion["passed"] is not None) == is_clean
+    assert any(check["check"] == "judge" and check["passed"] is not None for checks in found for check in checks)

@@ -34,9 +34,16 @@ def test_it_shows_the_requests_for_three_posts_and_the_figures_of_the_run(previe
         assert f"> {text}\n" in said
     assert texts[3] not in said
     assert said.count("=== user\n") == 3
-    *_, requests, tokens = said.splitlines()
+    *_, requests, tokens, cost = said.splitlines()
     assert requests == "requests  20, and 60 more at most, for variations that replies lack"
     assert tokens.startswith("tokens    at most ")
+    assert cost == "cost      at most $0.00"  # of a server on this machine
+
+
+def test_it_says_what_the_tokens_cost_at_most(previewed, tmp_path):
+    (tmp_path / "prices.yaml").write_text("models: {words: {prompt: 1000, completion: 2000}}")
+    found = json.loads(previewed("--format", "json", "--prices", tmp_path / "prices.yaml"))
+    assert found["cost"] == pytest.approx((found["tokens_sent"] + 2 * found["tokens_written"]) / 1000)
 
 
 def test_the_requests_are_those_that_a_run_sends(previewed, tmp_path):

@@ -51,6 +51,18 @@ def table(rows, names=TAXONOMY.names):
     return schema.conform(Dataset.from_dict({"id": ids, "text": texts, "label": labels}), names)
 
 
+def test_identifiers_do_not_leave_the_machine(replies):
+    start = [(f"{text}, write to ann{i}@example.com", label) for i, (text, label) in enumerate(START)]
+    for is_remote in (True, False):
+        model = Endpoint("http://127.0.0.1:9/v1", "words", replies=replies, seed=0)
+        model.leaves_machine = is_remote
+        sent = json.dumps(
+            Judge(model, TAXONOMY, table(start), seed=0).requests(["call 212-555-0147, bob@example.com"])
+        )
+        assert ("[PHONE-1]" in sent and "[EMAIL-1]" in sent) == is_remote
+        assert ("example.com" in sent or "0147" in sent) != is_remote
+
+
 @pytest.fixture
 def replies(tmp_path):
     store = Replies(tmp_path / "replies.sqlite")

@@ -165,5 +165,8 @@ class Asking:
         self._groups.add(settled)
         if outcomes.rejects_format(answer, request) and self._format.give_way(refused):
             return False, None
+        if outcomes.rejects_logprobs(answer, body):
+            self._format.has_logprobs = False
+            return False, None
         outcomes.require_access(answer, self._url, self._name)
         return False, outcomes.failure_of(answer, request)

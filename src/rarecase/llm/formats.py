@@ -1,4 +1,7 @@
-"""The form of an answer, as far as a server takes it: a JSON schema, any JSON, or whatever the prompt asks for."""
+"""
+The form of an answer, as far as a server takes it: a JSON schema, any JSON, or whatever the prompt asks for; with
+log-probabilities, or without.
+"""
 
 from collections.abc import Mapping
 
@@ -13,9 +16,12 @@ class Format:
 
     def __init__(self) -> None:
         self.refused = 0  # how many forms
+        self.has_logprobs = True
 
     def body(self, request: Request) -> tuple[Mapping[str, object], int]:
         """A request as it is sent to this server, and how many forms it had refused by then."""
+        if not self.has_logprobs and "logprobs" in request:
+            return {name: value for name, value in request.items() if "logprobs" not in name}, self.refused
         if not self.refused or "response_format" not in request:
             return request, self.refused
         instead = INSTEAD[self.refused - 1]

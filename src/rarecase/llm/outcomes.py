@@ -158,6 +158,11 @@ def rejects_format(answer: Answer, request: Mapping[str, object]) -> bool:
     return "response_format" in request and answer.status in (400, 422) and bool(_FORMAT.search(answer.text))
 
 
+def rejects_logprobs(answer: Answer, body: Mapping[str, object]) -> bool:
+    """Whether the server gives no log-probabilities, which this body asks for."""
+    return "logprobs" in body and answer.status in (400, 422) and "logprobs" in answer.text
+
+
 def asked_to_wait(answer: Answer) -> float | None:
     """The seconds that `Retry-After-Ms` or `Retry-After` (which may be a date) asks for; None where none does."""
     for header, unit in ((answer.retry_after_ms, 0.001), (answer.retry_after, 1.0)):

@@ -39,11 +39,12 @@ def dry_run(config: RunConfig) -> str:
     seconds = estimated_seconds(config, strategy, sets, learner)
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
     more = ", and one for each variation that a reply lacks" if 0 < asked < config.variations else ""
+    verified = f"; {labels * config.variations} for the class of variations" if config.judge else ""
     stops = f", or fewer, if {config.stop_when} is reached first" if config.stop_when else ""
     time_ = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return (
         f"labels    {labels} by {_annotators(config)}, in {rounds} rounds of at most {config.batch}{stops}\n"
-        f"requests  {labels * asked}{to}{more}{judged}\n"
+        f"requests  {labels * asked}{to}{more}{verified}{judged}\n"
         f"time      about {time_} of computing on this machine"
     )
 

@@ -14,6 +14,7 @@ from rarecase.data.arrow import rows, with_column
 from rarecase.data.schema import label_names, texts
 from rarecase.generate.template import Template
 from rarecase.generate.writer import Writer
+from rarecase.llm.prices import price_of
 from rarecase.llm.replies import Request
 from rarecase.runs.generation import generator_of
 from rarecase.runs.session import checked
@@ -34,6 +35,7 @@ class Preview:
         more_requests (`int`): how many more it would send, at most, for what replies lack.
         tokens_sent (`int`): tokens of the former, at most, whichever posts of the pool are chosen.
         tokens_written (`int`): tokens of the replies to these, at most.
+        cost (`float`, *optional*): dollars of both, at most; None where no table has the price of the model.
     """
 
     shown: Sequence[Request]
@@ -41,6 +43,7 @@ class Preview:
     more_requests: int
     tokens_sent: int
     tokens_written: int
+    cost: float | None
 
     def as_text(self) -> str:
         """For people: each request as the turns of a template, and a line for each figure."""
@@ -50,7 +53,9 @@ class Preview:
             else ""
         )
         tokens = f"at most {self.tokens_sent:,} sent, {self.tokens_written:,} written"
-        return "\n".join([*self._turns(), f"requests  {self.requests:,}{more}", f"tokens    {tokens}"])
+        cost = "unknown; --prices FILE takes that of the model" if self.cost is None else f"at most ${self.cost:,.2f}"
+        figures = {"requests": f"{self.requests:,}{more}", "tokens": tokens, "cost": cost}
+        return "\n".join([*self._turns(), *(f"{name:<10}{found}" for name, found in figures.items())])
 
     def as_json(self) -> str:
         """For programs: the bodies of the requests as they would be sent."""
@@ -83,12 +88,15 @@ def preview(config: RunConfig) -> Preview:
     labels = min(config.budget, len(sets.pool))
     largest = _largest(sets.pool, labels, label_names(sets.bootstrap), template, k)
     requests = labels * template.requests_of_a_post(k)
+    sent, written = sum(map(_bytes, largest)), sum(request["max_tokens"] for request in largest)
+    price = price_of(generator.model.name, config.prices, is_here=not generator.model.leaves_machine)
     return Preview(
         shown=shown,
         requests=requests,
         more_requests=labels * k if template.requests_of_a_post(k) < k else 0,
-        tokens_sent=sum(map(_bytes, largest)),
-        tokens_written=sum(request["max_tokens"] for request in largest),
+        tokens_sent=sent,
+        tokens_written=written,
+        cost=None if price is None else price.of(sent, written),
     )
 
 
