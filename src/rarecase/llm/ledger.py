@@ -71,8 +71,8 @@ class Ledger:
     What was asked of language models, and what it cost.
 
     Example:
-        >>> Ledger(Replies("replies.sqlite")).totals()
-        Totals(requests=12, answered=12, prompt=1836, completion=402, cost=0.00051)
+        >>> Ledger(Replies("replies.sqlite")).totals()  # before anything was asked
+        Totals(requests=0, answered=0, prompt=0, completion=0, cost=0.0)
     """
 
     def __init__(self, replies: Replies):

@@ -59,9 +59,15 @@ class Judge:
         per_class (`int`, *optional*, defaults to 3): how many texts of each class are shown, if there are as many.
 
     Example:
-        >>> judge = Judge(Endpoint(url, "qwen", replies=replies, seed=0), taxonomy, start, seed=0)
-        >>> judge.probabilities(["My landlord kept my deposit"]).argmax(axis=1)
-        array([2])
+        >>> from rarecase.llm.endpoint import Endpoint
+        >>> from rarecase.llm.replies import Replies
+        >>> model = Endpoint("http://127.0.0.1:8000/v1", "qwen", replies=Replies("replies.sqlite"), seed=0)
+        >>> judge = Judge(model, taxonomy, start, seed=0)  # whose `probabilities` asks this, for one:
+        >>> print(judge.requests(["My landlord kept my deposit"])[-1]["messages"][-1]["content"])
+        <post>
+        My landlord kept my deposit
+        </post>
+        Class of this post:
     """
 
     def __init__(
