@@ -164,6 +164,19 @@ MADE = [
         for by in (signal.SIGKILL, signal.SIGTERM)
     ),
     Step("run", "run --resume run --generator-url {filters}"),
+    Step("reparse", "generate reparse run --out {case}.parquet"),
+    Step(
+        "posts as a template",
+        ask("filters", template="../given/labels.json"),
+        2,
+        r"--template \S+labels\.json line 1: no turn begins in it",
+    ),
+    Step(
+        "posts as prices",
+        ask("filters", prices="../given/labels.json", max_cost=1),
+        2,
+        r"\S+labels\.json: ",
+    ),
     Step("report", "report run"),
     Step("report json", "report run --format json"),
     Step("report markdown", "report run --format markdown"),

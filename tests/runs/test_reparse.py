@@ -20,6 +20,7 @@ def run(tmp_path) -> Path:
     with Server() as server:
         model = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words"]
         sizes = ["--budget", "8", "--batch", "4", "--variations", "2", "--annotator", "gold", "--strategy", "random"]
+        sizes += ["--policy", "none"]  # two of one post may be alike
         assert command(["run", *small.write(tmp_path), *model, *sizes, "--out", str(out)]) == 0
     return out
 

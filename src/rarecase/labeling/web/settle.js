@@ -14,7 +14,7 @@ const settle = async () => {
   const reply = await ask(server.settle, {...sent, later, now: dispute ? [dispute.item] : []});
   busy = false;
   timer = setTimeout(settle, EVERY);
-  if (!reply) return fail();
+  if (!reply) return fail(sent);
   if (sent) {
     const {accepted, reason} = reply.told;
     tell(accepted ? `Reviewed: ${sent.label ?? 'left out'}.` : `Not counted: ${reason}.`, !accepted);
@@ -25,10 +25,10 @@ const settle = async () => {
   if (deciding && !sent) settle();
 };
 
-const fail = async () => {
+const fail = async sent => {
   const said = await isSignedOut() ? 'You are signed out: reload this page to sign in again.' : 'The server does not answer.';
-  tell(deciding ? `Not counted yet. ${said} Press again.` : said, true);
-  deciding = false;
+  tell(sent ? `Not counted yet. ${said} Press again.` : said, true);
+  if (sent) deciding = false;  // a verdict that was not sent yet goes with the next request
 };
 
 // The id stays that of the verdict until it is answered: pressed again, it counts once. It says whose it is, since
