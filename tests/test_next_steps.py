@@ -28,6 +28,7 @@ TYPED = {
     "cli/guard.py",  # in tests/guard/test_certify.py
     "cli/main.py",
     "cli/stopped.py",  # in tests/cli/test_stopped.py
+    "cli/verify.py",  # in tests/cli/test_verify.py
     "labeling/people.py",
     "publish/dataset.py",
     "report/run.py",

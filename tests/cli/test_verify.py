@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import labelers
@@ -56,6 +57,14 @@ def test_json_has_all_rows_the_most_doubted_first_and_no_text(given, capsys):
     assert not any(text in out + err for text in small.table("pool")["text"][:])
     again = f"rarecase verify {data} --trusted {trusted} --to-store doubted.sqlite"
     assert err.splitlines()[-1] == f"next, for people to label the most doubted once more: {again}"
+
+
+def test_the_next_step_can_be_typed(given, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    _, err = verified(capsys, *given[:1], "--trusted", given[1])
+    assert command(shlex.split(err.splitlines()[-1].partition(": rarecase ")[2])) == 0
+    following = capsys.readouterr().err.splitlines()[-1].partition("; next: rarecase ")[2]
+    assert command([*shlex.split(following.replace("serve", "status"))]) == 0
 
 
 def test_a_terminal_gets_the_first_and_how_many_more(given, capsys):

@@ -13,8 +13,8 @@ from rarecase.core.errors import ConfigError, DataError, RunFolderError
 from rarecase.core.files import digest, read_json, write_text
 from rarecase.data.parquet import read_parquet
 from rarecase.evaluate.record import RoundRecord
+from rarecase.runs.annotation import with_store_of_start
 from rarecase.runs.folder import stored_sets
-from rarecase.runs.parts import with_store_of_start
 from rarecase.settings.config import RunConfig
 
 

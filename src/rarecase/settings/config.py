@@ -115,7 +115,7 @@ class LearnerConfig(FitConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopConfig(LearnerConfig, DataConfig, GenerationConfig):
+class LoopConfig(GenerationConfig, LearnerConfig, DataConfig):
     """
     What the loop of Algorithm 1 is made of.
 
@@ -149,7 +149,7 @@ class TrackedConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(LoopConfig, AnnotationConfig, TrackedConfig):
+class RunConfig(AnnotationConfig, LoopConfig, TrackedConfig):
     """
     One run of the loop.
 
