@@ -38,6 +38,16 @@ class Totals:
     completion: int = 0
     cost: float | None = 0.0
 
+    def __add__(self, other: "Totals") -> "Totals":
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Totals(
+            self.requests + other.requests,
+            self.answered + other.answered,
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            cost,
+        )
+
 
 @dataclass(frozen=True)
 class Entry:

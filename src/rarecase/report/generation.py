@@ -1,12 +1,18 @@
-"""What the language model of a run took: the sums of its ledger, and for each label, variation and rare example."""
+"""What the language model of a run took: the sums of its ledger, and for each label, class, variation and find."""
 
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
+from rarecase.data.arrow import rows
+from rarecase.data.schema import label_names
+from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
-from rarecase.llm.ledger import Ledger
-from rarecase.llm.replies import Replies
+from rarecase.llm.ledger import Ledger, Totals
+from rarecase.llm.replies import Replies, request_key
 from rarecase.report.tables import Columns, Table
+from rarecase.runs.folder import Manifest, RoundFiles
+from rarecase.runs.generation import possible_requests
 
 
 class Share(TypedDict):
@@ -37,18 +43,18 @@ class Generation(TypedDict):
 def generation_of(folder: Path, rounds: list[RoundRecord], rarest: str, kept: int) -> Generation | None:
     """What language models took, and what it was for (`kept` variations among others); None where none was asked."""
     replies = Replies(folder / "replies.sqlite")
-    totals = Ledger(replies).totals()
+    totals, by_class = Ledger(replies).totals(), _by_class(folder, replies)
     replies.close()
     if not totals.requests:
         return None
     last = rounds[-1] if rounds else None
     counted = {
-        "request": totals.requests,
-        "label": last.labels if last else 0,
-        "variation kept": kept,
-        f"example of {rarest} found": last.found[rarest] if last else 0,
+        "request": (totals.requests, totals),
+        "label": (last.labels if last else 0, totals),
+        "variation kept": (kept, totals),
+        f"example of {rarest} found": (last.found[rarest] if last else 0, totals),
     }
-    tokens = totals.prompt + totals.completion
+    counted |= {f"label of {name}, varied": found for name, found in by_class.items()}
     return {
         "requests": totals.requests,
         "answered": totals.answered,
@@ -60,12 +66,28 @@ def generation_of(folder: Path, rounds: list[RoundRecord], rarest: str, kept: in
             {
                 "of": of,
                 "number": number,
-                "tokens": tokens / number if number else None,
-                "cost": totals.cost / number if number and totals.cost is not None else None,
+                "tokens": (taken.prompt + taken.completion) / number if number else None,
+                "cost": taken.cost / number if number and taken.cost is not None else None,
             }
-            for of, number in counted.items()
+            for of, (number, taken) in counted.items()
         ],
     }
+
+
+def _by_class(folder: Path, replies: Replies) -> dict[str, tuple[int, Totals]]:
+    """Of each class the labels whose variations a language model was asked for, and what these took."""
+    config, rounds = Manifest.read(folder, "run").config, RoundFiles(folder)
+    if config.generator not in ("openai", "local"):
+        return {}
+    taxonomy, spent = Taxonomy.load(folder / "taxonomy.yaml"), Ledger(replies).by_request()
+    found: dict[str, tuple[int, Totals]] = {}
+    for labels in map(partial(rounds.stored, name="labels"), rounds.numbers("variations.parquet")):
+        for place, name in enumerate(label_names(labels)):
+            own = rows(labels, [row for row, label in enumerate(labels["label"][:]) if label == place])
+            asked = {request_key(request) for request in possible_requests(config, taxonomy, replies, own)}
+            number, before = found.get(name, (0, Totals()))
+            found[name] = (number + len(own), sum((spent[key] for key in asked & spent.keys()), before))
+    return {name: (number, taken) for name, (number, taken) in found.items() if number}
 
 
 def generation_table(generation: Generation) -> Table:

@@ -60,16 +60,26 @@ def template_of(config: LoopConfig) -> str:
 
 def stored_variations(config: LoopConfig, taxonomy: Taxonomy, replies: Replies, labels: Dataset) -> Dataset | None:
     """The variations of posts from stored replies alone; None where none of their requests has one."""
-    name = name_of(config.generator_model or "") if config.generator == "local" else config.generator_model or ""
-    prompt, k, seed = Prompt.load(template_of(config)), config.variations, config.seed
-    template = Template(taxonomy, name, config.temperature, prompt, config.contrast_to)
-    # A run may have gone on with a model on another machine, or on this one again.
-    either = [template, replace(template, masks=True)]
+    either, k, seed = _templates_of(config, taxonomy), config.variations, config.seed
     missing = [len(replies.missing(one.requests(labels, k, seed))) for one in either]
     chosen = either[missing.index(min(missing))]
     if min(missing) == len(chosen.requests(labels, k, seed)):
         return None
-    return chosen.table(labels, k, seed, replies, name)
+    return chosen.table(labels, k, seed, replies, chosen.model)
+
+
+def possible_requests(config: LoopConfig, taxonomy: Taxonomy, replies: Replies, labels: Dataset) -> Iterator[Request]:
+    """What may have been asked for variations of posts."""
+    for template in _templates_of(config, taxonomy):
+        yield from template.requests(labels, config.variations, config.seed)
+        yield from template.missing(labels, config.variations, config.seed, replies)
+
+
+def _templates_of(config: LoopConfig, taxonomy: Taxonomy) -> list[Template]:
+    """With identifiers and without: a run may have gone on with a model on another machine, or on this one again."""
+    name = name_of(config.generator_model or "") if config.generator == "local" else config.generator_model or ""
+    template = Template(taxonomy, name, config.temperature, Prompt.load(template_of(config)), config.contrast_to)
+    return [template, replace(template, masks=True)]
 
 
 def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:
