@@ -52,7 +52,7 @@ def test_the_report_says_what_the_language_model_took_for_each_label_and_variati
     assert took["unanswered"] == took["cost"] == 0
     shares = {share["of"]: share["number"] for share in took["shares"]}
     assert (shares["request"], shares["label"], shares["variation kept"]) == (took["requests"], 8, 16)
-    for share in took["shares"]:
+    for share in took["shares"][:4]:  # those of classes follow: tests/report/test_generation.py
         expected = (took["prompt_tokens"] + took["completion_tokens"]) / share["number"] if share["number"] else None
         assert share["tokens"] == expected
 
