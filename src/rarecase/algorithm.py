@@ -14,9 +14,9 @@ Where we leave the printed algorithm, and what we take where it is silent:
   (`rarecase.acquire.stopping`).
 - Retraining starts from the pretrained weights in every round. Epochs are the learner's, chosen on dev.
 - m is not given in the paper; the default is N. The clustering is done once, on the fixed encoder's embeddings.
-- R, the relation of a variation to its label, is a number of checks and a policy (`rarecase.verify`). What does not
-  hold is kept in the round's file with what was found, and not learned from. What holds is learned from and no more:
-  a strategy is shown what people labelled.
+- R, the relation of a variation to its label, is a number of checks and a policy (`rarecase.verify`). A variation
+  that is not accepted is kept in the round's file with what was found, and not learned from. One that is accepted is
+  learned from and no more: a strategy is shown what people labelled.
 """
 
 from collections import deque

@@ -54,3 +54,18 @@ def test_people_read_the_sums_and_a_table(told, capsys):
     shown = capsys.readouterr().out
     assert f"{requests} requests to a language model (0 without an answer)" in shown
     assert "variation kept" in shown
+
+
+def test_a_template_that_was_moved_since_costs_the_classes_alone(tmp_path, capsys):
+    (tmp_path / "mine.jinja").write_text("=== user\n{{ post }} is of the class {{ label }}")
+    with Server() as server:
+        asks = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words"]
+        asks += ["--template", str(tmp_path / "mine.jinja"), "--variations", "1", "--policy", "none"]
+        sizes = ["--annotator", "gold", "--strategy", "random", "--budget", "2", "--batch", "2"]
+        assert command(["run", *small.write(tmp_path), *asks, *sizes, "--out", str(tmp_path / "run")]) == 0
+    (tmp_path / "mine.jinja").unlink()
+    capsys.readouterr()
+    assert command(["report", str(tmp_path / "run"), "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["generation"]
+    assert found["requests"] == 2
+    assert not any(share["of"].endswith(", varied") for share in found["shares"])

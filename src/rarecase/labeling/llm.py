@@ -2,8 +2,8 @@
 Labels by a language model, which gets the definitions that people get and labelled texts of the start set; and, where
 people share the work, by people for what it doubts and for what may be of a rare class.
 
-Its labels are told from those of people by the name of the annotator, `llm:MODEL`. How far it agrees with people is
-measured on the dev set before it labels, class by class.
+Its labels have the annotator `llm:MODEL`, so that nobody takes them for those of people. How far it agrees with people
+is measured on the dev set before it labels, class by class.
 """
 
 from dataclasses import asdict, dataclass

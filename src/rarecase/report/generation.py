@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
+from rarecase.core.errors import ConfigError
 from rarecase.data.arrow import rows
 from rarecase.data.schema import label_names
 from rarecase.data.taxonomy import Taxonomy
@@ -43,7 +44,8 @@ class Generation(TypedDict):
 def generation_of(folder: Path, rounds: list[RoundRecord], rarest: str, kept: int) -> Generation | None:
     """What language models took, and what it was for (`kept` variations among others); None where none was asked."""
     replies = Replies(folder / "replies.sqlite")
-    totals, by_class = Ledger(replies).totals(), _by_class(folder, replies)
+    totals = Ledger(replies).totals()
+    by_class = _by_class(folder, replies) if totals.requests else {}
     replies.close()
     if not totals.requests:
         return None
@@ -77,14 +79,17 @@ def generation_of(folder: Path, rounds: list[RoundRecord], rarest: str, kept: in
 def _by_class(folder: Path, replies: Replies) -> dict[str, tuple[int, Totals]]:
     """Of each class the labels whose variations a language model was asked for, and what these took."""
     config, rounds = Manifest.read(folder, "run").config, RoundFiles(folder)
-    if config.generator not in ("openai", "local"):
+    if not config.asks_a_model:
         return {}
     taxonomy, spent = Taxonomy.load(folder / "taxonomy.yaml"), Ledger(replies).by_request()
     found: dict[str, tuple[int, Totals]] = {}
     for labels in map(partial(rounds.stored, name="labels"), rounds.numbers("variations.parquet")):
         for place, name in enumerate(label_names(labels)):
             own = rows(labels, [row for row, label in enumerate(labels["label"][:]) if label == place])
-            asked = {request_key(request) for request in possible_requests(config, taxonomy, replies, own)}
+            try:
+                asked = {request_key(request) for request in possible_requests(config, taxonomy, replies, own)}
+            except ConfigError:  # the file of --template was moved since: which class a request was for is not known
+                return {}
             number, before = found.get(name, (0, Totals()))
             found[name] = (number + len(own), sum((spent[key] for key in asked & spent.keys()), before))
     return {name: (number, taken) for name, (number, taken) in found.items() if number}

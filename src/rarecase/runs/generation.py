@@ -53,6 +53,12 @@ def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check
     return writer
 
 
+def generating_name(config: LoopConfig) -> str:
+    """What the rows of the language model that writes variations call it."""
+    name = config.generator_model or ""
+    return name_of(name) if config.generator == "local" else name
+
+
 def template_of(config: LoopConfig) -> str:
     """The name or the file of the template."""
     return config.template or "variation"
@@ -77,8 +83,9 @@ def possible_requests(config: LoopConfig, taxonomy: Taxonomy, replies: Replies, 
 
 def _templates_of(config: LoopConfig, taxonomy: Taxonomy) -> list[Template]:
     """With identifiers and without: a run may have gone on with a model on another machine, or on this one again."""
-    name = name_of(config.generator_model or "") if config.generator == "local" else config.generator_model or ""
-    template = Template(taxonomy, name, config.temperature, Prompt.load(template_of(config)), config.contrast_to)
+    template = Template(
+        taxonomy, generating_name(config), config.temperature, Prompt.load(template_of(config)), config.contrast_to
+    )
     return [template, replace(template, masks=True)]
 
 
@@ -136,8 +143,7 @@ def _flags_of_annotator(own: Mapping[str, str | None]) -> Iterator[None]:
 
 def verifier_of(config: LoopConfig, sets: Sets, replies: Path) -> Verifier:
     """R, as the settings say; a judge is shown posts of the start set."""
-    asks = config.generator in ("openai", "local")
-    wording = Prompt.load(config.template or "variation").wording if asks else ()
+    wording = Prompt.load(template_of(config)).wording if config.asks_a_model else ()
     judge = None
     if config.judge:
         model = _language_model_of(config, Replies(replies))

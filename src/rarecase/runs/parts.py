@@ -25,7 +25,7 @@ from rarecase.learn.hyperparameters import FitOptions
 from rarecase.llm.local import name_of
 from rarecase.models.encoder import Encoder
 from rarecase.runs.folder import EMBEDDINGS, TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
-from rarecase.runs.generation import replay_of, template_of
+from rarecase.runs.generation import generating_name, replay_of, template_of
 from rarecase.settings.config import (
     SOURCES,
     DataConfig,
@@ -208,7 +208,7 @@ def acquired_by(config: RunConfig) -> Acquired:
     settings = {"by": "run"} | {name: getattr(config, name) for name in (*_RELEASED, "clusters", "variations", "seed")}
     if config.generator != "none" and config.variations:
         settings["policy"] = config.policy
-    if config.generator in ("openai", "local") and "target" in Prompt.load(template_of(config)).uses:
+    if config.asks_a_model and "target" in Prompt.load(template_of(config)).uses:
         settings["contrasts"] = True
     if config.stop_when is not None:
         settings["stop_when"] = config.stop_when
@@ -216,7 +216,7 @@ def acquired_by(config: RunConfig) -> Acquired:
         if settings[name] and Path(settings[name]).exists():
             settings[name] = Path(settings[name]).name
     if config.generator == "local":  # as its rows name it
-        settings["generator_model"] = name_of(config.generator_model or "")
+        settings["generator_model"] = generating_name(config)
     if config.annotator == "llm":
         settings["annotator_model"] = name_of(config.annotator_model or config.generator_model or "")
         if config.doubtful_to is not None:

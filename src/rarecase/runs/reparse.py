@@ -31,7 +31,7 @@ def reparse(folder: Path, out: Path) -> dict[str, tuple[int, int]]:
     require_new_table(out)
     config = Manifest.read(folder, "run").config
     rounds = RoundFiles(folder)
-    if config.generator not in ("openai", "local") or not any(map(len, rounds.tables("variations"))):
+    if not config.asks_a_model or not any(map(len, rounds.tables("variations"))):
         raise RunFolderError(
             f"{folder}: has no variations by a language model; give a run with --generator openai or local"
         )

@@ -15,7 +15,7 @@ _OF_LLM = no_effect_without("annotator", "llm")
 
 def _known(config: Any, entry: Field[Any]) -> None:
     """The language model that labels has a name: its own, or that of the generator's."""
-    if config.annotator == "llm" and config.annotator_model is None and config.generator not in ("openai", "local"):
+    if config.annotator == "llm" and config.annotator_model is None and not config.asks_a_model:
         raise ConfigError(
             "--annotator llm needs --annotator-model (or --generator openai or local, whose model then labels, too)"
         )

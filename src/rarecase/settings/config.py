@@ -296,7 +296,7 @@ def as_begun(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
         return dict(settings)
     older: dict[str, Any] = {"max_length": PAPERS_LENGTH} if settings.get("learner") == "finetune" else {}
     generator = settings.get("generator", kind.generator)
-    if generator in ("openai", "local"):
+    if generator in GENERATORS["generator_model"]:
         older["template"] = "small"
     older |= {} if generator == "none" else {"policy": "strict"}
     unused = {name for name, kinds in GENERATORS.items() if generator not in kinds}

@@ -12,7 +12,7 @@ GENERATORS = {"generator_url": ("openai",), "generator_model": ("openai", "local
 # What may change of how an endpoint is asked: none of these has a part in what it answers.
 ENDPOINT_MAY_CHANGE = ("concurrency", "generator_url", "send_to", "max_cost", "max_tokens", "max_requests", "prices")
 
-_OF_MODELS = no_effect_without("generator", "openai", "local")
+_OF_MODELS = no_effect_without("generator", *GENERATORS["generator_model"])
 
 
 def _of_generator(name: str) -> tuple[Rule, Rule]:
@@ -75,3 +75,8 @@ class GenerationConfig:
     max_tokens: int | None = setting(None, at_least(1), _of_endpoints)
     max_requests: int | None = setting(None, at_least(1), _of_endpoints)
     prices: str | None = setting(None, _of_endpoints)
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether a language model writes the variations."""
+        return self.generator in GENERATORS["generator_model"]

@@ -1,7 +1,7 @@
 """
 Labelled rows by how likely their label is wrong, from text and label alone.
 
-What a text looks like is told by a logistic regression over the layers of the sentence encoder. It is fitted on the
+A logistic regression over the layers of the sentence encoder says which class a text looks like. It is fitted on the
 trusted rows, then with a small weight on the other rows too, as far as their labels are believed by then. A row is
 judged only by fits that have seen neither it nor its family (cross-fitting), as in confident learning (Northcutt,
 Jiang and Chuang, 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels").
