@@ -1,14 +1,10 @@
-"""Several processes of one program, as a launcher starts them, for tests."""
+"""Several processes of one program, started by torchrun, for tests."""
 
 import os
-import resource
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-
-from hub_server.server import free_port
 
 ENVIRONMENT = {
     **os.environ,
@@ -17,56 +13,32 @@ ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
     "JOBLIB_MULTIPROCESSING": "0",  # which would try for shared memory, and say that it may not
 }
+BIN = Path(sys.executable).parent
+
+
+def torchrun(processes: int) -> list[str]:
+    """The words that start so many."""
+    return [str(BIN / "torchrun"), "--standalone", "--nproc_per_node", str(processes)]
 
 
 def launched(
-    program: Sequence[str],
-    arguments: Sequence[str],
-    *,
-    helpers: Sequence[str] | None = None,
-    cwd: Path,
-    processes: int = 2,
-) -> list[subprocess.Popen]:
+    program: Sequence[str], *, cwd: Path, processes: int = 2, within: float = 300, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """
-    Starts the main process, and helpers that the system refuses to write a file of more than four bytes.
+    What several processes come to.
 
     Args:
-        program (`Sequence[str]`): for the interpreter, such as `-m rarecase`.
-        arguments (`Sequence[str]`): of the main process.
-        helpers (`Sequence[str]`, *optional*): those of the others, by default none: a launcher gives them the same.
+        program (`Sequence[str]`): what torchrun is given, such as `-m rarecase …` or a file.
         cwd (`Path`): where they work.
-        processes (`int`): how many in all.
+        processes (`int`): how many.
+        within (`float`): seconds, after which they are ended and the test fails.
+        environment (`str`): variables of the environment.
     """
-    port = free_port()
-    started = []
-    for rank in range(processes):
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        started.append(
-            subprocess.Popen(
-                [sys.executable, *program, *(arguments if rank == 0 else helpers or [])],
-                cwd=cwd,
-                env={**ENVIRONMENT, **place, **address},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                preexec_fn=None if rank == 0 else _writes_little,
-            )
-        )
-    return started
-
-
-def ended(started: Sequence[subprocess.Popen], within: float = 300) -> list[tuple[int, str, str]]:
-    """The status, output and errors of each; those still there after so many seconds are ended, and the test fails."""
-    until = time.monotonic() + within
-    try:
-        said = [process.communicate(timeout=until - time.monotonic()) for process in started[::-1]][::-1]
-        return [(process.returncode, *words) for process, words in zip(started, said, strict=True)]
-    finally:
-        for process in started:
-            process.kill()
-
-
-def _writes_little() -> None:
-    """Four bytes: looking for a place for temporary files, Python writes as many and deletes them."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4, 4))
+    return subprocess.run(
+        [*torchrun(processes), *program],
+        cwd=cwd,
+        env={**ENVIRONMENT, **environment},
+        capture_output=True,
+        text=True,
+        timeout=within,
+    )

@@ -110,6 +110,15 @@ def write(model: str, folder: Path) -> Path:
     return folder
 
 
+def without_dropout(folder: Path) -> str:
+    """A tiny BERT of which several processes come to the same weights."""
+    write("google-bert/bert-base-cased", folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
 def push_all(hub: Hub) -> None:
     """Puts the five under their real ids on a test Hub, where everybody can read them; they stay until its `reset`."""
     owners = tuple({model.split("/")[0] for model in MODELS})

@@ -17,6 +17,9 @@ Where we leave the printed algorithm, and what we take where it is silent:
 - R, the relation of a variation to its label, is a number of checks and a policy (`rarecase.verify`). A variation
   that is not accepted is kept in the round's file with what was found, and not learned from. One that is accepted is
   learned from and no more: a strategy is shown what people labelled.
+
+Under `accelerate launch` every process runs all of this. Fits, vectors and scores are shared out; a strategy, people
+and language models are asked by the main process alone, whose answers all have (`rarecase.core.processes`).
 """
 
 from collections import deque
@@ -33,6 +36,7 @@ from rarecase.acquire.stopping import WINDOW, Stopping
 from rarecase.acquire.strategy import LEARNERS, Strategy, columns_of, labeled_columns_of, name_of, needs_encoder
 from rarecase.core import randomness
 from rarecase.core.errors import ConfigError, WaitingForLabels
+from rarecase.core.processes import on_main
 from rarecase.data.arrow import HELPERS, matrix, rows, with_column, with_columns_from
 from rarecase.data.by_id import same_rows, with_columns_of, without
 from rarecase.data.counts import class_count_std, class_counts
@@ -212,7 +216,7 @@ def run(
         chosen = stage("chosen", _choose, strategy, U, min(batch, budget), G, L, seed, number)  # x*_i ← argmax_j E_ij
         asked = _unlabeled(U, chosen, number, strategy)
         labels = stage("labels", _annotate, annotator, asked, G, names)  # y*_i ← Annotate O(x*_i)
-        annotator.stored(labels)
+        on_main(annotator.stored, labels)
         varied = stage("variations", S, labels, G)  # {(x*_ik, y*_ik)} ← Distil S, T_i
         human, generated = with_columns_of(labels, asked, L), R.accepted(varied)  # R(x*_ik, y*_ik)
         added = [human, vectorize(generated)] if len(generated) else [human]
@@ -273,12 +277,8 @@ def _choose(
         labeled = _seen_by(learner(), labeled, reads)
     seen = ["id", "text", *(c for c in HELPERS if c in pool.column_names)]
     known = ["id", "text", "label", *(c for c in HELPERS if c in labeled.column_names)]
-    chosen = strategy(
-        pool.select_columns(seen),
-        n,
-        labeled=labeled.select_columns(known),
-        seed=randomness.integer(seed, "round", number),
-    )
+    of_round = partial(strategy, labeled=labeled.select_columns(known), seed=randomness.integer(seed, "round", number))
+    chosen = on_main(of_round, pool.select_columns(seen), n)
     if not isinstance(chosen, Dataset) or "id" not in chosen.column_names:
         raise ConfigError(f"strategy {name_of(strategy)!r} returned no Dataset with the column id of the pool")
     ids = chosen["id"][:]
@@ -309,7 +309,7 @@ def _annotate(annotator: Annotator, asked: Dataset, learner: Callable[[], Learne
     if annotator.suggests:
         guesses = matrix(learner().score(asked), "probs").argmax(axis=1)
         shown = with_column(shown, "suggestion", [names[guess] for guess in guesses])
-    labels = annotator.annotate(shown)
+    labels = on_main(annotator.annotate, shown)
     if not len(labels) and not annotator.leaves_out:
         raise WaitingForLabels(f"none of the {len(asked)} chosen texts has a label yet; label some, then go on")
     return labels.remove_columns([name for name in ("suggestion",) if name in labels.column_names])
@@ -330,7 +330,7 @@ def _vary(
     def probabilities(asked: Sequence[str]) -> np.ndarray:
         return matrix(learner().score(as_table(asked)), "probs")
 
-    made = with_own_ids(generator.generate(labels, variations), taken)
+    made = with_own_ids(on_main(generator.generate, labels, variations), taken)
     return verifier.check(made, labels, held_out, probabilities, encoder)
 
 

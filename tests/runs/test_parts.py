@@ -26,12 +26,12 @@ def sets(tmp_path_factory) -> list[str]:
 
 
 @pytest.mark.parametrize("settings", [{"updates": 500}, {"tune": True}])
-def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn(settings, tmp_path, monkeypatch):
+def test_a_model_is_tried_by_one_epoch_over_one_text_however_long_it_is_to_learn(settings, monkeypatch):
     model = str(tiny_models.made()["google-bert/bert-base-cased"])
     config = RunConfig(learner="finetune", model=model, generator="none", **settings)
     fitted, fit = [], Finetune.fit
     monkeypatch.setattr(Finetune, "fit", lambda *tables: fitted.append(fit(*tables)) or fitted[-1])
-    session.prepare(tmp_path, config, Sets(taxonomy=Taxonomy.default(), **small.tables()), [])
+    session.prepare(config, Sets(taxonomy=Taxonomy.default(), **small.tables()), [])
     (tried,) = fitted
     assert tried.describe().settings.items() >= {"epochs": 1, "epochs_run": 1}.items()
 

@@ -8,6 +8,7 @@ an unexpected error keeps its traceback and exits with 1. Nothing heavy is impor
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,11 +23,20 @@ from rarecase.cli.publish import app as publish
 from rarecase.cli.stopped import NOTHING, what_is_left
 from rarecase.cli.streams import Format, discard_output, fail, open_closed_streams, quiet_libraries, terminal_width
 from rarecase.cli.tables import export, import_published, pool, taxonomy
+from rarecase.cli.together import together
 from rarecase.cli.verify import verify
-from rarecase.core.errors import ConfigError, RarecaseError, WaitingForLabels, command_line, one_line, shown_id
+from rarecase.core.errors import (
+    ConfigError,
+    ProcessEndedError,
+    RarecaseError,
+    WaitingForLabels,
+    command_line,
+    one_line,
+    shown_id,
+)
 from rarecase.core.files import refused_by_system
+from rarecase.core.processes import is_distributed, on_main
 from rarecase.labeling.store.address import require_inside
-from rarecase.learn import workers
 from rarecase.settings.config import (
     SOURCES,
     ExperimentConfig,
@@ -76,10 +86,10 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
         from rarecase.runs.folder import Manifest
 
         folder = Path(given["--resume"])
-        begun = Manifest.read(folder, commands[-1]).settings
+        begun = on_main(Manifest.read, folder, commands[-1]).settings
         if Path(given.get("--out", folder)).resolve() != folder.resolve():
             raise ConfigError(f"--out {given['--out']} has no effect beside --resume {folder}; leave one of them out")
-        files[folder / "config.yaml"] = read_config(folder, kind, begun)
+        files[folder / "config.yaml"] = on_main(read_config, folder, kind, begun)
     typed = {argument.name for argument in arguments if argument.tokens}
     for path, content in files.items():
         settings = {key.replace("_", "-"): value for key, value in content.items() if value is not None}
@@ -186,7 +196,7 @@ def run(
         print(estimate(settings))
         return
     folder = carry_out(settings, resume)
-    report(folder)
+    on_main(report, folder)
     shown = command_line("train", folder / "data", "--config-name", ALL, "--out", "guard")
     loaded = f"load_dataset({str(folder / 'data')!r}, {ALL!r}, split='train')"
     print(one_line(f"everything that is labelled, in Python: {loaded}"), file=sys.stderr)
@@ -289,7 +299,7 @@ def simulate(
     """
     from rarecase.experiment.simulate import simulate as run_grid
 
-    report(run_grid(settings), format=format)
+    on_main(partial(report, run_grid(settings), format=format))
 
 
 @app.command
@@ -308,7 +318,7 @@ def experiment(
     """
     from rarecase.experiment.experiment import experiment as run_grid
 
-    report(run_grid(settings), format=format)
+    on_main(partial(report, run_grid(settings), format=format))
 
 
 @app.command
@@ -338,21 +348,12 @@ def command(arguments: list[str]) -> int:
     """Runs one command and gives its exit status."""
     open_closed_streams()
     quiet_libraries(uploading=arguments[:1] == ["publish"])
-    _say_that_it_begins(arguments)
     try:
-        is_distributed = workers.is_distributed()
-        if is_distributed and not workers.is_main():
-            limit_hub()
-            workers.serve()
-            return 0
+        return together(arguments, _command) if is_distributed() else _command(arguments)
     except RarecaseError as error:
         return fail(str(error))
     except KeyboardInterrupt:
         return STOPPED
-    status = _command(arguments)  # an unexpected error ends this process, and with it the others
-    if is_distributed and status != STOPPED:
-        workers.stop_workers()
-    return status
 
 
 def _say_that_it_begins(arguments: list[str]) -> None:
@@ -363,6 +364,7 @@ def _say_that_it_begins(arguments: list[str]) -> None:
 
 
 def _command(arguments: list[str]) -> int:
+    _say_that_it_begins(arguments)
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # here, where an error of it is caught
@@ -370,6 +372,9 @@ def _command(arguments: list[str]) -> int:
         print(f"rarecase: {one_line(str(waiting))}", file=sys.stderr)
     except CycloptsError as error:
         return fail(" ".join(str(error).split()))
+    except ProcessEndedError as error:
+        fail(f"{error}; {_what_is_left(arguments)}")
+        return 1
     except RarecaseError as error:
         return fail(str(error))
     except BrokenPipeError:

@@ -50,6 +50,13 @@ class HubError(RarecaseError):
         self.temporary = temporary
 
 
+class ProcessEndedError(RarecaseError):
+    """Another of several processes has ended, so that this one cannot go on."""
+
+    def __init__(self, message: str = "another process has ended, or the launcher was stopped"):
+        super().__init__(message)
+
+
 class GeneratorError(RarecaseError):
     """The language model does not answer, or not in the expected form."""
 

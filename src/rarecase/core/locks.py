@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from rarecase.core.errors import InUseError
 from rarecase.core.files import writable
+from rarecase.core.processes import on_main
 from rarecase.core.progress import say
 
 
@@ -17,8 +18,16 @@ def locked(folder: Path, waiting_for: str = "") -> Iterator[None]:
     """
     Holds the lock `.NAME.lock` beside `folder`, which need not exist.
 
-    Where another process holds it, raises `InUseError`; or says on stderr what it waits for, and waits.
+    Where another process holds it, raises `InUseError`; or says on stderr what it waits for, and waits. Of several
+    processes of one launcher (`rarecase.core.processes`) the main one holds it for all.
     """
+    with contextlib.ExitStack() as held:
+        on_main(lambda: held.enter_context(_locked(folder, waiting_for)))
+        yield
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, waiting_for: str) -> Iterator[None]:
     place = folder.resolve()  # by whatever path others name it
     path = place.with_name(f".{place.name}.lock")
     if place.exists() and not os.access(place.parent, os.W_OK):  # such as one that is mounted into a container

@@ -22,6 +22,7 @@ from datasets import Dataset, concatenate_datasets
 from rarecase.core.errors import ConfigError, DataError, RarecaseError, RunFolderError, did_you_mean
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
+from rarecase.core.processes import is_distributed, on_main
 from rarecase.core.progress import say
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
@@ -56,10 +57,10 @@ def experiment(config: ExperimentConfig) -> Path:
     """Runs every cell that is not done, also those that failed before, and gives the folder."""
     check(config)
     out = require_out(config.out)
-    models, strategies = _models(config), strategies_of(config)
+    models, strategies = _models(config), on_main(strategies_of, config)
     cells = _shard(_cells(config, models, strategies), config.shard)
     with locked(out, f"another process, which begins {out} or reads it"):
-        splits = _begin(out, config, models, strategies)
+        splits = on_main(_begin, out, config, models, strategies)
     run_grid(out, cells, _runner(splits, config, models), reason_of)
     return out
 
@@ -130,7 +131,7 @@ def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) ->
         train = concatenate_datasets([learner.prepare(part) for part in parts])
         learner = learner.fit(train, table(dev))
         scored = {name: learner.score(table(key)) for name, key in (("dev", dev), ("test", test))}
-        write_parquet(place / "predictions.parquet", predictions_of(scored))
+        on_main(write_parquet, place / "predictions.parquet", predictions_of(scored))
         settings = learner.describe().settings
         return Found(train_rows=len(train), class_counts=class_counts(train, names), fit=settings)
 
@@ -140,6 +141,8 @@ def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) ->
 def reason_of(error: Exception) -> str | None:
     """One line for an error that can occur in one cell and not in the next; None for an unexpected one."""
     if any(map(_is_of_memory, (error, error.__cause__))):
+        if is_distributed():  # the others may have met none, and wait
+            return None
         return "out of memory; give a smaller model, or run this cell on a larger machine (--shard)"
     return " ".join(str(error).split()) if isinstance(error, RarecaseError) else None
 

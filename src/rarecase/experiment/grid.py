@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from rarecase.core.errors import InUseError
+from rarecase.core.errors import InUseError, ProcessEndedError
 from rarecase.core.locks import locked
+from rarecase.core.processes import on_main
 from rarecase.core.progress import Progress, say
 from rarecase.experiment.cells import Cell, Found, read_cell
 
@@ -56,7 +57,7 @@ def _run(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason, waiting_for:
 
 def _is_done(grid: Path, cell: Cell) -> bool:
     record = cell.folder(grid) / "cell.json"
-    return record.exists() and read_cell(record)[1].error is None
+    return on_main(lambda: record.exists() and read_cell(record)[1].error is None)
 
 
 def _run_alone(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason) -> None:
@@ -64,8 +65,8 @@ def _run_alone(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason) -> Non
         found = run_cell(cell, cell.folder(grid))
     except Exception as error:
         line = reason(error)
-        if line is None:
+        if line is None or isinstance(error, ProcessEndedError):
             raise
         found = Found(error=line)
         say(f"{cell.name}: {line}")
-    found.write(grid, cell)
+    on_main(found.write, grid, cell)

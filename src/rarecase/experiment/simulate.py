@@ -7,20 +7,24 @@ model.
 """
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.strategy import Strategy
 from rarecase.core.errors import ConfigError
 from rarecase.core.files import write_folder_beside
 from rarecase.core.locks import locked
+from rarecase.core.processes import on_main
 from rarecase.core.progress import doing, say
 from rarecase.data.sets import Sets, draw_test, require_gold
 from rarecase.experiment.cells import Cell, Found
 from rarecase.experiment.grid import run_grid
 from rarecase.labeling.gold import gold_annotator
 from rarecase.runs import parts
-from rarecase.runs.folder import Manifest, is_begun, refuse_used, stored_sets
+from rarecase.runs.folder import Manifest, is_begun, refuse_used, stored_sets, write_sets
 from rarecase.runs.session import prepare, rounds
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import SimulateConfig, split_list, write_yaml
@@ -40,9 +44,9 @@ def simulate(config: SimulateConfig) -> Path:
     found = [find_strategy(name) for name in names]
     with locked(out, f"another process, which begins {out} or reads it"):
         _begin(out, config, found)
-    sets = stored_sets(out)
+    sets = on_main(stored_sets, out)
     assert sets.gold is not None  # noqa: S101 - checked when the grid began
-    annotator = gold_annotator(sets.gold, sets.taxonomy)
+    annotator = gold_annotator(sets.gold, sets.taxonomy)  # which the main process alone asks
     drawn = functools.lru_cache(maxsize=1)(functools.partial(_drawn, sets, config))
 
     def run_cell(cell: Cell, place: Path) -> Found:
@@ -58,17 +62,23 @@ def simulate(config: SimulateConfig) -> Path:
 
 def _begin(out: Path, config: SimulateConfig, strategies: list[Strategy]) -> None:
     """Makes the grid folder, or makes sure that it was begun with the same."""
-    if is_begun(out):
+    if on_main(is_begun, out):
         inputs = functools.partial(parts.inputs_of, config)
-        Manifest.read(out, "grid").require_same(out, config, MAY_CHANGE, inputs)
+        on_main(lambda: Manifest.read(out, "grid").require_same(out, config, MAY_CHANGE, inputs))
     else:
-        refuse_used(out)
-        sets = _read(config)
-        with write_folder_beside(out) as folder:
-            with doing("preparing models and texts"):
-                prepare(folder, config, sets, strategies)
-            parts.manifest_of(folder, "grid", config, MAY_CHANGE).write(folder)
-    write_yaml(out / "config.yaml", config)
+        on_main(refuse_used, out)
+        sets = on_main(_read, config)
+        with doing("preparing models and texts"):
+            vectors = prepare(config, sets, strategies)
+        on_main(_write_begun, out, config, sets, vectors)
+    on_main(write_yaml, out / "config.yaml", config)
+
+
+def _write_begun(out: Path, config: SimulateConfig, sets: Sets, vectors: Mapping[str, np.ndarray]) -> None:
+    with write_folder_beside(out) as folder:
+        write_yaml(folder / "config.yaml", config)
+        write_sets(folder, sets, vectors)
+        parts.manifest_of(folder, "grid", config, MAY_CHANGE).write(folder)
 
 
 def _read(config: SimulateConfig) -> Sets:

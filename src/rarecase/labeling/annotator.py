@@ -124,6 +124,17 @@ class _Asked(Annotator):
         return [None if label is None else self._names.index(label) for label in labels]
 
 
+class OfMain(Annotator):
+    """What other processes know of an annotator that the main one asks."""
+
+    def __init__(self, suggests: bool, leaves_out: bool) -> None:
+        self.suggests, self.leaves_out = suggests, leaves_out
+
+    def annotate(self, dataset: Dataset) -> Dataset:
+        """Never called: `rarecase.core.processes.on_main` asks the other one."""
+        raise NotImplementedError
+
+
 def completed(annotator: Any, names: Sequence[str]) -> Annotator:
     """
     The annotator with defaults for what it does not define; a function is asked for the `names` of classes.

@@ -5,7 +5,10 @@ Training rows are sorted by text, then by label, before anything is drawn; so ne
 other columns of the table change what is learned.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from datasets import Dataset
@@ -68,6 +71,48 @@ class LengthGrouped:
         grouped = np.concatenate([part[np.argsort(-self.lengths[part], kind="stable")] for part in chunks])
         for i in rng.permutation(len(self)):
             yield grouped[i * self.batch_size : (i + 1) * self.batch_size].tolist()
+
+
+class Batches(Protocol):
+    """The batches of an epoch, as lists of rows."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[int]]: ...
+
+
+@dataclass(frozen=True)
+class Shares:
+    """
+    Batches as `accelerator.prepare` shares them out: of N processes each gets every N-th that it is given, so each
+    batch is there N times, every time with the rows of one process.
+
+    A row comes with what its loss is divided by, so that the losses of all processes sum to that of the batch. It is
+    infinite where a process has none of the rows, and takes the first: each has to have gradients.
+
+    Args:
+        batches (`Batches`): of an epoch.
+        divisor (`Callable`): for the place of a batch in the epoch, and its rows.
+        processes (`int`): how many there are.
+
+    Example:
+        >>> list(Shares([[4, 2, 7], [5]], lambda place, rows: len(rows), processes=2))
+        [[(4, 3), (7, 3)], [(2, 3)], [(5, 1)], [(5, inf)]]
+    """
+
+    batches: Batches
+    divisor: Callable[[int, list[int]], float]
+    processes: int
+
+    def __len__(self) -> int:
+        return len(self.batches) * self.processes
+
+    def __iter__(self) -> Iterator[list[tuple[int, float]]]:
+        for place, rows in enumerate(self.batches):
+            divisor = self.divisor(place, rows)
+            for process in range(self.processes):
+                own = rows[process :: self.processes]
+                yield [(row, divisor) for row in own] or [(rows[0], math.inf)]
 
 
 def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:

@@ -3,17 +3,16 @@
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from datasets import Dataset
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
 from rarecase.core.errors import ModelError
+from rarecase.core.processes import from_all, in_touch, is_main, join, share
 from rarecase.core.progress import bar
 from rarecase.core.randomness import integer, torch_seeded
 from rarecase.data import arrow, schema
@@ -27,12 +26,9 @@ from rarecase.learn.hyperparameters import FitOptions, Precision, hyperparameter
 from rarecase.learn.learner import Learner
 from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import RATES, copies
-from rarecase.learn.workers import all_or_none, is_distributed, is_main, require_main, send
 from rarecase.models.checkpoint import loading, local_folder, quiet, require_tokenizer, require_weights
 from rarecase.models.encoder import distinct
 from rarecase.models.lengths import LONGEST, Reader, stated, tokens_read
-
-Labeled = tuple[list[str], np.ndarray]  # texts in canonical order, and their classes (int64)
 
 # Tokens of a batch in scoring, with padding: more leaves the processor's cache, fewer leaves a GPU idle.
 _BUDGET = {"cpu": 1024}
@@ -45,8 +41,8 @@ class Finetune(Learner):
     A sequence classifier that `fit` starts from its pretrained weights each time.
 
     Training order, dropout and the new head follow from the seed, the texts and their labels: rows in another order,
-    or with other ids and sources, give the same weights to the last bit on the same machine's CPU. With several
-    processes (`accelerate launch`) only the main one may call `fit`, see `rarecase.learn.workers`.
+    or with other ids and sources, give the same weights to the last bit on the same machine's CPU. Several processes
+    (`accelerate launch`) share out fits and scoring, so each has to call them.
 
     Args:
         model (`str`): `packaged`, a folder or a Hub id.
@@ -80,45 +76,35 @@ class Finetune(Learner):
 
     def fit(self, train: Dataset, dev: Dataset) -> Self:
         """See `Learner.fit`; keeps the epoch with the best macro-F1 on `dev`, the last one without a row in it."""
-        require_main()
         rows, labels = training_rows(train, self.names)
         dev_rows, dev_labels = labelled_rows(dev, self.names, "dev")
-        return self.fit_texts((schema.texts(rows), labels), (schema.texts(dev_rows), dev_labels))
-
-    def fit_texts(self, train: Labeled, dev: Labeled) -> Self:
-        """What `fit` does, in all processes of an `accelerate launch`."""
-        fitted = copy.copy(self)
-        fitted.network = fitted.tokenizer = fitted._scorer = None
-        if is_distributed() and is_main():
-            local_folder(self.model)  # so that it is in the cache, and no process is asked to load what is not there
-            send(partial(fitted.fit_texts, train, dev))
-        (texts, labels), (dev_texts, dev_labels) = train, dev
-        state = PartialState()
+        fitted, state = copy.copy(self), join()
         fitted.processes = state.num_processes
+        fitted._scorer = None
         with torch_seeded(integer(self.seed, "finetune"), state.device):
-            with all_or_none():
-                fitted.network, fitted.tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
-                fitted.settings = replace(self.settings, max_length=fitted.tokenizer.model_max_length)
-                tokens = fitted._tokenize(texts)
-                examples = [{**row, "labels": int(label)} for row, label in zip(tokens, labels, strict=True)]
-                dev_tokens = fitted._tokenize(dev_texts)
+            network, fitted.tokenizer = _pretrained(self.model, self.names, self.settings.max_length)
+            fitted.settings = replace(self.settings, max_length=fitted.tokenizer.model_max_length)
+            tokens = fitted._tokenize(schema.texts(rows))
+            examples = [{**row, "labels": int(label)} for row, label in zip(tokens, labels, strict=True)]
+            dev_tokens = fitted._tokenize(schema.texts(dev_rows))
             if state.process_index:  # else dropout would take the same units in every process
                 torch.manual_seed(integer(self.seed, "finetune", state.process_index))
 
-            def dev_macro_f1() -> float:
-                probs, _ = _forward(fitted.network, fitted.tokenizer, dev_tokens)
+            def dev_macro_f1(network: torch.nn.Module) -> float:
+                probs, _ = _forward(network, fitted.tokenizer, dev_tokens)
                 return metrics(dev_labels, probs.argmax(axis=1), self.names)["macro_f1"]
 
-            fitted.history = training.train(
-                fitted.network,
-                examples,
-                DataCollatorWithPadding(fitted.tokenizer),
-                self.settings,
-                classes=len(self.names),
-                seed=self.seed,
-                precision=self.precision,
-                dev_macro_f1=dev_macro_f1 if dev_tokens else None,
-            )
+            with in_touch():
+                fitted.network, fitted.history = training.train(
+                    network,
+                    examples,
+                    DataCollatorWithPadding(fitted.tokenizer),
+                    self.settings,
+                    classes=len(self.names),
+                    seed=self.seed,
+                    precision=self.precision,
+                    dev_macro_f1=dev_macro_f1 if dev_tokens else None,
+                )
         return fitted
 
     def reader(self) -> Reader:
@@ -222,7 +208,7 @@ class Finetune(Learner):
         tokenizer.model_max_length = tokens_read(str(model), tokenizer, network, wanted)
         learner = cls(str(model), names, options, seed=seed)
         learner.settings = replace(learner.settings, max_length=tokenizer.model_max_length)
-        learner.network, learner.tokenizer = network.to(PartialState().device).eval(), tokenizer
+        learner.network, learner.tokenizer = network.to(join().device).eval(), tokenizer
         return learner
 
     def _tokenize(self, texts: list[str]) -> list[dict[str, list[int]]]:
@@ -300,9 +286,9 @@ def _forward(
     batches = token_batches(
         np.array([len(row["input_ids"]) for row in tokens], np.int64), _BUDGET.get(device.type, _BUDGET_ELSEWHERE)
     )
-    quiet = None if progress else True
+    own, silent = share(len(batches)), None if progress and is_main() else True
     try:
-        for rows in bar(len(batches), "scoring", iterable=batches, delay=2, disable=quiet):
+        for rows in bar(len(own), "scoring", iterable=[batches[place] for place in own], delay=2, disable=silent):
             batch = collate([tokens[row] for row in rows]).to(device)
             logits = network(**batch).logits.float()
             vectors = read.pop().float()
@@ -313,4 +299,7 @@ def _forward(
             hidden[rows] = vectors.cpu().numpy()
     finally:
         hook.remove()
+    read_here = np.concatenate([batches[place] for place in own]) if own else np.zeros(0, np.int64)
+    for rows, *found in from_all((read_here, probs[read_here], hidden[read_here])):
+        probs[rows], hidden[rows] = found
     return probs, hidden

@@ -6,13 +6,11 @@ section 3: pairs of texts of one class are drawn together, pairs of two classes 
 vectors.
 
 The pairs are those of the library `setfit`. Its trainer, and that of `sentence-transformers` under it, is not used:
-both seed Python's, numpy's and torch's generators for the whole process, keep training texts for a model card, write
-bars and figures to the terminal where there is none, and under `accelerate launch` would wait for processes that take
-no part in this (`rarecase.learn.workers`). What they do with the pairs is `contrast` below.
+both seed Python's, numpy's and torch's generators for the whole process, keep training texts for a model card, and
+write bars and figures to the terminal where there is none. What they do with the pairs is `contrast` below.
 """
 
 import copy
-import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -26,15 +24,16 @@ from datasets import Dataset
 
 from rarecase.acquire.selection import rank_within
 from rarecase.core.errors import ConfigError, ModelError
+from rarecase.core.processes import in_touch, is_main, join
 from rarecase.core.progress import bar
 from rarecase.core.randomness import generator, integer, torch_seeded
 from rarecase.data import schema
-from rarecase.learn.batches import training_rows
+from rarecase.learn.accelerated import accelerator_of, loader_of, only_used, optimizer_of
+from rarecase.learn.batches import Shares, training_rows
 from rarecase.learn.dropout import DRAWS
 from rarecase.learn.frozen import Frozen
 from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, WARMUP, FitOptions, Settings
 from rarecase.learn.record import Description
-from rarecase.learn.training import optimizer_of
 from rarecase.learn.tuned import RATES, copies
 from rarecase.models.encoder import Encoder, SentenceEncoder, encode
 
@@ -59,7 +58,7 @@ class SetFit(Frozen):
 
     The pairs, their order and dropout follow from the seed, the texts and their labels: rows in another order, or with
     other ids and sources, give the same weights to the last bit on the same machine's CPU. Several processes
-    (`accelerate launch`) train it no faster: the main one does it alone.
+    (`accelerate launch`) share out fits and scoring, so each has to call them.
 
     Args:
         model (`str`): the encoder to start from: `packaged`, a folder or a Hub id.
@@ -153,7 +152,8 @@ class SetFit(Frozen):
         """Trains `model` in place; returns the number of updates."""
         pairs = pairs_of(texts, labels, (self.updates or UPDATES) * PAIRS, self.seed)
         updates = self.updates or math.ceil(len(pairs) / PAIRS)
-        with torch_seeded(integer(self.seed, "setfit"), model.device):
+        process = join().process_index
+        with torch_seeded(integer(self.seed, "setfit", *([process] if process else [])), model.device), in_touch():
             contrast(model, pairs, updates, learning_rate=self.learning_rate, precision=self.precision)
         return updates
 
@@ -192,25 +192,33 @@ def contrast(
     """
     from sentence_transformers.util import batch_to_device
 
-    optimizer, scheduler = optimizer_of(model, learning_rate, updates, WARMUP, WEIGHT_DECAY)
-    endless = itertools.cycle(pairs)
-    model.train()
-    for _ in bar(updates, "contrasting", iterable=range(updates), delay=2):
-        batch = list(itertools.islice(endless, PAIRS))
-        target = torch.tensor([pair["label"] for pair in batch], device=model.device)
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            texts = [pair[side] for side in ("sentence_1", "sentence_2") for pair in batch]
-            vectors = model(batch_to_device(model.preprocess(texts), model.device))["sentence_embedding"]
+    accelerator = accelerator_of(precision)
+    places = np.resize(np.arange(len(pairs)), updates * PAIRS).reshape(updates, PAIRS).tolist()
+    loader = loader_of(
+        lambda place, divisor: (pairs[place], divisor),
+        Shares(places, lambda *_: PAIRS, accelerator.num_processes),
+        list,
+    )
+    preprocess, device = model.preprocess, accelerator.device
+    optimizer, scheduler = optimizer_of(model.to(device), learning_rate, updates, WARMUP, WEIGHT_DECAY)
+    one = batch_to_device(preprocess([pairs[0]["sentence_1"]]), device)
+    with only_used(model, lambda: model(one)["sentence_embedding"]):
+        network, optimizer, scheduler, loader = accelerator.prepare(model, optimizer, scheduler, loader)
+    network.train()
+    for batch in bar(updates, "contrasting", iterable=loader, delay=2, disable=None if is_main() else True):
+        target = torch.tensor([pair["label"] for pair, _ in batch], device=device)
+        texts = [pair[side] for side in ("sentence_1", "sentence_2") for pair, _ in batch]
+        vectors = network(batch_to_device(preprocess(texts), device))["sentence_embedding"]
         left, right = vectors.float().split(len(batch))
-        loss = F.mse_loss(F.cosine_similarity(left, right), target)
-        if not torch.isfinite(loss):
+        loss = F.mse_loss(F.cosine_similarity(left, right), target, reduction="sum") / batch[0][1]
+        if not math.isfinite(accelerator.reduce(loss.detach())):
             raise ModelError("setfit: the training loss is not finite; lower --learning-rate, or give another --model")
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
+        accelerator.backward(loss * accelerator.num_processes)  # whose gradients are averaged
+        accelerator.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
         optimizer.step()
         scheduler.step()
         optimizer.zero_grad()
-    model.eval()
+    accelerator.unwrap_model(network, keep_fp32_wrapper=False).eval()
 
 
 def _without_features(dataset: Dataset) -> Dataset:

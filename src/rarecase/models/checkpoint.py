@@ -16,6 +16,7 @@ from typing import Any
 
 from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ModelError, RarecaseError
+from rarecase.core.processes import on_main
 from rarecase.hub.ids import split_revision
 
 PACKAGED = "packaged"
@@ -49,6 +50,8 @@ def local_folder(model: str) -> Path:
     """
     folder = Path(resolve(model))
     if not folder.is_dir():
+        folder = on_main(_download, model)
+    if not folder.is_dir():  # on another machine
         folder = _download(model)
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     _refuse_unsafe(model, files)

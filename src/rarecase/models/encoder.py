@@ -15,6 +15,7 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase.core.errors import DataError, ModelError
+from rarecase.core.processes import from_all, share
 from rarecase.core.progress import bar
 from rarecase.data import arrow, schema
 from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet, require_tokenizer, require_weights
@@ -106,16 +107,27 @@ class SentenceEncoder:
         if not texts:
             return np.zeros((0, self.model.get_embedding_dimension() or 0), np.float32)
         unique, index = distinct(texts)
-        with self._counted(len(unique)) as model, loading(self.name, "used"):
+        own = self._own(unique)
+        with self._counted(len(own)) as model, loading(self.name, "used"):
             # The library batches by length; its own bar would also appear where stderr is no terminal.
             vectors = model.encode(
-                unique,
+                [unique[place] for place in own],
                 batch_size=BATCH_SIZE,
                 normalize_embeddings=True,
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
-            return np.asarray(vectors, np.float32)[index]
+        found = from_all((own, np.asarray(vectors, np.float32)))
+        every = np.empty((len(unique), found[0][1].shape[1]), np.float32)
+        for places, values in found:
+            every[places] = values
+        return every[index]
+
+    def _own(self, texts: list[str]) -> np.ndarray:
+        """Which texts this process reads: its share of the batches that the library makes."""
+        by_length = np.argsort([-len(text) for text in texts], kind="stable")
+        batches = [by_length[start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE)]
+        return np.unique(np.concatenate([batches[place] for place in share(len(batches))]))
 
     def encode_layers(self, texts: list[str]) -> np.ndarray:
         """

@@ -1,17 +1,18 @@
 """From settings to who labels, and to the label store where that is people on a page."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from datasets import Dataset
 
 from rarecase.core.errors import RunFolderError, command_line
+from rarecase.core.processes import on_main
 from rarecase.core.progress import say
 from rarecase.data.parquet import read_parquet
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.annotator import Annotator
+from rarecase.labeling.annotator import Annotator, OfMain
 from rarecase.labeling.gold import gold_annotator
 from rarecase.labeling.llm import SURE, LanguageModelAnnotator
 from rarecase.labeling.people import people
@@ -30,13 +31,28 @@ def annotator_of(
     folder: Path, config: RunConfig | StartConfig, taxonomy: Taxonomy, context: str
 ) -> Iterator[Annotator]:
     """
-    Who labels in the folder of a run or a start; a label store is closed in the end.
+    Who labels in the folder of a run or a start, asked by the main process alone; a label store is closed in the end.
 
     `context` tells apart runs that ask for the same texts, see `rarecase.labeling.people.People`.
     """
+    with ExitStack() as held:
+        own: list[Annotator] = []
+
+        def enter() -> OfMain:
+            own.append(held.enter_context(_annotator_of(folder, config, taxonomy, context)))
+            return OfMain(own[0].suggests, own[0].leaves_out)
+
+        known = on_main(enter)
+        yield own[0] if own else known
+
+
+@contextmanager
+def _annotator_of(
+    folder: Path, config: RunConfig | StartConfig, taxonomy: Taxonomy, context: str
+) -> Iterator[Annotator]:
     if isinstance(config, RunConfig) and config.annotator == "llm":
         by = replace(config, annotator=config.doubtful_to or "gold")
-        with annotator_of(folder, by, taxonomy, context) if config.doubtful_to else nullcontext() as asked:
+        with _annotator_of(folder, by, taxonomy, context) if config.doubtful_to else nullcontext() as asked:
             yield _language_model_of(folder, config, taxonomy, asked)
     elif config.annotator == "people":
         with people(folder, config.store, taxonomy, context) as annotator:

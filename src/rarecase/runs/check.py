@@ -2,13 +2,16 @@
 
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from datasets import Dataset
 
 from rarecase.core.errors import ConfigError
 from rarecase.core.files import require_new, write_beside
+from rarecase.core.processes import is_main, on_main
 from rarecase.core.progress import Progress, parts
 from rarecase.data.read import Columns, read_argument
 from rarecase.data.schema import public_id
@@ -39,18 +42,20 @@ def check(
     A row without text has the label null, no scores and 0 windows: nothing was read.
     """
     if out is not None:
-        require_new(out)
-    classes = None if taxonomy is None else Taxonomy.load(taxonomy)
-    loadable(model)  # else the data would be read in vain
-    posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
+        on_main(require_new, out)
+    classes = None if taxonomy is None else on_main(Taxonomy.load, taxonomy)
+    on_main(loadable, model)  # else the data would be read in vain
+    posts = on_main(partial(read_argument, data, "pool", columns=columns, encoding=encoding, keep_empty=True))
     guard = load(model, classes, dtype, backend, require_certificate=require_certificate)
     lines = lines_of(posts, guard)
-    if out is None:
+    if not is_main():
+        deque(lines, maxlen=0)  # which are the main process's to write
+    elif out is None:
         for line in lines:
             print(line)
-        return
-    with write_beside(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(line + "\n" for line in lines)
+    else:
+        with write_beside(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(line + "\n" for line in lines)
 
 
 def load(
@@ -62,7 +67,7 @@ def load(
     require_certificate: bool = False,
 ) -> Guard:
     """The guard of a model folder, a run or a Hub id; what is to be known of its thresholds is said on stderr."""
-    folder = loadable(model)
+    folder = on_main(loadable, model)
     with Progress(1) as progress:
         progress.step(f"loading {model}")
         guard = Guard.from_pretrained(folder, taxonomy=taxonomy, dtype=dtype, backend=backend)

@@ -15,12 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from rarecase.core.errors import DataError, RunFolderError, command_line, flag, shown_id
 from rarecase.core.files import digest, read_json, write_beside, write_json
+from rarecase.core.processes import on_main
 from rarecase.core.progress import Progress
 from rarecase.core.typed import from_json
 from rarecase.data.arrow import matrix, with_column
@@ -75,17 +77,21 @@ class RoundFiles:
             # The scores that a stopping criterion needs after the last round are stored as those of the next.
             self._progress.step(f"round {min(number, self._rounds)} of {self._rounds}: {name}")
         path = self.path(number, f"{name}.parquet")
-        if not path.exists():
-            write_parquet(path, make(*arguments))
-        return self.stored(number, name)
+        if not on_main(path.exists):
+            on_main(write_parquet, path, make(*arguments))
+        return on_main(self.stored, number, name)
 
     def record(self, number: int, make: Callable[[], RoundRecord]) -> RoundRecord:
         """The measurements of a round: read where its file exists, of the same tables; else made and written."""
         path = self.path(number, "metrics.json")
+        return on_main(self._recorded, number, None if on_main(path.exists) else make())
+
+    def _recorded(self, number: int, made: RoundRecord | None) -> RoundRecord:
+        path = self.path(number, "metrics.json")
         files = {name: self.path(number, f"{name}.parquet") for name in COUNTED}
         tables = {name: digest([file]) for name, file in files.items() if file.exists()}
-        if not path.exists():
-            replace(make(), tables=tables).write(path)
+        if made:
+            replace(made, tables=tables).write(path)
         record = _whole(path, RoundRecord.read)
         for name, now in tables.items():
             if record.tables.get(name, now) != now:
@@ -309,18 +315,25 @@ def digest_of_tables(folder: Path) -> str:
     return digest(folder / name for name in names)
 
 
-def write_sets(folder: Path, sets: Sets, encoder: Encoder | None = None) -> None:
-    """Writes the taxonomy, the tables, and with an encoder the vectors of their texts."""
+def vectors_of(sets: Sets, encoder: Encoder) -> dict[str, np.ndarray]:
+    """The vectors of the texts of each table, which `write_sets` stores."""
+    return {name: matrix(embed(table, encoder), "embedding") for name, table in _tables_of(sets).items()}
+
+
+def _tables_of(sets: Sets) -> dict[str, Dataset]:
+    return {name: table for name in TABLES if (table := getattr(sets, name)) is not None}
+
+
+def write_sets(folder: Path, sets: Sets, vectors: Mapping[str, np.ndarray]) -> None:
+    """Writes the taxonomy, the tables, and the vectors of their texts where there are any."""
     sets.taxonomy.save(folder / "taxonomy.yaml")
-    tables = {name: table for name in TABLES if (table := getattr(sets, name)) is not None}
-    for name, table in tables.items():
+    for name, table in _tables_of(sets).items():
         write_parquet(folder / f"{name}.parquet", table)
     if sets.gold is not None:
         write_parquet(folder / "gold.parquet", sets.gold)
-    if encoder is not None:
-        vectors = {name: matrix(embed(table, encoder), "embedding") for name, table in tables.items()}
+    if vectors:
         with write_beside(folder / EMBEDDINGS) as temporary:
-            save_file(vectors, temporary)
+            save_file(dict(vectors), temporary)
 
 
 def stored_sets(folder: Path) -> Sets:

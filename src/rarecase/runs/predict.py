@@ -8,6 +8,7 @@ class that it is called after. A row without text has no label and no probabilit
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from datasets import Dataset, Features, Value
 
 from rarecase.core.errors import RunFolderError, command_line
+from rarecase.core.processes import on_main
 from rarecase.core.progress import Progress, parts
 from rarecase.data.arrow import from_columns, matrix
 from rarecase.data.read import Columns, read_argument
@@ -43,16 +45,16 @@ def predict(
 
     `model` is a model folder, a run (its last learner) or a Hub id, of any learner.
     """
-    require_new_table(out)
+    on_main(require_new_table, out)
     FitOptions(max_length=max_length)  # which knows its range, before a long table is read
-    folder = loadable(model)
-    posts = read_argument(data, "pool", columns=columns, encoding=encoding, keep_empty=True)
+    folder = on_main(loadable, model)
+    posts = on_main(partial(read_argument, data, "pool", columns=columns, encoding=encoding, keep_empty=True))
     with Progress(1) as progress:
         progress.step(f"loading {model}")
         learner = load_learner(folder, max_length=max_length)
         say_what_is_cut(learner, [posts])
     found = table_of(posts, learner, with_text=with_text)
-    write_table(out, found)
+    on_main(write_table, out, found)
     labels = found["label"][:]
     without = labels.count(None)
     if without:

@@ -5,11 +5,13 @@ A run folder appears whole: the tables are read and checked, the texts embedded 
 beside, which is renamed when all is well. So bad input leaves nothing behind.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.stopping import Stopping, sentence_of
@@ -17,6 +19,7 @@ from rarecase.acquire.strategy import Strategy, name_of
 from rarecase.algorithm import Round, run
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
+from rarecase.core.processes import on_main
 from rarecase.core.progress import doing, say
 from rarecase.data.arrow import rows
 from rarecase.data.read.origin import Origin, combined
@@ -28,11 +31,11 @@ from rarecase.evaluate.record import RoundRecord
 from rarecase.guard.guard import Guard
 from rarecase.labeling.annotator import Annotator
 from rarecase.learn import Learner
-from rarecase.learn.record import ModelRecord
+from rarecase.learn.record import GuardSettings, ModelRecord
 from rarecase.models.checkpoint import local_folder
 from rarecase.models.encoder import load_encoder
 from rarecase.runs import annotation, parts
-from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, write_sets
+from rarecase.runs.folder import LEARNER, Manifest, RoundFiles, refuse_used, stored_sets, vectors_of, write_sets
 from rarecase.runs.generation import generator_of, verifier_of
 from rarecase.runs.lengths import say_what_is_cut
 from rarecase.runs.trackers import figures_of_round, reporting
@@ -47,11 +50,11 @@ def carry_out(config: RunConfig, resume: Path | None) -> Path:
         check(config)
         folder = resume or begin(config)
         rounds_left = go_on(folder, config)  # which refuses a folder that does not fit, before a tracker begins
-        reported = RoundFiles(folder).numbers("metrics.json")
-        with reporting(config.report_to, folder, digest([folder / "run.json"])) as report:
+        reported, key = on_main(lambda: (RoundFiles(folder).numbers("metrics.json"), digest([folder / "run.json"])))
+        with reporting(config.report_to, folder, key) as report:
             for round_ in rounds_left:
                 found, f1 = round_.record, round_.record.test["macro_f1"]
-                varied = _variations_of(folder, config, found.round)
+                varied = on_main(_variations_of, folder, config, found.round)
                 say(f"round {found.round}: {found.labels} labels, {varied}macro-F1 {f1:.1f}")
                 if found.round not in reported:
                     report(figures_of_round(found), found.round)
@@ -70,17 +73,29 @@ def _variations_of(folder: Path, config: RunConfig, number: int) -> str:
 def begin(config: RunConfig) -> Path:
     """Makes the run folder, or nothing where something is wrong with the settings or the data."""
     out = require_out(config.out)
+    strategy = find_strategy(config.strategy)
+    sets, config = on_main(_read_new, out, config)
+    with doing("preparing models and texts"):
+        on_main(annotation.require_model, config)
+        vectors = prepare(config, sets, [strategy])
+    on_main(_write_begun, out, config, sets, vectors, name_of(strategy))
+    return out
+
+
+def _read_new(out: Path, config: RunConfig) -> tuple[Sets, RunConfig]:
     refuse_used(out)
-    strategy, sets = checked(config)
+    _, sets = checked(config)
     config = annotation.with_store_of_start(config)
     annotation.require_store(config)
+    return sets, config
+
+
+def _write_begun(out: Path, config: RunConfig, sets: Sets, vectors: Mapping[str, np.ndarray], strategy: str) -> None:
     with write_folder_beside(out) as folder:
-        with doing("preparing models and texts"):
-            annotation.require_model(config)
-            prepare(folder, config, sets, [strategy])
+        write_yaml(folder / "config.yaml", config)
+        write_sets(folder, sets, vectors)
         begun = parts.manifest_of(folder, "run", config, MAY_CHANGE)
-        replace(begun, strategy=name_of(strategy), origins=parts.origins_of(config)).write(folder)
-    return out
+        replace(begun, strategy=strategy, origins=parts.origins_of(config)).write(folder)
 
 
 def checked(config: RunConfig) -> tuple[Strategy, Sets]:
@@ -104,7 +119,12 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     Raises `RunFolderError` where data, model, strategy or seed are not those the run began with, `ConfigError` where
     the budget is less than what it has spent, and `WaitingForLabels` where people have to label first.
     """
-    stop = parts.stopping_of(config)
+    config, manifest, sets = on_main(_read_again, folder, config)
+    return _rounds_left(folder, config, manifest, sets, parts.stopping_of(config))
+
+
+def _read_again(folder: Path, config: RunConfig) -> tuple[RunConfig, Manifest, Sets]:
+    parts.stopping_of(config)
     config = annotation.with_store_of_start(config)
     manifest, named = Manifest.read(folder, "run"), config
     stored: dict[str, Any] = {name: manifest.settings.get(name) for name in SOURCES if getattr(config, name) is None}
@@ -113,19 +133,23 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     parts.require_budget(folder, config)
     annotation.require_store_of_labels(folder, config)
     write_yaml(folder / "config.yaml", config)
-    return _rounds_left(folder, config, manifest, stop)
+    return config, manifest, stored_sets(folder)
 
 
-def _rounds_left(folder: Path, config: RunConfig, manifest: Manifest, stop: Stopping | None) -> Iterator[Round]:
-    sets = stored_sets(folder)
+def _rounds_left(
+    folder: Path, config: RunConfig, manifest: Manifest, sets: Sets, stop: Stopping | None
+) -> Iterator[Round]:
     records: list[RoundRecord] = []
-    with annotation.annotator_of(folder, config, sets.taxonomy, digest([folder / "run.json"])) as annotator:
+    context = on_main(digest, [folder / "run.json"])
+    with annotation.annotator_of(folder, config, sets.taxonomy, context) as annotator:
         for last in rounds(folder, sets, config, config.strategy, config.seed, annotator, stop=stop):
             records.append(last.record)
             yield last
     if sentence := sentence_of(last.record.labels, last.record.stopping):
         say(sentence)
-    _finish(folder, sets, last, records, config, manifest)
+    learner = last.learner()
+    guard = Guard(learner, sets.taxonomy).settings(sets.dev)
+    on_main(_finish, folder, sets, last, records, config, manifest, learner, guard)
 
 
 def rounds(
@@ -168,18 +192,17 @@ def rounds(
         )
 
 
-def prepare(folder: Path, config: LoopConfig, sets: Sets, strategies: Sequence[Strategy]) -> None:
-    """Writes what a run or a grid begins with, once its models are there and its language model answers."""
+def prepare(config: LoopConfig, sets: Sets, strategies: Sequence[Strategy]) -> dict[str, np.ndarray]:
+    """The vectors that a run or a grid begins with, once its models are there and its language model answers."""
     for model in (config.encoder, config.model):
         local_folder(model)
-    generator_of(config, sets.taxonomy, folder / "replies.sqlite", check=True)
+    on_main(lambda: generator_of(config, sets.taxonomy, Path(""), check=True) and None)
     encoder = load_encoder(config.encoder)
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed, encoder, trial=True)
     if not parts.shares_encoder(config):
         learner = _tried(learner, sets)
     say_what_is_cut(learner, sets.tables())
-    write_yaml(folder / "config.yaml", config)
-    write_sets(folder, sets, encoder if parts.needs_embedding(config, *strategies) else None)
+    return vectors_of(sets, encoder) if parts.needs_embedding(config, *strategies) else {}
 
 
 def _tried(learner: Learner, sets: Sets) -> Learner:
@@ -191,7 +214,14 @@ def _tried(learner: Learner, sets: Sets) -> Learner:
 
 
 def _finish(
-    folder: Path, sets: Sets, last: Round, records: Sequence[RoundRecord], config: RunConfig, manifest: Manifest
+    folder: Path,
+    sets: Sets,
+    last: Round,
+    records: Sequence[RoundRecord],
+    config: RunConfig,
+    manifest: Manifest,
+    learner: Learner,
+    guard: GuardSettings,
 ) -> None:
     """The release folder and the last learner, once."""
     names, strategy = sets.taxonomy.names, manifest.strategy
@@ -217,7 +247,6 @@ def _finish(
         },
         replace=True,
     )
-    learner = last.learner()
     predictions = RoundFiles(folder).stored(last.number, "predictions")
     record = ModelRecord.of(
         learner.describe(),
@@ -226,6 +255,6 @@ def _finish(
         dev=sets.dev,
         test=splits["test"],
         measured=measured(predictions, names),
-        guard=Guard(learner, sets.taxonomy).settings(sets.dev),
+        guard=guard,
     )
     learner.save(folder / LEARNER, record)

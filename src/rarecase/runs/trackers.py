@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rarecase.core.errors import ConfigError, one_line
+from rarecase.core.processes import is_main
 from rarecase.core.progress import say
 from rarecase.data.release import Metrics
 from rarecase.evaluate.record import RoundRecord
@@ -34,7 +35,7 @@ def reporting(tracker: str, out: Path, key: str) -> Iterator[Report]:
     What is reported under the same `key` is one run of the tracker, which is named after the folder `out`. A tracker
     that fails later is one warning, after which nothing is reported: a run does not end for it.
     """
-    if tracker == "none":
+    if tracker == "none" or not is_main():
         yield lambda figures, step: None
         return
     from accelerate import Accelerator

@@ -9,6 +9,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, concatenate_datasets
 
 from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.processes import on_main
 from rarecase.core.progress import doing, say
 from rarecase.data.read import read_argument, row_of
 from rarecase.data.read.hub import load
@@ -36,7 +37,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     """
     check(config)
     out = require_out(config.out)
-    refuse_filled(out)
+    on_main(refuse_filled, out)
     configs = split_list(config.config_name)
     if not configs:
         raise ConfigError("--config-name is empty: expected names separated by commas, such as bootstrap,cluster")
@@ -51,13 +52,15 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
     parts = {("train", name): (f"{data}:{name}", "train") for name in configs}
     parts |= {(role, configs[0]): (f"{data}:{configs[0]}", role) for role in ("dev", "test")}
     with doing("reading the data"):
-        raw = {key: read_argument(*part) for key, part in parts.items()}
-    taxonomy = Taxonomy.load(config.taxonomy) if config.taxonomy else classes_of(data, configs[0], raw.values())
+        raw = on_main(lambda: {key: read_argument(*part) for key, part in parts.items()})
+    taxonomy = on_main(
+        lambda: Taxonomy.load(config.taxonomy) if config.taxonomy else classes_of(data, configs[0], raw.values())
+    )
     with doing("loading the model"):
         learner = learner_of(config, taxonomy.names, config.seed)
         say_what_is_cut(learner, raw.values())
     classed = {key: with_classes(table, taxonomy, partial(row_of, *parts[key], "label")) for key, table in raw.items()}
-    classed |= {("train", name): learned_from(data, name, classed["train", name]) for name in configs}
+    classed |= {("train", name): on_main(learned_from, data, name, classed["train", name]) for name in configs}
     with doing("preparing the texts"):
         ready = {key: learner.prepare(table) for key, table in classed.items()}
     rows = concatenate_datasets([ready["train", name] for name in configs])
@@ -72,7 +75,7 @@ def train(data: str, config: TrainConfig) -> dict[str, Any]:
         guard = Guard(learner, taxonomy).settings(dev)
     made = learner.describe()
     record = ModelRecord.of(made, configs=configs, train=rows, dev=dev, test=test, measured=figures, guard=guard)
-    learner.save(out, record)
+    on_main(learner.save, out, record)
     return {"train": len(rows), **figures}
 
 

@@ -16,6 +16,7 @@ they decide is the policy's, see `rarecase.verify.policy`. They see texts and la
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from datasets import Dataset
 from rapidfuzz import fuzz
 
 from rarecase.core.errors import DataError
+from rarecase.core.processes import on_main
 from rarecase.data import arrow, schema
 from rarecase.data.read.duplicates import exact_duplicates, near_duplicates, stands_in
 from rarecase.data.variation_counts import Policy
@@ -134,7 +136,8 @@ class Verifier:
             for one, is_good, value in zip(made, passed, values or [None] * len(rows), strict=True):
                 one.append({"check": name, "passed": is_good, "value": value})
 
-        add("language", [is_same_language(*pair) for pair in both])
+        # Its library writes a file for a moment.
+        add("language", on_main(lambda: [is_same_language(*pair) for pair in both]))
         copies = _copies(pairs, originals, encoder if self.near_copies else None)
         add("copy", [not copy for copy in copies], [fuzz.ratio(*map(str.casefold, pair)) for pair in both])
         add("template", [not leaks.found(*pair) for pair in both])
@@ -145,7 +148,7 @@ class Verifier:
                 for place, row in enumerate(rows)
                 if policy.is_accepted([*findings[row], *made[place]], "strict")  # so that no request is for nothing
             ]
-            add("judge", *_opinion(self.judge.probabilities, pairs, clean))
+            add("judge", *_opinion(partial(on_main, self.judge.probabilities), pairs, clean))
         known = learner(schema.texts(originals)).argmax(axis=1) == arrow.matrix(originals, "label")
         add("learner", *_opinion(learner, pairs, np.flatnonzero(known[pairs.parents])))
         for row, found in zip(rows, made, strict=True):

@@ -1,0 +1,66 @@
+"""What a training loop hands to `accelerator.prepare`: for the loops of `finetune` and `setfit`."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DataLoaderConfiguration
+from accelerate.state import AcceleratorState
+from torch.utils.data import DataLoader
+from transformers import get_linear_schedule_with_warmup
+
+from rarecase.core.processes import is_distributed, join
+from rarecase.learn.batches import Shares
+
+
+def accelerator_of(precision: str, accumulation: int = 1) -> Accelerator:
+    """What trains in this precision, over all processes; `accelerate config` may say another accumulation."""
+    join()
+    mixed = "bf16" if precision == "bf16" else "no"
+    # The precision is global to a process, and a second one is refused: two learners could not differ in it.
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
+        AcceleratorState._reset_state()
+    return Accelerator(
+        mixed_precision=mixed,
+        gradient_accumulation_steps=accumulation,
+        dataloader_config=DataLoaderConfiguration(even_batches=False),  # no row is read twice
+        step_scheduler_with_optimizer=False,  # it would make a step for each process
+    )
+
+
+@contextmanager
+def only_used(network: torch.nn.Module, output: Callable[[], torch.Tensor]) -> Iterator[None]:
+    """In the block, weights that `output` does not depend on want no gradient: the processes would wait for theirs."""
+    frozen: list[torch.nn.Parameter] = []
+    if is_distributed():
+        network.eval()  # which draws nothing
+        output().sum().backward()
+        frozen = [weight for weight in network.parameters() if weight.requires_grad and weight.grad is None]
+        network.zero_grad()
+    for weight in frozen:
+        weight.requires_grad_(False)
+    yield
+    for weight in frozen:
+        weight.requires_grad_(True)
+
+
+def loader_of(item: Callable[[int, float], Any], shares: Shares, collate: Callable[[list[Any]], Any]) -> DataLoader:
+    """The loader of shares of batches, of which `item` gives a row with its divisor."""
+
+    class Items(torch.utils.data.Dataset):
+        def __getitem__(self, place: tuple[int, float]) -> Any:
+            return item(*place)
+
+    # With a generator of its own, since it draws from one: dropout draws what it would without a loader.
+    return DataLoader(Items(), batch_sampler=shares, collate_fn=collate, generator=torch.Generator())
+
+
+def optimizer_of(
+    network: torch.nn.Module, learning_rate: float, steps: int, warmup: float, weight_decay: float
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW, and a learning rate that rises linearly over the share `warmup` of all steps, then falls to 0."""
+    fused = next(network.parameters()).device.type in ("cpu", "cuda")
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
+    return optimizer, get_linear_schedule_with_warmup(optimizer, math.ceil(warmup * steps), steps)
