@@ -19,7 +19,7 @@ Where we leave the printed algorithm, and what we take where it is silent:
   learned from and no more: a strategy is shown what people labelled.
 
 Under `accelerate launch` every process runs all of this. Fits, vectors and scores are shared out; a strategy, people
-and language models are asked by the main process alone, whose answers all have (`rarecase.core.processes`).
+and language models are asked by the main process alone, and the others receive the answers (`core.processes`).
 """
 
 from collections import deque

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +210,6 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(stage, rank, model, tmp_p
         run = a_run(tmp_path, model, server.url, strategy="cluster", updates=30)
         words = [*torchrun(2), "-m", "rarecase", *run, "--out", "two"]
         killed = {"KILLED": f"{rank}:{STAGES[stage][rank]}", "PYTHONPATH": str(WATCHED)}
-        begun = time.monotonic()
         process = subprocess.Popen(
             words,
             cwd=tmp_path,
@@ -230,7 +228,6 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(stage, rank, model, tmp_p
         told = [line for line in errors.splitlines() if line.startswith("rarecase: ")]
         assert len(told) == (0 if rank == 0 else 1), errors
         assert all("another process has ended" in line for line in told)
-        assert begun < time.monotonic()
         assert _of_group(process.pid) == []
         again = ["--resume", "two"] if (tmp_path / "two" / "run.json").exists() else [*run[1:], "--out", "two"]
         done = launched(["-m", "rarecase", "run", *again], cwd=tmp_path)

@@ -13,12 +13,18 @@ import json
 import sys
 from pathlib import Path
 
-from rarecase.core.errors import ConfigError, ProcessEndedError
-from rarecase.core.processes import alone, from_all, from_main, is_distributed, is_main, join, leave, on_main, share
+from rarecase.core.errors import ConfigError, WaitingForLabels
+from rarecase.core.processes import (
+    alone, from_all, from_main, is_distributed, is_in_all, is_main, join, leave, on_main, share
+)
 
 
 def refuse():
     raise ConfigError("no such post")
+
+
+def wait():
+    raise WaitingForLabels("label some")
 
 
 def fail():
@@ -28,8 +34,8 @@ def fail():
 def met(function):
     try:
         return on_main(function)
-    except Exception as error:
-        return [type(error).__name__, str(error)]
+    except BaseException as error:
+        return [type(error).__name__, str(error), is_in_all(error)]
 
 
 rank = join().process_index
@@ -43,6 +49,7 @@ found = {
     "told": from_main(rank),
     "calls": calls,
     "refused": met(refuse),
+    "waiting": met(wait),
     "failed": met(fail),
     "share": [share(parts) for parts in (0, 1, 5)],
     "all": from_all(rank),
@@ -61,11 +68,12 @@ def test_what_is_shared_comes_together_and_what_main_does_all_know(tmp_path):
     assert (main["main"], other["main"]) == (True, False)
     for found in (main, other):
         assert [found[name] for name in ("value", "nested", "told")] == [0, 0, 0]
-        assert found["refused"] == ["ConfigError", "no such post"]
+        assert found["refused"] == ["ConfigError", "no such post", True]
+        assert found["waiting"] == ["WaitingForLabels", "label some", True]
         assert found["all"] == [0, 1]
     assert (main["calls"], other["calls"]) == ([0], [])
-    assert main["failed"] == ["ZeroDivisionError", "a defect"]
-    assert other["failed"] == ["ProcessEndedError", "another process has ended, or the launcher was stopped"]
+    assert main["failed"][:2] == ["ZeroDivisionError", "a defect"]
+    assert other["failed"][0] == "ProcessEndedError"
     # As many for each; of five parts one is computed twice.
     assert (main["share"], other["share"]) == ([[], [0], [0, 2, 4]], [[], [0], [1, 3, 0]])
     assert (main["apart"], other["apart"]) == ([False, [0, 1, 2], [0]], [False, [0, 1, 2], [1]])

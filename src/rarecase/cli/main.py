@@ -35,7 +35,7 @@ from rarecase.core.errors import (
     shown_id,
 )
 from rarecase.core.files import refused_by_system
-from rarecase.core.processes import is_distributed, on_main
+from rarecase.core.processes import alone, is_distributed, on_main
 from rarecase.labeling.store.address import require_inside
 from rarecase.settings.config import (
     SOURCES,
@@ -80,7 +80,7 @@ def settings_files(app: App, commands: tuple[str, ...], arguments: "ArgumentColl
     if kind is None:
         return
     given = {a.name: a.tokens[0].value for a in arguments if a.tokens and a.name in ("--config", "--resume", "--out")}
-    files = {Path(given["--config"]): read_yaml(Path(given["--config"]), kind)} if "--config" in given else {}
+    files = {Path(given["--config"]): on_main(read_yaml, Path(given["--config"]), kind)} if "--config" in given else {}
     folder = None
     if "--resume" in given:
         from rarecase.runs.folder import Manifest
@@ -349,9 +349,7 @@ def command(arguments: list[str]) -> int:
     open_closed_streams()
     quiet_libraries(uploading=arguments[:1] == ["publish"])
     try:
-        return together(arguments, _command) if is_distributed() else _command(arguments)
-    except RarecaseError as error:
-        return fail(str(error))
+        return together(arguments, _command)
     except KeyboardInterrupt:
         return STOPPED
 
@@ -372,13 +370,14 @@ def _command(arguments: list[str]) -> int:
         print(f"rarecase: {one_line(str(waiting))}", file=sys.stderr)
     except CycloptsError as error:
         return fail(" ".join(str(error).split()))
-    except ProcessEndedError as error:
-        fail(f"{error}; {_what_is_left(arguments)}")
+    except ProcessEndedError:
+        fail(f"another process has ended, or the launcher was stopped; {_what_is_left(arguments)}")
         return 1
     except RarecaseError as error:
         return fail(str(error))
     except BrokenPipeError:
         discard_output()
+        return int(is_distributed())  # the others do not know
     except OSError as error:
         line = refused_by_system(error)
         if line is None:
@@ -394,7 +393,8 @@ def _command(arguments: list[str]) -> int:
 
 def _what_is_left(arguments: list[str]) -> str:
     try:
-        _, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+        with alone():  # the others may be gone
+            _, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
         return what_is_left(arguments[0], bound.arguments)
     except (CycloptsError, RarecaseError, KeyboardInterrupt):  # it was not read to its end
         return NOTHING

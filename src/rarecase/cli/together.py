@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rarecase.core.errors import ProcessEndedError
-from rarecase.core.processes import alone, is_main, leave
+from rarecase.cli.streams import fail
+from rarecase.core.errors import ProcessEndedError, RarecaseError
+from rarecase.core.processes import alone, is_distributed, is_main, leave
 
 SHARED = (("run",), ("train",), ("simulate",), ("experiment",), ("predict",), ("guard", "check"))
 USERS_MISTAKE = 2
@@ -19,11 +20,17 @@ GRACE = 5.0  # seconds in which the launcher ends the others, where the main pro
 
 def together(arguments: list[str], command: Callable[[list[str]], int]) -> int:
     """
-    Runs a command in this process, one of several, and gives its exit status.
+    Runs a command in this process, which may be one of several, and gives its exit status.
 
-    Commands that have nothing to share out are the main process's alone. An error is said by the main process; what
-    only another met (no memory, no such file on its machine) that one says.
+    Commands that have nothing to share out are the main process's alone. It prints what there is, errors too; another
+    process prints only what it alone met (no memory, no such file on its machine).
     """
+    try:
+        if not is_distributed():
+            return command(arguments)
+        is_main()
+    except RarecaseError as error:  # they cannot be joined
+        return fail(str(error)) if os.environ.get("RANK", "0") == "0" else USERS_MISTAKE
     is_shared = any(tuple(arguments[: len(words)]) == words for words in SHARED)
     if is_main():
         with contextlib.nullcontext() if is_shared else alone(), _ended_by_signal():

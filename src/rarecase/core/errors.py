@@ -50,13 +50,6 @@ class HubError(RarecaseError):
         self.temporary = temporary
 
 
-class ProcessEndedError(RarecaseError):
-    """Another of several processes has ended, so that this one cannot go on."""
-
-    def __init__(self, message: str = "another process has ended, or the launcher was stopped"):
-        super().__init__(message)
-
-
 class GeneratorError(RarecaseError):
     """The language model does not answer, or not in the expected form."""
 
@@ -67,6 +60,10 @@ class DiskFullError(RarecaseError):
 
 class WaitingForLabels(Exception):  # noqa: N818 - not an error: the run is where it should be, and people go on with it
     """Raised where people have to act first; says what to do and how to continue. The command line exits with 0."""
+
+
+class ProcessEndedError(BaseException):
+    """Another of several processes has ended; what goes on after an error does not go on after this one."""
 
 
 def one_line(message: str) -> str:

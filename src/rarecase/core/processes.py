@@ -3,8 +3,8 @@ Several processes of one program, as `accelerate launch`, `torchrun` and `notebo
 
 Each process runs the whole program, and computes a share of what takes long (`share`, `from_all`, and fits, which
 `accelerator.prepare` shares out). What reaches people, language models, files and the terminal is done by the main
-process alone: the others get what it came to (`on_main`). So what is said of a shared computation holds for `on_main`,
-too: every process has to come to it.
+process alone, and the others receive what it came to (`on_main`). Every process must call `on_main`, `from_all`, `fit`
+and `score`, in the same order; else the others wait for ever.
 
     accelerate launch --multi_gpu --num_processes 2 -m rarecase experiment …
     torchrun --standalone --nproc_per_node 2 -m rarecase experiment …
@@ -13,24 +13,25 @@ too: every process has to come to it.
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from rarecase.core.errors import ConfigError, ProcessEndedError, RarecaseError
+from rarecase.core.errors import ConfigError, ProcessEndedError, RarecaseError, WaitingForLabels
 
 T = TypeVar("T")
 
 # People may be asked for labels between two shared computations; the others wait for as long as that takes.
 TIMEOUT = timedelta(days=30)
-_ALONE: ContextVar[bool] = ContextVar("_ALONE", default=False)
+# How many blocks of `alone` this process is in; whatever its thread.
+_alone = 0
+_IN_ALL = "_in_all"
 
 
 def is_distributed() -> bool:
     """Whether work is shared out: under a launcher, but for what one process does alone."""
     size = os.environ.get("WORLD_SIZE", "1")
     try:
-        return int(size) > 1 and not _ALONE.get()
+        return int(size) > 1 and not _alone
     except ValueError:
         raise ConfigError(
             f"WORLD_SIZE {size!r:.40}: expected how many processes a launcher has started; unset it"
@@ -45,18 +46,19 @@ def is_main() -> bool:
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """What one process does by itself in the block: nothing is shared out."""
-    token = _ALONE.set(True)
+    global _alone
+    _alone += 1
     try:
         yield
     finally:
-        _ALONE.reset(token)
+        _alone -= 1
 
 
 def on_main(function: Callable[..., T], *arguments: Any) -> T:
     """
     What a function returns, or raises, in the main process, which alone calls it; in every process.
 
-    Of an unexpected error the others get a `ProcessEndedError`.
+    Of an unexpected error the others get a `ProcessEndedError`; one that all get is told by `is_in_all`.
     """
     if not is_distributed():
         return function(*arguments)
@@ -68,13 +70,19 @@ def on_main(function: Callable[..., T], *arguments: Any) -> T:
                 value = function(*arguments)
         except Exception as met:  # of any type: the others have to know
             error = met
-    told = error if error is None or isinstance(error, RarecaseError) else ProcessEndedError()
+    told = error if isinstance(error, RarecaseError | WaitingForLabels | None) else ProcessEndedError()
     from accelerate.utils import broadcast_object_list
 
     value, told = _collective(broadcast_object_list, [value, told])
     if raised := error or told:
+        raised.__dict__[_IN_ALL] = True
         raise raised
     return value
+
+
+def is_in_all(error: BaseException) -> bool:
+    """Whether every process meets this error, so that all may go on; of others, some may have met none, and wait."""
+    return not is_distributed() or _IN_ALL in error.__dict__
 
 
 def from_main(value: T) -> T:
@@ -86,7 +94,7 @@ def share(parts: int) -> list[int]:
     """
     Which of so many parts this process computes; all of them in the only one.
 
-    Each process has as many, some the first again: a model that is sharded over processes computes in all at once.
+    Each process has as many, some of them the first ones again: a sharded model computes in all processes at once.
 
     Example:
         >>> share(3)
@@ -94,9 +102,13 @@ def share(parts: int) -> list[int]:
     """
     if not is_distributed() or not parts:
         return list(range(parts))
-    state = join()
-    each = -(-parts // state.num_processes)
-    return [(state.process_index + turn * state.num_processes) % parts for turn in range(each)]
+    own, processes = join().process_index, size()
+    return [(own + turn * processes) % parts for turn in range(-(-parts // processes))]
+
+
+def size() -> int:
+    """How many processes share out their work."""
+    return join().num_processes if is_distributed() else 1
 
 
 def from_all(value: T) -> list[T]:

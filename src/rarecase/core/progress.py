@@ -7,6 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from rarecase.core.processes import is_main
+
 
 class Progress(contextlib.AbstractContextManager["Progress"]):
     """The progress of a loop over `total` named steps; `unit` is what a step is called."""
@@ -44,7 +46,13 @@ def parts(texts: int, size: int) -> Iterator[slice]:
 
 def bar(total: int | None, description: str = "", unit: str = "it", **options: Any) -> tqdm:
     """A bar that counts to `total`, if that is known."""
-    shown = {"disable": None, "file": sys.stderr, "dynamic_ncols": True, "leave": False, **options}
+    shown = {
+        "disable": None if is_main() else True,
+        "file": sys.stderr,
+        "dynamic_ncols": True,
+        "leave": False,
+        **options,
+    }
     return tqdm(total=total, desc=description, unit=unit, **shown)
 
 
@@ -57,4 +65,5 @@ def doing(description: str) -> Iterator[None]:
 
 def say(line: str) -> None:
     """Prints a line on stderr for good, terminal or not, above the bars that are shown."""
-    tqdm.write(line, file=sys.stderr)
+    if is_main():
+        tqdm.write(line, file=sys.stderr)

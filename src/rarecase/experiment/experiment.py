@@ -22,7 +22,7 @@ from datasets import Dataset, concatenate_datasets
 from rarecase.core.errors import ConfigError, DataError, RarecaseError, RunFolderError, did_you_mean
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
-from rarecase.core.processes import is_distributed, on_main
+from rarecase.core.processes import on_main
 from rarecase.core.progress import say
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
@@ -141,8 +141,6 @@ def _runner(splits: Splits, config: ExperimentConfig, models: dict[str, str]) ->
 def reason_of(error: Exception) -> str | None:
     """One line for an error that can occur in one cell and not in the next; None for an unexpected one."""
     if any(map(_is_of_memory, (error, error.__cause__))):
-        if is_distributed():  # the others may have met none, and wait
-            return None
         return "out of memory; give a smaller model, or run this cell on a larger machine (--shard)"
     return " ".join(str(error).split()) if isinstance(error, RarecaseError) else None
 

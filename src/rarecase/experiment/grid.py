@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from rarecase.core.errors import InUseError, ProcessEndedError
+from rarecase.core.errors import InUseError
 from rarecase.core.locks import locked
-from rarecase.core.processes import on_main
+from rarecase.core.processes import is_in_all, on_main
 from rarecase.core.progress import Progress, say
 from rarecase.experiment.cells import Cell, Found, read_cell
 
@@ -65,7 +65,7 @@ def _run_alone(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason) -> Non
         found = run_cell(cell, cell.folder(grid))
     except Exception as error:
         line = reason(error)
-        if line is None or isinstance(error, ProcessEndedError):
+        if line is None or not is_in_all(error):
             raise
         found = Found(error=line)
         say(f"{cell.name}: {line}")

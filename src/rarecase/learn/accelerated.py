@@ -8,23 +8,35 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType, GradientAccumulationPlugin
 from torch.utils.data import DataLoader
 from transformers import get_linear_schedule_with_warmup
 
+from rarecase.core.errors import ConfigError
 from rarecase.core.processes import is_distributed, join
 from rarecase.learn.batches import Shares
 
+_ADDED = ("forward", "_original_forward", "_is_accelerate_prepared")
+SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)  # no process has the whole network
+
 
 def accelerator_of(precision: str, accumulation: int = 1) -> Accelerator:
-    """What trains in this precision, over all processes; `accelerate config` may say another accumulation."""
-    join()
+    """
+    What trains in this precision, with so many batches in an update, over all processes.
+
+    Raises `ConfigError` where the main process does something by itself: it would wait for the others.
+    """
+    if join().num_processes > 1 and not is_distributed():
+        raise ConfigError(
+            "all processes share out a fit; call it in each, not in what the main one is asked for alone"
+        )
     mixed = "bf16" if precision == "bf16" else "no"
     # The precision is global to a process, and a second one is refused: two learners could not differ in it.
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._reset_state()
     return Accelerator(
         mixed_precision=mixed,
-        gradient_accumulation_steps=accumulation,
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=accumulation),
         dataloader_config=DataLoaderConfiguration(even_batches=False),  # no row is read twice
         step_scheduler_with_optimizer=False,  # it would make a step for each process
     )
@@ -32,9 +44,9 @@ def accelerator_of(precision: str, accumulation: int = 1) -> Accelerator:
 
 @contextmanager
 def only_used(network: torch.nn.Module, output: Callable[[], torch.Tensor]) -> Iterator[None]:
-    """In the block, weights that `output` does not depend on want no gradient: the processes would wait for theirs."""
+    """In the block, weights that `output` does not depend on are frozen: DDP waits for the gradient of every other."""
     frozen: list[torch.nn.Parameter] = []
-    if is_distributed():
+    if join().distributed_type not in (DistributedType.NO, *SHARDED):
         network.eval()  # which draws nothing
         output().sum().backward()
         frozen = [weight for weight in network.parameters() if weight.requires_grad and weight.grad is None]
@@ -44,6 +56,22 @@ def only_used(network: torch.nn.Module, output: Callable[[], torch.Tensor]) -> I
     yield
     for weight in frozen:
         weight.requires_grad_(True)
+
+
+def released(network: torch.nn.Module) -> torch.nn.Module:
+    """The network without what `accelerator.prepare` has added to it."""
+    for name in _ADDED:
+        network.__dict__.pop(name, None)
+    return network
+
+
+@contextmanager
+def plain(network: torch.nn.Module) -> Iterator[None]:
+    """In the block, a prepared network computes in the precision of its weights."""
+    added = {name: network.__dict__[name] for name in _ADDED if name in network.__dict__}
+    released(network)
+    yield
+    network.__dict__.update(added)
 
 
 def loader_of(item: Callable[[int, float], Any], shares: Shares, collate: Callable[[list[Any]], Any]) -> DataLoader:

@@ -24,11 +24,11 @@ from datasets import Dataset
 
 from rarecase.acquire.selection import rank_within
 from rarecase.core.errors import ConfigError, ModelError
-from rarecase.core.processes import in_touch, is_main, join
+from rarecase.core.processes import in_touch, join, on_main
 from rarecase.core.progress import bar
 from rarecase.core.randomness import generator, integer, torch_seeded
 from rarecase.data import schema
-from rarecase.learn.accelerated import accelerator_of, loader_of, only_used, optimizer_of
+from rarecase.learn.accelerated import SHARDED, accelerator_of, loader_of, only_used, optimizer_of, released
 from rarecase.learn.batches import Shares, training_rows
 from rarecase.learn.dropout import DRAWS
 from rarecase.learn.frozen import Frozen
@@ -193,6 +193,8 @@ def contrast(
     from sentence_transformers.util import batch_to_device
 
     accelerator = accelerator_of(precision)
+    if accelerator.distributed_type in SHARDED:
+        raise ConfigError("--learner setfit is not sharded by FSDP or DeepSpeed; choose neither by accelerate config")
     places = np.resize(np.arange(len(pairs)), updates * PAIRS).reshape(updates, PAIRS).tolist()
     loader = loader_of(
         lambda place, divisor: (pairs[place], divisor),
@@ -205,20 +207,25 @@ def contrast(
     with only_used(model, lambda: model(one)["sentence_embedding"]):
         network, optimizer, scheduler, loader = accelerator.prepare(model, optimizer, scheduler, loader)
     network.train()
-    for batch in bar(updates, "contrasting", iterable=loader, delay=2, disable=None if is_main() else True):
+    for batch in bar(updates, "contrasting", iterable=loader, delay=2):
         target = torch.tensor([pair["label"] for pair, _ in batch], device=device)
         texts = [pair[side] for side in ("sentence_1", "sentence_2") for pair, _ in batch]
         vectors = network(batch_to_device(preprocess(texts), device))["sentence_embedding"]
         left, right = vectors.float().split(len(batch))
         loss = F.mse_loss(F.cosine_similarity(left, right), target, reduction="sum") / batch[0][1]
-        if not math.isfinite(accelerator.reduce(loss.detach())):
-            raise ModelError("setfit: the training loss is not finite; lower --learning-rate, or give another --model")
-        accelerator.backward(loss * accelerator.num_processes)  # whose gradients are averaged
-        accelerator.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
-        optimizer.step()
+        on_main(_require_finite, float(accelerator.reduce(loss.detach())))
+        with accelerator.accumulate(network):
+            accelerator.backward(loss * accelerator.num_processes)  # whose gradients are averaged
+            accelerator.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+            optimizer.step()
+            optimizer.zero_grad()
         scheduler.step()
-        optimizer.zero_grad()
-    accelerator.unwrap_model(network, keep_fp32_wrapper=False).eval()
+    released(model).eval()
+
+
+def _require_finite(loss: float) -> None:
+    if not math.isfinite(loss):
+        raise ModelError("setfit: the training loss is not finite; lower --learning-rate, or give another --model")
 
 
 def _without_features(dataset: Dataset) -> Dataset:

@@ -17,19 +17,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from accelerate.utils import DistributedType
 from torch.utils.data import DataLoader
 
 from rarecase.core.errors import ModelError
-from rarecase.core.processes import from_main, is_main
+from rarecase.core.processes import from_main, on_main
 from rarecase.core.progress import bar
-from rarecase.learn.accelerated import accelerator_of, loader_of, only_used, optimizer_of
+from rarecase.learn.accelerated import SHARDED, accelerator_of, loader_of, only_used, optimizer_of, plain, released
 from rarecase.learn.batches import LengthGrouped, Shares
 from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, Hyperparameters
 from rarecase.learn.weights import class_weights
 
 EVALUATIONS = 8  # on dev, where the number of updates is given
-SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)  # no process has the whole network
 
 Example = dict[str, Any]
 Collate = Callable[[list[Example]], Any]  # to a `BatchEncoding`
@@ -88,7 +86,7 @@ def train(
     best, history = BestWeights(lambda: accelerator.get_state_dict(model), patience), list[Epoch]()
     steps = _steps(accelerator, model, optimizer, scheduler, batches, loader, weights)
     losses = torch.zeros((), device=accelerator.device)
-    with bar(total, "fine-tuning", delay=2, disable=None if is_main() else True) as progress:
+    with bar(total, "fine-tuning", delay=2) as progress:
         for number, loss in enumerate(islice(steps, total), 1):
             losses += loss
             progress.update()
@@ -96,23 +94,26 @@ def train(
                 continue
             mean = float(accelerator.reduce(losses)) / (number % interval or interval)
             losses.zero_()
-            if not math.isfinite(mean):
-                raise ModelError(
-                    f"{settings.model}: the training loss is not finite; lower --learning-rate, or give another model"
-                )
+            on_main(_require_finite, mean, settings.model)
             # The main process's: if the last bit differed, two could stop at different epochs and wait for ever.
-            score = from_main(dev_macro_f1(model if whole else network) if dev_macro_f1 else None)
+            with plain(network):
+                score = from_main(dev_macro_f1(model if whole else network) if dev_macro_f1 else None)
             history.append(Epoch(loss=mean, dev_macro_f1=score))
             if tell := ON_EPOCH.get():
                 tell(history[-1])
             if score is not None and best.is_past(score):
                 break
     if whole:  # whose weights the main process has
-        best.weights = from_main(best.weights or accelerator.get_state_dict(model))
-    trained = whole or accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        best.weights = from_main(accelerator.get_state_dict(model) if best.score < 0 else best.weights)
+    trained = whole or released(network)
     if best.weights is not None:
         trained.load_state_dict(best.weights)
     return trained.to(accelerator.device).eval(), history
+
+
+def _require_finite(loss: float, model: str) -> None:
+    if not math.isfinite(loss):
+        raise ModelError(f"{model}: the training loss is not finite; lower --learning-rate, or give another model")
 
 
 def _schedule(an_epoch: int, settings: Hyperparameters) -> tuple[int, int, int]:
@@ -164,7 +165,7 @@ class BestWeights:
         """Keeps the weights if this score is the best; whether there has been none for too long."""
         if score > self.score:
             self.score, self.epochs_since = score, 0
-            self.weights = {name: value.detach().to("cpu", copy=True) for name, value in self.now().items()}
+            self.weights = {name: value.detach().to("cpu", copy=True) for name, value in (self.now() or {}).items()}
         else:
             self.epochs_since += 1
         return self.epochs_since >= self.patience

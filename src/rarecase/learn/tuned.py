@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasets import Dataset
 
+from rarecase.core.processes import from_main
 from rarecase.data.arrow import matrix
 from rarecase.evaluate.metrics import metrics
 from rarecase.learn.batches import labelled_rows
@@ -65,7 +66,7 @@ class Tuned(Learner):
         for variant in self.learner.variants():
             fitted = variant.fit(train, dev)
             guesses = matrix(fitted.score(dev_rows), "probs").argmax(axis=1)
-            reached = metrics(labels, guesses, self.names)["macro_f1"]
+            reached = from_main(metrics(labels, guesses, self.names)["macro_f1"])
             if reached > highest:
                 best, highest = fitted, reached
             del fitted  # no more than the best and the next one are in memory

@@ -48,10 +48,9 @@ def local_folder(model: str) -> Path:
     A Hub id may name a branch, tag or commit, `ORG/NAME@REVISION`. A model is refused that has no weights, only
     pickled ones, or brings its own code.
     """
-    folder = Path(resolve(model))
-    if not folder.is_dir():
-        folder = on_main(_download, model)
-    if not folder.is_dir():  # on another machine
+    given = Path(resolve(model))
+    folder = on_main(lambda: given if given.is_dir() else _download(model))
+    if not folder.is_dir():  # this process is on another machine
         folder = _download(model)
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     _refuse_unsafe(model, files)

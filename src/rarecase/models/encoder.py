@@ -15,7 +15,7 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase.core.errors import DataError, ModelError
-from rarecase.core.processes import from_all, share
+from rarecase.core.processes import from_all, is_distributed, join, share
 from rarecase.core.progress import bar
 from rarecase.data import arrow, schema
 from rarecase.models.checkpoint import PACKAGED, loading, local_folder, quiet, require_tokenizer, require_weights
@@ -85,6 +85,7 @@ class SentenceEncoder:
                 str(self.folder),
                 trust_remote_code=False,
                 local_files_only=True,
+                device=str(join().device) if is_distributed() else None,
                 model_kwargs={"use_safetensors": True, "dtype": "float32"},
             )
             if len(model.prompts.get(model.default_prompt_name or "") or "") > LONGEST_PROMPT:

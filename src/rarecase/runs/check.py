@@ -11,7 +11,7 @@ from datasets import Dataset
 
 from rarecase.core.errors import ConfigError
 from rarecase.core.files import require_new, write_beside
-from rarecase.core.processes import is_main, on_main
+from rarecase.core.processes import is_distributed, is_main, on_main
 from rarecase.core.progress import Progress, parts
 from rarecase.data.read import Columns, read_argument
 from rarecase.data.schema import public_id
@@ -68,6 +68,8 @@ def load(
 ) -> Guard:
     """The guard of a model folder, a run or a Hub id; what is to be known of its thresholds is said on stderr."""
     folder = on_main(loadable, model)
+    if backend == "onnx" and is_distributed():
+        raise ConfigError("--backend onnx computes in one process; leave the launcher out")
     with Progress(1) as progress:
         progress.step(f"loading {model}")
         guard = Guard.from_pretrained(folder, taxonomy=taxonomy, dtype=dtype, backend=backend)

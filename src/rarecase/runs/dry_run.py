@@ -6,7 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from rarecase.acquire.find import find_strategy
 from rarecase.acquire.strategy import Strategy, columns_of
+from rarecase.core.processes import on_main
 from rarecase.data.arrow import rows
 from rarecase.data.sets import Sets
 from rarecase.generate.writer import Writer
@@ -28,13 +30,11 @@ TIMED = 200  # texts, or training rows, that are timed: fewer would time the sta
 def dry_run(config: RunConfig) -> str:
     """Reads the tables, times the machine on a few texts, and gives a line each for labels, requests and time."""
     check(config)
-    strategy, sets = checked(config)
+    sets = on_main(lambda: checked(config)[1])
+    strategy = find_strategy(config.strategy)
     labels = min(config.budget, len(sets.pool))
-    with TemporaryDirectory() as folder:  # what it would refuse to ask is refused now
-        generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
-        judged = _judged(config, sets, labels, Path(folder) / "replies.sqlite")
+    asked, judged = on_main(_requests, config, sets, labels)
     rounds = parts.rounds_of(labels, config)
-    asked = generator.template.requests_of_a_post(config.variations) if isinstance(generator, Writer) else 0
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed)
     seconds = estimated_seconds(config, strategy, sets, learner)
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
@@ -47,6 +47,14 @@ def dry_run(config: RunConfig) -> str:
         f"requests  {labels * asked}{to}{more}{verified}{judged}\n"
         f"time      about {time_} of computing on this machine"
     )
+
+
+def _requests(config: RunConfig, sets: Sets, labels: int) -> tuple[int, str]:
+    """How many for each post, and those of a language model that labels; what would not be asked is refused now."""
+    with TemporaryDirectory() as folder:
+        generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
+        judged = _judged(config, sets, labels, Path(folder) / "replies.sqlite")
+    return generator.template.requests_of_a_post(config.variations) if isinstance(generator, Writer) else 0, judged
 
 
 def _annotators(config: RunConfig) -> str:

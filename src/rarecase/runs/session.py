@@ -1,8 +1,8 @@
 """
 From settings to a run: the folder it begins in, and how it goes on and ends.
 
-A run folder appears whole: the tables are read and checked, the texts embedded and the models looked for in a folder
-beside, which is renamed when all is well. So bad input leaves nothing behind.
+A run folder appears whole: the tables are read and checked, the models looked for and the texts embedded before it is
+written beside and renamed. So bad input leaves nothing behind.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from rarecase.acquire.strategy import Strategy, name_of
 from rarecase.algorithm import Round, run
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
-from rarecase.core.processes import on_main
+from rarecase.core.processes import is_main, on_main
 from rarecase.core.progress import doing, say
 from rarecase.data.arrow import rows
 from rarecase.data.read.origin import Origin, combined
@@ -28,6 +28,7 @@ from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.predictions import measured
 from rarecase.evaluate.record import RoundRecord
+from rarecase.generate import NoVariations
 from rarecase.guard.guard import Guard
 from rarecase.labeling.annotator import Annotator
 from rarecase.learn import Learner
@@ -73,8 +74,8 @@ def _variations_of(folder: Path, config: RunConfig, number: int) -> str:
 def begin(config: RunConfig) -> Path:
     """Makes the run folder, or nothing where something is wrong with the settings or the data."""
     out = require_out(config.out)
-    strategy = find_strategy(config.strategy)
     sets, config = on_main(_read_new, out, config)
+    strategy = find_strategy(config.strategy)
     with doing("preparing models and texts"):
         on_main(annotation.require_model, config)
         vectors = prepare(config, sets, [strategy])
@@ -179,7 +180,7 @@ def rounds(
             learner=parts.learner_of(config, sets.taxonomy.names, seed, encoder),
             annotator=annotator,
             # The seed of a request is the grid's, not the cell's: a post is varied once, whoever chose it.
-            generator=generator_of(config, sets.taxonomy, replies),
+            generator=generator_of(config, sets.taxonomy, replies) if is_main() else NoVariations(),
             encoder=encoder,
             definitions=sets.taxonomy.definitions,
             verifier=verifier_of(config, sets, replies),
@@ -196,13 +197,17 @@ def prepare(config: LoopConfig, sets: Sets, strategies: Sequence[Strategy]) -> d
     """The vectors that a run or a grid begins with, once its models are there and its language model answers."""
     for model in (config.encoder, config.model):
         local_folder(model)
-    on_main(lambda: generator_of(config, sets.taxonomy, Path(""), check=True) and None)
+    on_main(_require_generator, config, sets)
     encoder = load_encoder(config.encoder)
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed, encoder, trial=True)
     if not parts.shares_encoder(config):
         learner = _tried(learner, sets)
     say_what_is_cut(learner, sets.tables())
     return vectors_of(sets, encoder) if parts.needs_embedding(config, *strategies) else {}
+
+
+def _require_generator(config: LoopConfig, sets: Sets) -> None:
+    generator_of(config, sets.taxonomy, Path(""), check=True)
 
 
 def _tried(learner: Learner, sets: Sets) -> Learner:

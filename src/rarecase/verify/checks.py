@@ -136,7 +136,7 @@ class Verifier:
             for one, is_good, value in zip(made, passed, values or [None] * len(rows), strict=True):
                 one.append({"check": name, "passed": is_good, "value": value})
 
-        # Its library writes a file for a moment.
+        # py3langid unpacks its model into a temporary file, which is the main process's to write.
         add("language", on_main(lambda: [is_same_language(*pair) for pair in both]))
         copies = _copies(pairs, originals, encoder if self.near_copies else None)
         add("copy", [not copy for copy in copies], [fuzz.ratio(*map(str.casefold, pair)) for pair in both])
