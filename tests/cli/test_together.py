@@ -1,9 +1,11 @@
 """Commands in several processes: they come to what one comes to, and only the main one acts and speaks."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -118,21 +120,23 @@ def test_what_only_another_process_meets_that_one_says(model, release, tmp_path)
     done = launched([str(program), "train", str(release), *flags(**given)], cwd=tmp_path)
     assert done.returncode != 0
     told = [line for line in done.stderr.splitlines() if line.startswith("rarecase: ")]
-    assert [("model: no such folder" in line, "another process has ended" in line) for line in told] == [
+    assert [("model: neither a folder" in line, "another process has ended" in line) for line in told] == [
         (True, False),
         (False, True),
     ], done.stderr
 
 
 @pytest.mark.slow
-def test_every_strategy_chooses_the_same_rows(model, tmp_path):
-    names = ",".join(sorted(STRATEGIES))
-    given = {"strategies": names, "seeds": 1, "budget": 6, "batch": 3, "updates": 4, "model": model, **FIT}
+@pytest.mark.parametrize("learner", ["finetune", "frozen"])
+def test_every_strategy_chooses_the_same_rows(learner, model, tmp_path):
+    fit = {"updates": 4, **FIT} if learner == "finetune" else {"learner": learner}
+    names = [name for name in STRATEGIES if (learner, name) != ("finetune", "bald")]  # the model has no dropout
+    given = {"strategies": ",".join(names), "seeds": 1, "budget": 6, "batch": 3, "model": model, **fit}
     grid = ["simulate", *small.write(tmp_path), *flags(**given)]
     done = launched(["-m", "rarecase", *grid, "--out", str(tmp_path / "two")], cwd=tmp_path, within=600)
     assert done.returncode == 0, done.stderr
     assert command([*grid, "--out", str(tmp_path / "one")]) == 0
-    for name in STRATEGIES:
+    for name in names:
         one, two = (
             [read_parquet(path)["id"][:] for path in sorted((tmp_path / place / "cells").glob(f"{name}-0/**/chosen*"))]
             for place in ("one", "two")
@@ -192,6 +196,67 @@ def test_the_launchers_start_two(launcher, model, release, tmp_path):
     assert '"processes": 2' in (tmp_path / "out" / "rarecase.json").read_text()
 
 
+DISTURBED = {"strategy": "cluster", "updates": 30}
+LEARNED = Path("learner") / "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def whole(model, tmp_path_factory):
+    """The run of the test below, undisturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with Server() as server:
+        run = a_run(folder, model, server.url, **DISTURBED)
+        done = launched(["-m", "rarecase", *run, "--out", "whole"], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "whole"
+
+
+def killed_in(function: str, rank: int, words: list[str], folder: Path) -> str:
+    """Starts processes, of which one is killed in a function; all end within a minute. Gives what they said."""
+    at = folder / "killed"
+    killed = {"KILLED": f"{rank}:{function}", "KILLED_AT": str(at), "PYTHONPATH": str(WATCHED)}
+    process = subprocess.Popen(
+        words, cwd=folder, env={**ENVIRONMENT, **killed}, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode != 0
+        assert "SIGKILL" in errors
+        assert _of_group(process.pid) == []
+        assert time.time() - at.stat().st_mtime < 60
+        return errors
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+ASKED = """
+import sys
+import time
+
+from datasets import ClassLabel, Dataset, Features, Value
+
+from rarecase import loop
+
+features = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b"])})
+labeled = Dataset.from_dict({"text": ["one", "two", "three"], "label": [0, 1, 0]}, features=features)
+
+
+def ask(texts):
+    time.sleep(3600)
+
+
+loop(Dataset.from_dict({"text": ["four", "five", "six"]}), labeled, ask=ask, budget=2, batch=1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rank", "function"), [(0, "ask"), (1, "_annotate")])
+def test_a_process_that_is_killed_while_people_are_waited_for_ends_all(rank, function, tmp_path):
+    (tmp_path / "asked.py").write_text(ASKED)
+    killed_in(function, rank, [*torchrun(2), "asked.py"], tmp_path)
+
+
 # By stage, a function that the main process is in, and one that the other is in.
 STAGES = {
     "embedding": ("encode", "encode"),
@@ -205,38 +270,19 @@ STAGES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_killed_process_ends_all_and_the_run_goes_on(stage, rank, model, tmp_path):
+def test_a_killed_process_ends_all_and_the_run_goes_on(stage, rank, model, whole, tmp_path):
     with Server(delay=0.3) as server:
-        run = a_run(tmp_path, model, server.url, strategy="cluster", updates=30)
+        run = a_run(tmp_path, model, server.url, **DISTURBED)
         words = [*torchrun(2), "-m", "rarecase", *run, "--out", "two"]
-        killed = {"KILLED": f"{rank}:{STAGES[stage][rank]}", "PYTHONPATH": str(WATCHED)}
-        process = subprocess.Popen(
-            words,
-            cwd=tmp_path,
-            env={**ENVIRONMENT, **killed},
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            _, errors = process.communicate(timeout=240)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-        assert process.returncode != 0
-        assert f"Signal {signal.SIGKILL}" in errors or "SIGKILL" in errors, errors
+        errors = killed_in(STAGES[stage][rank], rank, words, tmp_path)
         told = [line for line in errors.splitlines() if line.startswith("rarecase: ")]
         assert len(told) == (0 if rank == 0 else 1), errors
         assert all("another process has ended" in line for line in told)
-        assert _of_group(process.pid) == []
         again = ["--resume", "two"] if (tmp_path / "two" / "run.json").exists() else [*run[1:], "--out", "two"]
         done = launched(["-m", "rarecase", "run", *again], cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        undisturbed = launched(["-m", "rarecase", *run, "--out", "whole"], cwd=tmp_path)
-        assert undisturbed.returncode == 0, undisturbed.stderr
-    assert rounds(tmp_path / "two") == rounds(tmp_path / "whole")
-    weights = [tmp_path / place / "learner" / "model.safetensors" for place in ("two", "whole")]
-    assert digest(weights[:1]) == digest(weights[1:])
+    assert rounds(tmp_path / "two") == rounds(whole)
+    assert digest([tmp_path / "two" / LEARNED]) == digest([whole / LEARNED])
 
 
 def _of_group(group: int) -> list[int]:

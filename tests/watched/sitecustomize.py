@@ -5,7 +5,8 @@ What each process of a launcher does, as Python and the system see it, for tests
 and each connection that it opens; all but the main one are refused to write a file of more than four bytes (with as
 many Python looks for a place for temporary files, and deletes them), whatever library would.
 
-`KILLED` is `RANK:FUNCTION`: that process kills itself once it has been in that function for a while.
+`KILLED` is `RANK:FUNCTION`: that process kills itself once it has been in that function for a while, and makes the
+file `KILLED_AT`.
 """
 
 import os
@@ -43,6 +44,7 @@ def kill_in(function: str) -> None:
         while frame is not None and frame.f_code.co_name != function:
             frame = frame.f_back
         seen = seen + 1 if frame is not None else 0
+    open(os.environ["KILLED_AT"], "w").close()
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -23,7 +23,7 @@ from rarecase.cli.publish import app as publish
 from rarecase.cli.stopped import NOTHING, what_is_left
 from rarecase.cli.streams import Format, discard_output, fail, open_closed_streams, quiet_libraries, terminal_width
 from rarecase.cli.tables import export, import_published, pool, taxonomy
-from rarecase.cli.together import together
+from rarecase.cli.together import end, together
 from rarecase.cli.verify import verify
 from rarecase.core.errors import (
     ConfigError,
@@ -341,7 +341,7 @@ def report(
 
 def main() -> None:
     """What the console script runs, see `rarecase.__main__`."""
-    sys.exit(command(sys.argv[1:]))
+    end(command(sys.argv[1:]))
 
 
 def command(arguments: list[str]) -> int:
@@ -349,7 +349,7 @@ def command(arguments: list[str]) -> int:
     open_closed_streams()
     quiet_libraries(uploading=arguments[:1] == ["publish"])
     try:
-        return together(arguments, _command)
+        return together(arguments, _command, _what_is_left)
     except KeyboardInterrupt:
         return STOPPED
 
@@ -371,8 +371,7 @@ def _command(arguments: list[str]) -> int:
     except CycloptsError as error:
         return fail(" ".join(str(error).split()))
     except ProcessEndedError:
-        fail(f"another process has ended, or the launcher was stopped; {_what_is_left(arguments)}")
-        return 1
+        raise
     except RarecaseError as error:
         return fail(str(error))
     except BrokenPipeError:

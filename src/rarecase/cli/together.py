@@ -18,7 +18,9 @@ USERS_MISTAKE = 2
 GRACE = 5.0  # seconds in which the launcher ends the others, where the main process has said the same
 
 
-def together(arguments: list[str], command: Callable[[list[str]], int]) -> int:
+def together(
+    arguments: list[str], command: Callable[[list[str]], int], what_is_left: Callable[[list[str]], str]
+) -> int:
     """
     Runs a command in this process, which may be one of several, and gives its exit status.
 
@@ -32,39 +34,57 @@ def together(arguments: list[str], command: Callable[[list[str]], int]) -> int:
     except RarecaseError as error:  # they cannot be joined
         return fail(str(error)) if os.environ.get("RANK", "0") == "0" else USERS_MISTAKE
     is_shared = any(tuple(arguments[: len(words)]) == words for words in SHARED)
-    if is_main():
-        with contextlib.nullcontext() if is_shared else alone(), _ended_by_signal():
-            status = command(arguments)
-    else:
-        status = _follow(arguments, command) if is_shared else 0
+    said = io.StringIO()  # by another process
+    try:
+        with _ended_by_signal():
+            if not is_main():
+                status = _follow(arguments, command, said) if is_shared else 0
+            else:
+                with contextlib.nullcontext() if is_shared else alone():
+                    status = command(arguments)
+    except ProcessEndedError:
+        if is_main():
+            fail(f"another process has ended, or the launcher was stopped; {what_is_left(arguments)}")
+        return 1
+    if status == USERS_MISTAKE and not is_main():
+        time.sleep(GRACE)  # the launcher's signal ends it
+        print(said.getvalue().splitlines()[-1], file=sys.stderr)
     if status == 0:
         leave()
     return status
 
 
-def _follow(arguments: list[str], command: Callable[[list[str]], int]) -> int:
-    said = io.StringIO()
-    with contextlib.ExitStack() as silent:
-        silent.enter_context(_ended_by_signal())
-        nowhere = silent.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-        silent.enter_context(contextlib.redirect_stdout(nowhere))
-        silent.enter_context(contextlib.redirect_stderr(said))
-        status = command(arguments)
-    if status == USERS_MISTAKE:
-        time.sleep(GRACE)  # the signal, which is none of ours any more, ends it
-        print(said.getvalue().splitlines()[-1], file=sys.stderr)
-    return status
+def end(status: int) -> None:
+    """Ends this process; threads of torch would now and then abort one of several while Python is taken down."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        sys.exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _follow(arguments: list[str], command: Callable[[list[str]], int], said: io.StringIO) -> int:
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(said),
+    ):
+        return command(arguments)
 
 
 @contextlib.contextmanager
 def _ended_by_signal() -> Iterator[None]:
     """SIGTERM, which a launcher sends to the others where a process has ended, is an error with a line of ours."""
+    is_ending = False
 
     def end(*_: object) -> None:
-        raise ProcessEndedError
+        if not is_ending:
+            raise ProcessEndedError
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except ProcessEndedError:
+        is_ending = True  # the signal that follows would come in between
+        raise
+    signal.signal(signal.SIGTERM, before)

@@ -62,8 +62,8 @@ class WaitingForLabels(Exception):  # noqa: N818 - not an error: the run is wher
     """Raised where people have to act first; says what to do and how to continue. The command line exits with 0."""
 
 
-class ProcessEndedError(BaseException):
-    """Another of several processes has ended; what goes on after an error does not go on after this one."""
+class ProcessEndedError(KeyboardInterrupt):
+    """Another of several processes has ended: what goes on after an error does not go on after this one."""
 
 
 def one_line(message: str) -> str:
