@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType, GradientAccumulationPlugin
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType, GradientAccumulationPlugin
 from torch.utils.data import DataLoader
 from transformers import get_linear_schedule_with_warmup
 
@@ -39,6 +39,7 @@ def accelerator_of(precision: str, accumulation: int = 1) -> Accelerator:
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=accumulation),
         dataloader_config=DataLoaderConfiguration(even_batches=False),  # no row is read twice
         step_scheduler_with_optimizer=False,  # it would make a step for each process
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],  # which spares a copy
     )
 
 
