@@ -13,6 +13,7 @@ import json
 import sys
 from pathlib import Path
 
+from rarecase.cli.together import end
 from rarecase.core.errors import ConfigError, WaitingForLabels
 from rarecase.core.processes import (
     alone, from_all, from_main, is_distributed, is_in_all, is_main, join, leave, on_main, share
@@ -57,6 +58,7 @@ found = {
 }
 Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(found))
 leave()
+end(0)
 """
 
 

@@ -31,6 +31,7 @@ LISTS = {
     "objects with a text": json.dumps([{"register": "everyday words", "text": text} for text in ITEMS]),
     "objects with an unknown key": json.dumps([{"said": text, "n": 1} for text in ITEMS]),
     "numbers in the texts": json.dumps([f"{i}. {text}" for i, text in enumerate(ITEMS, 1)]),
+    "as it was quoted": json.dumps(["> " + text.replace("\n", "\n> ") for text in ITEMS]),
     "in a fence": f"```json\n{json.dumps(ITEMS)}\n```\nI hope this helps!",
     "behind words": f"Sure! Here are the variations:\n\n{json.dumps(ITEMS)}",
     "behind thoughts": f'<think>I need ["three"] …</think>\n{json.dumps(ITEMS)}',
@@ -162,6 +163,11 @@ def test_a_refusal_of_all_is_one_of_each_and_that_of_an_item_its_own():
     assert read(reply(None, refusal="I can't."), 2) == [refused] * 2
     assert read(reply("", "content_filter"), 2) == [refused] * 2
     assert read(reply(json.dumps(["a", "I won't write this.", "c"])), 3) == [Item("a"), refused, Item("c")]
+
+
+def test_a_key_before_the_cut_is_no_variation():
+    for content in ('{"variations"', '{"variations": {"1": "a", "2"', '[{"text": "a"}, {"text"'):
+        assert [item.text for item in read(reply(content, "length"), 3)] == ["a"] * ('"a"' in content), content
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.strip() and not is_refusal(text))

@@ -19,6 +19,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 from safetensors.torch import save_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from rarecase.cli.together import end
 from rarecase.core.processes import is_main, leave
 from rarecase.data.arrow import matrix, rows
 from rarecase.learn.finetune import Finetune
@@ -89,3 +90,4 @@ def main(model: str, out: Path) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], Path(sys.argv[2]))
+    end(0)

@@ -32,7 +32,9 @@ def together(
             return command(arguments)
         is_main()
     except RarecaseError as error:  # they cannot be joined
-        return fail(str(error)) if os.environ.get("RANK", "0") == "0" else USERS_MISTAKE
+        if os.environ.get("RANK", "0") != "0":
+            time.sleep(GRACE)
+        return fail(str(error))
     is_shared = any(tuple(arguments[: len(words)]) == words for words in SHARED)
     said = io.StringIO()  # by another process
     try:

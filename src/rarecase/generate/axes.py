@@ -12,7 +12,7 @@ GRID = {
     "length": ("shorter", "about as long", "longer"),
     "speaker": ("a teenager", "an adult", "an older person"),
     "point_of_view": ("of the person concerned", "of a relative or friend of theirs", "of a bystander"),
-    "typos": ("none", "a few, as people make them on a phone"),
+    "typos": ("without typos", "with a few typos, as people make them on a phone"),
 }
 
 

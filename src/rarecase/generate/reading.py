@@ -13,7 +13,7 @@ from rarecase.generate.refusals import is_refusal
 
 _TEXT_KEYS = ("text", "post", "variation", "content", "rewrite", "message")
 _DEEPEST = 3  # levels of JSON above the list of variations
-_THOUGHT = re.compile(r"\s*<think>.*?(?:</think>|\Z)\s*", re.DOTALL)
+_THOUGHT = re.compile(r"(?<!\s)\s*+<think>.*?(?:</think>|\Z)\s*", re.DOTALL)
 _FENCE = re.compile(r"```\w*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _JSON = re.compile(r'^[ \t]*[\[{](?=\s*(?:["\[{\]}]|\Z))', re.MULTILINE)
 # A string ends at the quote that something of JSON follows: one in the middle may be unescaped.
@@ -32,6 +32,7 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_QUOTED = re.compile(r"^[ \t]*(?:>[ \t]+)+", re.MULTILINE)
 _QUOTES = {'"': '"', "“": "”", "„": "“", "'": "'", "‘": "’", "«": "»", "`": "`"}
 
 
@@ -134,16 +135,29 @@ def _text(item: Any) -> str:
 def _scanned(body: str) -> Iterator[Item]:
     """The strings of a JSON document that is cut short, or wrong somewhere."""
     found: list[tuple[str, Item]] = []
-    key = ""
+    key, end = "", len(body.rstrip())
     for string in _STRING.finditer(body):
         raw, closed, is_key = string.groups()
-        if is_key:
+        # The document may be cut before the colon that would have made it one.
+        if is_key or (string.end() == end and _is_key(body[: string.start()])):
             key = _unescaped(raw)
         else:
             found.append((key, Item(_unescaped(raw if closed else _before_cut(raw)), whole=bool(closed))))
     named = [(key, item) for key, item in found if key in _TEXT_KEYS]
     for place, (_, item) in enumerate(named or found, 1):
         yield Item(_unnumbered(item.text, place), item.whole)
+
+
+def _is_key(before: str) -> bool:
+    """Whether what follows this part of a document is the key of an object."""
+    before = _STRING.sub(lambda other: other[3] or "", before).rstrip()
+    opened = [""]
+    for mark in re.findall(r"[][{}]", before):
+        if mark in "[{":
+            opened.append(mark)
+        elif opened[-1]:
+            opened.pop()
+    return opened[-1] == "{" and before[-1] in "{,"
 
 
 def _before_cut(raw: str) -> str:
@@ -190,8 +204,8 @@ def _parts(text: str, k: int) -> list[str]:
 
 
 def _line(text: str) -> str:
-    """A text on one line, without the quotes around all of it."""
-    line = " ".join(text.split())
+    """A text on one line, without the quotes around all of it and the marks of a quotation (`> `) before its lines."""
+    line = " ".join(_QUOTED.sub("", text).split())
     inner = line[1:-1]
     if len(line) > 1 and _QUOTES.get(line[0]) == line[-1] and (line[0] == "'" or line[0] not in inner):
         return inner.strip()
