@@ -27,15 +27,20 @@ _alone = 0
 _IN_ALL = "_in_all"
 
 
-def is_distributed() -> bool:
-    """Whether work is shared out: under a launcher, but for what one process does alone."""
-    size = os.environ.get("WORLD_SIZE", "1")
+def started() -> int:
+    """How many processes a launcher has started; 1 without one."""
+    given = os.environ.get("WORLD_SIZE", "1")
     try:
-        return int(size) > 1 and not _alone
+        return int(given)
     except ValueError:
         raise ConfigError(
-            f"WORLD_SIZE {size!r:.40}: expected how many processes a launcher has started; unset it"
+            f"WORLD_SIZE {given!r:.40}: expected how many processes a launcher has started; unset it"
         ) from None
+
+
+def is_distributed() -> bool:
+    """Whether work is shared out: under a launcher, but for what one process does alone."""
+    return started() > 1 and not _alone
 
 
 def is_main() -> bool:
@@ -143,7 +148,7 @@ def join() -> Any:
     from accelerate import PartialState
     from accelerate.utils import parse_flag_from_env
 
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    if started() <= 1:
         return PartialState()
     # Without a GPU, accelerate takes every process for the only one unless it is told to use the processor.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
