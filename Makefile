@@ -49,7 +49,8 @@ test-clients: install
 # The tests of pages and of processes, again and again beside four busy processes, which end with the shell.
 TIMES ?= 20
 BUSY ?= tests/labeling/web tests/demo_space/test_page.py tests/hub_server/test_server.py \
-  tests/hub_server/test_faults.py tests/llm/test_endpoint.py tests/learn/test_several_processes.py tests/cli/test_together.py tests/runs/test_resume.py
+  tests/hub_server/test_faults.py tests/llm/test_endpoint.py tests/learn/test_several_processes.py \
+  tests/cli/test_together.py tests/runs/test_resume.py
 test-busy: install
 	@for busy in 1 2 3 4; do (while kill -0 $$$$ 2> /dev/null; do :; done) & done; \
 	for time in $$(seq $(TIMES)); do \

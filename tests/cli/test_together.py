@@ -231,7 +231,6 @@ def killed_in(function: str, rank: int, words: list[str], folder: Path) -> str:
 
 
 ASKED = """
-import sys
 import time
 
 from datasets import ClassLabel, Dataset, Features, Value

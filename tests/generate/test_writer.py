@@ -73,7 +73,9 @@ def test_what_a_reply_lacks_is_asked_for_alone_and_only_that(generate):
     assert table["text"][:] == ["one", "two by itself", "three"] * 2
     alone, whole = model.asked[2], model.asked[0]
     assert alone["seed"] != whole["seed"]
-    [axes] = re.findall(r"(?m)^2\. (.*)$", whole["messages"][0]["content"])
+    [axes] = re.findall(
+        r"(?m)^2\. (.+, as .+ would write it, from the point of view .+)$", whole["messages"][0]["content"]
+    )
     assert axes in alone["messages"][0]["content"]
 
 

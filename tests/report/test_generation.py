@@ -13,16 +13,21 @@ sys.path.append(str(Path(__file__).parents[1]))
 from endpoint import Server  # it is a script beside the folders of tests
 
 
+def run(folder: Path, url: str, **settings: object) -> None:
+    """A run in the folder whose variations an endpoint writes."""
+    asks = ["--generator", "openai", "--generator-url", url, "--generator-model", "words", "--policy", "none"]
+    given = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+    words = ["run", *small.write(folder), *asks, *given, "--annotator", "gold", "--strategy", "random"]
+    assert command([*words, "--out", str(folder / "run")]) == 0
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """The report of a run of two rounds, with a price for each token."""
     folder = tmp_path_factory.mktemp("generation")
     (folder / "prices.yaml").write_text("models: {words: {prompt: 1, completion: 2}}")
     with Server() as server:
-        asks = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words"]
-        asks += ["--prices", str(folder / "prices.yaml"), "--variations", "2", "--policy", "none"]
-        sizes = ["--annotator", "gold", "--strategy", "random", "--budget", "8", "--batch", "4"]
-        assert command(["run", *small.write(folder), *asks, *sizes, "--out", str(folder / "run")]) == 0
+        run(folder, server.url, prices=folder / "prices.yaml", variations=2, budget=8, batch=4)
         requests = len(server.asked)
     return folder / "run", requests
 
@@ -59,10 +64,7 @@ def test_people_read_the_sums_and_a_table(told, capsys):
 def test_a_template_that_was_moved_since_costs_the_classes_alone(tmp_path, capsys):
     (tmp_path / "mine.jinja").write_text("=== user\n{{ post }} is of the class {{ label }}")
     with Server() as server:
-        asks = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words"]
-        asks += ["--template", str(tmp_path / "mine.jinja"), "--variations", "1", "--policy", "none"]
-        sizes = ["--annotator", "gold", "--strategy", "random", "--budget", "2", "--batch", "2"]
-        assert command(["run", *small.write(tmp_path), *asks, *sizes, "--out", str(tmp_path / "run")]) == 0
+        run(tmp_path, server.url, template=tmp_path / "mine.jinja", variations=1, budget=2, batch=2)
     (tmp_path / "mine.jinja").unlink()
     capsys.readouterr()
     assert command(["report", str(tmp_path / "run"), "--format", "json"]) == 0

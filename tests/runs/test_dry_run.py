@@ -6,6 +6,7 @@ import pytest
 import small
 from endpoint import Server
 
+from rarecase.acquire.find import find_strategy
 from rarecase.cli.main import command
 from rarecase.runs.dry_run import estimated_seconds
 from rarecase.runs.session import checked
@@ -79,5 +80,7 @@ def test_the_time_counts_what_a_fit_grows_with_what_is_chosen_from_and_draws(tmp
     paths = {flag.removeprefix("--"): path for flag, path in zip(flags[::2], flags[1::2], strict=True)}
     small_run = {"generator": "none", "variations": 0, "budget": 20, "batch": 5, "strategy": "random"}
     config = RunConfig(**paths, **{**small_run, **settings})
-    found = estimated_seconds(config, *checked(config), learner, clock=lambda: learner.now)
+    found = estimated_seconds(
+        config, find_strategy(config.strategy), checked(config), learner, clock=lambda: learner.now
+    )
     assert found == pytest.approx(seconds)

@@ -15,7 +15,7 @@ from rarecase.core.processes import alone, is_distributed, is_main, leave
 
 SHARED = (("run",), ("train",), ("simulate",), ("experiment",), ("predict",), ("guard", "check"))
 USERS_MISTAKE = 2
-GRACE = 5.0  # seconds in which the launcher ends the others, where the main process has said the same
+GRACE = 5.0  # seconds in which the launcher ends the others, where the main process printed the same
 
 
 def together(
@@ -30,7 +30,7 @@ def together(
     try:
         if not is_distributed():
             return command(arguments)
-        is_main()
+        main = is_main()
     except RarecaseError as error:  # they cannot be joined
         if os.environ.get("RANK", "0") != "0":
             time.sleep(GRACE)
@@ -39,16 +39,16 @@ def together(
     said = io.StringIO()  # by another process
     try:
         with _ended_by_signal():
-            if not is_main():
+            if not main:
                 status = _follow(arguments, command, said) if is_shared else 0
             else:
                 with contextlib.nullcontext() if is_shared else alone():
                     status = command(arguments)
     except ProcessEndedError:
-        if is_main():
+        if main:
             fail(f"another process has ended, or the launcher was stopped; {what_is_left(arguments)}")
         return 1
-    if status == USERS_MISTAKE and not is_main():
+    if status == USERS_MISTAKE and not main:
         time.sleep(GRACE)  # the launcher's signal ends it
         print(said.getvalue().splitlines()[-1], file=sys.stderr)
     if status == 0:

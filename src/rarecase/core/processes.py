@@ -63,7 +63,7 @@ def on_main(function: Callable[..., T], *arguments: Any) -> T:
     """
     What a function returns, or raises, in the main process, which alone calls it; in every process.
 
-    Of an unexpected error the others get a `ProcessEndedError`; one that all get is told by `is_in_all`.
+    Of an unexpected error the others get a `ProcessEndedError`; `is_in_all` is true of one that all get.
     """
     if not is_distributed():
         return function(*arguments)
@@ -150,7 +150,7 @@ def join() -> Any:
 
     if started() <= 1:
         return PartialState()
-    # Without a GPU, accelerate takes every process for the only one unless it is told to use the processor.
+    # Without a GPU, accelerate takes every process for the only one unless it is made to use the processor.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
     for plugin in ("FSDP", "DEEPSPEED"):
         if cpu and parse_flag_from_env(f"ACCELERATE_USE_{plugin}"):

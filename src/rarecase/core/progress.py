@@ -45,14 +45,10 @@ def parts(texts: int, size: int) -> Iterator[slice]:
 
 
 def bar(total: int | None, description: str = "", unit: str = "it", **options: Any) -> tqdm:
-    """A bar that counts to `total`, if that is known."""
-    shown = {
-        "disable": None if is_main() else True,
-        "file": sys.stderr,
-        "dynamic_ncols": True,
-        "leave": False,
-        **options,
-    }
+    """A bar that counts to `total`, if that is known; of several processes the main one alone shows it."""
+    shown = {"disable": None, "file": sys.stderr, "dynamic_ncols": True, "leave": False, **options}
+    if not is_main():
+        shown["disable"] = True
     return tqdm(total=total, desc=description, unit=unit, **shown)
 
 

@@ -7,15 +7,11 @@ model.
 """
 
 import functools
-from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
 
 from rarecase.acquire.find import find_strategy
 from rarecase.acquire.strategy import Strategy
 from rarecase.core.errors import ConfigError
-from rarecase.core.files import write_folder_beside
 from rarecase.core.locks import locked
 from rarecase.core.processes import on_main
 from rarecase.core.progress import doing, say
@@ -24,8 +20,8 @@ from rarecase.experiment.cells import Cell, Found
 from rarecase.experiment.grid import run_grid
 from rarecase.labeling.gold import gold_annotator
 from rarecase.runs import parts
-from rarecase.runs.folder import Manifest, is_begun, refuse_used, stored_sets, write_sets
-from rarecase.runs.session import prepare, rounds
+from rarecase.runs.folder import Manifest, is_begun, refuse_used, stored_sets
+from rarecase.runs.session import prepare, rounds, write_begun
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import SimulateConfig, split_list, write_yaml
 from rarecase.settings.generation import ENDPOINT_MAY_CHANGE
@@ -70,15 +66,9 @@ def _begin(out: Path, config: SimulateConfig, strategies: list[Strategy]) -> Non
         sets = on_main(_read, config)
         with doing("preparing models and texts"):
             vectors = prepare(config, sets, strategies)
-        on_main(_write_begun, out, config, sets, vectors)
+        manifest = functools.partial(parts.manifest_of, kind="grid", config=config, may_change=MAY_CHANGE)
+        on_main(write_begun, out, config, sets, vectors, manifest)
     on_main(write_yaml, out / "config.yaml", config)
-
-
-def _write_begun(out: Path, config: SimulateConfig, sets: Sets, vectors: Mapping[str, np.ndarray]) -> None:
-    with write_folder_beside(out) as folder:
-        write_yaml(folder / "config.yaml", config)
-        write_sets(folder, sets, vectors)
-        parts.manifest_of(folder, "grid", config, MAY_CHANGE).write(folder)
 
 
 def _read(config: SimulateConfig) -> Sets:

@@ -12,7 +12,7 @@ from accelerate.utils import DistributedDataParallelKwargs, DistributedType, Gra
 from torch.utils.data import DataLoader
 from transformers import get_linear_schedule_with_warmup
 
-from rarecase.core.errors import ConfigError
+from rarecase.core.errors import ConfigError, ModelError
 from rarecase.core.processes import is_distributed, join
 from rarecase.learn.batches import Shares
 
@@ -57,6 +57,12 @@ def only_used(network: torch.nn.Module, output: Callable[[], torch.Tensor]) -> I
     yield
     for weight in frozen:
         weight.requires_grad_(True)
+
+
+def require_finite_loss(loss: float, name: str, model: str) -> None:
+    """Raises a `ModelError` of this learner, which says what to give another of."""
+    if not math.isfinite(loss):
+        raise ModelError(f"{name}: the training loss is not finite; lower --learning-rate, or give another {model}")
 
 
 def released(network: torch.nn.Module) -> torch.nn.Module:

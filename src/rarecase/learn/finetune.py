@@ -12,7 +12,7 @@ from datasets import Dataset
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
 from rarecase.core.errors import ModelError
-from rarecase.core.processes import from_all, in_touch, is_main, join, share, size
+from rarecase.core.processes import from_all, in_touch, join, share, size
 from rarecase.core.progress import bar
 from rarecase.core.randomness import integer, torch_seeded
 from rarecase.data import arrow, schema
@@ -286,7 +286,7 @@ def _forward(
     lengths = np.array([len(row["input_ids"]) for row in tokens], np.int64)
     budget = _BUDGET.get(device.type, _BUDGET_ELSEWHERE)
     batches = token_batches(lengths, budget if size() == 1 else min(budget, int(lengths.sum()) // size()))
-    own, disabled = share(len(batches)), None if progress and is_main() else True
+    own, disabled = share(len(batches)), None if progress else True
     try:
         for rows in bar(len(own), "scoring", iterable=[batches[place] for place in own], delay=2, disable=disabled):
             batch = collate([tokens[row] for row in rows]).to(device)

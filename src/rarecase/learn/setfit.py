@@ -28,7 +28,15 @@ from rarecase.core.processes import in_touch, join, on_main
 from rarecase.core.progress import bar
 from rarecase.core.randomness import generator, integer, torch_seeded
 from rarecase.data import schema
-from rarecase.learn.accelerated import SHARDED, accelerator_of, loader_of, only_used, optimizer_of, released
+from rarecase.learn.accelerated import (
+    SHARDED,
+    accelerator_of,
+    loader_of,
+    only_used,
+    optimizer_of,
+    released,
+    require_finite_loss,
+)
 from rarecase.learn.batches import Shares, training_rows
 from rarecase.learn.dropout import DRAWS
 from rarecase.learn.frozen import Frozen
@@ -213,7 +221,7 @@ def contrast(
         vectors = network(batch_to_device(preprocess(texts), device))["sentence_embedding"]
         left, right = vectors.float().split(len(batch))
         loss = F.mse_loss(F.cosine_similarity(left, right), target, reduction="sum") / batch[0][1]
-        on_main(_require_finite, float(accelerator.reduce(loss.detach())))
+        on_main(require_finite_loss, float(accelerator.reduce(loss.detach())), "setfit", "--model")
         with accelerator.accumulate(network):
             accelerator.backward(loss * accelerator.num_processes)  # whose gradients are averaged
             accelerator.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
@@ -221,11 +229,6 @@ def contrast(
             optimizer.zero_grad()
         scheduler.step()
     released(model).eval()
-
-
-def _require_finite(loss: float) -> None:
-    if not math.isfinite(loss):
-        raise ModelError("setfit: the training loss is not finite; lower --learning-rate, or give another --model")
 
 
 def _without_features(dataset: Dataset) -> Dataset:

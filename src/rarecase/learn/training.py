@@ -19,10 +19,18 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch.utils.data import DataLoader
 
-from rarecase.core.errors import ModelError
 from rarecase.core.processes import from_main, on_main
 from rarecase.core.progress import bar
-from rarecase.learn.accelerated import SHARDED, accelerator_of, loader_of, only_used, optimizer_of, plain, released
+from rarecase.learn.accelerated import (
+    SHARDED,
+    accelerator_of,
+    loader_of,
+    only_used,
+    optimizer_of,
+    plain,
+    released,
+    require_finite_loss,
+)
 from rarecase.learn.batches import LengthGrouped, Shares
 from rarecase.learn.hyperparameters import MAX_GRADIENT_NORM, Hyperparameters
 from rarecase.learn.weights import class_weights
@@ -94,7 +102,7 @@ def train(
                 continue
             mean = float(accelerator.reduce(losses)) / (number % interval or interval)
             losses.zero_()
-            on_main(_require_finite, mean, settings.model)
+            on_main(require_finite_loss, mean, settings.model, "model")
             # The main process's: if the last bit differed, two could stop at different epochs and wait for ever.
             with plain(network):
                 score = from_main(dev_macro_f1(model if whole else network) if dev_macro_f1 else None)
@@ -109,11 +117,6 @@ def train(
     if best.weights is not None:
         trained.load_state_dict(best.weights)
     return trained.to(accelerator.device).eval(), history
-
-
-def _require_finite(loss: float, model: str) -> None:
-    if not math.isfinite(loss):
-        raise ModelError(f"{model}: the training loss is not finite; lower --learning-rate, or give another model")
 
 
 def _schedule(an_epoch: int, settings: Hyperparameters) -> tuple[int, int, int]:

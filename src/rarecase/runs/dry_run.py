@@ -30,7 +30,7 @@ TIMED = 200  # texts, or training rows, that are timed: fewer would time the sta
 def dry_run(config: RunConfig) -> str:
     """Reads the tables, times the machine on a few texts, and gives a line each for labels, requests and time."""
     check(config)
-    sets = on_main(lambda: checked(config)[1])
+    sets = on_main(checked, config)
     strategy = find_strategy(config.strategy)
     labels = min(config.budget, len(sets.pool))
     asked, judged = on_main(_requests, config, sets, labels)

@@ -75,7 +75,7 @@ class Preview:
 def preview(config: RunConfig) -> Preview:
     """Reads the tables and makes the requests; raises `ConfigError` where no language model is asked."""
     check(config)
-    _, sets = checked(config)
+    sets = checked(config)
     with TemporaryDirectory() as folder:  # where no reply will be
         generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
     if not isinstance(generator, Writer):

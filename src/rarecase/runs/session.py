@@ -5,7 +5,7 @@ A run folder appears whole: the tables are read and checked, the models looked f
 written beside and renamed. So bad input leaves nothing behind.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -79,35 +79,46 @@ def begin(config: RunConfig) -> Path:
     with doing("preparing models and texts"):
         on_main(annotation.require_model, config)
         vectors = prepare(config, sets, [strategy])
-    on_main(_write_begun, out, config, sets, vectors, name_of(strategy))
+
+    def manifest(folder: Path) -> Manifest:
+        begun = parts.manifest_of(folder, "run", config, MAY_CHANGE)
+        return replace(begun, strategy=name_of(strategy), origins=parts.origins_of(config))
+
+    on_main(write_begun, out, config, sets, vectors, manifest)
     return out
 
 
 def _read_new(out: Path, config: RunConfig) -> tuple[Sets, RunConfig]:
     refuse_used(out)
-    _, sets = checked(config)
+    sets = checked(config)
     config = annotation.with_store_of_start(config)
     annotation.require_store(config)
     return sets, config
 
 
-def _write_begun(out: Path, config: RunConfig, sets: Sets, vectors: Mapping[str, np.ndarray], strategy: str) -> None:
+def write_begun(
+    out: Path,
+    config: LoopConfig,
+    sets: Sets,
+    vectors: Mapping[str, np.ndarray],
+    manifest: Callable[[Path], Manifest],
+) -> None:
+    """Writes, whole, the folder that a run or a grid begins with; last of all its manifest."""
     with write_folder_beside(out) as folder:
         write_yaml(folder / "config.yaml", config)
         write_sets(folder, sets, vectors)
-        begun = parts.manifest_of(folder, "run", config, MAY_CHANGE)
-        replace(begun, strategy=strategy, origins=parts.origins_of(config)).write(folder)
+        manifest(folder).write(folder)
 
 
-def checked(config: RunConfig) -> tuple[Strategy, Sets]:
-    """The strategy and the tables of a run that is to begin; `check` comes first."""
+def checked(config: RunConfig) -> Sets:
+    """The tables of a run that is to begin, once its strategy is found; `check` comes first."""
     parts.stopping_of(config)
-    strategy = find_strategy(config.strategy)
+    find_strategy(config.strategy)
     sets = parts.sets_of(config)
     if config.annotator == "gold":
         require_gold(sets.pool, sets.gold, "--annotator gold", "use --annotator file")
     parts.require_a_batch(sets, config)
-    return strategy, sets
+    return sets
 
 
 def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
@@ -120,12 +131,12 @@ def go_on(folder: Path, config: RunConfig) -> Iterator[Round]:
     Raises `RunFolderError` where data, model, strategy or seed are not those the run began with, `ConfigError` where
     the budget is less than what it has spent, and `WaitingForLabels` where people have to label first.
     """
+    stop = parts.stopping_of(config)
     config, manifest, sets = on_main(_read_again, folder, config)
-    return _rounds_left(folder, config, manifest, sets, parts.stopping_of(config))
+    return _rounds_left(folder, config, manifest, sets, stop)
 
 
 def _read_again(folder: Path, config: RunConfig) -> tuple[RunConfig, Manifest, Sets]:
-    parts.stopping_of(config)
     config = annotation.with_store_of_start(config)
     manifest, named = Manifest.read(folder, "run"), config
     stored: dict[str, Any] = {name: manifest.settings.get(name) for name in SOURCES if getattr(config, name) is None}
