@@ -21,10 +21,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rarecase.core.documents import parse_json, read_document
-from rarecase.core.errors import DataError, ModelError
 from rarecase.core.files import write_json
-from rarecase.core.typed import from_json
+from rarecase.learn.record import read_json_of_model
 
 CERTIFICATE = "certificate.json"
 FORMAT = 1
@@ -111,17 +109,7 @@ class Certificate:
         if not path.exists():
             return None
         way = "calibrate again with `rarecase guard calibrate`, or delete this file"
-        try:
-            content = parse_json(read_document(path))
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{path}: no readable JSON; {way}") from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ModelError(f"{path}: of another format, this rarecase reads {FORMAT}; {way}")
-        try:
-            certificate: Certificate = from_json(cls, content, str(path))
-        except DataError as error:
-            raise ModelError(f"{error}; {way}") from error
-        return certificate
+        return read_json_of_model(cls, path, FORMAT, way, way)
 
     def write(self, folder: Path) -> None:
         """Writes `certificate.json` into a model folder."""

@@ -32,10 +32,7 @@ def require_backend(dtype: Precision, backend: Backend) -> None:
 
 
 def compute_by(learner: Learner, dtype: Precision, backend: Backend) -> None:
-    """
-    Has the transformer of a loaded learner computed so; all else of it stays as it is. The learner is not to be fitted
-    or saved afterwards.
-    """
+    """Has the transformer of a loaded learner computed so; it is not to be fitted or saved afterwards."""
     encoder = learner.encoder
     if dtype == "bf16" and isinstance(encoder, SentenceEncoder):
         import torch
@@ -50,8 +47,7 @@ def compute_by(learner: Learner, dtype: Precision, backend: Backend) -> None:
         network = learner.network.to("cpu")
         body = OnnxTransformer(learner.model, network.base_model, learner.tokenizer)
         setattr(network, network.base_model_prefix, body)
-    elif isinstance(encoder, SentenceEncoder) and hasattr(
-        encoder.model[0], "auto_model"
-    ):  # else it has no transformer
+    # Without this attribute it has no transformer.
+    elif isinstance(encoder, SentenceEncoder) and hasattr(encoder.model[0], "auto_model"):
         first = encoder.model.to("cpu")[0]
         first.model = OnnxTransformer(encoder.name, first.auto_model, first.tokenizer)

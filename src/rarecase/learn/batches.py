@@ -27,10 +27,7 @@ def training_rows(train: Dataset, names: Sequence[str]) -> tuple[Dataset, np.nda
 
 
 def labelled_rows(dataset: Dataset, names: Sequence[str], what: str) -> tuple[Dataset, np.ndarray]:
-    """
-    The rows in canonical order, and their classes, int64 `(rows,)`. The labels must be a `ClassLabel` with `names`,
-    none of them null; `what` names the set in messages.
-    """
+    """The rows in canonical order, and their classes, int64 `(rows,)`; `what` names the set in messages."""
     found = schema.label_names(dataset)
     if found != list(names):
         raise DataError(
@@ -90,18 +87,13 @@ class Shares:
     A row comes with what its loss is divided by, so that the losses of all processes sum to that of the batch. It is
     infinite where a process has none of the rows, and takes the first: each has to have gradients.
 
-    Args:
-        batches (`Batches`): of an epoch.
-        divisor (`Callable`): for the place of a batch in the epoch, and its rows.
-        processes (`int`): how many there are.
-
     Example:
         >>> list(Shares([[4, 2, 7], [5]], lambda place, rows: len(rows), processes=2))
         [[(4, 3), (7, 3)], [(2, 3)], [(5, 1)], [(5, inf)]]
     """
 
     batches: Batches
-    divisor: Callable[[int, list[int]], float]
+    divisor: Callable[[int, list[int]], float]  # for the place of a batch in the epoch, and its rows
     processes: int
 
     def __len__(self) -> int:

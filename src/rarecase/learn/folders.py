@@ -103,10 +103,7 @@ def not_fitted(model: str) -> ModelError:
 
 @contextlib.contextmanager
 def write_learner_beside(folder: Path, record: ModelRecord | None = None) -> Iterator[Path]:
-    """
-    Gives an empty folder beside `folder`, which replaces `folder`, with the record in it, if the block succeeds;
-    refuses to replace anything but an empty folder or a learner.
-    """
+    """Gives an empty folder, which replaces `folder`, if that is empty or a learner, once the block succeeds."""
     known = any((folder / name).is_file() for name in (HEAD, FIRST_HEAD, CONFIG))
     if folder.exists() and not (known or (folder.is_dir() and not any(folder.iterdir()))):
         raise ModelError(f"{folder}: contains something other than a learner; choose a new folder, or empty this one")

@@ -22,14 +22,7 @@ WEIGHTS = "model.safetensors"
 
 
 def head_files(encoder: Path, weight: np.ndarray, bias: np.ndarray) -> dict[str, bytes]:
-    """
-    The files that make a sentence encoder one with this head, by their names in its folder.
-
-    Args:
-        encoder (`Path`): the folder of the encoder, as sentence-transformers saved it.
-        weight (`np.ndarray`): float32, shape `(classes, dim)`.
-        bias (`np.ndarray`): float32, shape `(classes,)`.
-    """
+    """The files that make a saved encoder one with this head, `(classes, dim)` and `(classes,)`, by their names."""
     from safetensors.numpy import save
 
     modules: list[dict[str, Any]] = parse_json(read_document(encoder / MODULES))

@@ -107,34 +107,18 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """
-    How one model is fine-tuned; the defaults are the paper's (appendix of Hassan, Sicilia and Alikhani, 2024).
-
-    Args:
-        model (`str`): the Hub id, or `packaged`.
-        learning_rate (`float`): the peak, after warm-up.
-        batch_size (`int`): rows in a batch.
-        max_length (`int`, *optional*): tokens of a text that are read, see `FitOptions`; the paper: 50, as in
-            `rarecase experiment`.
-        epochs (`int`): the most epochs; early stopping can end sooner. Ours: the paper names none.
-        class_weights (`str`, *optional*): `balanced` weighs a class by the inverse of its count, `sqrt` by its root.
-        updates (`int`, *optional*): optimiser steps in all, instead of epochs.
-        warmup (`float`): the share of all updates before the peak; the first has the learning rate 0, as in
-            `transformers`' `Trainer`.
-        gradient_accumulation (`int`): batches whose gradients make one update.
-        patience (`int`): epochs without a better dev macro-F1 before training stops.
-    """
+    """How one model is fine-tuned; the defaults are the paper's (appendix of Hassan, Sicilia and Alikhani, 2024)."""
 
     model: str
-    learning_rate: float = 2e-5
+    learning_rate: float = 2e-5  # the peak, after warm-up
     batch_size: int = 16
-    max_length: int | None = None
-    epochs: int = 10
-    class_weights: ClassWeights = None
-    updates: int | None = None
-    warmup: float = WARMUP
-    gradient_accumulation: int = 1
-    patience: int = 3
+    max_length: int | None = None  # see `FitOptions`; the paper: 50, as in `rarecase experiment`
+    epochs: int = 10  # at most: early stopping can end sooner. Ours: the paper names none
+    class_weights: ClassWeights = None  # `balanced` weighs a class by the inverse of its count, `sqrt` by its root
+    updates: int | None = None  # optimiser steps in all, instead of epochs
+    warmup: float = WARMUP  # the share of updates before the peak; the first has the learning rate 0, as in `Trainer`
+    gradient_accumulation: int = 1  # batches whose gradients make one update
+    patience: int = 3  # epochs without a better dev macro-F1 before training stops
 
     def described(self) -> Settings:
         """All but the model, and of `epochs` and `updates` the one that counts."""

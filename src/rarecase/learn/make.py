@@ -1,5 +1,6 @@
 """Learners by their kind, or from the folder they were saved in; each class is imported when it is needed."""
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from rarecase.models.checkpoint import PACKAGED, local_folder
 
 if TYPE_CHECKING:
     from rarecase.models.encoder import Encoder
+
+CLASSES = {"frozen": "Frozen", "setfit": "SetFit", "finetune": "Finetune"}  # each in the module called like its kind
 
 
 def make_learner(
@@ -80,14 +83,4 @@ def load_learner(path: str | Path, precision: Precision | None = "fp32", *, max_
 
 
 def _class_of(kind: str) -> Any:
-    if kind == "finetune":
-        from rarecase.learn.finetune import Finetune
-
-        return Finetune
-    if kind == "setfit":
-        from rarecase.learn.setfit import SetFit
-
-        return SetFit
-    from rarecase.learn.frozen import Frozen
-
-    return Frozen
+    return getattr(importlib.import_module(f"rarecase.learn.{kind}"), CLASSES[kind])

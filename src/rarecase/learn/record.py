@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ConfigError, DataError, ModelError
@@ -41,23 +41,13 @@ Measured = Mapping[str, AllMetrics]  # by the name of the set
 
 @dataclass(frozen=True)
 class Description:
-    """
-    How a learner was made.
+    """How a learner was made."""
 
-    Args:
-        learner (`str`): its kind: `frozen`, `setfit` or `finetune`.
-        model (`str`): what it started from: `packaged`, a Hub id, or the last part of a folder's path.
-        precision (`str`): of training: `fp32` or `bf16`.
-        seed (`int`): the seed of the run.
-        settings (`dict`): everything else that decided what was learned, by name.
-        names (`tuple[str, ...]`): the classes of the taxonomy, in order.
-    """
-
-    learner: str
-    model: str
-    precision: str
+    learner: str  # its kind: `frozen`, `setfit` or `finetune`
+    model: str  # what it started from: `packaged`, a Hub id, or the last part of a folder's path
+    precision: str  # of training: `fp32` or `bf16`
     seed: int
-    settings: Settings
+    settings: Settings  # everything else that decided what was learned, by name
     names: tuple[str, ...]
 
     def options(self) -> FitOptions:
@@ -79,12 +69,8 @@ class TrainingData:
     """
     What was learned from.
 
-    Args:
-        configs (`tuple[str, ...]`): of a release.
-        train_rows (`int`): how many training rows they have.
-        class_counts (`dict[str, int]`): how many of each class.
-        texts (`str`): a hash of each text that was trained or chosen on, 48 bits as eight characters, sorted: by it a
-            text is recognised that must not be measured on. Empty in records of earlier versions.
+    `texts` has a hash of each text that was trained or chosen on, 48 bits as eight characters, sorted: by it a text is
+    recognised that must not be measured on. It is empty in records of earlier versions.
     """
 
     configs: tuple[str, ...]
@@ -111,31 +97,22 @@ class Judged:
 @dataclass(frozen=True)
 class GuardSettings:
     """
-    How a model judges as a guard that has no certificate.
+    How a model judges as a guard that has no certificate; what has a default is empty in records of earlier versions.
 
-    Args:
-        normalizer (`int`): the version of `rarecase.guard.normalize` that the thresholds belong to.
-        actions (`dict[str, str]`): of each class, as in the taxonomy.
-        messages (`dict[str, str]`): of the classes that have one, likewise.
-        thresholds (`dict[str, float]`): of each class whose action is not `allow`: the best F1 on validation, 0.5 for
-            a class that has no row there.
-        long_thresholds (`dict[str, float]`): likewise, for texts of several windows: at least as high, and so high
-            that of harmless texts of 1,000 tokens, put together from validation rows, a tenth at most are flagged. As
-            in `thresholds` for a class that is not in it, as none is in records of earlier versions.
-        behaviours (`dict[str, dict[str, Judged]]`): how it judges the sentences of `rarecase.guard.behaviours` at
-            these thresholds, by kind and class; empty for other classes than theirs, and in records of earlier
-            versions.
-        categories (`dict[str, str]`): of OpenAI's moderation endpoint, of each class that maps to one; empty in
-            records of earlier versions.
+    `thresholds` are of the classes whose action is not `allow`: the best F1 on validation, 0.5 for a class that has no
+    row there. `long_thresholds` are for texts of several windows: at least as high, and so high that of harmless texts
+    of 1,000 tokens, put together from validation rows, a tenth at most are flagged; a class that is not in it has the
+    other one. `behaviours` says, by kind and class, how it judges the sentences of `rarecase.guard.behaviours` at
+    these thresholds, where its classes are theirs.
     """
 
-    normalizer: int
+    normalizer: int  # the version of `rarecase.guard.normalize` that the thresholds belong to
     actions: dict[str, Action]
-    messages: dict[str, str]
+    messages: dict[str, str]  # of the classes that have one
     thresholds: dict[str, float]
     long_thresholds: dict[str, float] = field(default_factory=dict)
     behaviours: dict[str, dict[str, Judged]] = field(default_factory=dict)
-    categories: dict[str, str] = field(default_factory=dict)
+    categories: dict[str, str] = field(default_factory=dict)  # of OpenAI's moderation endpoint, of each that has one
 
     def named(self) -> set[str]:
         """The classes that it names."""
@@ -165,10 +142,7 @@ class ModelRecord(Description):
         measured: Measured,
         guard: GuardSettings | None = None,
     ) -> "ModelRecord":
-        """
-        The record of a learner that learned from the rows `train` of these configs, and chose on `dev`; `measured` has
-        the figures of dev and test.
-        """
+        """The record of a learner that learned from `train`, the rows of these configs, and chose on `dev`."""
         hashes = "".join(sorted({_short_hash(text) for table in (train, dev) for text in texts(table)}))
         data = TrainingData(tuple(configs), len(train), class_counts(train, made.names), hashes)
         figures, tested = measured["dev"], measured["test"]
@@ -177,34 +151,23 @@ class ModelRecord(Description):
     @classmethod
     def read(cls, folder: Path) -> "ModelRecord | None":
         """The record of a model folder, checked whole; None where it has none."""
-        path = folder / RECORD
+        path, way = folder / RECORD, "train the model again, or delete this file"
         if not path.exists():
             return None
-        try:
-            content = parse_json(read_document(path))
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{path}: no readable JSON; train the model again, or delete this file") from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ModelError(
-                f"{path}: of another format, this rarecase reads {FORMAT}; use the rarecase that wrote it"
-            )
-        try:
-            record = from_json(cls, content, str(path))
-        except DataError as error:
-            raise ModelError(f"{error}; train the model again, or delete this file") from error
+        record = read_json_of_model(cls, path, FORMAT, way, "use the rarecase that wrote it")
         try:
             record.options()
         except (ConfigError, DataError) as error:
-            raise ModelError(f"{path}: {error}; train the model again, or delete this file") from error
+            raise ModelError(f"{path}: {error}; {way}") from error
         names, measured = set(record.names), (record.dev, record.test)
         by_class = [figures[name] for figures in measured for name in ("precision", "recall", "f1")]
         if any(known.keys() != names for known in (record.data.class_counts, *by_class)) or any(
             [len(row) for row in figures["confusion"]] != [len(names)] * len(names) for figures in measured
         ):
-            raise ModelError(f"{path}: its figures are of other classes; train the model again, or delete this file")
+            raise ModelError(f"{path}: its figures are of other classes; {way}")
         known = record.guard
         if known and (known.actions.keys() != names or not names >= known.named()):
-            raise ModelError(f"{path}: its guard is of other classes; train the model again, or delete this file")
+            raise ModelError(f"{path}: its guard is of other classes; {way}")
         return record
 
     def for_others(self) -> "ModelRecord":
@@ -220,6 +183,20 @@ class ModelRecord(Description):
         write_text(folder / RECORD, self.dumps())
 
 
+def read_json_of_model(kind: Any, path: Path, format_: int, way: str, of_another: str) -> Any:
+    """The object in a JSON file of a model folder; a `ModelError` says the way out, and that of another format."""
+    try:
+        content = parse_json(read_document(path))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: no readable JSON; {way}") from error
+    if not isinstance(content, dict) or content.get("format") != format_:
+        raise ModelError(f"{path}: of another format, this rarecase reads {format_}; {of_another}")
+    try:
+        return from_json(kind, content, str(path))
+    except DataError as error:
+        raise ModelError(f"{error}; {way}") from error
+
+
 def _short_hash(text: str) -> str:
     """A hash of 48 bits: two thousand texts meet one of a hundred thousand by chance once in a million times."""
     normal = text.casefold().strip().encode(errors="surrogatepass")
@@ -227,9 +204,7 @@ def _short_hash(text: str) -> str:
 
 
 def digest_of(test: "Dataset") -> str:
-    """
-    A hash of a set's texts and the names of their labels in any order: tells whether a model was measured on this set.
-    """
+    """A hash of a set's texts and label names in any order: tells whether a model was measured on this set."""
     names = label_names(test)
     pairs = sorted(zip(texts(test), (names[label] for label in test["label"][:]), strict=True))
     return hashlib.blake2b(json.dumps(pairs).encode(), digest_size=16).hexdigest()

@@ -67,9 +67,8 @@ def train(
     """
     Trains `network`, and gives it with the weights of its best epoch on dev (of the last one without dev).
 
-    The examples (`input_ids`, `attention_mask`, … and `labels`) are in canonical order, which `seed` shuffles; dropout
-    draws from torch's generator, which the caller seeds. With `settings.updates` nothing stops early, so that learners
-    can be compared at equal optimiser steps.
+    The examples are in canonical order, which `seed` shuffles; dropout draws from torch's generator, which the caller
+    seeds. With `settings.updates` nothing stops early, so that learners can be compared at equal optimiser steps.
     """
     accelerator = accelerator_of(precision, settings.gradient_accumulation)
     accumulation = accelerator.gradient_accumulation_steps
