@@ -29,18 +29,11 @@ from rarecase.guard.numbers import down, percent, up
 
 @dataclass(frozen=True)
 class Asked:
-    """
-    What is asked of a calibration.
+    """What is asked of a calibration."""
 
-    Args:
-        recall (`Mapping[str, float]`): the target of each class.
-        confidence (`float`): that all bounds hold together.
-        max_alarm (`float`): the share of rows not of a class that may at most be flagged as it.
-    """
-
-    recall: Mapping[str, float]
-    confidence: float = 0.95
-    max_alarm: float = 0.2
+    recall: Mapping[str, float]  # the target of each class
+    confidence: float = 0.95  # that all bounds hold together
+    max_alarm: float = 0.2  # the share of rows not of a class that may at most be flagged as it
 
     @property
     def error(self) -> float:
@@ -68,24 +61,14 @@ def _require_share(name: str, value: float) -> None:
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """
-    The certification rows as the guard scores them.
+    """The certification rows as the guard scores them."""
 
-    Args:
-        names (`Sequence[str]`): the classes, in the order of the columns of `scores`.
-        scores (`np.ndarray`): of the labelled rows, `(rows, classes)`.
-        labels (`np.ndarray`): their classes by number, `(rows,)`.
-        windows (`np.ndarray`): in how many windows each was read, `(rows,)`.
-        unlabelled (`int`): how many rows were drawn beside these and left without a label.
-        settings (`Mapping[str, np.ndarray]`): the scores of the positives in other settings, by what these are called;
-            `(rows, classes)` each, where rows of no class that is asked for may be NaN.
-    """
-
-    names: Sequence[str]
-    scores: np.ndarray
-    labels: np.ndarray
-    windows: np.ndarray
-    unlabelled: int = 0
+    names: Sequence[str]  # the classes, in the order of the columns of `scores`
+    scores: np.ndarray  # of the labelled rows, `(rows, classes)`
+    labels: np.ndarray  # their classes by number, `(rows,)`
+    windows: np.ndarray  # in how many windows each was read, `(rows,)`
+    unlabelled: int = 0  # rows that were drawn beside these and left without a label
+    # The scores of the positives in other settings, by what these are called; other rows may be NaN.
     settings: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def positives(self, name: str) -> int:
@@ -102,18 +85,11 @@ class ScoredRows:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """
-    What is certified, and what is flagged of the harmless rows.
-
-    Args:
-        classes (`dict[str, ClassCertificate]`): each class that was asked for.
-        alarm_any (`Rate`): the share of harmless rows that at least one class flags, certified or not.
-        alarm_certified (`Rate`): the share that at least one certified class flags.
-    """
+    """What is certified of each class that was asked for, and what is flagged of the harmless rows."""
 
     classes: dict[str, ClassCertificate]
-    alarm_any: Rate
-    alarm_certified: Rate
+    alarm_any: Rate  # the share that at least one class flags, certified or not
+    alarm_certified: Rate  # the share that at least one certified class flags
 
 
 def calibrate_class(rows: ScoredRows, name: str, asked: Asked, harmless: Collection[str]) -> ClassCertificate:
@@ -144,14 +120,9 @@ def calibrate(
     rows: ScoredRows, asked: Asked, *, harmless: Collection[str], otherwise: np.ndarray | None = None
 ) -> Calibrated:
     """
-    What is certified of each class, and the shares of harmless rows that are flagged.
+    What is certified of each class, and the shares of rows of the classes `harmless` that are flagged.
 
-    Args:
-        rows (`ScoredRows`): what to calibrate on.
-        asked (`Asked`): the targets.
-        harmless (`Collection[str]`): the classes that nothing is done about.
-        otherwise (`np.ndarray`, *optional*): the thresholds, `(classes,)`, of classes that get none here; without
-            them such a class flags nothing.
+    `otherwise` has the thresholds, `(classes,)`, of classes that get none here; without it such a class flags nothing.
     """
     classes = {name: calibrate_class(rows, name, asked, harmless) for name in asked.recall}
     certified = np.full(len(rows.names), np.inf)

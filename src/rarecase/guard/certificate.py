@@ -117,11 +117,7 @@ class Certificate:
 
 
 def model_sha256(folder: Path, names: Sequence[str]) -> str:
-    """
-    A hash over all weights of a model folder and its classes in their order: what a certificate is of.
-
-    Names of files have no effect, so that the same model has the same hash in another layout.
-    """
+    """A hash over the weights of a model folder, whatever its files are called, and its classes in their order."""
     weights = []
     for path in folder.rglob("*.safetensors"):
         with path.open("rb") as file:

@@ -26,6 +26,7 @@ from rarecase.guard.heldout import (
     read_held_out,
     read_labelled,
     refuse,
+    refuse_strategies,
     together,
 )
 from rarecase.guard.plan import Plan, plan
@@ -56,10 +57,7 @@ class Prepared:
 def prepare(
     folder: Path, held_out: Sequence[str], asked: Asked, dev: str | None = None, reading: Reading = AS_USUAL
 ) -> Prepared:
-    """
-    Loads the guard of a model folder, reads and checks the rows, and scores them; where no class is asked for, 0.9 is
-    of each that is not harmless.
-    """
+    """Loads the guard of a model folder, and reads, checks and scores the rows; `RECALL` is asked where nothing is."""
     if not folder.is_dir():
         raise ModelError(f"{folder}: no folder of a model; a certificate is written into one, so download it first")
     guard = Guard.uncertified(str(folder))
@@ -200,18 +198,11 @@ def _columns(scored: ScoredRows, asked: Asked) -> list[int]:
 
 @dataclass(frozen=True)
 class Draw:
-    """
-    The command that draws the texts of a plan.
+    """The command that draws the texts of a plan."""
 
-    Args:
-        words (`Sequence[object]`): what follows `rarecase`; empty where the pool has no text to draw.
-        texts (`int`): how many it draws.
-        pool (`int`): how many texts the pool has.
-    """
-
-    words: Sequence[object]
-    texts: int
-    pool: int
+    words: Sequence[object]  # what follows `rarecase`; empty where the pool has no text to draw
+    texts: int  # how many it draws
+    pool: int  # how many texts the pool has
 
 
 def how_many_more(prepared: Prepared, pool: str | None) -> tuple[Plan, Draw | None]:
@@ -237,10 +228,3 @@ def how_many_more(prepared: Prepared, pool: str | None) -> tuple[Plan, Draw | No
     else:
         words += ["--classes", ",".join(prepared.guard.names)]
     return found, Draw([*words, "--out", SET], number, len(posts))
-
-
-def refuse_strategies(pool: str, posts: Dataset) -> None:
-    """Raises `DataError` where rows of a pool were chosen by a strategy."""
-    if "strategy" in posts.column_names:
-        chosen = np.array([one is not None for one in posts["strategy"][:]])
-        refuse(pool, posts, chosen, "were chosen by a strategy, and what it chose is no random sample")

@@ -209,10 +209,7 @@ class Guard:
         return guard, folder
 
     def settings(self, dev: Dataset) -> GuardSettings:
-        """
-        What a model's record says of it as a guard: thresholds are set on `dev`, with `text` and `label`, and at these
-        it judges sentences where their classes are its own.
-        """
+        """What the record of a model says of it: thresholds set on `dev`, and how it judges sentences at these."""
         thresholds = np.full(len(self.names), THRESHOLD)
         if len(dev):
             thresholds = best_f1(self.scores(texts(dev)).probs, np.asarray(dev["label"][:]))
@@ -236,10 +233,7 @@ class Guard:
         return {self.names[place]: float(thresholds[place]) for place in np.flatnonzero(self.harmful)}
 
     def _for_long_texts(self, dev: Dataset) -> np.ndarray:
-        """
-        Thresholds for long texts, from one that is put together from harmless rows, drawn with replacement, each ten
-        times on average; zero where that is too short.
-        """
+        """Thresholds from a long text of harmless rows, each about ten times in it; zero where that is too short."""
         ordered = rows(dev, canonical_order(dev))
         harmless = [text for text, c in zip(texts(ordered), ordered["label"][:], strict=True) if not self.harmful[c]]
         drawn = randomness.generator(0, "long texts").integers(len(harmless), size=_TIMES * len(harmless))

@@ -33,24 +33,14 @@ _SHOWN = 10  # ids of rows that are refused
 
 @dataclass(frozen=True)
 class HeldOut:
-    """
-    Certification rows.
+    """Certification rows."""
 
-    Args:
-        name (`str`): what was given, for messages.
-        table (`Dataset`): the labelled rows: `id`, `text`, `label` as classes.
-        drawn (`int`): how many rows were drawn, with those that were left without a label.
-        ids_sha256 (`str`): a hash of the ids of all rows that are there.
-        path (`Path`, *optional*): the file or folder that they are in; None for a data set of the Hub.
-        start (`Path`, *optional*): the start folder that they were drawn in.
-    """
-
-    name: str
-    table: Dataset
-    drawn: int
-    ids_sha256: str
-    path: Path | None = None
-    start: Path | None = None
+    name: str  # what was given, for messages
+    table: Dataset  # the labelled rows: `id`, `text`, `label` as classes
+    drawn: int  # how many rows were drawn, with those that were left without a label
+    ids_sha256: str  # of all rows that are there
+    path: Path | None = None  # the file or folder that they are in; None for a data set of the Hub
+    start: Path | None = None  # the start folder that they were drawn in
 
     @property
     def unlabelled(self) -> int:
@@ -78,11 +68,7 @@ def read_labelled(argument: str, name: str, taxonomy: Taxonomy, reading: Reading
 
 
 def read_held_out(argument: str, taxonomy: Taxonomy, reading: Reading) -> HeldOut:
-    """
-    Reads certification rows: a data argument, or a start folder that has some.
-
-    Raises `DataError` where they are no random sample that people labelled.
-    """
+    """Reads a data argument, or a start folder; a `DataError` where it is no random sample that people labelled."""
     given, name = _in_start(Path(argument)), argument
     if given is not None:
         argument, reading = str(given), AS_USUAL
@@ -139,10 +125,8 @@ def _refuse_what_was_chosen(name: str, table: Dataset) -> None:
     def column(of: str) -> list[str | None]:
         return table[of][:] if of in table.column_names else [None] * len(table)
 
+    refuse_strategies(name, table)
     reasons = {
-        "were chosen by a strategy, and what it chose is no random sample": [
-            one is not None for one in column("strategy")
-        ],
         "were generated": [
             origin == GENERATED or generator is not None or parent is not None
             for origin, generator, parent in zip(
@@ -153,6 +137,13 @@ def _refuse_what_was_chosen(name: str, table: Dataset) -> None:
     }
     for reason, wrong in reasons.items():
         refuse(name, table, np.array(wrong), reason)
+
+
+def refuse_strategies(name: str, table: Dataset) -> None:
+    """Raises `DataError` where rows were chosen by a strategy."""
+    if "strategy" in table.column_names:
+        chosen = np.array([one is not None for one in table["strategy"][:]])
+        refuse(name, table, chosen, "were chosen by a strategy, and what it chose is no random sample")
 
 
 def refuse(name: str, table: Dataset, wrong: np.ndarray, reason: str) -> None:
@@ -183,8 +174,7 @@ class Uses:
         content = read_json(path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DataError(f"{path}: of another format, this rarecase reads {FORMAT}; use the rarecase that wrote it")
-        uses: Uses = from_json(cls, content, str(path))
-        return uses
+        return from_json(cls, content, str(path))
 
     def of(self, part: HeldOut) -> int:
         """How often these rows were used."""

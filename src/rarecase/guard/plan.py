@@ -20,46 +20,29 @@ from rarecase.guard.calibrate import Asked, ScoredRows, calibrate
 from rarecase.guard.certificate import ClassCertificate, Rate
 from rarecase.guard.numbers import down, percent, up
 
-CHANCE = 0.8
+CHANCE = 0.8  # that the texts of a plan certify a class
 _DRAWS = 1000
 _MOST = 10_000_000  # texts
 
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """
-    What can be certified of a class today, and what it takes.
+    """What can be certified of a class today, and what it takes."""
 
-    Args:
-        now (`ClassCertificate`): what a calibration would say today.
-        share (`Rate`): of the class among the rows.
-        recall (`Rate`, *optional*): at the allowed alarm rate; None without a positive.
-        texts (`int`, *optional*): random texts of a new set with a chance of 80 %; None where no number helps, or too
-            few positives are there to tell.
-        between (`tuple[int, int]`, *optional*): the same at both ends of the interval of the share.
-        reason (`str`): in words.
-    """
-
-    now: ClassCertificate
-    share: Rate
-    recall: Rate | None
-    texts: int | None
-    between: tuple[int, int] | None
-    reason: str
+    now: ClassCertificate  # what a calibration would say today
+    share: Rate  # of the class among the rows
+    recall: Rate | None  # at the allowed alarm rate; None without a positive
+    texts: int | None  # random texts of a new set; None where no number helps, or too few positives are there to tell
+    between: tuple[int, int] | None  # the same at both ends of the interval of the share
+    reason: str  # in words
 
 
 @dataclass(frozen=True)
 class Plan:
-    """
-    The plan of all classes.
-
-    Args:
-        classes (`dict[str, ClassPlan]`): by name.
-        texts (`int`): random texts of a new set for all classes that some number helps; 0 where no class needs one.
-    """
+    """The plan of all classes, by name."""
 
     classes: dict[str, ClassPlan]
-    texts: int
+    texts: int  # random texts of a new set for all classes that some number helps; 0 where no class needs one
 
 
 def plan(rows: ScoredRows, asked: Asked, *, harmless: Collection[str]) -> Plan:

@@ -13,16 +13,7 @@ _ABOVE = 0.001
 def best_f1(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     Of each class the threshold with the best F1 against all others, of equal ones the lowest; 0.5 for a class without
-    a positive.
-
-    A threshold is in the middle between two scores, so that it does not depend on the last bit of either.
-
-    Args:
-        scores (`np.ndarray`): shape `(rows, classes)`.
-        labels (`np.ndarray`): int, shape `(rows,)`.
-
-    Returns:
-        `np.ndarray`: float64, shape `(classes,)`.
+    a positive. It is in the middle between two scores, so that it does not depend on the last bit of either.
 
     Example:
         >>> best_f1(np.array([[0.9], [0.5], [0.2]]), np.array([0, 0, 1])).tolist()
@@ -47,17 +38,10 @@ def _best_f1(scores: np.ndarray, is_positive: np.ndarray) -> float:
 def for_long_texts(windows: np.ndarray) -> np.ndarray:
     """
     For each class the threshold at which of harmless texts of `IN_A_ROW` windows at most a tenth are flagged, by any
-    class.
+    class; every class may flag the same number of them.
 
-    Every class may flag the same number of them. A threshold is in the middle between two scores, or just above the
-    largest.
-
-    Args:
-        windows (`np.ndarray`): the scores of the windows of a harmless text, in order, shape `(windows, classes)`,
-            `LEAST` or more; each `IN_A_ROW` of them in a row are a text.
-
-    Returns:
-        `np.ndarray`: float64, shape `(classes,)`.
+    `windows` has the scores of the windows of a harmless text, in order, `LEAST` or more; each `IN_A_ROW` in a row are
+    a text. A threshold is in the middle between two scores, or just above the largest.
 
     Example:
         >>> for_long_texts(np.linspace(0.1, 0.5, 17)[:, None]).round(4).tolist()

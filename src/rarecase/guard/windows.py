@@ -14,11 +14,7 @@ _BACK = 20  # tokens that an end of a window is moved by at most, so that it cut
 
 
 def windows(text: str, reader: Reader | None) -> list[str]:
-    """
-    The windows of a text, in order: the text itself where it has one.
-
-    A window begins and ends between two words where it can: half a word may mean something else than the word.
-    """
+    """The windows of a text, in order, each between two words where it can: half a word may mean something else."""
     if reader is None:
         return [text]
     tokenizer = reader.tokenizer
