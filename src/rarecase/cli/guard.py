@@ -15,7 +15,6 @@ from rarecase.core.errors import ConfigError, command_line, one_line, shown_id
 from rarecase.core.installed import needs
 
 if TYPE_CHECKING:
-    from rarecase.guard.calibrate import Asked
     from rarecase.guard.certify import Prepared
 
 app = App(name="guard", help="A trained model as a guard: thresholds with a lower limit of the recall.")
@@ -55,20 +54,18 @@ class Request:
     label_column: str | None = None
     format: Format = "text"
 
-    def asked(self) -> "Asked":
-        """The targets; none where nothing is asked."""
-        from rarecase.guard.calibrate import Asked
-
-        return Asked(_targets(self.recall or []), self.confidence, self.max_alarm)
-
     def prepare(self, model: str, dev: str | None = None) -> "Prepared":
         """The guard, and its scores of the rows."""
         from rarecase.data.read import Columns
         from rarecase.guard import certify
+        from rarecase.guard.calibrate import Asked
         from rarecase.guard.heldout import Reading
+        from rarecase.runs.folder import model_folder
 
         columns = Columns(id=self.id_column, text=self.text_column, label=self.label_column)
-        return certify.prepare(_folder(model), self.held_out, self.asked(), dev, Reading(columns, self.encoding))
+        asked = Asked(_targets(self.recall or []), self.confidence, self.max_alarm)
+        folder = model_folder(Path(model))  # of a run that of its last learner
+        return certify.prepare(folder, self.held_out, asked, dev, Reading(columns, self.encoding))
 
 
 RequestFlags = Annotated[Request, Parameter(name="*")]
@@ -240,10 +237,3 @@ def _targets(given: Sequence[str]) -> dict[str, float]:
             raise ConfigError(f"--recall: class{shown_id(name)} is named twice; leave one of them out")
         targets[name] = target
     return targets
-
-
-def _folder(model: str) -> Path:
-    """The model folder: of a run that of its last learner."""
-    from rarecase.runs.folder import model_folder
-
-    return model_folder(Path(model))

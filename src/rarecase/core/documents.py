@@ -1,8 +1,4 @@
-"""
-JSON and YAML that anybody may have written: bounded, and every failure a `ValueError` that shows nothing of it.
-
-The message is a reason for the one line that the caller makes: where it was read, and what to do about it.
-"""
+"""JSON and YAML that anybody may have written: bounded, and every failure a `ValueError` that shows nothing of it."""
 
 import errno
 import json

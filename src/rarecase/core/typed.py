@@ -48,9 +48,7 @@ def _require(value: Any, kind: type, where: str) -> Any:
     accepted = (int, float) if kind is float else kind
     if isinstance(value, int) and abs(value) >= 2**63:
         raise DataError(f"{where}: a number of too many digits; it was changed, or is damaged")
-    if isinstance(value, float) and not isfinite(
-        value
-    ):  # Python reads and writes NaN and Infinity, which JSON has not
+    if isinstance(value, float) and not isfinite(value):  # which Python reads and writes, and JSON has not
         raise DataError(f"{where}: {value}, expected a finite number; it was changed, or is damaged")
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise DataError(f"{where}: {type(value).__name__}, expected {kind.__name__}; it was changed, or is damaged")

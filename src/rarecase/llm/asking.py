@@ -36,19 +36,7 @@ class Task:
 
 
 class Asking:
-    """
-    What one call needs.
-
-    Args:
-        client (`Client`): sends.
-        url (`str`): the address, for the store and for errors.
-        name (`str`): of the model, for errors.
-        requests (`Sequence`): what to ask.
-        replies (`Replies`): where replies are stored.
-        pace (`Pace`): when to ask.
-        budget (`Budget`): whether to ask.
-        format_ (`Format`): in which form.
-    """
+    """What one call needs; `url` and `name` are for the store and for errors."""
 
     def __init__(
         self,

@@ -24,15 +24,7 @@ class Limits:
 
 
 class Budget:
-    """
-    The accounts of one call that asks for so many requests.
-
-    Args:
-        ledger (`Ledger`): what was spent before.
-        price (`Price`, *optional*): of the model's tokens, if it is known.
-        limits (`Limits`): the most that may be spent.
-        requests (`int`): that are to be asked.
-    """
+    """The accounts of one call that asks for so many requests; the price is None where it is not known."""
 
     def __init__(self, ledger: Ledger, price: Price | None, limits: Limits, requests: int):
         self._price, self._limits, self._asked, self._done = price, limits, requests, 0

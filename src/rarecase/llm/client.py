@@ -42,15 +42,7 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """
-    The connections to one server, for an `async with` block.
-
-    Args:
-        url (`str`): its address.
-        key (`str`): sent with each request; none where it is empty.
-        proxy (`str`, *optional*): the proxy on the way.
-        deadline (`float`): seconds in which an answer has to be there whole.
-    """
+    """The connections to one server, for an `async with` block; an answer has `deadline` seconds to be there whole."""
 
     def __init__(self, url: str, key: str, proxy: str | None, deadline: float):
         self.deadline = deadline

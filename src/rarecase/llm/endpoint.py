@@ -23,20 +23,8 @@ class Endpoint:
     Asks an OpenAI-compatible server for chat completions, as many at a time as it takes; every reply is stored.
 
     The order in which replies come changes nothing, and what is stored already is not asked again. The key is read
-    from `OPENAI_API_KEY` alone.
-
-    Args:
-        url (`str`): the address, usually ending in `/v1`. Posts leave the machine only where it is not loopback, and
-            then only if `send_to` allows it.
-        name (`str`): the model's name there.
-        replies (`Replies`): the store of replies.
-        seed (`int`): of the jitter between tries.
-        concurrency (`int`): requests in flight, at most; fewer where the server does not take as many.
-        send_to (`str`, *optional*): the host that posts may be sent to, if it is not this machine.
-        deadline (`float`): seconds in which a reply has to be there whole.
-        limits (`Limits`, *optional*): the most that may be spent, which no request is sent to cross.
-        prices (`str`, *optional*): a file of prices, like the shipped `prices.yaml`; a server on this machine is free
-            unless its model is in there.
+    from `OPENAI_API_KEY` alone. Posts leave the machine only where the address is not loopback, and then only to the
+    host `send_to`. The seed is of the jitter between tries, and a reply has `deadline` seconds to be there whole.
     """
 
     def __init__(

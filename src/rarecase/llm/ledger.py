@@ -21,22 +21,13 @@ PER_MESSAGE, PER_REQUEST = 16, 256
 
 @dataclass(frozen=True)
 class Totals:
-    """
-    Sums over entries; those that are not answered count at their upper bounds.
+    """Sums over entries; those that are not answered count at their upper bounds."""
 
-    Args:
-        requests (`int`): that were sent, each try one.
-        answered (`int`): of these.
-        prompt (`int`): tokens.
-        completion (`int`): tokens.
-        cost (`float`, *optional*): dollars; None where the price of some is not known.
-    """
-
-    requests: int = 0
-    answered: int = 0
-    prompt: int = 0
+    requests: int = 0  # that were sent, each try one
+    answered: int = 0  # of these
+    prompt: int = 0  # tokens, as in `completion`
     completion: int = 0
-    cost: float | None = 0.0
+    cost: float | None = 0.0  # dollars; None where the price of some is not known
 
     def __add__(self, other: "Totals") -> "Totals":
         cost = None if self.cost is None or other.cost is None else self.cost + other.cost

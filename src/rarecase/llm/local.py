@@ -26,10 +26,6 @@ class Local:
     A causal language model with a chat template, asked one request at a time.
 
     A reply is a function of its request: the sampling has a seed of its own, which the request carries.
-
-    Args:
-        model (`str`): a folder or Hub id with safetensors weights; code that comes with a model is never run.
-        replies (`Replies`): the store of replies.
     """
 
     def __init__(self, model: str, *, replies: Replies):

@@ -29,28 +29,17 @@ class Failure:
     A way in which a request fails, and may not at the next try.
 
     What it says is made of a status and of limits: what a server sends back can hold the post or the key.
-
-    Args:
-        reason (`str`): in a few words.
-        found (`str`): what the line of the error says was found, where the server is given up.
-        way (`str`): and what to do about it.
-        tries (`int`): of one request, after which it stays without a reply.
-        in_a_row (`int`): failures of the server, with nothing answered in between, after which it is given up.
-        at_first (`int`): likewise, of a server that has never answered.
-        wait (`float`, *optional*): the seconds that the server asks for.
-        is_busy (`bool`): whether it asks for fewer requests.
-        is_late (`bool`): whether the reply did not come in time.
     """
 
-    reason: str
-    found: str
-    way: str
-    tries: int
-    in_a_row: int = BUSY_TRIES
-    at_first: int = 3
-    wait: float | None = None
-    is_busy: bool = False
-    is_late: bool = False
+    reason: str  # in a few words
+    found: str  # what the error says was found, where the server is given up
+    way: str  # and what to do about it
+    tries: int  # of one request, after which it stays without a reply
+    in_a_row: int = BUSY_TRIES  # failures of the server, with nothing answered in between, after which it is given up
+    at_first: int = 3  # likewise, of a server that has never answered
+    wait: float | None = None  # seconds that the server asks for
+    is_busy: bool = False  # whether it asks for fewer requests
+    is_late: bool = False  # whether the reply did not come in time
 
 
 _LATER = "continue later (the replies so far are kept)"

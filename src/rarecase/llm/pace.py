@@ -32,21 +32,11 @@ FIRST_PAUSE = 0.25  # seconds; doubled with each failure in a row
 
 
 class Pace:
-    """
-    The pace of all requests to one server.
-
-    Args:
-        ceiling (`int`): requests in flight, at most.
-        deadline (`float`): seconds in which a reply has to be there.
-        seed (`int`): of the jitter.
-        has_answered (`bool`): whether a good reply ever came, before this too.
-
-    Attributes:
-        failures (`int`): how often the server has failed in a row: of those in flight at a time, one counts.
-    """
+    """The pace of all requests to one server; `has_answered` is whether a good reply ever came, before this too."""
 
     def __init__(self, ceiling: int, deadline: float, seed: int, *, has_answered: bool = False):
-        self.failures, self.has_answered = 0, has_answered
+        self.failures = 0  # of the server, in a row: of those in flight at a time, one counts
+        self.has_answered = has_answered
         self._ceiling, self._slow = ceiling, deadline * SLOW
         self._limit = float(min(START, ceiling))
         self._top = math.inf  # requests a second that were taken before the last refusal

@@ -49,11 +49,7 @@ def request_key(request: Request) -> str:
 
 
 def text_of(reply: str) -> str:
-    """
-    The model's text in the body of a reply to a chat completion request; empty where the model declined to write.
-
-    A `ValueError` says what the reply lacks, and nothing of what it holds.
-    """
+    """The model's text in a reply, empty where it declined to write; a `ValueError` says what it lacks, no more."""
     try:
         written = json.loads(reply)["choices"][0]["message"].get("content")
     except ValueError:  # also of a number of too many digits
@@ -101,12 +97,7 @@ class Replies:
         return found[0][0] if found else None
 
     def put(self, request: Request, address: str, reply: str) -> None:
-        """
-        Stores the unparsed body of a reply from `address`; when this returns it is on the disk.
-
-        Raises:
-            `DiskFullError`: where it could not be written; what was stored before is untouched.
-        """
+        """Stores the unparsed body of a reply; on the disk when this returns, or a `DiskFullError`."""
         self.write([reply_stored(request, address, reply)])
 
     def write(self, changes: Sequence[Change]) -> None:

@@ -64,8 +64,6 @@ class SentenceEncoder:
     """
     An encoder of the `sentence-transformers` library; its vectors have length 1. Its weights are loaded when the first
     text is to be encoded: a run with stored embeddings may never need them. Of a classifier, the head is left out.
-
-    `max_length` are the tokens of a text that it reads, by default as many as the model says.
     """
 
     def __init__(self, name: str, folder: Path, max_length: int | None = None):

@@ -27,15 +27,7 @@ _COMPARED = ["a", "some more words than before", "and a third text"]
 class OnnxTransformer(torch.nn.Module):
     """
     Takes the place of a transformer in a network: it is called alike, and gives the same tensors, computed by
-    onnxruntime on the processor. The extra `onnx` has to be installed.
-
-    Args:
-        model (`str`): its name, for messages.
-        transformer (`torch.nn.Module`): of `transformers`; it is not needed afterwards.
-        tokenizer (`Any`): what makes the tensors that it will be called with.
-
-    Raises:
-        `ModelError`: if it cannot be exported, or the export gives other numbers.
+    onnxruntime on the processor. A `ModelError` says where it cannot be exported, or the export gives other numbers.
     """
 
     def __init__(self, model: str, transformer: Any, tokenizer: Any):
