@@ -134,13 +134,8 @@ def with_column(
     """
     The table with one column set, in memory; it replaces a column of the same name.
 
-    Args:
-        dataset (`Dataset`): any table; it stays as it is.
-        column (`str`): its name.
-        values (`np.ndarray | Sequence | pa.Array`): one value a row; an array of two dimensions becomes lists of fixed
-            length, one of three lists of such lists.
-        feature (`datasets` feature, *optional*): the column's feature, such as a `ClassLabel`; by default that of its
-            type.
+    An array of two dimensions becomes lists of fixed length, one of three lists of such lists. The feature, such as a
+    `ClassLabel`, is by default that of the values' type.
     """
     if isinstance(values, np.ndarray) and values.ndim > 1:
         shape, values = values.shape, pa.array(np.ascontiguousarray(values).reshape(-1))

@@ -1,6 +1,4 @@
-"""
-Whatever somebody has, files, folders, data sets and dumps, as one pool of different posts that people wrote.
-"""
+"""Whatever somebody has, files, folders, data sets and dumps, as one pool of different posts that people wrote."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,22 +28,17 @@ from rarecase.data.schema import GENERATED
 
 @dataclass(frozen=True)
 class PoolCounts:
-    """
-    What became of the rows that were read; each is counted once, so the rest adds up to `read`.
-
-    `generated` rows were written by a model, `taken_back` posts deleted or removed, `beyond_sample` was not drawn,
-    and `elsewhere` is in another set.
-    """
+    """What became of the rows that were read; each is counted once, so the rest adds up to `read`."""
 
     read: int
-    generated: int
+    generated: int  # written by a model
     empty: int
-    taken_back: int
+    taken_back: int  # posts deleted or removed
     other_sources: int
-    beyond_sample: int
+    beyond_sample: int  # not drawn
     duplicates: int
     near_duplicates: int
-    elsewhere: int
+    elsewhere: int  # in another set
     kept: int
 
     def __str__(self) -> str:

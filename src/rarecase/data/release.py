@@ -60,18 +60,14 @@ class RoundScores(TypedDict):
 
 @dataclass(frozen=True)
 class Annotators:
-    """
-    The people who labelled a published split, and Cohen's kappa in percent over the `pairs` of votes on one text.
-
-    `by_model` has the texts that each language model labelled; they are not among the `items` and `votes` of people.
-    """
+    """The people who labelled a published split, and Cohen's kappa in percent over `pairs` of votes on one text."""
 
     names: tuple[str, ...] = ()
     items: int = 0
     votes: int = 0
     kappa: float | None = None
     pairs: int = 0
-    by_model: dict[str, int] = field(default_factory=dict)
+    by_model: dict[str, int] = field(default_factory=dict)  # texts, not among `items` and `votes`
 
 
 @dataclass(frozen=True)

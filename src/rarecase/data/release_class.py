@@ -24,10 +24,7 @@ class ReleaseClass:
         return cls(one.name, one.definition, one.source, one.action, one.message, one.openai)
 
     def with_action(self) -> "ReleaseClass":
-        """
-        The class with its action: an older release has the first name of it, or none; then the one that it ships with,
-        if it is one of those that do.
-        """
+        """With its action by today's name; where an older release has none, that of the shipped class that it is."""
         shipped = {(c.name, c.definition): c.action for c in Taxonomy.default().classes}
         action = self.action or shipped.get((self.name, self.definition))
         return replace(self, action=EARLIER_ACTIONS.get(action, action) if action else None)

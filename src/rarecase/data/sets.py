@@ -37,18 +37,14 @@ _ONE_LABEL = (
 
 @dataclass(frozen=True)
 class Sets:
-    """
-    What the loop begins with; every table has the columns of `schema.features`, the pool without labels.
-
-    `test` is None where it has yet to be drawn from the pool; `gold` has the `id` and `label` of posts of the pool.
-    """
+    """What the loop begins with; every table has the columns of `schema.features`, the pool without labels."""
 
     taxonomy: Taxonomy
     pool: Dataset
     bootstrap: Dataset
     dev: Dataset
-    test: Dataset | None = None
-    gold: Dataset | None = None
+    test: Dataset | None = None  # None where it has yet to be drawn from the pool
+    gold: Dataset | None = None  # `id` and `label` of posts of the pool
 
     def tables(self) -> list[Dataset]:
         """Those with texts."""
@@ -57,16 +53,12 @@ class Sets:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """
-    Where the four tables are: each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, and a YAML file of classes.
-
-    `test` is None where it has yet to be drawn from the pool, see `draw_test`.
-    """
+    """Where the four tables are: each `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, and a YAML file of classes."""
 
     pool: str
     bootstrap: str
     dev: str
-    test: str | None = None
+    test: str | None = None  # None where it has yet to be drawn from the pool, see `draw_test`
     columns: Columns = DEFAULT
     encoding: str = "utf-8"
     taxonomy: str | None = None
@@ -78,11 +70,7 @@ class Sources:
 
 
 def read_sets(sources: Sources) -> Sets:
-    """
-    Reads and checks the tables, and says on stderr what it found; a pool to draw the test set from keeps its repeats.
-
-    Raises `DataError` naming file, row or value.
-    """
+    """Reads and checks the tables, and says on stderr what it found; a pool to draw test from keeps its repeats."""
     read = partial(read_argument, columns=sources.columns, encoding=sources.encoding, labeled=True)
     given = {name: getattr(sources, name) for name in LABELED}
     tables = {name: read(address, name) for name, address in given.items() if address is not None}
@@ -136,10 +124,7 @@ def require_people(sets: Sets) -> None:
 
 
 def draw_test(sets: Sets, size: int, seed: int) -> tuple[Sets, DuplicateCounts]:
-    """
-    Draws the test set from a pool with gold labels; the rest of it is the pool, without duplicates and what is in the
-    test set. (What is in the start set or dev is in neither: `read_sets` has left it out.)
-    """
+    """Draws the test set from a pool with gold labels; the rest is the pool, without duplicates in it or in test."""
     assert sets.gold is not None  # noqa: S101 - `require_gold` comes first
     if size >= len(sets.pool):
         raise ConfigError(f"--test-size {size}: expected fewer than the {len(sets.pool)} rows of the pool")

@@ -37,19 +37,7 @@ KEYS = """\
 
 @dataclass(frozen=True)
 class Category:
-    """
-    One class of the taxonomy.
-
-    Args:
-        name (`str`): as in `ClassLabel`, on buttons and in output.
-        definition (`str`): one sentence for annotators and prompts.
-        examples (`tuple[str, ...]`): short texts of the class.
-        source (`str`): who proposed the class.
-        action (`str`): what a guard does: `allow`, `flag`, `route` (to help) or `block`.
-        openai (`str`): the category of OpenAI's moderation endpoint it maps to, empty for none.
-        aliases (`tuple[str, ...]`): other names that data uses for it.
-        message (`str`): what a server may answer where the guard acts on the class, empty for nothing.
-    """
+    """One class of the taxonomy; `KEYS` says what its fields are."""
 
     name: str
     definition: str = ""

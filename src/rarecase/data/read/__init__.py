@@ -1,6 +1,4 @@
-"""
-Files, folders, releases, data sets of the Hub and Reddit dumps as `Dataset`s, checked; and duplicate texts.
-"""
+"""Files, folders, releases, data sets of the Hub and Reddit dumps as `Dataset`s, checked; and duplicate texts."""
 
 from rarecase.data.read.argument import Argument, parse_argument, read_argument, row_of
 from rarecase.data.read.columns import Columns

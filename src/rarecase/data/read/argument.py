@@ -43,11 +43,7 @@ def parse_argument(argument: Source) -> Argument:
 def row_of(
     argument: str, name: str, column: str, value: str, *, columns: Columns = DEFAULT, encoding: str = "utf-8"
 ) -> str:
-    """
-    The first row of a data argument with a value in column `id` or `label`, for errors: `posts.csv row 17`.
-
-    The data is read once more, since tables do not carry the numbers of their rows.
-    """
+    """The first row with an `id` or `label`, for errors; the data is read again, as tables have no row numbers."""
     given = parse_argument(argument)
     split = given.split or SPLITS.get(name, "train")
     parts = read_parts(given.source, split=split, config=given.config, columns=columns, encoding=encoding)
@@ -65,16 +61,7 @@ def read_argument(
     labeled: bool | None = None,
     keep_empty: bool = False,
 ) -> Dataset:
-    """
-    Reads a data argument; see `read_table`.
-
-    Args:
-        argument (`str | Path | Dataset | DatasetDict`): `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`, or an object in memory.
-        name (`str`): `pool`, `bootstrap`, `dev`, `test` …: decides the split where none is given: `validation` for
-            dev, `test` for test, `train` for everything else.
-        labeled (`bool`, *optional*): whether every row needs a label; by default in everything but a pool.
-        keep_empty (`bool`, *optional*, defaults to `False`): whether rows without text are kept where none needs one.
-    """
+    """Reads a data argument, see `read_table`; if `labeled` is None, every row needs a label but in a pool."""
     given = parse_argument(argument)
     return read_table(
         given.source,

@@ -35,15 +35,11 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: multiplicati
 
 @dataclass(frozen=True)
 class DuplicateCounts:
-    """
-    The rows that were dropped, each counted once.
-
-    `elsewhere` are equal to, or near-duplicates of, a row of another set.
-    """
+    """The rows that were dropped, each counted once."""
 
     exact: int
     near: int
-    elsewhere: int
+    elsewhere: int  # equal to, or near-duplicates of, a row of another set
 
     def __str__(self) -> str:
         return f"dropped: {self.exact} duplicates, {self.near} near-duplicates, {self.elsewhere} in the other sets"
@@ -83,10 +79,7 @@ def stands_in(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
 def drop_duplicates(
     pool: Dataset, against: Sequence[Dataset] = (), *, repeats: bool = True
 ) -> tuple[Dataset, DuplicateCounts]:
-    """
-    Drops the rows of a pool that are duplicates or near-duplicates of an earlier row (unless `repeats` is False), or
-    of a row of another set.
-    """
+    """Drops the rows of a pool that are exact or near-duplicates of an earlier row, or of a row of another set."""
     texts = schema.texts(pool)
     others = [text for table in against for text in schema.texts(table)]
     none = np.zeros(len(texts), dtype=bool)
@@ -118,10 +111,7 @@ def _near(rows: list[str], columns: list[str], *, earlier: bool = False) -> np.n
 
 
 def _candidates(rows: list[str], columns: list[str], found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """
-    The pairs that lengths and sketches cannot exclude, a block at a time: indices of rows, indices of columns. Rows
-    that the caller has marked in `found` are skipped.
-    """
+    """The pairs that lengths and sketches cannot exclude, a block of indices at a time, without rows in `found`."""
     row_places, row_lengths = _by_length(rows)
     column_places, column_lengths = _by_length(columns)
     progress = bar(len(rows), "near-duplicates", " rows", delay=2)

@@ -34,16 +34,12 @@ _BATCH = 1 << 16  # rows that are held as Python objects before they become Arro
 
 @dataclass(frozen=True)
 class Rows:
-    """
-    The rows of a file or a data set, under the names of columns that it has there.
-
-    `numbers` are those of the rows in the file, `header` the names of all columns, also of those left out.
-    """
+    """The rows of a file or a data set, under the names of columns that it has there."""
 
     table: pa.Table
     name: str
-    numbers: np.ndarray
-    header: tuple[str, ...]
+    numbers: np.ndarray  # of the rows in the file
+    header: tuple[str, ...]  # the names of all columns, also of those left out
 
     def where(self, row: int) -> str:
         """A row as a person finds it: `posts.csv row 17`."""
@@ -75,12 +71,7 @@ def format_of(path: Path) -> str | None:
 
 
 def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> Rows:
-    """
-    Reads the `wanted` columns of one file, whose name ends in one of `FORMATS`, and then perhaps in `.gz` or `.zst`.
-
-    Raises:
-        `DataError`: naming the file and the row of what is broken, and the way out.
-    """
+    """Reads the `wanted` columns of one file; a `DataError` names the file and the row of what is broken."""
     ending = format_of(path)
     if path.suffix.lower() in _WORKBOOKS:
         raise DataError(f"{path}: no workbook is read; export the sheet as CSV ('CSV UTF-8' in Excel) and name that")

@@ -26,8 +26,7 @@ def load(source: str, name: str | None, split: str) -> Dataset:
     """
     One split of a folder that is a release, or of `owner/name` on the Hub, also `owner/name@revision`.
 
-    The `name` of the config may be left out where there is one, or a default. Errors name the configs and splits that
-    exist, or why the data set cannot be loaded.
+    The `name` of the config may be left out where there is one, or a default.
     """
     place, revision = locate(source)
     cache = _cache_of(Path(source)) if os.path.exists(source) else None

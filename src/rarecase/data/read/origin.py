@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
 from rarecase.data.read.argument import parse_argument
-from rarecase.data.release import ALL, RELEASE, Config, Release
+from rarecase.data.release import ALL, RELEASE, Release
 from rarecase.hub.ids import split_revision
 
 
@@ -28,17 +28,9 @@ def origin(argument: str) -> Origin:
         return {}
     name = given.config or release.default
     configs = release.configs.values() if name == ALL else filter(None, [release.configs.get(name)])
-    known = combined(map(_stated, configs))
-    found: Origin = {}
-    if known["source"]:
-        found["source"] = known["source"]
-    if known["source_states_no_license"]:
-        found["source_states_no_license"] = True
-    return found
-
-
-def _stated(config: Config) -> Origin:
-    return {"source": config.source, "source_states_no_license": config.source_states_no_license}
+    stated = ((one.source, one.source_states_no_license) for one in configs)
+    known = combined(Origin(source=source, source_states_no_license=silent) for source, silent in stated)
+    return cast(Origin, {name: value for name, value in known.items() if value})
 
 
 def combined(origins: Iterable[Origin]) -> Origin:

@@ -57,9 +57,8 @@ def posts(path: Path) -> Iterator[Post]:
             raise DataError(f"{path} line {number}: no string in key 'id'; expected a submission of a Reddit dump")
         fields = [record.get(key) for key in ("title", "selftext", "author")]
         taken_back = any(isinstance(field, str) and _TAKEN_BACK.fullmatch(field) for field in fields)
-        source = record.get("subreddit")
-        source = _whole(source) if isinstance(source, str) else None
-        yield Post(number, _whole(record["id"]), _title(record), source, taken_back)
+        source = _string(record, "subreddit") or None
+        yield Post(number, _string(record, "id"), _string(record, "title"), source, taken_back)
 
 
 def read_dump(path: Path, labeled: bool = False) -> Rows:
@@ -113,13 +112,7 @@ class Reservoir(Generic[Row]):
         return [row for _, row in kept]
 
 
-def _title(record: Json) -> str:
-    title = record.get("title")
-    if not isinstance(title, str):
-        return ""
-    return _whole(title)
-
-
-def _whole(text: str) -> str:
+def _string(record: Json, key: str) -> str:
     """Dumps hold halves of emoji where a title was cut; one of them is no reason to stop after an hour."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    value = record.get(key)
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else ""

@@ -76,7 +76,7 @@ def read_table(
     require_unique_ids(parts)
     table = concatenate(parts)
     empty = is_empty(table["text"])
-    name = _called(source)
+    name = str(source) if isinstance(source, str | Path) else "dataset"
     if keep_empty:
         table = table.set_column(table.column_names.index("text"), "text", pc.fill_null(table["text"], ""))
     elif empty.any():
@@ -162,7 +162,3 @@ def _of_dataset(dataset: Dataset, name: str, columns: Columns, labeled: bool) ->
     kept = dataset.select_columns([column for column in dataset.column_names if column in wanted])
     rows = Rows(to_table(kept), name, np.arange(len(dataset)), tuple(dataset.column_names))
     return conformed(rows, columns, source=None, labeled=labeled)
-
-
-def _called(source: Source) -> str:
-    return str(source) if isinstance(source, str | Path) else "dataset"
