@@ -10,14 +10,11 @@ which is the idea of lazy greedy (Minoux, 1978). The picks are those of the text
 import numpy as np
 from datasets import Dataset
 
+from rarecase.acquire.kmeans_plusplus import BLOCK
 from rarecase.acquire.selection import by_text, require_count
 from rarecase.acquire.strategy import needs
 from rarecase.data.arrow import finite, rows, with_column
 from rarecase.data.schema import canonical_order
-
-# Rows brought up to date first, to learn how far the best is: enough to hold it nearly always, few enough to cost
-# nothing.
-BLOCK = 512
 
 
 @needs("embedding", labeled=["embedding"])

@@ -30,11 +30,7 @@ from rarecase.verify.judge import Judge
 def annotator_of(
     folder: Path, config: RunConfig | StartConfig, taxonomy: Taxonomy, context: str
 ) -> Iterator[Annotator]:
-    """
-    Who labels in the folder of a run or a start, asked by the main process alone; a label store is closed in the end.
-
-    `context` tells apart runs that ask for the same texts, see `rarecase.labeling.people.People`.
-    """
+    """Who labels in the folder of a run or a start, asked by the main process alone; `context` is that of `People`."""
     with ExitStack() as held:
         own: list[Annotator] = []
 

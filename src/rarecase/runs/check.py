@@ -36,11 +36,7 @@ def check(
     dtype: Precision = "fp32",
     backend: Backend = "torch",
 ) -> None:
-    """
-    Writes a line of JSON for each row, to a new file or to stdout: the id and the verdict, no text.
-
-    A row without text has the label null, no scores and 0 windows: nothing was read.
-    """
+    """Writes a line of JSON for each row, to a new file or to stdout: the id and the verdict, no text."""
     if out is not None:
         on_main(require_new, out)
     classes = None if taxonomy is None else on_main(Taxonomy.load, taxonomy)

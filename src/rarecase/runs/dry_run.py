@@ -37,13 +37,14 @@ def dry_run(config: RunConfig) -> str:
     rounds = parts.rounds_of(labels, config)
     learner = parts.learner_of(config, sets.taxonomy.names, config.seed)
     seconds = estimated_seconds(config, strategy, sets, learner)
+    doubted = f", what it doubts by {config.doubtful_to}" if config.doubtful_to else ""
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
     more = ", and one for each variation that a reply lacks" if 0 < asked < config.variations else ""
     verified = f"; {labels * config.variations} for the class of variations" if config.judge else ""
     stops = f", or fewer, if {config.stop_when} is reached first" if config.stop_when else ""
     time_ = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return (
-        f"labels    {labels} by {_annotators(config)}, in {rounds} rounds of at most {config.batch}{stops}\n"
+        f"labels    {labels} by {config.annotator}{doubted}, in {rounds} rounds of at most {config.batch}{stops}\n"
         f"requests  {labels * asked}{to}{more}{verified}{judged}\n"
         f"time      about {time_} of computing on this machine"
     )
@@ -55,12 +56,6 @@ def _requests(config: RunConfig, sets: Sets, labels: int) -> tuple[int, str]:
         generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
         judged = _judged(config, sets, labels, Path(folder) / "replies.sqlite")
     return generator.template.requests_of_a_post(config.variations) if isinstance(generator, Writer) else 0, judged
-
-
-def _annotators(config: RunConfig) -> str:
-    """Who labels."""
-    doubtful = {"file": ", what it doubts by file", "people": ", what it doubts by people", None: ""}
-    return config.annotator + doubtful[config.doubtful_to]
 
 
 def _judged(config: RunConfig, sets: Sets, labels: int, replies: Path) -> str:

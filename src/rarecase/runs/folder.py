@@ -145,14 +145,10 @@ def damaged(path: Path) -> RunFolderError:
 
 @dataclass(frozen=True)
 class Input:
-    """
-    A file or folder outside that a run reads again whenever it goes on; the name is for messages (`--model guard`).
+    """A file or folder outside that a run reads again whenever it goes on."""
 
-    The digest of its content is None where it is not on this machine.
-    """
-
-    name: str
-    digest: str | None
+    name: str  # for messages (`--model guard`)
+    digest: str | None  # of its content; None where it is not on this machine
 
 
 # What run.json says of each kind of folder, in this order; those of `_OPTIONAL` may be absent.

@@ -28,11 +28,7 @@ from rarecase.verify.judge import Judge
 
 
 def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:
-    """
-    The generator, with the store of its replies; with `check`, first makes sure that its model exists and answers.
-
-    Raises `GeneratorError` where an endpoint does not answer, and `ModelError` where a local model cannot be loaded.
-    """
+    """The generator, with the store of its replies; with `check`, once its model is known to answer."""
     if config.generator == "none" or config.variations == 0:
         return NoVariations()
     if config.generator == "replay":

@@ -17,8 +17,7 @@ def say_what_is_cut(learner: Learner, tables: Iterable[Dataset], model: str = "t
     if reader and longer:
         share = 100 * longer / len(every)
         shown = f"{share:.0f} %" if share >= 1 else "less than 1 %"
-        line = (
+        say(
             f"{shown} of {len(every):,} texts are longer than the {reader.tokens:,} tokens that {model} "
             "reads; the rest of those is cut off"
         )
-        say(line)

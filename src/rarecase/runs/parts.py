@@ -64,11 +64,7 @@ def require_a_batch(sets: Sets, config: LoopConfig) -> None:
 
 
 def sets_of(config: DataConfig, *, draws_test: bool = False) -> Sets:
-    """
-    The tables that the settings name; with `draws_test` without a test set, see `rarecase.data.sets.draw_test`.
-
-    Raises `DataError` where a language model labelled what is measured on.
-    """
+    """The tables that the settings name; with `draws_test` without a test set, see `rarecase.data.sets.draw_test`."""
     sets = _read_sets(config, draws_test=draws_test)
     require_people(sets)
     return sets
@@ -125,11 +121,7 @@ def shares_encoder(config: LearnerConfig) -> bool:
 def learner_of(
     config: LearnerConfig, names: tuple[str, ...], seed: int, encoder: Encoder | None = None, *, trial: bool = False
 ) -> Learner:
-    """
-    The learner of the settings, not fitted yet; `frozen` shares the encoder where it is the same one.
-
-    A `trial` has the shortest training: whether its model can be loaded and trained.
-    """
+    """The learner of the settings, not fitted yet; a `trial` has the shortest training, to see whether it works."""
     shared, options = shares_encoder(config), FitOptions.of(config)
     options = options.shortest(config.learner) if trial else options
     own = encoder if shared else None

@@ -40,11 +40,7 @@ def predict(
     with_text: bool = False,
     max_length: int | None = None,
 ) -> dict[str, int]:
-    """
-    Writes the class of every row of a table, and the probability of each class; gives how many rows have which class.
-
-    `model` is a model folder, a run (its last learner) or a Hub id, of any learner.
-    """
+    """Writes the class of every row of a table, and the probability of each; gives how many rows have which class."""
     on_main(require_new_table, out)
     FitOptions(max_length=max_length)  # which knows its range, before a long table is read
     folder = on_main(loadable, model)
@@ -102,10 +98,8 @@ def probability_columns(names: Sequence[str]) -> list[str]:
 
 def _spread(rows: Sequence[int], values: Sequence[Any], length: int) -> list[Any]:
     """The values in their rows, and None in all others."""
-    spread: list[Any] = [None] * length
-    for row, value in zip(rows, values, strict=True):
-        spread[row] = value
-    return spread
+    known = dict(zip(rows, values, strict=True))
+    return [known.get(row) for row in range(length)]
 
 
 def loadable(model: str) -> str:

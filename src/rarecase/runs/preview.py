@@ -26,24 +26,14 @@ SHOWN = 3  # posts
 
 @dataclass(frozen=True)
 class Preview:
-    """
-    What a run would send.
+    """What a run would send."""
 
-    Args:
-        shown (`Sequence[Request]`): the requests that it would begin with for the first posts of the start set.
-        requests (`int`): how many it would begin with for all labels of its budget.
-        more_requests (`int`): how many more it would send, at most, for what replies lack.
-        tokens_sent (`int`): tokens of the former, at most, whichever posts of the pool are chosen.
-        tokens_written (`int`): tokens of the replies to these, at most.
-        cost (`float`, *optional*): dollars of both, at most; None where no table has the price of the model.
-    """
-
-    shown: Sequence[Request]
-    requests: int
-    more_requests: int
-    tokens_sent: int
-    tokens_written: int
-    cost: float | None
+    shown: Sequence[Request]  # those that it would begin with for the first posts of the start set
+    requests: int  # that it would begin with for all labels of its budget
+    more_requests: int  # at most, for what replies lack
+    tokens_sent: int  # at most, whichever posts of the pool are chosen
+    tokens_written: int  # at most
+    cost: float | None  # dollars, at most; None where no table has the price of the model
 
     def as_text(self) -> str:
         """For people: each request as the turns of a template, and a line for each figure."""

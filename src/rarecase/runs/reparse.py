@@ -22,12 +22,7 @@ COLUMNS = ["id", "text", "label", "origin", "parent_id", "round", "strategy", "g
 
 
 def reparse(folder: Path, out: Path) -> dict[str, tuple[int, int]]:
-    """
-    Writes the variations that pass to a new table; gives of each class how many passed when they were made, and now.
-
-    Raises `RunFolderError` where the run has no variations of a language model, and `DataError` where the replies to
-    what it would ask today are not stored.
-    """
+    """Writes the variations that pass to a new table; gives of each class how many passed in the run, and now."""
     require_new_table(out)
     config = Manifest.read(folder, "run").config
     rounds = RoundFiles(folder)

@@ -174,11 +174,7 @@ def rounds(
     replies: Path | None = None,
     stop: Stopping | None = None,
 ) -> Iterator[Round]:
-    """
-    Algorithm 1 in a run folder or the cell of a grid, over tables that are read and embedded already.
-
-    `replies` is the store of the language model's replies, by default the folder's own.
-    """
+    """Algorithm 1 in a run folder or a cell, which has its own `replies` where none are given."""
     encoder, replies = load_encoder(config.encoder), replies or folder / "replies.sqlite"
     with RoundFiles(folder, parts.rounds_of(config.budget, config)) as stages:
         yield from run(

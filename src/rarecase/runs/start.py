@@ -140,11 +140,7 @@ def begin(config: StartConfig) -> Path:
 
 
 def go_on(folder: Path, config: StartConfig) -> None:
-    """
-    Checks the settings that a start is to go on with, and takes over the classes where they name others.
-
-    Raises `RunFolderError` where the settings are not those of the folder, or a label is of the earlier classes.
-    """
+    """Checks the settings that a start is to go on with, and takes over the classes where they name others."""
     check(config)
     Manifest.read(folder, "start")
     begun = read_config(folder, StartConfig)
@@ -202,12 +198,7 @@ def _asked(drawn: Dataset) -> Dataset:
 
 
 def label(folder: Path, config: StartConfig) -> dict[str, int]:
-    """
-    Has the drawn sets labelled, writes them, and gives their sizes; rows left empty go back to the pool.
-
-    Raises `WaitingForLabels` where people have to fill in `to_label.csv` first, and `DataError` where they have left
-    out all texts of a set.
-    """
+    """Has the drawn sets labelled, writes them, and gives their sizes; rows left empty go back to the pool."""
     if not (folder / "pool.parquet").exists():
         taxonomy = Taxonomy.load(folder / "taxonomy.yaml")
         with annotator_of(folder, config, taxonomy, _context(folder)) as annotator:
