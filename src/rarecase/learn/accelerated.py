@@ -22,7 +22,7 @@ SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED)  # no process has th
 
 def accelerator_of(precision: str, accumulation: int = 1) -> Accelerator:
     """What trains in this precision, with so many batches in an update, over all processes."""
-    if join().num_processes > 1 and not is_distributed():
+    if join().num_processes > 1 and not is_distributed():  # it would wait for the others
         raise ConfigError(
             "all processes share out a fit; call it in each, not in what the main one is asked for alone"
         )

@@ -37,7 +37,7 @@ from rarecase.learn.weights import class_weights
 
 EVALUATIONS = 8  # on dev, where the number of updates is given
 
-Example = dict[str, Any]
+Example = dict[str, Any]  # `input_ids`, `attention_mask`, … and `labels`
 Collate = Callable[[list[Example]], Any]  # to a `BatchEncoding`
 
 
