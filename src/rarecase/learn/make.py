@@ -1,6 +1,5 @@
 """Learners by their kind, or from the folder they were saved in; each class is imported when it is needed."""
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,6 @@ from rarecase.models.checkpoint import PACKAGED, local_folder
 
 if TYPE_CHECKING:
     from rarecase.models.encoder import Encoder
-
-CLASSES = {"frozen": "Frozen", "setfit": "SetFit", "finetune": "Finetune"}  # each in the module called like its kind
 
 
 def make_learner(
@@ -83,4 +80,14 @@ def load_learner(path: str | Path, precision: Precision | None = "fp32", *, max_
 
 
 def _class_of(kind: str) -> Any:
-    return getattr(importlib.import_module(f"rarecase.learn.{kind}"), CLASSES[kind])
+    if kind == "finetune":
+        from rarecase.learn.finetune import Finetune
+
+        return Finetune
+    if kind == "setfit":
+        from rarecase.learn.setfit import SetFit
+
+        return SetFit
+    from rarecase.learn.frozen import Frozen
+
+    return Frozen
