@@ -95,7 +95,7 @@ def test_the_variations_of_a_post_are_to_differ_in_every_point_of_the_grid():
     for axes in drawn(5, 0, "a"):
         assert (
             f"as {axes['speaker']} would write it, from the point of view {axes['point_of_view']}, "
-            in request["messages"][0]["content"]
+            in request["messages"][-1]["content"]
         )
 
 

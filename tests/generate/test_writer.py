@@ -74,9 +74,9 @@ def test_what_a_reply_lacks_is_asked_for_alone_and_only_that(generate):
     alone, whole = model.asked[2], model.asked[0]
     assert alone["seed"] != whole["seed"]
     [axes] = re.findall(
-        r"(?m)^2\. (.+, as .+ would write it, from the point of view .+)$", whole["messages"][0]["content"]
+        r"(?m)^2\. (.+, as .+ would write it, from the point of view .+)$", whole["messages"][-1]["content"]
     )
-    assert axes in alone["messages"][0]["content"]
+    assert axes in alone["messages"][-1]["content"]
 
 
 def test_a_model_that_writes_no_list_is_asked_for_each_variation(generate):
@@ -126,7 +126,7 @@ def test_identifiers_stay_on_this_machine_and_are_in_the_variations_all_the_same
     model.leaves_machine = True
     table = Writer(model, TAXONOMY, seed=0).generate(seeds, 3)
     assert "boss@example.org" not in str(model.asked)
-    assert "> Fired by a mail of [EMAIL-1]" in model.asked[0]["messages"][0]["content"]
+    assert "> Fired by a mail of [EMAIL-1]" in model.asked[0]["messages"][-1]["content"]
     assert table["text"][:] == [
         "boss@example.org wrote that I am out",
         "Then [PHONE-7] rang",
@@ -178,6 +178,6 @@ def test_posts_that_hold_instructions_change_no_label_and_no_class_of_a_variatio
         assert table["parent_id"][:] == [id_ for id_ in ids for _ in "ab"]
         model.replies.path.unlink()
     texts = {text: request for request in model.asked for text in INSTRUCTIONS if text in obeys(request)}
-    assert {len(request["messages"]) for request in model.asked} == {9 if template == "small" else 1}
+    assert {len(request["messages"]) for request in model.asked} == {9 if template == "small" else 3}
     if template == "small":
         assert {*texts} == {*INSTRUCTIONS}

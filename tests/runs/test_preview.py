@@ -33,7 +33,7 @@ def test_it_shows_the_requests_for_three_posts_and_the_figures_of_the_run(previe
     for text in texts[:3]:
         assert f"> {text}\n" in said
     assert texts[3] not in said
-    assert said.count("=== user\n") == 3
+    assert said.count("=== assistant\n") == 3  # what is shown of the task, once in each request
     *_, requests, tokens, cost = said.splitlines()
     assert requests == "requests  20, and 60 more at most, for variations that replies lack"
     assert tokens.startswith("tokens    at most ")
