@@ -75,23 +75,21 @@ def launch(space: Path) -> None:
 
 def page(space: Path) -> gr.Blocks:
     """The page, with everything that it shows read in: a view where there is something to see in it."""
-    found = _tried(DemoSources.read, space)
-    sources = found if isinstance(found, DemoSources) else DemoSources()
-    data = _tried(demo_data.load_data, sources.dataset)
-    model = _tried(demo_data.load_model, sources.model)
-    points = _tried(_points, space)
+    wrong: list[str] = []
+    sources = _tried(DemoSources.read, space, wrong) or DemoSources()
+    model = _tried(demo_data.load_model, sources.model, wrong)
+    data = _tried(demo_data.load_data, sources.dataset, wrong)
+    points = _tried(_points, space, wrong)
     views: dict[str, Callable[[], None]] = {}
-    if isinstance(model, Model):
+    if model:
         views["Try it"] = partial(_try, model)
-    if isinstance(points, Dataset):
-        views["Map"] = partial(_map, points, data.names if isinstance(data, Data) else ())
-    known = data if isinstance(data, Data) else None, model if isinstance(model, Model) else None
-    if known[0] or (known[1] and known[1].record):
-        views["Results"] = partial(_results, *known)
-    if isinstance(data, Data) and data.groups():
+    if points is not None:
+        views["Map"] = partial(_map, points, data.names if data else ())
+    if data or (model and model.record):
+        views["Results"] = partial(_results, data, model)
+    if data and data.groups():
         views["Variations"] = partial(_variations, data)
-    title = data.title if isinstance(data, Data) else "Demo"
-    wrong = [line for line in (found, model, data, points) if isinstance(line, str)]
+    title = data.title if data else "Demo"
     with gr.Blocks(title=title, analytics_enabled=False) as blocks:
         _html(f"<h1>{escape(title)}</h1><p>{_origin(sources)}</p>")
         for line in wrong or ([] if views else [NOTHING]):
@@ -104,16 +102,15 @@ def page(space: Path) -> gr.Blocks:
     return blocks
 
 
-def _tried(read: Callable[[Any], T], source: Any) -> T | str | None:
-    """What was read, the line that explains why it cannot be, or None where there is nothing."""
-    if source is None:
-        return None
+def _tried(read: Callable[[Any], T], source: Any, wrong: list[str]) -> T | None:
+    """What was read; None where there is nothing, or where it cannot be read, which adds the reason to `wrong`."""
     try:
-        return read(source)
+        return None if source is None else read(source)
     except RarecaseError as error:
-        return str(error)
+        wrong.append(str(error))
     except FileNotFoundError:
-        return None
+        pass
+    return None
 
 
 def _points(space: Path) -> Dataset:

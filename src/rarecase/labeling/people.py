@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,8 +93,7 @@ class People(Annotator):
         if found := service.take(batch):
             return found
         self.store.start_syncing()
-        line = one_line(f"waiting for people to label {size} texts; show them with: {self.serve}")
-        say(line)
+        say(one_line(f"waiting for people to label {size} texts; show them with: {self.serve}"))
         with Progress(size, "label") as progress:
             shown, told = 0, False
             progress.step("labelled by people")
@@ -111,10 +110,9 @@ class People(Annotator):
         return found
 
     def _votes(self, item: "Item", aliases: Mapping[str, str]) -> list[dict[str, Any]]:
-        cast = sorted(item.votes.values(), key=lambda vote: vote.at)
         return [
             {"annotator": aliases[vote.person], "label": self._index(vote.label), "seconds": vote.seconds}
-            for vote in cast
+            for vote in sorted(item.votes.values(), key=lambda vote: vote.at)
         ]
 
     def _index(self, label: str | None) -> int:
@@ -127,8 +125,5 @@ class People(Annotator):
 def people(folder: Path, address: str | None, taxonomy: Taxonomy, context: str) -> Iterator[People]:
     """People at a label store, by default that of the folder, which is closed in the end; `context` as in `People`."""
     address = address_in(folder, address)
-    store = open_store(address)
-    try:
+    with closing(open_store(address)) as store:
         yield People(store, context, taxonomy, command_line("label", "serve", "--store", address))
-    finally:
-        store.close()

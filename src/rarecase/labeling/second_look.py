@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import closing
 
 from datasets import Dataset
 
@@ -26,8 +27,7 @@ def ask_again(rows: Dataset, most: int, taxonomy: Taxonomy, address: str) -> int
     names, columns = label_names(rows), [rows[name][:] for name in ("id", "text", "label")]
     content = json.dumps([taxonomy.names, sorted(zip(*columns[:2], strict=True))])  # so that more of them can follow
     batch = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
-    store = open_store(address)
-    try:
+    with closing(open_store(address)) as store:
         from rarecase.labeling.store.service import Row
         from rarecase.labeling.store.state import class_infos
 
@@ -39,5 +39,3 @@ def ask_again(rows: Dataset, most: int, taxonomy: Taxonomy, address: str) -> int
             after = len(state.of_batch(batch))
         store.sync()
         return after - before
-    finally:
-        store.close()

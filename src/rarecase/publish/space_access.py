@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Literal
 
@@ -35,10 +35,8 @@ def space_token(variable: str, may: str) -> str:
 @contextmanager
 def prepared(target: Target, now: Snapshot, secrets: dict[str, str], visibility: Visibility | None) -> Iterator[None]:
     """Makes a Space where there is none, and prepares it for its files; a new one is taken back where these fail."""
-    with ExitStack() as made:
-        created = now.sha is None and create(target)
-        if created:
-            made.enter_context(taken_back(target))
+    created = now.sha is None and create(target)
+    with taken_back(target) if created else nullcontext():
         give_secrets(target, secrets, None if created and visibility == "private" else visibility)
         yield
 

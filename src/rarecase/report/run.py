@@ -66,7 +66,7 @@ def report_of_run(folder: Path) -> RunReport:
     test = class_counts(read_parquet(folder / "test.parquet"), names)
     least = rarest(test)
     found = rounds[-1].found[least] if rounds else 0
-    variations = _variations(folder)
+    counts = counted(files.tables("variations"), Manifest.read(folder, "run").config.policy)
     seconds = _seconds(folder, len(rounds) - 1)
     path = folder / AGREEMENT
     agreement = Agreement.read(path) if path.exists() else None
@@ -78,21 +78,15 @@ def report_of_run(folder: Path) -> RunReport:
         "rarest": least,
         "cost_per_rare": cost_per(rounds[-1].labels, found) if rounds else None,
         "seconds_per_rare": cost_per(seconds, found) if seconds else None,
-        "variations": variations,
+        "variations": {name: asdict(one) for name, one in counts.items()},
         "notes": [
-            *_notes_on_agreement(agreement),
+            *([f"{agreement.sentence()}."] if agreement else []),
             *_notes_on_end(folder, rounds),
             *notes_on_rarest(least, test[least]),
         ],
-        "generation": generation_of(folder, rounds, least, sum(one["kept"] for one in variations.values())),
+        "generation": generation_of(folder, rounds, least, sum(one.kept for one in counts.values())),
         "rounds": [_with_intervals(record, files, names) for record in rounds],
     }
-
-
-def _variations(folder: Path) -> dict[str, dict[str, Any]]:
-    """How many variations of each class were made and kept so far, and how many failed each check."""
-    counts = counted(RoundFiles(folder).tables("variations"), Manifest.read(folder, "run").config.policy)
-    return {name: asdict(one) for name, one in counts.items()}
 
 
 def _with_intervals(record: RoundRecord, files: RoundFiles, names: Sequence[str]) -> dict[str, Any]:
@@ -118,12 +112,6 @@ def _notes_on_end(folder: Path, rounds: Sequence[RoundRecord]) -> Iterator[str]:
     if not (folder / "data").is_dir():
         labels = f", and has {rounds[-1].labels} labels so far" if rounds else ""
         yield f"The run has not ended{labels}; go on with: {command_line('run', '--resume', folder)}"
-
-
-def _notes_on_agreement(agreement: Agreement | None) -> Iterator[str]:
-    """Who labelled, where that was a language model."""
-    if agreement:
-        yield f"{agreement.sentence()}."
 
 
 def notes_on_rarest(least: str, rows: int) -> Iterator[str]:

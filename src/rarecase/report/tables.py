@@ -48,13 +48,10 @@ class Table(NamedTuple):
             head, *rows = [[in_table(markdown.plain(str(cell))) for cell in row] for row in (self.header, *self.rows)]
             right = ["right"] * len(self.header)
             return tabulate(rows, head, tablefmt="pipe", disable_numparse=True, colalign=right)
-        columns = [_column(header, cells) for header, cells in zip(self.header, self._by_column(), strict=True)]
+        columns = [_column(header, [row[place] for row in self.rows]) for place, header in enumerate(self.header)]
         if width is None or _wide(columns) <= width:
             return _text(columns)
         return "\n\n".join(_text(part) for part in self._parts(columns, width))
-
-    def _by_column(self) -> list[list[object]]:
-        return [[row[place] for row in self.rows] for place in range(len(self.header))]
 
     def _parts(self, columns: list[Column], width: int) -> Iterator[list[Column]]:
         """The columns in parts that fit the width, each after the keys, and an interval with what it belongs to."""

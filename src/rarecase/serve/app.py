@@ -46,13 +46,10 @@ class Endpoints:
         verdicts = await self._judge(request, guardrail.texts_of(body))
         return JSONResponse(guardrail.reply(verdicts, answer=guardrail.is_answer(body)))
 
-    async def predict(self, request: Request) -> Response:
-        """Text-embeddings-inference's."""
-        return await self._predict(request, root=False)
-
-    async def root(self, request: Request) -> Response:
-        """What `InferenceClient.text_classification` asks."""
-        return await self._predict(request, root=True)
+    async def predict(self, request: Request, *, root: bool = False) -> Response:
+        """Text-embeddings-inference's; at the `root` what `InferenceClient.text_classification` asks."""
+        inputs = predict.inputs_of(await _json_of(request, 422), root=root)
+        return JSONResponse(predict.reply(inputs, await self._judge(request, inputs.texts)))
 
     async def ready(self, request: Request) -> Response:
         """Whether a request would be judged now."""
@@ -69,10 +66,6 @@ class Endpoints:
     async def figures(self, request: Request) -> Response:
         """For Prometheus."""
         return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
-
-    async def _predict(self, request: Request, *, root: bool) -> Response:
-        inputs = predict.inputs_of(await _json_of(request, 422), root=root)
-        return JSONResponse(predict.reply(inputs, await self._judge(request, inputs.texts)))
 
     async def _judge(self, request: Request, texts: Sequence[str]) -> list[Verdict]:
         if not texts:
@@ -116,7 +109,7 @@ def application(
             Route("/v1/moderations", endpoints.moderations, methods=["POST"]),
             Route("/beta/litellm_basic_guardrail_api", endpoints.guardrail, methods=["POST"]),
             Route("/predict", endpoints.predict, methods=["POST"]),
-            Route("/", endpoints.root, methods=["POST"]),
+            Route("/", partial(endpoints.predict, root=True), methods=["POST"]),
             Route("/", _about),
             Route("/health", endpoints.health),
             Route("/ready", endpoints.ready),

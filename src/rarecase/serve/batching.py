@@ -40,7 +40,6 @@ class Job:
 
     texts: Sequence[str]
     done: asyncio.Future[Scores]
-    loop: asyncio.AbstractEventLoop
     arrived: float = field(default_factory=time.monotonic)
 
 
@@ -110,7 +109,7 @@ class Batcher:
         first = min(work, self._most())
         self._admit(len(texts), work)
         loop = asyncio.get_running_loop()
-        job = Job(texts, loop.create_future(), loop)
+        job = Job(texts, loop.create_future())
         self.waiting, self.first = self.waiting + work, self.first + first
         self.metrics.waiting.set(self.waiting)
         self.arrived.put(job)
@@ -244,22 +243,14 @@ class Batcher:
             part.work.probs.append(probs[start : start + len(part.windows)])
             start += len(part.windows)
             if part.is_last:
-                self._answer(part.work)
-
-    def _answer(self, work: Work) -> None:
-        scores = self.guard.combined(work.reading, np.concatenate(work.probs))
-        work.job.loop.call_soon_threadsafe(_give, work.job.done, scores)
+                scores = self.guard.combined(part.work.reading, np.concatenate(part.work.probs))
+                _end(part.work.job.done, part.work.job.done.set_result, scores)
 
     def _fail(self, job: Job, error: Exception) -> None:
         log_place(error)
-        job.loop.call_soon_threadsafe(_refuse, job.done)
+        _end(job.done, job.done.set_exception, Refused(500, "the model failed on this"))
 
 
-def _give(done: asyncio.Future[Scores], scores: Scores) -> None:
-    if not done.done():
-        done.set_result(scores)
-
-
-def _refuse(done: asyncio.Future[Scores]) -> None:
-    if not done.done():
-        done.set_exception(Refused(500, "the model failed on this"))
+def _end(done: asyncio.Future[Scores], give: Callable[[Any], None], result: Scores | Refused) -> None:
+    """Gives a request what its thread found, in the loop that waits for it, unless nobody waits any more."""
+    done.get_loop().call_soon_threadsafe(lambda: None if done.done() else give(result))

@@ -107,5 +107,4 @@ def _no_route(scope: Scope, error: HTTPException) -> Refused:
 
 def _known(scope: Scope) -> str:
     """The path of a request where it is one of ours; of others there could be as many figures as requests."""
-    route = scope.get("route")
-    return str(getattr(route, "path", "other"))
+    return str(getattr(scope.get("route"), "path", "other"))

@@ -1,6 +1,7 @@
 """`POST /beta/litellm_basic_guardrail_api`: LiteLLM's generic guardrail, before a model is asked and after it."""
 
 from collections.abc import Sequence
+from itertools import dropwhile, takewhile
 from typing import Any
 
 from rarecase.data.taxonomy import ACTIONS
@@ -52,16 +53,9 @@ def reply(verdicts: Sequence[Verdict], *, answer: bool) -> dict[str, Any]:
 
 def _last_of_user(messages: Sequence[dict[str, Any]]) -> list[str]:
     """The texts of the last block of messages of the user, in order."""
-    block: list[str] = []
-    inside = False
-    for message in reversed(messages):
-        if message.get("role") != "user":
-            if inside:
-                break
-            continue
-        inside = True
-        block[:0] = _texts_in(message.get("content"))
-    return block
+    backwards = dropwhile(lambda message: message.get("role") != "user", reversed(messages))
+    block = [*takewhile(lambda message: message.get("role") == "user", backwards)]
+    return [text for message in reversed(block) for text in _texts_in(message.get("content"))]
 
 
 def _texts_in(content: Any) -> list[str]:

@@ -24,7 +24,7 @@ A kind that is not in this table is of a later version: it is kept and handed on
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -136,7 +136,10 @@ def is_whole(event: Event) -> bool:
         and (_is_name(event.person, 128) or (event.person is None and not kind.person))
         and _number(event.at)
         and event.at >= 0
-        and all(_has(event.data, key.rstrip("?"), key[-1] == "?", check) for key, check in kind.data.items())
+        and all(
+            check(event.data[name]) if (name := key.rstrip("?")) in event.data else name != key
+            for key, check in kind.data.items()
+        )
     )
 
 
@@ -148,7 +151,3 @@ def damaged(seq: int) -> DataError:
 def _is_name(value: Any, longest: int) -> bool:
     """Whether a column of the log takes it: PostgreSQL has no NUL, and no half of a character."""
     return isinstance(value, str) and 0 < len(value) <= longest and value.isprintable()
-
-
-def _has(data: Mapping[str, Any], key: str, optional: bool, check: Check) -> bool:
-    return check(data[key]) if key in data else optional

@@ -70,8 +70,7 @@ def serve(
     site = Site(local=is_loopback(listening.getsockname()[0]), public=checked_url(public_url))
     if links and not needs_code(who, site):
         raise ConfigError("--links needs --roles FILE, and a --host or a --public-url that others reach")
-    opened = open_store(store)
-    try:
+    with listening, contextlib.closing(open_store(store)) as opened:
         opened.service.start(settings)
         if qualify:
             from rarecase.labeling.store.known_answers import add_known_answers  # reads tables, which a Space cannot
@@ -86,9 +85,6 @@ def serve(
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the store is closed, and sends what is left
         with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
             server(app, site).run(sockets=[listening])
-    finally:
-        opened.close()
-        listening.close()
 
 
 def _invite(service: LabelService, roles: Roles, site: Site, address: str, anew: bool) -> None:

@@ -87,7 +87,9 @@ def with_hugging_face() -> SignIn:
 
 def on_this_server(service: LabelService, roles: Roles, site: Site) -> SignIn:
     """The sign-in without Hugging Face."""
-    return _OnThisServer(service, roles, site).sign_in()
+    found = _OnThisServer(service, roles, site)
+    paths = frozenset({ENTER, LEAVE, DEVICE})
+    return SignIn(who=found.who, paths=paths, attach=found.attach, form=found.form, moves=True)
 
 
 class _OnThisServer:
@@ -101,10 +103,6 @@ class _OnThisServer:
         self.needs_code = needs_code(roles, site)
         self.form = _form("by_code" if self.needs_code else "by_name", site.base)
         self.limit = PerMinute(SIGN_INS)
-
-    def sign_in(self) -> SignIn:
-        paths = frozenset({ENTER, LEAVE, DEVICE})
-        return SignIn(who=self.who, paths=paths, attach=self.attach, form=self.form, moves=True)
 
     def attach(self, app: FastAPI) -> None:
         app.add_route(ENTER, self.enter, methods=["POST"])
