@@ -1,7 +1,4 @@
-"""
-Who labels the chosen texts: a gold column (`gold.Gold`), people with a spreadsheet (`spreadsheet.File`), people on the
-labeling page (`people.People`), or a function of the user's (`Ask`).
-"""
+"""The protocol of who labels the chosen texts, and what makes one of a user's class or function (`Ask`)."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -136,11 +133,7 @@ class OfMain(Annotator):
 
 
 def completed(annotator: Any, names: Sequence[str]) -> Annotator:
-    """
-    The annotator with defaults for what it does not define; a function is asked for the `names` of classes.
-
-    Raises `ConfigError` where it is no annotator.
-    """
+    """The annotator with defaults for what it does not define; a function is asked for these names of classes."""
     if isinstance(annotator, type):
         raise ConfigError(f"annotator {annotator.__name__} is a class; give an object of it")
     if isinstance(annotator, Annotator):
@@ -182,9 +175,8 @@ def labelled(
     votes: Sequence[list[dict[str, Any]] | None],
 ) -> Dataset:
     """
-    The rows with what an annotator adds: `label`, `annotator` (who labelled them, or each of them) and `votes`.
-
-    `votes` has for each row each person's `annotator`, `label` and `seconds`, or None.
+    The rows with what an annotator adds: `label`, `annotator` (who labelled all of them, or each) and `votes`, for
+    each row each person's `annotator`, `label` and `seconds`, or None.
     """
     by = [annotator] * len(dataset) if isinstance(annotator, str) else annotator
     added = {"label": labels, "annotator": by, "votes": votes}

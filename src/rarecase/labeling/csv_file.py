@@ -17,11 +17,9 @@ MOST_ROWS = 1 << 20  # what a spreadsheet program shows
 
 def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
     """
-    The rows that are not empty, by these columns, with their numbers; the header is row 1, as a spreadsheet counts.
-
-    A byte order mark, that of UTF-16 too, `;` or tabs between the cells and left-out trailing cells are understood; of
-    two columns with one name the first counts. A `DataError` names the file and row where the rest is not readable, or
-    a column that is not `optional` is missing.
+    The rows that are not empty, by these columns, with their numbers (the header is row 1, as a spreadsheet counts). A
+    byte order mark, `;` or tabs and left-out trailing cells are understood; of two columns with one name the first
+    counts.
     """
     try:
         return _rows(path, _table(path, columns), columns, optional)

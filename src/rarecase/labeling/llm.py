@@ -1,9 +1,6 @@
 """
-Labels by a language model, which gets the definitions that people get and labelled texts of the start set; and, where
-people share the work, by people for what it doubts and for what may be of a rare class.
-
-Its labels have the annotator `llm:MODEL`, so that nobody takes them for those of people. How far it agrees with people
-is measured on the dev set before it labels, class by class.
+Labels by a language model, and by people for what it doubts and for what may be of a rare class. Its labels have the
+annotator `llm:MODEL`, so that nobody takes them for those of people.
 """
 
 from dataclasses import asdict, dataclass
@@ -27,19 +24,13 @@ POOR = 50.0  # percent of the texts of a rare class; who recognises fewer misses
 
 @dataclass(frozen=True)
 class Agreement:
-    """
-    How far a language model agrees with people, on texts that people labelled.
-
-    `agreement` is the percent of the texts of a class that it gives that class, None where there are none; `kappa` is
-    Cohen's, in percent, over all texts, None where all have one class. `undecided` are the texts without an answer,
-    which count as disagreement.
-    """
+    """How far a language model agrees with people, on texts that people labelled."""
 
     name: str
     texts: int
-    undecided: int
-    kappa: float | None
-    agreement: dict[str, float | None]
+    undecided: int  # texts without an answer, which count as disagreement
+    kappa: float | None  # Cohen's, in percent, over all texts; None where all have one class
+    agreement: dict[str, float | None]  # the percent of the texts of a class that get it; None without any
 
     @classmethod
     def read(cls, path: Path) -> "Agreement":
@@ -63,14 +54,9 @@ class Agreement:
 
 class LanguageModelAnnotator(Annotator):
     """
-    The annotator `llm`: labels each text by its likeliest class, or has people label it where that is in doubt.
-
-    Args:
-        judge (`Judge`): says how likely each class is.
-        start (`Dataset`): the start set, which says what classes are rare.
-        people (`Annotator`, *optional*): who labels where the language model does not answer, is less than `sure`, or
-            its first or second guess is a rare class. Without them, texts that it says no class of are left out.
-        sure (`float`): the probability from which its label stands.
+    The annotator `llm`: labels each text by its likeliest class, and leaves out those that it says no class of; or has
+    `people` label these, what it is less than `sure` of, and what may be, by its first or second guess, of a rare
+    class.
     """
 
     def __init__(self, judge: Judge, start: Dataset, people: Annotator | None = None, *, sure: float = SURE) -> None:
@@ -82,12 +68,7 @@ class LanguageModelAnnotator(Annotator):
         self.leaves_out = people is None or people.leaves_out
 
     def annotate(self, dataset: Dataset) -> Dataset:
-        """
-        The rows with a label, in the order given.
-
-        Raises `GeneratorError` where the model, without people beside it, says no class of any text, and whatever
-        the annotator of the others raises, such as `WaitingForLabels`.
-        """
+        """The rows with a label, in order; a `GeneratorError` where it labels alone, and says no class of any."""
         probabilities = self.judge.probabilities(schema.texts(dataset))
         decided = ~np.isnan(probabilities).any(axis=1)
         if self.people is None and not decided.any() and len(dataset):

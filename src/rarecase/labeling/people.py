@@ -1,9 +1,8 @@
 """
-Labels by people, on the page that `rarecase label serve` shows: texts are put into a label store, and the loop goes on
-by itself once all of them are decided.
+Labels by people, on the page that `rarecase label serve` shows: the loop goes on once all texts are decided.
 
-The name of a batch is a hash of what is asked. A run that was killed asks for the same texts, and so finds the labels
-that people have given meanwhile; also where it had read them and not yet stored.
+The name of a batch is a hash of what is asked, so that a run that was killed finds the labels given meanwhile; also
+where it had read them and not yet stored.
 """
 
 import hashlib

@@ -12,18 +12,7 @@ from rarecase.labeling.store.label_store import open_store
 
 
 def ask_again(rows: Dataset, most: int, taxonomy: Taxonomy, address: str) -> int:
-    """
-    Puts the first `most` of labelled rows into a label store; those that are there already stay as they are.
-
-    Args:
-        rows (`Dataset`): with `id`, `text` and `label`, the most important first.
-        most (`int`): how many people are to label.
-        taxonomy (`Taxonomy`): the classes that they choose from.
-        address (`str`): of the store, see `open_store`.
-
-    Returns:
-        `int`: how many of them were not there yet.
-    """
+    """Puts the first `most` labelled rows into the label store at an address; how many were not there yet."""
     names, columns = label_names(rows), [rows[name][:] for name in ("id", "text", "label")]
     content = json.dumps([taxonomy.names, sorted(zip(*columns[:2], strict=True))])  # so that more of them can follow
     batch = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()

@@ -35,10 +35,8 @@ class File(Annotator):
 
     def annotate(self, dataset: Dataset) -> Dataset:
         """
-        The rows that people have labelled, in the order given; raises `WaitingForLabels` where there are none.
-
-        Where the file has none of the ids it is a leftover of another round and is written anew; if it has labels, it
-        is first renamed, since a file whose ids a program has changed looks the same.
+        The rows that people have labelled. A file with none of the ids is a leftover of another round and is written
+        anew; if it has labels, it is first renamed, since a file whose ids a program has changed looks the same.
         """
         ids, kept = dataset["id"][:], ""
         rows = self._read() if self.path.exists() else []

@@ -1,8 +1,4 @@
-"""
-How far people agree: Cohen's κ, Krippendorff's α, agreement on each class, and which classes are taken for which.
-
-Only what people answered by themselves counts: no review of an adjudicator, no item whose answer is known.
-"""
+"""How far people agree by themselves: no review of an adjudicator counts, and no item whose answer is known."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

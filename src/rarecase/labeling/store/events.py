@@ -45,16 +45,7 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 class EventLog:
-    """
-    The event log in a database.
-
-    Args:
-        address (`str`): a file, a folder with `labels.sqlite`, `sqlite:///…` or `postgresql://…`.
-        clock (`Callable`): the time of day.
-
-    Raises:
-        `ConfigError`: where nothing can be opened there.
-    """
+    """The event log in a database at an address (see `database_url`); a `ConfigError` where none can be opened."""
 
     def __init__(self, address: str, *, clock: Callable[[], float] = time.time):
         self.url = database_url(address)

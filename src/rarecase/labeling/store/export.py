@@ -114,18 +114,8 @@ def _rows(transaction: Transaction) -> Iterator[tuple[object, ...]]:
 
 def import_votes(service: LabelService, path: Path) -> int:
     """
-    Reads votes that were given elsewhere into the store: all of the file, or nothing where a row is wrong.
-
-    Args:
-        service (`LabelService`): of the store.
-        path (`Path`): a CSV file with the columns `item` (the id in the table), `annotator` (a name), `label`, and
-            perhaps `seconds`, and `batch` where an id is in several.
-
-    Returns:
-        `int`: how many votes are new.
-
-    Raises:
-        `DataError`: naming the row, or two names that look alike.
+    Reads votes that were given elsewhere from a CSV file (`item`, the id in the table, `annotator`, `label`, perhaps
+    `seconds`, and `batch` where an id is in several): all of it, or nothing where a row is wrong; how many are new.
     """
     rows = read_csv(path, ("item", "annotator", "label"), optional=("seconds", "batch"))
     with service.transaction() as transaction:

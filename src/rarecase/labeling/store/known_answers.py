@@ -10,16 +10,8 @@ from rarecase.labeling.store.service import LabelService, Row
 
 def add_known_answers(service: LabelService, path: Path, *, calibrate: bool, taxonomy: Taxonomy | None = None) -> None:
     """
-    Puts the texts of a table with labels into the store; what is there already stays as it is.
-
-    Args:
-        service (`LabelService`): of the store.
-        path (`Path`): the table.
-        calibrate (`bool`): whether every second text is kept for calibration.
-        taxonomy (`Taxonomy`, *optional*): the classes where the store has none yet, by default those of the labels.
-
-    Raises:
-        `DataError`: where a label is none of the classes of the store.
+    Puts the texts of a table with labels into the store, to `calibrate` every second one; what is there already stays.
+    The taxonomy has the classes where the store has none yet, by default those of the labels.
     """
     table = read_argument(str(path), "qualify", labeled=True)
     labels = table["label"][:]

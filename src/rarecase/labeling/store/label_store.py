@@ -47,11 +47,8 @@ class LabelStore:
         self, report: Callable[[str], None] = lambda trouble: None, wait: Callable[[float], bool] | None = None
     ) -> None:
         """
-        Synchronises in the background, whatever fails, until the store is closed.
-
-        Args:
-            report (`Callable`): is given each new `trouble`, empty where there is none any more.
-            wait (`Callable`, *optional*): waits for so many seconds, and says whether to stop; default: until closed.
+        Synchronises in the background, whatever fails, until the store is closed, or `wait`, for so many seconds, says
+        to stop; `report` is given each new `trouble`, empty where there is none any more.
         """
         self._report = report
         if self.trouble:
@@ -97,17 +94,11 @@ class LabelStore:
 
 def open_store(address: str, push: Push = None) -> LabelStore:
     """
-    Opens a label store.
+    Opens the label store at a file or folder, `sqlite:///…`, `postgresql://…` or `hf://datasets/OWNER/NAME`.
 
-    One on the Hub has its log in the folder that the environment variable RARECASE_STORE names, else under `HF_HOME`;
-    what the Hub has of it is fetched first.
-
-    Args:
-        address (`str`): a file or folder, `sqlite:///…`, `postgresql://…`, or `hf://datasets/OWNER/NAME`.
-
-    Raises:
-        `ConfigError`: where nothing can be opened there, or a package is not installed.
-        `HubError`: where the Hub does not answer, and nothing of the store is known here.
+    One on the Hub has its log in the folder that RARECASE_STORE names, else under `HF_HOME`; what the Hub has of it is
+    fetched first, and where the Hub does not answer, a `HubError` is raised only if nothing of the store is known
+    here.
 
     Example:
         >>> open_store("labels.sqlite").service.decisions("4f1c")  # of a batch that nobody has added yet

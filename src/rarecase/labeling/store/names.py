@@ -34,10 +34,7 @@ def _looks(name: str) -> frozenset[str]:
 
 
 def _skeleton(text: str) -> str:
-    """
-    Each letter as the first of those that look like it, or as the several that do, such as the rn that m looks like
-    (the confusables of Unicode Technical Standard 39).
-    """
+    """Each letter as the first that looks like it, or the several, as rn for m (Unicode Technical Standard 39)."""
     return "".join(map(_first, "".join(map(_several, text))))
 
 

@@ -29,17 +29,8 @@ Files are added and never rewritten. Do not edit them; the page and the run read
 
 def exchange(repo_id: str, files: "EventFiles", push: Callable[..., object] | None = None) -> None:
     """
-    Uploads what is new in a log, then reads what others have uploaded.
-
-    Args:
-        repo_id (`str`): of the data set, which is made, private, where there is none yet and something to upload.
-        files (`EventFiles`): of the log.
-        push (`Callable`, *optional*): instead of `rarecase.hub.commit.push`.
-
-    Raises:
-        `ConfigError`: where the repository is public; nothing is uploaded then.
-        `HubError`: where the Hub refuses or does not answer, after a few attempts.
-        `DataError`: where a file there is not what rarecase wrote; what is new here has been uploaded all the same.
+    Uploads what is new in a log, then reads what others have uploaded, and raises a `DataError` where rarecase did not
+    write that. The data set is made, private, where there is none, and refused where it is public.
     """
     snapshot = read_snapshot(Target(kind="dataset", repo_id=repo_id))
     require_private(snapshot)

@@ -1,8 +1,6 @@
 """
-The label service: who gets which text, and which votes count. All labels by people come about here.
-
-Every call that writes is a transaction of the event log: it reads what has happened meanwhile, decides, and appends. A
-server that is killed loses nothing that was answered, and two servers at one store do not get in each other's way.
+The label service: who gets which text, and which votes count. Every call that writes is a transaction of the event
+log: a killed server loses nothing that was answered, and two servers at one store do not get in each other's way.
 """
 
 import hashlib
@@ -162,13 +160,9 @@ class LabelService:
 
     def bind(self, name: str, browser: str, proof: str | None = None, *, code: str = "") -> str | None:
         """
-        Signs a browser in, and says why it cannot be; None where it is. The other browsers of the name stay signed in.
-
-        Args:
-            name (`str`): a free one, or one that `browser`, `proof` or `code` shows to be theirs.
-            browser (`str`): a hash of the browser's secret from now on.
-            proof (`str`, *optional*): a hash of its secret until now.
-            code (`str`, *optional*): of `device_code`, from another browser of theirs.
+        Signs a browser in by a hash of its secret, and says why it cannot be; None where it is. The other browsers of
+        the name stay signed in. The name is free, or shown to be theirs by the browser, by `proof` (a hash of its
+        secret until now) or by the `code` that another one shows.
         """
         wanted = code and self._kept_code(code, name)
         with self.transaction() as transaction:
@@ -267,15 +261,8 @@ class LabelService:
 
     def vote(self, person: str, item: str, label: str, *, seconds: float = 0.0, event: str = "") -> Answer:
         """
-        Labels an item; the vote is in the log once this returns.
-
-        Args:
-            person (`str`): who, known to the server and not named by the page.
-            item (`str`): one that was reserved for them.
-            label (`str`): the name of a class.
-            seconds (`float`): how long it was on the screen.
-            event (`str`, *optional*): the id of this vote, at most 36 letters, digits and dashes: sent again, it is
-                still one vote.
+        Labels an item that was reserved for this person, whom the server knows and the page does not name; the vote is
+        in the log once this returns, and is still one where its id (`event`) is sent again.
         """
         with self.transaction() as transaction:
             state, now = transaction.state, transaction.writer.now
@@ -332,14 +319,7 @@ class LabelService:
             return transaction.answer(person)
 
     def undo(self, person: str, *, of: str = "", event: str = "") -> Answer:
-        """
-        Undoes the last vote, skip or flag of this person; called again, the one before it.
-
-        Args:
-            person (`str`): who.
-            of (`str`, *optional*): the id of the act that is meant: where that is not the last, nothing happens.
-            event (`str`, *optional*): the id of the undo itself, as of a vote.
-        """
+        """Undoes the last vote, skip or flag of this person, unless another is meant (`of`); again, the one before."""
         with self.transaction() as transaction:
             acts = transaction.state.person(person).acts
             meant = {"event": of} if of else {}

@@ -94,15 +94,7 @@ class EventFiles:
             return sorted(path for path in paths if PATH.fullmatch(path) and path not in own)
 
     def read(self, files: Mapping[str, bytes]) -> None:
-        """
-        Appends the events of others.
-
-        Args:
-            files (`Mapping[str, bytes]`): all files that are unread, by path.
-
-        Raises:
-            `DataError`: naming file and line where there is no event; nothing of the files is appended then.
-        """
+        """Appends the events of others, given all unread files by path; nothing of them where a line is no event."""
         found = {path: _events(path, content) for path, content in files.items()}
         with self._service.state() as state, self._exclusive() as (writer, known):
             there = State(names=dict(state.names), items=dict(state.items))

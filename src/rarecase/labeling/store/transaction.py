@@ -29,19 +29,10 @@ NOT_YOURS = "this text is not yours"
 
 
 class GroupCommit:
-    """
-    Exclusive access to a log for one thread at a time, with one commit for several.
-
-    Args:
-        log (`EventLog`): what is written.
-        on_rollback (`Callable`): called where a commit has failed, and nothing of it is in the log.
-
-    Attributes:
-        waiting (`set[int]`): threads that wait for access.
-    """
+    """Exclusive access to a log for one thread at a time, one commit for several; `on_rollback` where one failed."""
 
     def __init__(self, log: EventLog, on_rollback: Callable[[], None]):
-        self.waiting: set[int] = set()
+        self.waiting: set[int] = set()  # threads that wait for access
         self._log = log
         self._on_rollback = on_rollback
         self._lock = threading.RLock()
@@ -179,15 +170,9 @@ class Transaction:
         idle: bool = False,
     ) -> Answer:
         """
-        The answer with the person's next items, which are reserved for them.
-
-        Args:
-            person (`str`): who.
-            refusal (`str`, *optional*): why the act does not count.
-            item (`str`, *optional*): which it was about.
-            suggestion (`str`, *optional*): of a model, for this item.
-            idle (`bool`): the page asks by itself. Then reservations end one lease after the person's last act, or a
-                page that nobody sits at would hold its items for ever.
+        The answer with the person's next items, which are reserved for them. A page that asks by itself is `idle`:
+        then reservations end one lease after the person's last act, or a page that nobody sits at would hold its items
+        for ever.
         """
         known, queue = self.state.person(person), self._queue(person)
         next_ = queue[:QUEUE_LENGTH]

@@ -65,18 +65,7 @@ def sign_in_page(
     back: bool = False,
     leave: bool = False,
 ) -> HTMLResponse:
-    """
-    The page of somebody who has no access: the content warning, and how to sign in.
-
-    Args:
-        form (`str`): HTML by which one signs in; empty where that would not help.
-        message (`str`): for the person, as text.
-        title (`str`): of the page.
-        status (`int`): of the answer.
-        base (`str`): the path before those of the pages.
-        back (`bool`): whether they may use the labeling page.
-        leave (`bool`): whether they may want to sign in as somebody else.
-    """
+    """The page of somebody without access: the warning, how to sign in if that helps, ways `back` and to `leave`."""
     shown = f'<p role="alert">{escape(message)}</p>' if message else ""
     shown += f'<p><a class="button" href="{base}/">To the labeling page</a></p>' if back else ""
     shown += f'<form method="post" action="{base}{LEAVE}"><button>Sign out</button></form>' if leave else ""

@@ -52,19 +52,9 @@ def serve(
     """
     Serves the labeling page of a store until it is stopped.
 
-    Args:
-        store (`str`): its address, as `open_store` takes it.
-        host (`str`), port (`int`): where to listen.
-        settings (`Settings`): how it is labelled from now on.
-        qualify (`Path`, *optional*): a table with the labels of texts that only tell how well people do.
-        roles (`Path`, *optional*): a YAML file of who may do what; on a Space the secret RARECASE_ROLES instead.
-            Without one, on one's own machine, everybody labels, and reviews what they did not vote on.
-        taxonomy (`Taxonomy`, *optional*): describes classes that a batch does not, by default the shipped ones.
-        public_url (`str`): where people reach the page through a proxy, whose headers count then; empty for none.
-        links (`bool`): whether all who are listed get new links, instead of those who have none.
-
-    Raises:
-        `ConfigError`: where something is missing or contradicts the rest.
+    Without `roles`, on one's own machine, everybody labels, and reviews what they did not vote on; on a Space the
+    secret RARECASE_ROLES says who may. `qualify` is a table with the labels of texts that only tell how well people
+    do. `public_url` is that of a proxy, whose headers count then; `links` gives all who are listed new links.
     """
     who, listening = _roles(roles), bound(host, port)
     site = Site(local=is_loopback(listening.getsockname()[0]), public=checked_url(public_url))

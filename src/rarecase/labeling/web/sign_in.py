@@ -1,6 +1,4 @@
-"""
-Ways to sign in: on a Space with Hugging Face, on one's own machine by name alone, elsewhere by a link for each person.
-"""
+"""Ways to sign in: on a Space with Hugging Face, on one's own machine by name alone, elsewhere by a link for each."""
 
 import contextlib
 import json

@@ -11,16 +11,10 @@ from rarecase.web.address import is_loopback
 
 @dataclass(frozen=True)
 class Site:
-    """
-    Where people reach the pages.
+    """Where people reach the pages."""
 
-    Args:
-        local (`bool`): whether the server listens to this machine alone.
-        public (`str`): the URL of a proxy before it, without a slash at the end; empty where there is none.
-    """
-
-    local: bool = False
-    public: str = ""
+    local: bool = False  # whether the server listens to this machine alone
+    public: str = ""  # the URL of a proxy before it, without a slash at the end
 
     @property
     def is_open(self) -> bool:
