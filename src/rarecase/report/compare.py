@@ -45,16 +45,12 @@ BySeed: TypeAlias = pd.DataFrame
 
 @dataclass(frozen=True)
 class PairedTest:
-    """
-    What a paired test found: a two-sided p-value, and the smallest mean difference with a p of 0.05 (`detectable`).
+    """What a paired test of a mean difference found."""
 
-    `by_seed` says whether the seeds contributed; otherwise p says nothing of other trainings.
-    """
-
-    p: float
+    p: float  # two-sided
     standard_error: float
-    by_seed: bool
-    detectable: float
+    by_seed: bool  # whether the seeds contributed; otherwise p says nothing of other trainings
+    detectable: float  # the smallest mean difference with a p of 0.05
 
 
 def paired_test(differences: np.ndarray) -> PairedTest:
@@ -104,11 +100,7 @@ def _t_nodes(df: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """
-    P-values corrected for their number (Holm, 1979, "A simple sequentially rejective multiple test procedure").
-
-    The chance of even one false finding among all of them stays below the level.
-    """
+    """P-values corrected for their number (Holm, 1979): the chance of even one false finding stays below the level."""
     order = np.argsort(p_values, kind="stable")
     stepped = np.asarray(p_values, float)[order] * np.arange(len(order), 0, -1)
     corrected = np.empty(len(order))
@@ -123,10 +115,9 @@ def averaged(parts: Sequence[BySeed]) -> BySeed:
 
 def compared(pairs: Iterable[tuple[Row, BySeed, BySeed]], figure: str = "macro_f1") -> list[Row]:
     """
-    Tests every pair on the seeds that both have, and corrects all p-values together.
-
-    A pair is the keys of its row, and the two figures; its row has the mean difference (the first minus the second)
-    under `figure`, and `varies` is `rows` where the p-value says nothing of other trainings.
+    Tests every pair (the keys of its row, and two figures) on the seeds that both have, all p-values corrected
+    together. A row has the first minus the second under `figure`; `varies` is `rows` where p says nothing of other
+    trainings.
     """
     found: list[Row] = []
     for keys, one, other in pairs:

@@ -18,11 +18,7 @@ RULE = table_row(["---"] * 3)
 
 
 def write_examples(results: Results, figure3: Row | None, path: Path) -> None:
-    """
-    Writes one original of each class with its variations for every strategy, and the errors that Figure 3 counts.
-
-    Raises `ConfigError` where the Markdown file exists.
-    """
+    """Writes an original of each class with its variations for every strategy, and the errors of Figure 3."""
     require_new(path, option="--examples")
     lines = [
         "# Examples",

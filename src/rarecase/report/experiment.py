@@ -1,7 +1,4 @@
-"""
-The report of an experiment: Tables 3 to 6 and 8 and Figure 3 of the paper beside its own figures, with seeds,
-intervals and tests.
-"""
+"""The report of an experiment: Tables 3 to 6, 8 and Figure 3 beside the paper's, with seeds, intervals and tests."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -39,13 +36,7 @@ _QUESTIONS = (
 
 
 class ExperimentReport(TypedDict):
-    """
-    Everything that an experiment says so far; metrics in percent, means over seeds, intervals as `[low, high]`.
-
-    `table4` to `table6` and `arms` (the other settings) have a row per strategy and model; `table8` has those with
-    variations, or those of the last setting where there are none. `figure3` has drawn errors by class pair, those of
-    one trained model per strategy as in the paper; `confusions` has all errors. `notes` are sentences for the reader.
-    """
+    """What an experiment says so far; metrics in percent, means over seeds, intervals as `[low, high]`."""
 
     kind: str
     classes: list[str]
@@ -62,26 +53,21 @@ class ExperimentReport(TypedDict):
     cells: dict[str, int]
     failed: list[Row]
     table3: Row
-    table4: list[Row]
+    table4: list[Row]  # a row per strategy and model, as in the three that follow
     table5: list[Row]
     table6: list[Row]
-    arms: list[Row]
-    table8: list[Row]
-    figure3: Row | None
-    confusions: Row | None
+    arms: list[Row]  # of the other settings
+    table8: list[Row]  # of the setting with variations, or of the last one where there is none
+    figure3: Row | None  # drawn errors by class pair, of one trained model per strategy as in the paper
+    confusions: Row | None  # all errors
     differences: dict[str, list[Row]]
     transfer: list[Row] | None
     paper: Row | None
-    notes: list[str]
+    notes: list[str]  # sentences for the reader
 
 
 def report_of_experiment(results: Results | Path, *, model: str | None = None) -> ExperimentReport:
-    """
-    The report of an experiment, finished or not.
-
-    `model` is the one whose errors are shown, by default that of the highest macro-F1 with variations; `ConfigError`
-    where it is none of the experiment's.
-    """
+    """The report so far, with the errors of `model`, by default that of the highest macro-F1 with variations."""
     if isinstance(results, Path):
         results = read_results(results)
     known = results.in_paper

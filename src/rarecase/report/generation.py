@@ -26,18 +26,14 @@ class Share(TypedDict):
 
 
 class Generation(TypedDict):
-    """
-    The ledger of a run: each try is a request; one without an answer counts at its upper bound, in tokens and dollars.
-
-    `cost` is in dollars, None where the price of some requests is not known.
-    """
+    """The ledger of a run: each try is a request; one without an answer counts at its upper bound."""
 
     requests: int
     answered: int
     unanswered: int
     prompt_tokens: int
     completion_tokens: int
-    cost: float | None
+    cost: float | None  # in dollars; None where the price of some requests is not known
     shares: list[Share]
 
 

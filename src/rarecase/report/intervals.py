@@ -36,10 +36,8 @@ class Counts(NamedTuple):
 
 def resampled_counts(cells: Sequence[Predictions], classes: int, *, seed: int = 0) -> Counts:
     """
-    The counts of one cell per seed, with the test rows as they are and resampled.
-
-    The same seeds in the same order give the same resamples, which makes comparisons paired; cells with one test set
-    share its resamples.
+    The counts of one cell per seed, with the test rows as they are and resampled. The same seeds in the same order
+    give the same resamples, which makes comparisons paired; cells with one test set share its resamples.
     """
     shared = len({cell.ids for cell in cells}) == 1
     result = np.empty((3, len(cells), 1 + RESAMPLES, classes))
@@ -63,11 +61,7 @@ def resampled_macro_f1(cells: Sequence[Predictions], classes: int, *, seed: int 
 
 
 def resampled_figures(counts: Counts, rare: Sequence[int]) -> dict[str, np.ndarray]:
-    """
-    Every figure that counts of rows give, in percent: those of `rarecase.evaluate.metrics` with their resamples.
-
-    `rare` are the rarest classes, over which `rare_recall` and `rare_f1` are means.
-    """
+    """The figures of `rarecase.evaluate.metrics` in percent, resampled; `rare_*` are means over the classes `rare`."""
     hits, support, predicted = counts
     by_class = {
         "precision": 100 * hits / np.maximum(predicted, 1),
@@ -112,11 +106,7 @@ def interval_over_rows(values: np.ndarray) -> list[Any]:
 
 
 def interval_over_seeds(values: Sequence[float] | np.ndarray, *, seed: int = 0) -> list[float] | None:
-    """
-    The 95 % interval of the mean of something that depends on no test row: over resampled seeds alone.
-
-    None for a single seed, which says nothing of others.
-    """
+    """The 95 % interval of what depends on no test row, over seeds alone; None for one, which tells of no other."""
     if len(values) < 2:
         return None
     return mean_and_interval(np.repeat(np.array(values, float)[:, None], 1 + RESAMPLES, axis=1), seed=seed)[1]

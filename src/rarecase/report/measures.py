@@ -10,19 +10,14 @@ from rarecase.report.intervals import mean_and_interval
 
 
 class Measure(NamedTuple):
-    """
-    A row of the frame, on the test set where it is a score; `label` is a class, or empty for all of them.
-
-    `resampled` is the value with the test rows as they are and resampled, shape `(1 + RESAMPLES,)`: see
-    `rarecase.report.intervals`; constant for what depends on no test row, and None where no interval is asked for.
-    """
+    """A row of the frame, on the test set where it is a score."""
 
     strategy: str
     seed: int
     measure: str
     value: float
-    resampled: np.ndarray | None = None
-    label: str = ""
+    resampled: np.ndarray | None = None  # `(1 + RESAMPLES,)`; constant where no test row matters, None for no interval
+    label: str = ""  # a class, or empty for all of them
     setting: str | None = None
     model: str | None = None
     round: int | None = None

@@ -42,23 +42,17 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """
-    An experiment as far as it is done.
-
-    `test` are the test rows that are measured on, in the order of the predictions; `overlap` counts those whose text
-    is in a training set too, and `left_out` those of them that are not measured on: all or none. `missing` counts
-    cells that are asked for and have not been run.
-    """
+    """An experiment as far as it is done."""
 
     folder: Path
     config: ExperimentConfig
     names: list[str]
-    test: Dataset
-    overlap: int
-    left_out: int
+    test: Dataset  # the rows that are measured on, in the order of the predictions
+    overlap: int  # how many test rows have a text that is in a training set too
+    left_out: int  # how many of them are not measured on: all or none
     groups: dict[Key, dict[int, Predictions]]  # of the cells that are done, by seed
     failed: dict[Cell, str]
-    missing: int
+    missing: int  # cells that are asked for and have not been run
 
     @property
     def rare(self) -> list[str]:

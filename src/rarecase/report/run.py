@@ -1,7 +1,4 @@
-"""
-The report of a run: the records of its rounds, as a table, what an example of the rarest class cost, and how many of
-the variations passed their checks.
-"""
+"""The report of a run: its rounds as a table, what an example of the rarest class cost, and its variations."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -33,26 +30,19 @@ LEGEND = (
 class RunReport(TypedDict):
     """
     A run so far; metrics in percent, round 0 is the start set. Those on test have 95 % intervals over resampled test
-    rows: `accuracy_interval`, `macro_f1_interval` and `f1_interval` (by class). `notes` are sentences for the reader.
-
-    Of a run that a language model labels for, `annotator` is how far it agrees with people on the dev set (see
-    `rarecase.labeling.llm.Agreement`), else None.
-
-    The costs are the labels, and the seconds of all votes, for each example of the rarest class that they found: None
-    where there is none, or where votes were not timed. `variations` has, of each class that has any, how many were
-    `made` and `kept`, and how many `failed` each check. `generation` is what language models took, if one was asked.
+    rows: `accuracy_interval`, `macro_f1_interval` and `f1_interval` (by class).
     """
 
     kind: str
     classes: list[str]
-    annotator: dict[str, Any] | None
+    annotator: dict[str, Any] | None  # an `Agreement`, where a language model labels
     test_class_counts: dict[str, int]
     rarest: str
-    cost_per_rare: float | None
-    seconds_per_rare: float | None
-    variations: dict[str, dict[str, Any]]
-    notes: list[str]
-    generation: Generation | None
+    cost_per_rare: float | None  # labels for each example of the rarest class found; None where there is none
+    seconds_per_rare: float | None  # of all votes, likewise; None also where some were not timed
+    variations: dict[str, dict[str, Any]]  # by class: how many were `made` and `kept`, and `failed` each check
+    notes: list[str]  # sentences for the reader
+    generation: Generation | None  # what language models took, if one was asked
     rounds: list[dict[str, Any]]
 
 

@@ -34,11 +34,9 @@ def show(
     examples: Path | None = None,
 ) -> str:
     """
-    The report of a run, a simulation or an experiment as `text` of at most this width, `markdown` or `json`.
-
-    Its picture goes to `report.png` in the folder, of a simulation its curves to `details.png`, and of an experiment a
-    page to `report.md` and every table to `tables/`. Of an experiment, `model` is whose errors to show, by default the
-    best one's; `examples` is a file for posts as examples, which are shown nowhere else.
+    The report of a folder as `text` of at most this width, `markdown` or `json`; its pictures, tables and page are
+    written into the folder. Of an experiment, `model` is whose errors to show, by default the best one's, and
+    `examples` a file for posts as examples, which are shown nowhere else.
     """
     manifest = Manifest.read(folder, "run", "grid", "experiment")
     kind = manifest.kind

@@ -30,17 +30,15 @@ LEGEND = (
 
 class GridReport(TypedDict):
     """
-    The report of a simulation; `test_class_counts` are those of the first seed where each draws its own test set.
-
-    A strategy has its `curve` with the means of every round, the `final` ones, the rows that people labelled of each
-    class (`found`), the `difference` to `random`, and the human labels per example of the rarest class
-    (`cost_per_rare`): None where none was found, as is the upper end of its interval where seeds can be drawn that
-    found none. Intervals that depend on no test row are None for one seed. `notes` are sentences for the reader.
+    The report of a simulation. Of each strategy: its `curve`, the `final` means, the rows that people labelled of each
+    class (`found`), the `difference` to `random`, and the labels per example of the rarest class (`cost_per_rare`):
+    None where none was found, as is the upper end of its interval where seeds can be drawn that found none. Intervals
+    that depend on no test row are None for one seed.
     """
 
     kind: str
     classes: list[str]
-    test_class_counts: dict[str, int] | None
+    test_class_counts: dict[str, int] | None  # of the first seed, where each draws its own test set
     rarest: str | None
     seeds: list[int]
     notes: list[str]
@@ -169,10 +167,7 @@ def curves_table(report: GridReport) -> Table:
 
 
 def differences_table(report: GridReport) -> Table:
-    """
-    A row per strategy at the end: macro-F1, its paired difference to `random`, the rarest class, and how many labels
-    each example of it took.
-    """
+    """A row per strategy at the end: macro-F1, its paired difference to `random`, the rarest class and its labels."""
     least = str(report["rarest"])
     columns: Columns = [
         ("strategy", lambda row: row["strategy"]),

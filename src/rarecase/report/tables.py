@@ -27,15 +27,11 @@ NARROWEST = 8  # letters that a column gets, whatever the terminal
 
 
 class Table(NamedTuple):
-    """
-    A header, and rows whose cells are formatted already.
-
-    The first `keys` columns say what a row is: they are repeated where a terminal takes the others in several parts.
-    """
+    """A header, and rows whose cells are formatted already."""
 
     header: list[str]
     rows: Sequence[Sequence[object]]
-    keys: int = 1
+    keys: int = 1  # columns that say what a row is; a terminal repeats them beside each part of the others
 
     @classmethod
     def of(cls, rows: Iterable[Any], columns: Columns, keys: int = 1) -> "Table":

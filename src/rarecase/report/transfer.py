@@ -1,8 +1,6 @@
 """
-Do the labels that one learner asked for help another? Each learner learns from what each of them acquired.
-
-Lowell, Lipton and Wallace (2019, "Practical obstacles to deploying active learning") found that they often help no
-more than random ones; the paper's section 5.3 finds that they do.
+Do the labels that one learner asked for help another? Lowell, Lipton and Wallace (2019, "Practical obstacles to
+deploying active learning") found: often no more than random ones; the paper's section 5.3 finds that they do.
 """
 
 from operator import itemgetter
@@ -33,16 +31,11 @@ class Key(NamedTuple):
 
 
 class TransferReport(TypedDict):
-    """
-    What is lost where a learner takes what another one acquired; `failed` has the reason of each failed cell.
-
-    A strategy has the macro-F1 of each user with the acquisitions of each acquirer (`matrix`), and that with the
-    user's own minus that with another's, over the seeds of both (`lost`).
-    """
+    """What is lost where a learner takes what another one acquired."""
 
     kind: str
-    strategies: dict[str, dict[str, list[Row]]]
-    failed: dict[str, str]
+    strategies: dict[str, dict[str, list[Row]]]  # `matrix`: macro-F1 of users by acquirer; `lost`: own minus another's
+    failed: dict[str, str]  # the reason of each failed cell
 
 
 def is_of_grids(folder: Path) -> bool:
