@@ -1,8 +1,6 @@
 """
-The HTTP client of all requests to the Hub, those of the libraries too: a Hub that says nothing is one line, soon.
-
-The libraries wait for most answers as long as it takes, and ask again what took too long. What is limited here is
-silence, and not the whole of a request: a large file on a slow line may take hours.
+The HTTP client of all requests to the Hub, those of the libraries too, which wait as long as it takes, and ask again.
+What is limited here is silence, and not the whole of a request: a large file on a slow line may take hours.
 """
 
 import time

@@ -106,10 +106,8 @@ Push = Callable[[Target, Build, str], Pushed]  # `push`, or what a dry run does 
 
 def push(target: Target, build: Build, message: str) -> Pushed:
     """
-    Fills a repository: created private, gated, filled in one commit, tagged, and only then made public.
-
-    `build` gives the files for a snapshot; it is called again after a lost race, so it merges. A repository that is
-    created here and cannot be filled is deleted again, see `taken_back`.
+    Fills a repository: created private, gated, filled in one commit, tagged, and only then made public. `build` gives
+    the files for a snapshot; it is called again after a lost race, so it merges.
     """
     api, repo_id = HfApi(), target.repo_id
     with hub_errors(repo_id), without_debug_logs():

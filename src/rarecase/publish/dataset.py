@@ -47,10 +47,8 @@ def publish_dataset(
     send: Push = push,
 ) -> Pushed:
     """
-    Publishes a release, or that of a run, beside the configs that the repository has.
-
-    `accept_no_license` allows a source that states no licence; `about` are fields of `rarecase.data.release.About`,
-    `title` and `description`, and those that are left out keep their stored value.
+    Publishes a release, or that of a run, beside the configs that the repository has; `about` are fields of
+    `rarecase.data.release.About`, `title` and `description`, and those that are left out keep their stored value.
     """
     local = read_release(folder)
     require_license(local.release, accept_no_license)

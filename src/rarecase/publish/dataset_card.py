@@ -1,8 +1,4 @@
-"""
-The card of a data set, made of its release.json alone: the same facts, the same bytes.
-
-The prose is in `dataset_card/README.md`; here are the values it is filled with: names and numbers.
-"""
+"""The card of a data set, made of its release.json alone; the prose is in `dataset_card/README.md`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -152,11 +148,7 @@ def _config(release: Release, name: str, splits: Mapping[str, Sequence[Split]], 
 
 
 def dataset_info(names: Sequence[str], splits: Mapping[str, Sequence[Split]]) -> dict[str, Any]:
-    """
-    The `dataset_info` of a config with these files of each split, without its name.
-
-    It has the features once more: datasets 3 does not know the list type that the Parquet files name, and reads these.
-    """
+    """The `dataset_info` of a config, with features: datasets 3 does not know the list type of the Parquet files."""
     return {
         "features": features(names)._to_yaml_list(),
         "splits": [

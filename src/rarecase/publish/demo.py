@@ -1,8 +1,6 @@
 """
-The demo Space of a data set: a folder that runs as it is.
-
-Spaces install `requirements.txt` before they copy the repository, so it names packages of the registry alone, and the
-package folder of rarecase is copied beside `app.py`. No text of the data is: the page reads it from the data set.
+The demo Space of a data set, which runs as it is: Spaces install `requirements.txt` before they copy the repository,
+so the package is copied beside `app.py`. No text of the data is: the page reads it from the data set.
 """
 
 from collections.abc import Collection
@@ -25,10 +23,8 @@ def publish_demo(
     folder: Path, target: Target, *, dataset: DatasetRef, model: str | None = None, send: Push = push
 ) -> Pushed:
     """
-    Publishes the demo Space of a data set and a model (`OWNER/NAME@REVISION`) that are on the Hub already.
-
-    `folder` is the run or release that the data set was made from; its map is drawn. A Space is never more public than
-    the data it shows.
+    Publishes the demo of a data set and a model (`OWNER/NAME@REVISION`) that are on the Hub already, with the map of
+    the run or release in `folder`. A Space is never more public than the data it shows.
     """
     closed = why_closed(Target(kind="dataset", repo_id=dataset.repo_id))
     require_not_shown(target, dataset.repo_id, closed)

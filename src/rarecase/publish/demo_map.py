@@ -1,8 +1,4 @@
-"""
-The map of a demo Space: the pool in two dimensions, by t-SNE, so that texts which mean similar things lie close.
-
-It has places, classes and strategies, and no text of the data.
-"""
+"""The map of a demo Space: texts that mean similar things lie close. It has classes and strategies, and no text."""
 
 from collections.abc import Collection
 from pathlib import Path

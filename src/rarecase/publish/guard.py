@@ -29,16 +29,11 @@ def publish_guard(
     send: Push = push,
 ) -> Pushed:
     """
-    Publishes the Space of a guard.
+    Publishes the Space of a guard, with a model (`OWNER/NAME[@REVISION]`) at its commit of today.
 
-    Args:
-        target (`Target`): of the Space.
-        model (`str`): `OWNER/NAME[@REVISION]` on the Hub; the Space keeps its commit of today.
-        key (`str`): what requests have to bring; a secret of the Space.
-        token (`str`, *optional*): what the Space reads a private model with; a secret as well.
-        visibility (`str`, *optional*): `private`, for members of the organisation, or `protected`: anybody reaches the
-            server, and needs the key. A new Space is private, and one that is there stays as it is.
-        send (`Callable`): `push`, or what is done instead.
+    Secrets of the Space are the `key`, which requests have to bring, and the `token`, which reads a private model. A
+    new Space is private, for members of the organisation, and one that is there stays as visible as it is; at one that
+    is `protected` anybody reaches the server, and needs the key.
     """
     target = replace(target, sdk="docker")
     found = on_hub("model", model)

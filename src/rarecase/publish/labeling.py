@@ -1,9 +1,8 @@
 """
-The labeling Space of a run: a private page where people sign in with Hugging Face, and the private data set that their
-votes go to.
+The labeling Space of a run, where people sign in with Hugging Face, and the private data set that votes go to.
 
-The Space is made first and gets its secrets before its files, so that it never runs without knowing who may do what.
-Texts reach it through the data set alone, also those whose answers are known.
+The Space gets its secrets before its files, so that it never runs without knowing who may do what. Texts, also those
+whose answers are known, reach it through the data set alone.
 """
 
 from collections.abc import Mapping
@@ -44,19 +43,11 @@ def publish_labeling(
     send: Push = push,
 ) -> list[Pushed]:
     """
-    Publishes the labeling Space, and makes the data set `OWNER/NAME-labels` where there is none.
+    Publishes the labeling Space of a run or a start, and makes the data set `OWNER/NAME-labels` where there is none.
 
-    Args:
-        folder (`Path`): of a run or a start; its taxonomy.yaml is what people are shown.
-        target (`Target`): of the Space.
-        roles (`Path`): the YAML file that says who may do what; it becomes a secret of the Space.
-        token (`str`): what the Space reads and writes the data set with; a secret of the Space as well.
-        visibility (`str`, *optional*): `private`, for members of the organisation, or `protected`: anybody reaches the
-            page, and those whom the roles name get in. A new Space is private, and one that is there stays as it is.
-        settings (`Mapping`, *optional*): how texts are labelled.
-        qualify (`Path`, *optional*): a table with the labels of texts that only tell how well people do. They go into
-            the data set, where they are not there yet.
-        send (`Callable`): `push`, or what is done instead.
+    Roles and token become secrets of the Space. A new one is private, and one that is there stays as visible as it is,
+    and keeps settings that are not given; at one that is `protected` anybody reaches the page, and those named get in.
+    `qualify` is a table with labels of texts that only tell how well people do; they go into the data set.
     """
     if not (classes := folder / "taxonomy.yaml").is_file():
         raise DataError(f"{folder}: no folder of a run or a start: it has no taxonomy.yaml")

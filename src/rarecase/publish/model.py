@@ -1,8 +1,6 @@
 """
-A model folder as the files of its repository.
-
-The figures of its card are those of `rarecase.json`, written when the model was trained. Only files that belong to a
-model are published, and no pickle.
+A model folder as the files of its repository: only those that belong to a model, and no pickle. The figures of its
+card are those of `rarecase.json`, written when the model was trained.
 """
 
 import re
@@ -71,10 +69,7 @@ def model_files(folder: Path, *, repo_id: str, license: str | None, dataset: Dat
 
 
 def own_files(folder: Path) -> tuple[Model, Files]:
-    """
-    A model folder and its files that are published, in the layout of today; a `ModelError` where it has no model, or a
-    pickled file.
-    """
+    """A model folder and what is published of it, in today's layout; a `ModelError` for no model, or a pickle."""
     model = read_model(folder)
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     pickled = [name for name in found if Path(name).suffix in PICKLED]

@@ -1,8 +1,4 @@
-"""
-The card of a model: what it is, how to use it, how well it does.
-
-The prose is in `model_cards/README.md`; here are the values it is filled with.
-"""
+"""The card of a model: the prose is in `model_cards/README.md`; here are the values it is filled with."""
 
 import json
 import shlex

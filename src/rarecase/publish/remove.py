@@ -53,10 +53,9 @@ class PlannedRemoval:
 
 def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
     """
-    Takes rows and their variations out of every config and split of a dataset repository.
-
-    The repository stays as public as it is, and keeps a hash of the ids: no later push brings the rows back. `purge`
-    also squashes the history, drops tags, and deletes the files behind them. The same call again continues.
+    Takes rows and their variations out of all of a data set, which keeps a hash of the ids: no later push brings them
+    back. `purge` also squashes the history, drops tags, and deletes the files behind them. The same call again
+    continues.
     """
     wanted, snapshot = _wanted(repo_id, ids, purge)
     target = snapshot.target

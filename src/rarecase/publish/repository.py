@@ -48,10 +48,7 @@ def release_in(snapshot: Snapshot) -> Release:
 
 
 def counted_anew(release: Release, snapshot: Snapshot) -> Release:
-    """
-    The release with what its files tell, if it is of an older version, which did not count by split who labelled and
-    wrote the rows, nor the texts.
-    """
+    """The release, with what an older version did not count: texts, and who labelled and wrote each split."""
     if release.texts:
         return release
     tables = {path: read_parquet(snapshot.read(path)) for path in sorted(release.paths)}
