@@ -1,8 +1,4 @@
-"""
-What the demo page shows, read once when it starts: a data set and a model, of a folder or of the Hub at a revision.
-
-The page says in one line what cannot be read, and leaves out the views that need it.
-"""
+"""What the demo page shows, read once when it starts: a data set and a model, of a folder or the Hub at a revision."""
 
 import json
 import os
@@ -123,16 +119,13 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Data:
-    """
-    A data set that rarecase published, or a release on this machine; `rounds` of configs that a run acquired, and in
-    words the `learners` that their figures are of.
-    """
+    """A data set that rarecase published, or a release on this machine."""
 
     title: str
     names: tuple[str, ...]
     configs: Mapping[str, DatasetDict]
-    rounds: Mapping[str, Sequence[RoundScores]]
-    learners: Mapping[str, str]
+    rounds: Mapping[str, Sequence[RoundScores]]  # of configs that a run acquired
+    learners: Mapping[str, str]  # that these figures are of, in words
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Rows by config, split and class."""

@@ -1,8 +1,6 @@
 """
-The demo page: try the model, look at the pool, at classes and rounds, and at variations beside their originals.
-
-What comes from data, names of classes included, goes through `html.escape` into the value of a component; never into
-a template or Markdown, which would run or lose what is written in it.
+The demo page. What comes from data, names of classes included, goes through `html.escape` into the value of a
+component; never into a template or Markdown, which would run or lose what is written in it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -192,9 +190,7 @@ def _said(verdict: Verdict) -> str:
 
 
 def _examples(names: Sequence[str]) -> list[str]:
-    """
-    Those of the classes that ship with rarecase, made up; none of a class whose texts need help, and none of the data.
-    """
+    """Those of shipped classes, made up; none of a class whose texts need help, and none of the data."""
     known = [one for one in Taxonomy.default().classes if one.name in names and one.action != "route"]
     return [one.examples[0] for one in known if one.examples]
 

@@ -26,11 +26,7 @@ LONGEST = 24  # characters of a name
 
 
 def pool_map(points: Dataset, by: By, strategies: Sequence[str], names: Sequence[str] = ()) -> go.Figure:
-    """
-    The pool, and in it what some strategies chose, coloured by class, round or strategy.
-
-    `points` are those of map.parquet (`x`, `y`, `id`, `label`, `strategy`, `round`), `names` the classes in order.
-    """
+    """The points of map.parquet, and among them what some strategies chose, coloured by class, round or strategy."""
     table = {column: np.array(points[column][:], dtype=object) for column in points.column_names}
     chosen = np.isin(table["strategy"].astype(str), list(strategies))
     figure = _figure(height=640)

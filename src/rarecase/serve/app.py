@@ -86,17 +86,7 @@ def application(
     audit: Audit | None,
     closing: Callable[[], bool],
 ) -> ASGIApp:
-    """
-    The app.
-
-    Args:
-        batcher (`Batcher`): what scores; it is closed with the app.
-        model (`str`): how replies name it, with its revision.
-        key (`str`): what requests have to bring; empty for none.
-        max_body (`int`): bytes of a request.
-        audit (`Audit`, *optional*): the file of verdicts.
-        closing (`Callable`): whether the server ends, so that connections are to end.
-    """
+    """The app; replies call the model `model`, and connections end with a reply once the server ends (`closing`)."""
     endpoints = Endpoints(batcher, model, audit)
 
     @asynccontextmanager

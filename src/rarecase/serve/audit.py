@@ -18,10 +18,8 @@ logger = logging.getLogger(__name__)
 
 class Audit:
     """
-    A line of JSON for each text, added to a file that only its owner reads.
-
-    It is opened for each request, so that another begins where it was moved away, and nothing is kept for later where
-    the disk is full.
+    A line of JSON for each text, in a file that only its owner reads; it is opened for each request, so that another
+    begins where it was moved away, and nothing is kept for later where the disk is full.
     """
 
     def __init__(self, path: Path, metrics: Metrics):

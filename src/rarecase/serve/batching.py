@@ -93,15 +93,8 @@ class Batcher:
         self, texts: Sequence[str], gone: Callable[[], Coroutine[Any, Any, object]] | None = None
     ) -> Scores:
         """
-        The scores of texts.
-
-        Args:
-            texts (`Sequence[str]`): of one request.
-            gone (`Callable`, *optional*): ends when nobody waits for them any more.
-
-        Raises:
-            `Refused`: with 503 where the model is not warm yet, 413 and 429 where there is too much, 499 where nobody
-                waits.
+        The scores of the texts of one request; `gone` ends when nobody waits for them any more. `Refused` with 503
+        where the model is not warm yet, 413 and 429 where there is too much, 499 where nobody waits.
         """
         if not self.ready:
             raise Refused(503, "the model is being loaded; try again soon", headers={"Retry-After": "2"})

@@ -37,10 +37,8 @@ def is_answer(body: Any) -> bool:
 
 def reply(verdicts: Sequence[Verdict], *, answer: bool) -> dict[str, Any]:
     """
-    The reply: `NONE` lets pass, `BLOCKED` stops with the message of the class.
-
-    It never is GUARDRAIL_INTERVENED, which rewrites `texts` alone, so that without them the request would pass. A
-    certificate is of what people write, so a verdict on a model's answer is not certified.
+    `NONE` lets pass, `BLOCKED` stops; never GUARDRAIL_INTERVENED, which rewrites `texts` alone, so that without them
+    the request would pass. A certificate is of what people write, so a verdict on a model's answer is not certified.
     """
     stopped = [verdict for verdict in verdicts if verdict.action in _STOPPED]
     worst = max(stopped, key=lambda verdict: ACTIONS.index(verdict.action), default=None)

@@ -23,12 +23,7 @@ class Inputs:
 
 
 def inputs_of(body: Any, *, root: bool) -> Inputs:
-    """
-    The texts of a request; at the `root` a list of strings is several texts and the answer is always nested.
-
-    Raises:
-        `Refused`: with 422 where it is another thing; a pair of texts is one, which some models take, and no guard.
-    """
+    """The texts of a request; at the `root` a list of strings is several, elsewhere a pair, which no guard judges."""
     if not isinstance(body, dict):
         raise Refused(422, "the body is no JSON object")
     parameters = body.get("parameters") if root else body

@@ -10,19 +10,11 @@ _TEI_TYPES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy"}
 
 @dataclass
 class Refused(Exception):  # noqa: N818 - most are no errors of this server
-    """
-    A request that gets no verdict.
-
-    Args:
-        status (`int`): of the reply.
-        message (`str`): for whoever sent it; no part of a text is in it.
-        param (`str`): which field of the request is wrong.
-        headers (`dict`): of the reply.
-    """
+    """A request that gets no verdict."""
 
     status: int
-    message: str
-    param: str | None = None
+    message: str  # for whoever sent it; no part of a text is in it
+    param: str | None = None  # the field of the request that is wrong
     headers: dict[str, str] = field(default_factory=dict)
 
     def status_at(self, path: str) -> int:

@@ -28,33 +28,16 @@ LONGEST_DRAIN = 60  # seconds for what is being answered
 
 @dataclass(frozen=True)
 class Serving:
-    """
-    How a guard is served.
+    """How a guard is served."""
 
-    Args:
-        host (`str`), port (`int`): where it listens; beyond this machine it needs a key.
-        max_body (`int`): bytes of a request.
-        audit (`Path`, *optional*): a file to which verdicts are added, without texts.
-    """
-
-    host: str = "127.0.0.1"
+    host: str = "127.0.0.1"  # beyond this machine it needs a key
     port: int = 8000
-    max_body: int = 1 << 20
-    audit: Path | None = None
+    max_body: int = 1 << 20  # bytes of a request
+    audit: Path | None = None  # a file to which verdicts are added, without texts
 
 
 def serve(load: Callable[[], Guard], name: str, serving: Serving) -> None:
-    """
-    Serves a guard until it is stopped.
-
-    Args:
-        load (`Callable`): gives the guard, once it is known that it can be served.
-        name (`str`): of its model; replies name it with its revision.
-        serving (`Serving`): where and how.
-
-    Raises:
-        `ConfigError`: where it cannot listen, or write its file, or would answer strangers without a key.
-    """
+    """Serves a guard until it is stopped; `load` gives it once it is known that it can be served."""
     key, metrics = os.environ.get(KEY, "").strip(), Metrics()
     with ExitStack() as opened:
         listening = opened.enter_context(bound(serving.host, serving.port))

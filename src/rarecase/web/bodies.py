@@ -17,12 +17,7 @@ class BodyRefused(Exception):  # noqa: N818 - of a request
 
 
 async def received(headers: Headers, receive: Receive, most: int) -> Receive:
-    """
-    Receives the whole body, to be received again.
-
-    Raises:
-        `BodyRefused`: where it has more bytes than `most`, takes longer than `SLOWEST`, or is cut.
-    """
+    """Receives the whole body, to be received again; `BodyRefused` where it is longer than `most`, slow, or cut."""
     if int(headers.get("content-length", 0)) > most:
         raise BodyRefused(413)
     body, more = bytearray(), True

@@ -1,6 +1,4 @@
-"""
-Connections that end, and not too many: uvicorn alone waits for ever for the first request of one, and for a slow one.
-"""
+"""Connections that end, and not too many: uvicorn alone waits for ever for a first request, and for a slow one."""
 
 import asyncio
 import contextlib
