@@ -86,6 +86,7 @@ ARMS = {
     "weights": Arm(weights="balanced"),
     "weights+unverified": Arm("variations", "none", "balanced"),
     "weights+majority": Arm("variations", "majority", "balanced"),
+    "weights+strict": Arm("variations", "strict", "balanced"),
     "weights+contrasts": Arm("contrasts", "majority", "balanced"),
 }
 
