@@ -45,6 +45,7 @@ class Endpoint:
         self._loopback = is_loopback(url, send_to)
         self.leaves_machine = not self._loopback
         self._format = Format()
+        key_of(self._loopback)
         self.limits = limits or Limits()
         self._price = price_of(name, prices, is_here=self._loopback)
         if self.limits.cost is not None:

@@ -62,7 +62,7 @@ def template_of(config: LoopConfig) -> str:
 
 def stored_variations(config: LoopConfig, taxonomy: Taxonomy, replies: Replies, labels: Dataset) -> Dataset | None:
     """The variations of posts from stored replies alone; None where none of their requests has one."""
-    either, k, seed = _templates_of(config, taxonomy), config.variations, config.seed
+    either, k, seed = templates_of(config, taxonomy), config.variations, config.seed
     missing = [len(replies.missing(one.requests(labels, k, seed))) for one in either]
     chosen = either[missing.index(min(missing))]
     if min(missing) == len(chosen.requests(labels, k, seed)):
@@ -72,13 +72,13 @@ def stored_variations(config: LoopConfig, taxonomy: Taxonomy, replies: Replies, 
 
 def possible_requests(config: LoopConfig, taxonomy: Taxonomy, replies: Replies, labels: Dataset) -> Iterator[Request]:
     """What may have been asked for variations of posts."""
-    for template in _templates_of(config, taxonomy):
+    for template in templates_of(config, taxonomy):
         yield from template.requests(labels, config.variations, config.seed)
         yield from template.missing(labels, config.variations, config.seed, replies)
 
 
-def _templates_of(config: LoopConfig, taxonomy: Taxonomy) -> list[Template]:
-    """With identifiers and without: a run may have gone on with a model on another machine, or on this one again."""
+def templates_of(config: LoopConfig, taxonomy: Taxonomy) -> list[Template]:
+    """Those with identifiers and without: a run may go on with a model on another machine, or on this one again."""
     template = Template(
         taxonomy, generating_name(config), config.temperature, Prompt.load(template_of(config)), config.contrast_to
     )

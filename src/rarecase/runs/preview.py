@@ -3,8 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from datasets import ClassLabel, Dataset
@@ -13,10 +11,10 @@ from rarecase.core.errors import ConfigError
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.schema import label_names, texts
 from rarecase.generate.template import Template
-from rarecase.generate.writer import Writer
-from rarecase.llm.prices import price_of
+from rarecase.llm.address import is_loopback
+from rarecase.llm.prices import price_of, require_price
 from rarecase.llm.replies import Request
-from rarecase.runs.generation import generator_of
+from rarecase.runs.generation import templates_of
 from rarecase.runs.session import checked
 from rarecase.settings.checks import check
 from rarecase.settings.config import RunConfig
@@ -66,20 +64,22 @@ def preview(config: RunConfig) -> Preview:
     """Reads the tables and makes the requests; raises `ConfigError` where no language model is asked."""
     check(config)
     sets = checked(config)
-    with TemporaryDirectory() as folder:  # where no reply will be
-        generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
-    if not isinstance(generator, Writer):
+    if config.generator not in ("openai", "local") or not config.variations:
         asks = "openai or --generator local, which ask a language model"
         raise ConfigError(
             f"--generator {config.generator} sends nothing, with --variations {config.variations}; give {asks}"
         )
-    template, k = generator.template, config.variations
+    leaves_machine = config.generator == "openai" and not is_loopback(config.generator_url or "", config.send_to)
+    whole, masked = templates_of(config, sets.taxonomy)
+    template, k = masked if leaves_machine else whole, config.variations
     shown = template.requests(_first(sets.bootstrap, template), k, config.seed)
     labels = min(config.budget, len(sets.pool))
     largest = _largest(sets.pool, labels, label_names(sets.bootstrap), template, k)
     requests = labels * template.requests_of_a_post(k)
     sent, written = sum(map(_bytes, largest)), sum(request["max_tokens"] for request in largest)
-    price = price_of(generator.model.name, config.prices, is_here=not generator.model.leaves_machine)
+    price = price_of(template.model, config.prices, is_here=not leaves_machine)
+    if config.max_cost is not None:
+        require_price(template.model, price)
     return Preview(
         shown=shown,
         requests=requests,
