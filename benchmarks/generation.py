@@ -26,9 +26,9 @@ from typing import Literal
 
 import numpy as np
 from datasets import ClassLabel, Dataset, concatenate_datasets
-from generation_report import report
+from generation_report import RARE, report
 
-from rarecase.core.files import read_json, write_json
+from rarecase.core.files import read_json, require_new, write_json
 from rarecase.core.locks import locked
 from rarecase.core.randomness import generator
 from rarecase.data import arrow, schema
@@ -57,7 +57,7 @@ from rarecase.verify.policy import accepted, is_accepted
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from perturbations import perturbed
 
-TAXONOMY, RARE, HARMLESS = Taxonomy.default(), "emergency-situation", "not-harmful"
+TAXONOMY, HARMLESS = Taxonomy.default(), "not-harmful"
 DRAWN, TUNED_ON = 100, 1_000  # originals of a seed, and the seed whose draw the rates are chosen with
 TEMPERATURE = 0.9
 UPDATES, RATES = 100, {"packaged": 2e-4}
@@ -204,6 +204,7 @@ def fit(kind: str, model: str, arms: Sequence[str], seeds: Sequence[int], data: 
 
 def eye(data: Data, out: Path) -> None:
     """Writes variations for somebody to judge, who is not shown what the checks found: a draw, and all of the rare."""
+    require_new(out / "eye.csv")  # somebody may have judged what is in it
     table = read_parquet(out / "variations.parquet")
     checks, texts = table["checks"][:], schema.texts(table)
     taken = [sum(is_accepted(own, policy) for policy in ("strict", "majority")) for own in checks]  # 2, 1 or 0

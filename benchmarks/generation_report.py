@@ -1,6 +1,7 @@
 """The tables of `generation.py`, in Markdown: what each arm reaches, what the checks found, what somebody saw."""
 
 import csv
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ NAMES = Taxonomy.default().names
 RARE, HARMLESS = "emergency-situation", NAMES.index("not-harmful")
 POLICIES = ("none", "majority", "strict")
 RAREST = {"f1": "F1 of the rarest", "recall": "its recall"}
+predictions = functools.cache(read_predictions)  # the baseline's are compared with every arm's
 OTHERS = {
     "ece": "calibration error",
     "look": "harmless sentences flagged: looked at",
@@ -87,11 +89,11 @@ def _other_measures(paths: Paths) -> str:
 
 
 def _resampled(paths: Sequence[Path]) -> np.ndarray:
-    return resampled_macro_f1([read_predictions(path) for path in paths], len(NAMES))
+    return resampled_macro_f1([predictions(path) for path in paths], len(NAMES))
 
 
 def _labels_and_guesses(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    found = read_predictions(path)
+    found = predictions(path)
     return found.labels, found.guesses
 
 
