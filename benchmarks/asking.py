@@ -5,9 +5,10 @@ How fast an endpoint is asked; the server is a process of its own, and answers 2
     800 requests where 20 a second are allowed: at most 1.25 x the ideal time, fewer than 5 % of the requests refused
     no reply is lost, and memory grows by less than 50 MB
 
-    python benchmarks/asking.py [--beside PYTHON]
+    python benchmarks/asking.py [--curator PYTHON] [--distilabel PYTHON]
 
-asks the same of Bespoke Labs' curator in an environment of its own, whose PYTHON is given (it has no mark to keep).
+asks the same of Bespoke Labs' curator and of distilabel, each in an environment of its own, whose PYTHON is given (see
+`ask_curator.py` and `ask_distilabel.py`; they have no marks to keep).
 """
 
 import argparse
@@ -27,31 +28,10 @@ from rarecase.llm.replies import Replies, Request
 
 DELAY, CONCURRENCY, LIMIT = 0.2, 64, 20
 SLOWER, SLOWER_LIMITED, REFUSED, MORE_KILOBYTES = 1.15, 1.25, 0.05, 50_000
+OTHERS = ("curator", "distilabel")
 CHOICE = {"index": 0, "message": {"role": "assistant", "content": "apple words here"}, "finish_reason": "stop"}
 USAGE = {"prompt_tokens": 100, "completion_tokens": 4, "total_tokens": 104}
 REPLY = {"id": "a", "object": "chat.completion", "created": 0, "model": "words", "choices": [CHOICE], "usage": USAGE}
-# What is run by the other environment: the port, and how many requests.
-CURATOR = """
-import os, sys, time
-os.environ |= {"OPENAI_API_KEY": "none", "CURATOR_DISABLE_CACHE": "1", "TELEMETRY_ENABLED": "0"}
-import tiktoken
-class Words:  # for its tokens, whose table is on a server elsewhere
-    def encode(self, text, **options): return text.split()
-tiktoken.get_encoding = tiktoken.encoding_for_model = lambda name: Words()
-from bespokelabs import curator
-class Asked(curator.LLM):
-    def prompt(self, row): return row["text"]
-    def parse(self, row, response): return {"reply": response}
-parameters = {"base_url": f"http://127.0.0.1:{sys.argv[1]}/v1", "max_requests_per_minute": int(sys.argv[3]),
-              "max_tokens_per_minute": 10**9, "max_concurrent_requests": 64, "require_all_responses": False}
-model = Asked(model_name="gpt-4o-mini", backend="openai", backend_params=parameters)
-text = "Say this post in different words: my knee clicks " + "word " * 60
-rows = [{"text": f"{text}{i}"} for i in range(int(sys.argv[2]))]
-begun = time.monotonic()
-answers = model(rows, working_dir=sys.argv[4])
-dataset = getattr(answers, "dataset", answers)
-print("asked", time.monotonic() - begun, len(dataset))
-"""
 
 
 class Server(asyncio.Protocol):
@@ -128,20 +108,22 @@ def ours(port: int, number: int, folder: Path) -> tuple[float, int]:
     return seconds, stored
 
 
-def curators(python: str, port: int, number: int, a_minute: int, folder: Path) -> tuple[float, int]:
-    command = [python, "-c", CURATOR, str(port), str(number), str(a_minute), str(folder)]
+def others(name: str, python: str, port: int, number: int, a_minute: int, folder: Path) -> tuple[float, int]:
+    """The seconds that another tool took, and the replies that it gave back."""
+    script = Path(__file__).with_name(f"ask_{name}.py")
+    command = [python, str(script), str(port), str(number), str(a_minute), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("asked ")]
     if not lines:
-        raise SystemExit(f"curator failed: {done.stderr.strip()[-500:]}")
+        raise SystemExit(f"{name} failed: {done.stderr.strip()[-500:]}")
     return float(lines[0][1]), int(lines[0][2])
 
 
-def measured(number: int, limit: int, beside: str | None) -> list[str]:
+def measured(number: int, limit: int, beside: dict[str, str]) -> list[str]:
     """Prints a line for each client; the marks that ours has missed."""
     ideal = number / limit if limit else number / CONCURRENCY * DELAY
     missed = []
-    for name in ["rarecase", *(["curator"] if beside else [])]:
+    for name in ["rarecase", *beside]:
         with (
             tempfile.TemporaryDirectory() as folder,
             subprocess.Popen(
@@ -154,8 +136,9 @@ def measured(number: int, limit: int, beside: str | None) -> list[str]:
                 if name == "rarecase":
                     seconds, stored = ours(port, number, Path(folder))
                 else:
-                    # It is told the limit, since it does not find one; without one it needs a number all the same.
-                    seconds, stored = curators(beside or "", port, number, limit * 60 or 10**6, Path(folder))
+                    # They are told the limit, since they find none; curator needs a number all the same.
+                    a_minute = limit * 60 or 10**6
+                    seconds, stored = others(name, beside[name], port, number, a_minute, Path(folder))
                 counts = counts_of(port)
             finally:
                 process.kill()
@@ -179,12 +162,14 @@ def counts_of(port: int) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--beside", metavar="PYTHON")
+    for name in OTHERS:
+        parser.add_argument(f"--{name}", metavar="PYTHON")
     parser.add_argument("--serve", type=int, metavar="LIMIT", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
         asyncio.run(serve(options.serve))
         return
+    beside = {name: python for name in OTHERS if (python := getattr(options, name))}
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen([sys.executable, __file__, "--serve", "0"], stdout=subprocess.PIPE, text=True) as process,
@@ -194,9 +179,9 @@ def main() -> None:
         process.kill()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print("2,000 requests of 200 ms, 64 at a time:")
-    missed = measured(2000, 0, options.beside)
+    missed = measured(2000, 0, beside)
     print("800 requests of 200 ms, 20 a second allowed:")
-    missed += measured(800, LIMIT, options.beside)
+    missed += measured(800, LIMIT, beside)
     more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"memory: {more / 1024:.0f} MB more")
     missed += [f"memory, less than {MORE_KILOBYTES // 1000} MB more"] * (more > MORE_KILOBYTES)
