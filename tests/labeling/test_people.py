@@ -323,7 +323,7 @@ def test_texts_that_a_start_leaves_out_are_in_no_set_and_not_in_the_pool(tmp_pat
     with Annotators(store, differ_on=["?"], leave_out=["?"]) as annotators:
         assert command([*ask, "--annotator", "people", "--store", store, "--out", str(out)]) == 0
         with annotators.service.state() as state:
-            gone = {item.text for item in state.items.values() if item.reviewed}
+            gone = {item.text for item in state.items.values() if item.verdict}
     sets = {name: read_parquet(out / f"{name}.parquet")["text"][:] for name in ("bootstrap", "dev", "test", "pool")}
     assert len(sets["pool"]) == 14
     assert 0 < len(gone) == 40 - sum(map(len, sets.values()))

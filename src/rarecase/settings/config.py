@@ -253,7 +253,7 @@ class StartConfig:
         test (`int`): posts drawn to measure on.
         certify (`int`): posts drawn to calibrate a guard on.
         annotator (`str`): `file` (people fill in `to_label.csv`), `people` (on the page of `rarecase label serve`) or
-            `gold` (labels that are in the pool already).
+            `gold` (labels that are in the pool already); a language model labels none of these sets, which measure it.
         store (`str`, *optional*): of `--annotator people`: the label store, a file, `postgresql://…` or
             `hf://datasets/OWNER/NAME`; by default `labels.sqlite` in the output folder. One outside of that is named
             again by whoever goes on.

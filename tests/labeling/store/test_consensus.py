@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from voting import NAMES, decide, items_of, put, vote_next
 
-from rarecase.labeling.store.state import Item, Settings, Vote
+from rarecase.labeling.store.state import Item, Settings, Verdict, Vote
 
 
 def item(number: int, *votes: tuple[str, str], **more) -> Item:
@@ -34,7 +34,7 @@ def test_one_vote_may_be_enough():
 
 
 def test_the_adjudicator_decides_whatever_the_votes_say():
-    settled = item(0, ("ann", "a"), ("bob", "a"), reviewed=True, verdict=None, reviewer="eve", flags={"ann"})
+    settled = item(0, ("ann", "a"), ("bob", "a"), verdict=Verdict("r", None, "eve"), flags={"ann"})
     found = decide([settled], Settings())["i0"]
     assert (found.label, found.by, found.person) == (None, "adjudication", "eve")
     assert decide([item(0, ("ann", "a"), ("bob", "a"), flags={"eve"})], Settings()) == {}

@@ -29,6 +29,7 @@ class Labelling(RuleBasedStateMachine):
         self.settings = Settings()
         put(self.services[0], len(ITEMS), suggestion="unclear")
         self.acts: dict[str, list[tuple[str, str]]] = {name: [] for name in PEOPLE}
+        self.reviews: dict[str, list[str]] = {name: [] for name in PEOPLE}
         self.votes: dict[tuple[str, str], str] = {}
         self.sent: list[tuple] = []
 
@@ -96,6 +97,15 @@ class Labelling(RuleBasedStateMachine):
     def settle(self, judge, label):
         if waits := self.services[0].to_review(judge):
             assert self.services[1].review(judge, waits[0].id, label).accepted
+            self.reviews[judge].append(waits[0].id)
+
+    @rule(judge=people, server=st.integers(0, 1))
+    def take_a_review_back(self, judge, server):
+        answer = self.services[server].undo_review(judge)
+        assert answer.accepted == bool(self.reviews[judge])
+        if answer.accepted:
+            assert answer.item == self.reviews[judge].pop()
+            assert answer.item in {item.id for item in self.services[0].to_review("new")}
 
     @rule(person=people, classes=st.sets(labels))
     def decline(self, person, classes):

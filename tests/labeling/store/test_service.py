@@ -127,6 +127,28 @@ def test_a_vote_may_be_taken_back_until_its_label_is_in_use(service):
     assert service.undo("bob").reason == "your last label is in use already"
 
 
+def test_a_review_may_be_taken_back_by_whoever_gave_it_until_its_label_is_in_use(service):
+    put(service, 2)
+    for name, label in (("ann", "harmful"), ("bob", "harmless")):
+        for item in items_of(service.queue(name)):
+            service.vote(name, item, label)
+    first, second = (item.id for item in service.to_review("eve"))
+    assert service.review("eve", first, "unclear", event="r1").accepted
+    assert service.review("eve", second, None, event="r2").accepted
+    assert service.undo_review("ann").reason == "there is nothing to undo"
+    assert service.undo("eve").reason == "there is nothing to undo"  # on the labeling page, where she labelled nothing
+    assert "is not your last one" in service.undo_review("eve", of="r1").reason
+    for _ in range(2):  # sent twice, it is one
+        assert service.undo_review("eve", of="r2", event="u1").accepted
+    assert [item.id for item in service.to_review("eve")] == [second]
+    assert service.undo("ann").accepted  # a vote counts again, and can be taken back again
+    assert service.to_review("eve") == []
+    service.vote("ann", second, "harmful")
+    assert service.review("eve", second, "harmful").accepted
+    assert {decision.label for _, decision in service.take("b")} == {"unclear", "harmful"}
+    assert service.undo_review("eve").reason == "your last label is in use already"
+
+
 def test_a_skip_taken_back_does_not_take_the_item_from_others(service):
     put(service, QUEUE_LENGTH + 1)
     item = service.queue("ann").queue[0]["item"]

@@ -258,7 +258,21 @@ def test_any_text_survives_the_way_there(tmp_path):
 ACTS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["vote", "vote", "vote", "undo", "skip", "flag", "settle", "send", "fetch", "loop", "empty disk", "killed"]
+            [
+                "vote",
+                "vote",
+                "vote",
+                "undo",
+                "skip",
+                "flag",
+                "settle",
+                "reopen",
+                "send",
+                "fetch",
+                "loop",
+                "empty disk",
+                "killed",
+            ]
         ),
         st.sampled_from(["ann", "bob", "eve"]),
         st.sampled_from(NAMES),
@@ -290,6 +304,8 @@ def test_both_machines_tell_the_same_story_whatever_happens(tmp_path_factory, ac
             getattr(page.service, act)(person, queue[0]["item"])
         elif act == "settle" and page.service.to_review("judge"):
             page.service.review("judge", page.service.to_review("judge")[0].id, label)
+        elif act == "reopen":
+            page.service.undo_review("judge")
         elif act == "send":
             page.send()
         elif act == "fetch":

@@ -284,4 +284,4 @@ def test_many_classes_have_keys_and_are_found_by_their_names(browser, tmp_path, 
             assert page.locator("#confusion td").all_text_contents() == ["0.00", "·", "1", "0.00", "1", "·"]
             assert page.locator("#wide").evaluate(SCROLLED) == 0  # its head stays in sight
             with server.service.state() as state:
-                assert state.items[reviewed].verdict == "order_old_ticket"
+                assert state.items[reviewed].verdict.label == "order_old_ticket"

@@ -16,7 +16,7 @@ def disputed(url, count):
 
 def judges(service):
     with service.state() as state:
-        return {item.id: item.reviewer for item in state.items.values() if item.reviewed}
+        return {item.id: item.verdict.reviewer for item in state.items.values() if item.verdict}
 
 
 def test_a_verdict_never_becomes_that_of_whoever_signs_in_later(browser, tmp_path):
@@ -62,6 +62,62 @@ def test_a_verdict_that_had_no_answer_is_not_sent_again_in_anothers_name(browser
             assert judges(service) == {}
             press(page, "3")
             assert list(judges(service).values()) == ["fay"]
+
+
+def test_a_wrong_key_is_taken_back_and_after_a_refresh_too(browser, tmp_path):
+    store = tmp_path / "labels.sqlite"
+    labelers.fill(store, labelers.posts(3))
+    service = labelers.service(store)
+    with labelers.running(store, Settings(votes=2)) as url:
+        disputed(url, 3)
+        with signed_in(browser, url, "eve", to="/settle/") as page:
+            page.locator("#post[data-item]").wait_for()
+            page.keyboard.press("Backspace")
+            told(page, "Not counted: there is nothing to undo.")
+            first, second = press(page, "3"), press(page, "x")
+            assert press(page, "Backspace") not in (first, second)
+            assert (labelers.item(page), judges(service)) == (second, {first: "eve"})  # what was undone is shown
+            told(page, "Undone.")
+            page.reload(wait_until="domcontentloaded")
+            assert press(page, "Backspace") == second
+            assert (labelers.item(page), judges(service)) == (first, {})
+            assert press(page, "s") == first  # put off, decided later and taken back, it is shown all the same
+            press(page, "1")
+            press(page, "1")
+            assert press(page, "2") == first
+            page.get_by_text("Nothing to review.").wait_for()
+            page.get_by_role("button", name="Undo").click()
+            page.locator(f"#post[data-item='{first}']").wait_for()
+
+
+def test_an_undo_without_an_answer_is_one_and_never_anothers(browser, tmp_path):
+    store = tmp_path / "labels.sqlite"
+    labelers.fill(store, labelers.posts(2))
+    service = labelers.service(store)
+    with labelers.running(store, Settings(votes=2)) as url:
+        disputed(url, 2)
+        with signed_in(browser, url, "eve", to="/settle/") as page:
+            first, second = press(page, "3"), press(page, "3")
+
+            def lose_the_answer(route):
+                route.fetch()
+                route.abort()
+
+            page.route("**/component_server/", lose_the_answer)
+            page.keyboard.press("Backspace")
+            told(page, "Not counted yet.")
+            page.unroute("**/component_server/")
+            page.keyboard.press("Backspace")
+            told(page, "Undone.")
+            assert judges(service) == {first: "eve"}
+            assert labelers.item(page) == second
+            page.context.request.post(f"{url}/logout")
+            page.context.request.post(f"{url}/sign-in", form={"name": "fay"})
+            page.keyboard.press("Backspace")
+            told(page, "Not counted: fay is signed in now.")
+            page.keyboard.press("Backspace")
+            told(page, "Not counted: there is nothing to undo.")
+            assert judges(service) == {first: "eve"}
 
 
 def test_a_raw_verdict_in_anothers_name_is_refused(tmp_path):

@@ -52,14 +52,14 @@ class Decisions:
         for batch in batches if self._settings.consensus == "model" else ():
             self._by_model.pop(batch, None)
             items = self.state.of_batch(batch)
-            if all(len(item.votes) >= self._settings.votes or item.reviewed or item.flags for item in items):
+            if all(len(item.votes) >= self._settings.votes or item.verdict or item.flags for item in items):
                 self._by_model[batch] = _by_model(items, self._by_item[batch], self._settings)
 
 
 def _by_item(item: Item, settings: Settings) -> Decision | None:
     """The decision on one item, independent of the others; one that is flagged waits for an adjudicator."""
-    if item.reviewed:
-        return Decision(item.verdict, "adjudication", item.reviewer or "")
+    if item.verdict:
+        return Decision(item.verdict.label, "adjudication", item.verdict.reviewer)
     if len(item.votes) < settings.votes or item.flags:
         return None
     (label, most), *others = Counter(vote.label for vote in item.votes.values()).most_common()

@@ -152,7 +152,7 @@ def _import(transaction: Transaction, open_: Mapping[str, list[Item]], where: st
             return False
     if earlier or person in item.votes:
         raise DataError(f"{where}: annotator {person} has labelled item{shown} before; remove the row")
-    if item.reviewed or len(item.votes) >= transaction.state.settings.votes:
+    if item.verdict or len(item.votes) >= transaction.state.settings.votes:
         raise DataError(f"{where}: item{shown} has all its {len(item.votes)} votes; remove the row")
     seconds = _seconds(where, row.get("seconds") or "0")
     if person not in transaction.state.people:  # or whoever signs in by this name first could undo the vote

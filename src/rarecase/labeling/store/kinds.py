@@ -16,7 +16,7 @@ The kinds of events, and what each must hold, which is checked wherever one is r
 | `vote` | item, person | `label`, `seconds`, `seen` (whether the suggestion had been shown before) |
 | `skip`, `flag` | item, person | |
 | `comment` | item, person | `text`, `cleaned` |
-| `undo` | item, person | `event`: the id of the vote, skip or flag that is undone |
+| `undo` | item, person | `event`: the id of the vote, skip, flag or review that is undone |
 | `settle` | item, person | an adjudicator's `label`, or null where the item is left out |
 | `file`, `flushed` | | how a log remembers its files, see `sync.py` |
 

@@ -34,7 +34,7 @@ def queue_of(state: State, person: Person, now: float) -> list[Item]:
     open_ = (
         item
         for item in state.work()
-        if not (item.reviewed or person.name in item.votes or person.name in item.flags)
+        if not (item.verdict or person.name in item.votes or person.name in item.flags)
         and (not item.flags or item.is_reserved(person.name, now))
         and (item.suggestion is None or item.suggestion not in person.declined)
         and item.has_room(votes, now, person.name)

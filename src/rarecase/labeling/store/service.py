@@ -131,7 +131,7 @@ class LabelService:
         """Has nobody asked for a batch any more; False, and all stays, where somebody has labelled some of it."""
         with self.transaction() as transaction:
             items = transaction.state.of_batch(batch)
-            if any(item.votes or item.flags or item.reviewed for item in items):
+            if any(item.votes or item.flags or item.verdict for item in items):
                 return False
             if items and batch not in transaction.state.taken:
                 transaction.append("taken", batch=batch, decisions={})
@@ -321,19 +321,8 @@ class LabelService:
     def undo(self, person: str, *, of: str = "", event: str = "") -> Answer:
         """Undoes the last vote, skip or flag of this person, unless another is meant (`of`); again, the one before."""
         with self.transaction() as transaction:
-            acts = transaction.state.person(person).acts
-            meant = {"event": of} if of else {}
-            refusal = transaction.refusal_of_repeat(event, "undo", person, **meant)
-            if refusal is None and not acts:
-                refusal = "there is nothing to undo"
-            elif refusal is None and of not in ("", acts[-1][1]):
-                refusal = "the answer that you want to undo was not counted, or is not your last one"
-            if refusal is not None:
-                return transaction.answer(person, refusal)
-            _, last, item = acts[-1]
-            refusal = _refusal_to_undo(transaction.state, person, transaction.state.items[item])
-            if refusal is None:
-                transaction.append("undo", item, person, event, event=last)
+            acts = [(id_, item) for _, id_, item in transaction.state.person(person).acts]
+            refusal, item = _undo(transaction, person, acts, of, event)
             return transaction.answer(person, refusal, item=item)
 
     # What adjudicators do.
@@ -357,9 +346,34 @@ class LabelService:
                     transaction.append("settle", item, reviewer, event, label=label)
             return Answer(not refusal, refusal or "", item)
 
+    def undo_review(self, reviewer: str, *, of: str = "", event: str = "") -> Answer:
+        """Undoes the last review of this reviewer, unless another is meant (`of`): its item waits for one again."""
+        with self.transaction() as transaction:
+            refusal, item = _undo(transaction, reviewer, transaction.state.person(reviewer).verdicts, of, event)
+            return Answer(not refusal, refusal or "", item)
 
-def _refusal_to_undo(state: State, person: str, item: Item) -> str | None:
-    if item.batch in state.taken or item.reviewed:
+
+def _undo(
+    transaction: Transaction, person: str, acts: Sequence[tuple[str, str]], of: str, event: str
+) -> tuple[str | None, str | None]:
+    """Undoes the last of these acts (event, item); its refusal, as that of `Transaction.refusal`, and the item."""
+    meant = {"event": of} if of else {}
+    refusal = transaction.refusal_of_repeat(event, "undo", person, **meant)
+    if refusal is not None:
+        return refusal, None
+    if not acts:
+        return "there is nothing to undo", None
+    last, item = acts[-1]
+    if of not in ("", last):
+        return "the answer that you want to undo was not counted, or is not your last one", None
+    refusal = _refusal_to_undo(transaction.state, person, transaction.state.items[item], last)
+    if refusal is None:
+        transaction.append("undo", item, person, event, event=last)
+    return refusal, item
+
+
+def _refusal_to_undo(state: State, person: str, item: Item, event: str) -> str | None:
+    if item.batch in state.taken or (item.verdict and item.verdict.event != event):
         return "your last label is in use already"
     if item.use == "qualify" and all(person in {*c.votes, *c.flags} for c in state.checks("qualify")):
         return "the qualification round is over"

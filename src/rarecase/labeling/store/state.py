@@ -35,6 +35,14 @@ class Decision(NamedTuple):
     person: str  # the adjudicator, or the first who gave this label
 
 
+class Verdict(NamedTuple):
+    """What an adjudicator decided."""
+
+    event: str  # its id
+    label: str | None  # None where the item is left out
+    reviewer: str
+
+
 @dataclass
 class Vote:
     """A vote that counts."""
@@ -64,9 +72,7 @@ class Item:
     reserved_at: dict[str, float] = field(default_factory=dict)  # person → since when, of these
     flags: set[str] = field(default_factory=set)
     comments: list[tuple[str, str]] = field(default_factory=list)
-    reviewed: bool = False  # by an adjudicator
-    verdict: str | None = None  # the reviewer's label; None where the item is left out
-    reviewer: str | None = None
+    verdict: Verdict | None = None  # of an adjudicator
 
     def is_reserved(self, person: str, now: float) -> bool:
         """Whether it is reserved for somebody now; one from the future is over, since the clock was set back."""
@@ -92,6 +98,7 @@ class Person:
     device_code: tuple[str, float] | None = None  # a hash of what one more browser can sign in by, and until when
     declined: frozenset[str] = frozenset()
     acts: list[tuple[str, str, str]] = field(default_factory=list)  # (kind, event, item) of what can be undone
+    verdicts: list[tuple[str, str]] = field(default_factory=list)  # (event, item) of reviews that can be undone
     skips: Counter[str] = field(default_factory=Counter)  # by item
     shown: set[str] = field(default_factory=set)  # items whose suggestion was shown
     undone: str | None = None  # the item whose vote was undone last: it comes first
@@ -247,9 +254,14 @@ class State:
         self.cleaned.update(event.data.get("cleaned", {}))
 
     def _undo(self, event: Event) -> None:
-        person, item = self._person(event), self._of(event)
-        kind = next((kind for kind, id_, _ in person.acts if id_ == event.data["event"]), "")
-        person.acts = [act for act in person.acts if act[1] != event.data["event"]]
+        person, item, undone = self._person(event), self._of(event), event.data["event"]
+        self.changed.add(item.id)
+        if (undone, item.id) in person.verdicts:
+            person.verdicts.remove((undone, item.id))
+            item.verdict = None if item.verdict and item.verdict.event == undone else item.verdict
+            return
+        kind = next((kind for kind, id_, _ in person.acts if id_ == undone), "")
+        person.acts = [act for act in person.acts if act[1] != undone]
         if kind == "vote":
             item.votes.pop(person.name, None)
         elif kind == "flag":
@@ -257,12 +269,12 @@ class State:
         elif kind == "skip":
             person.skips[item.id] -= 1
         person.undone = item.id
-        self.changed.add(item.id)
 
     def _settle(self, event: Event) -> None:
         item, reviewer = self._of(event), self._person(event)
         self._give_alias(reviewer)
-        item.reviewed, item.verdict, item.reviewer = True, event.data["label"], reviewer.name
+        item.verdict = Verdict(event.id, event.data["label"], reviewer.name)
+        reviewer.verdicts.append((event.id, item.id))
         self.changed.add(item.id)
 
     def _give_alias(self, person: Person) -> None:

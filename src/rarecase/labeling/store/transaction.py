@@ -149,7 +149,7 @@ class Transaction:
             return NOT_YOURS
         if person in found.votes or person in found.flags:
             return "you have labelled this text already"
-        if found.batch in self.state.taken or found.reviewed:
+        if found.batch in self.state.taken or found.verdict:
             return "this text is decided already"
         return None
 

@@ -80,18 +80,24 @@ def review_page(context: PageContext) -> gr.Blocks:
     service = context.store.service
 
     def settle(data: Any, request: gr.Request) -> Reply:
-        """Decides an item, where one is named, and shows `now` or the next; none of `later` where there is another."""
+        """
+        Decides an item or undoes a decision, where one is named, and shows `now` or the next; none of `later` where
+        there is another.
+        """
         reviewer = _listed(context.who(request), context.roles.may_review)
         match data:
-            case {"item": _, "me": str(me)} if me != reviewer:  # of whoever was signed in when the key was pressed
+            # Of whoever was signed in when the key was pressed.
+            case {"item": _, "me": str(me)} | {"undo": _, "me": str(me)} if me != reviewer:
                 answer = Answer(False, f"{reviewer} is signed in now")
             case {"item": str(item), "label": (str() | None) as label, "event": str(event)} if UUID.fullmatch(event):
                 answer = service.review(reviewer, item, label, event=event)
-            case {"item": _}:
+            case {"undo": str(of), "event": str(event)} if UUID.fullmatch(event):
+                answer = service.undo_review(reviewer, of=of, event=event)
+            case {"item": _} | {"undo": _}:
                 answer = Answer(False, NOT_UNDERSTOOD)
             case _:
                 answer = Answer()
-        later, now = _ids(data, "later"), _ids(data, "now")
+        later, now = _ids(data, "later"), _ids(data, "now") | {answer.item}  # what was undone is shown
         waiting = service.to_review(reviewer)
         # What is on the screen stays there; what was put off comes last.
         first = min(waiting, key=lambda item: (item.id in later, item.id not in now), default=None)

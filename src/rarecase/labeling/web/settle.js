@@ -2,22 +2,30 @@
 const EVERY = 5000;  // ms between two requests for the state
 
 let me = null, dispute = null, busy = false, timer = 0, buttons = '';
-let verdict = null, deciding = false;  // the last one, until it is answered
+let verdict = null, deciding = false;  // the last one, or an undo, until it is answered
 let tabled = '';
-const later = [];
+let later = [];
+const decided = [];  // what was decided here and can be undone, in order
 
 const settle = async () => {
   if (busy) return;
   busy = true;
   clearTimeout(timer);
   const sent = deciding ? verdict : null;
-  const reply = await ask(server.settle, {...sent, later, now: dispute ? [dispute.item] : []});
+  const undone = sent && 'undo' in sent;
+  // After a refresh it is the server that knows what was last.
+  const now = undone ? decided.at(-1)?.item : dispute?.item;
+  if (undone) later = later.filter(item => item !== now);
+  const reply = await ask(server.settle, {...sent, later, now: now ? [now] : []});
   busy = false;
   timer = setTimeout(settle, EVERY);
   if (!reply) return fail(sent);
   if (sent) {
     const {accepted, reason} = reply.told;
-    tell(accepted ? `Reviewed: ${sent.label ?? 'left out'}.` : `Not counted: ${reason}.`, !accepted);
+    if (accepted && undone) decided.pop();
+    else if (accepted) decided.push(sent);
+    const said = undone ? 'Undone.' : `Reviewed: ${sent.label ?? 'left out'}.`;
+    tell(accepted ? said : `Not counted: ${reason}.`, !accepted);
     verdict = null;
     deciding = false;
   }
@@ -46,6 +54,18 @@ const decide = label => {
   return true;
 };
 
+const undo = () => {
+  const of = decided.at(-1)?.event ?? '';  // after a refresh whatever was last
+  if (deciding) tell('Not counted: the last answer is still on its way.', true);
+  else if (me === null) tell('Not counted: the page is not ready yet.', true);
+  else {
+    if (verdict?.undo !== of || verdict.me !== me) verdict = {me, undo: of, event: uuid()};
+    deciding = true;
+    settle();
+  }
+  return true;
+};
+
 const skip = () => {
   if (dispute) later.push(dispute.item);
   settle();
@@ -58,6 +78,7 @@ const show = reply => {
     post.textContent = reply.dispute?.text ?? 'Nothing to review. What people disagree on shows up here by itself.';
     post.scrollTop = 0;
   }
+  if (reply.me !== me) decided.length = 0;  // of somebody else
   ({me, dispute} = reply);
   if (dispute) post.dataset.item = dispute.item;
   else delete post.dataset.item;
@@ -107,8 +128,8 @@ const choose = key => {
 };
 
 const leaveOut = () => decide(null);
-const KEYS = {x: leaveOut, s: skip, '/': find};
+const KEYS = {Backspace: undo, x: leaveOut, s: skip, '/': find};
 onKeys(key => CLASS_KEYS.includes(key) ? choose(key) : KEYS[key]?.());
-for (const [id, go] of Object.entries({'leave-out': leaveOut, skip})) onClick($(id), go);
+for (const [id, go] of Object.entries({undo, 'leave-out': leaveOut, skip})) onClick($(id), go);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) settle(); });
 settle();
