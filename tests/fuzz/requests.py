@@ -106,11 +106,8 @@ def asked(rng: Rng, place: Place) -> tuple[str, str, list[str], bytes]:
         page, name = choice(rng, [("", "say"), ("", "say"), ("/settle", "settle")])
         data = {"acts": [act_of(rng, place) for _ in range(int(rng.integers(3)))], "have": place.items[:2]}
         if name == "settle":
-            data = {
-                "item": choice(rng, place.items),
-                "label": "storm",
-                "event": str(uuid.UUID(bytes=rng.bytes(16), version=4)),
-            }
+            event = {"event": str(uuid.UUID(bytes=rng.bytes(16), version=4))}
+            data = choice(rng, [{"item": choice(rng, place.items), "label": "storm"}, {"undo": ""}]) | event
         body = {"data": value_mutated(rng, data), "component_id": place.components[page], "fn_name": name}
         content = json.dumps(body | {"session_hash": "abc"}).encode()
         content = content if rng.random() < 0.7 else json_mutated(rng, content)
