@@ -142,6 +142,14 @@ def test_the_folders_that_a_kill_left_are_cleaned_up_by_the_next_write(tmp_path,
     assert names(tmp_path) == ["model", "model/deep", "model/deep/weights"]
 
 
+def test_an_error_between_the_two_renames_puts_the_old_folder_back(tmp_path):
+    write_model(tmp_path / "model", "old")
+    with pytest.raises(DataError), write_folder_beside(tmp_path / "model") as folder:
+        folder.rmdir()  # so that the second rename fails
+    assert names(tmp_path) == ["model", "model/deep", "model/deep/weights"]
+    assert (tmp_path / "model" / "deep" / "weights").read_text() == "old"
+
+
 def test_two_processes_that_write_one_folder_do_not_meet(tmp_path, monkeypatch):
     with write_folder_beside(tmp_path / "model") as first:
         with monkeypatch.context() as second:

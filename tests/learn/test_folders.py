@@ -12,6 +12,7 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
     target = tmp_path / "learner"
     with write_learner_beside(target) as folder:
         (folder / "config.json").write_text("one")
+        (folder / "model.safetensors").touch()
     with pytest.raises(ZeroDivisionError), write_learner_beside(target) as folder:
         (folder / "config.json").write_text(str(1 / 0))
     assert [path.name for path in tmp_path.iterdir()] == ["learner"]
@@ -21,8 +22,11 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in target.iterdir()] == ["head.safetensors"]
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
+@pytest.mark.parametrize("beside", [(), ("config.json",)])
+def test_a_folder_of_something_else_is_left_alone(tmp_path, beside):
     (tmp_path / "thesis.txt").write_text("years of work")
+    for name in beside:
+        (tmp_path / name).write_text("{}")
     with pytest.raises(ModelError, match="contains something other than a learner"), write_learner_beside(tmp_path):
         pass
     assert (tmp_path / "thesis.txt").read_text() == "years of work"

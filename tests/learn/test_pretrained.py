@@ -137,3 +137,11 @@ def test_how_much_a_model_reads_is_known_without_its_weights(monkeypatch):
     positions = AutoConfig.from_pretrained(roberta).max_position_embeddings
     assert Finetune(roberta, NAMES, FitOptions(max_length=900), seed=0).reader().tokens == positions - 2
     assert torch.equal(drawn, torch.get_rng_state())
+
+
+def test_a_classifier_of_several_labels_a_text_is_refused(folders, tmp_path):
+    config = json.loads(shutil.copytree(folders["finetune"], tmp_path / "model").joinpath("config.json").read_text())
+    for problem in ("multi_label_classification", "regression"):
+        (tmp_path / "model" / "config.json").write_text(json.dumps({**config, "problem_type": problem}))
+        with pytest.raises(ModelError, match=f"its problem_type is {problem}, expected a classifier of one label"):
+            load_learner(tmp_path / "model")

@@ -123,3 +123,12 @@ def test_variations_to_replay_have_the_columns_of_the_pool_or_those_of_a_release
     columns = ["--text-column", "title", "--encoding", "utf-16", "--strategy", "random", "--budget", "2"]
     assert command(["run", *sets, *replay, *columns, "--batch", "2", "--out", str(tmp_path / "out")]) == 0
     assert len(read_parquet(tmp_path / "out" / "data" / "random" / "train.parquet")) == 2 * 3
+
+
+def test_a_certificate_that_came_later_does_not_make_another_model(tmp_path):
+    (tmp_path / "head.json").write_text("{}")
+    before = parts.digest_of_model(str(tmp_path))
+    (tmp_path / "certificate.json").write_text("{}")
+    assert parts.digest_of_model(str(tmp_path)) == before
+    (tmp_path / "head.json").write_text("[]")
+    assert parts.digest_of_model(str(tmp_path)) != before

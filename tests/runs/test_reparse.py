@@ -11,6 +11,9 @@ from endpoint import Server
 
 from rarecase.cli.main import command
 from rarecase.data.parquet import read_parquet
+from rarecase.llm.replies import Replies
+from rarecase.runs.folder import Manifest, RoundFiles, stored_sets
+from rarecase.runs.generation import stored_variations
 
 
 @pytest.fixture
@@ -51,6 +54,15 @@ def test_stored_replies_give_the_variations_again_and_a_run_can_learn_from_them(
     assert command(["run", *small.write(tmp_path), *replay, *sizes, "--out", str(tmp_path / "replayed")]) == 0
     replayed = [read_parquet(tmp_path / "replayed" / "rounds" / n / "variations.parquet") for n in ("01", "02")]
     assert [table["text"][:] for table in replayed] == [table["text"][:] for table in stored]
+
+
+def test_a_round_that_asked_nothing_has_no_variations_and_misses_no_reply(run):
+    """As one whose posts are all of the class that contrasts are made of."""
+    config, labels = Manifest.read(run, "run").config, RoundFiles(run).stored(1, "labels")
+    with closing(Replies(run / "replies.sqlite")) as replies:
+        made = stored_variations(config, stored_sets(run).taxonomy, replies, labels.select([]))
+    assert made is not None
+    assert len(made) == 0
 
 
 def test_what_is_read_otherwise_now_is_counted_by_class(run, tmp_path, capsys):

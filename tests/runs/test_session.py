@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from rarecase.cli.main import command
 from rarecase.data.arrow import matrix, rows
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.evaluate.metrics import all_metrics
+from rarecase.guard.certificate import Certificate, Rate, Rows, model_sha256
 from rarecase.learn import load_learner
 from rarecase.learn.record import TrainingData, digest_of
 from rarecase.report.run import report_of_run
@@ -142,6 +144,31 @@ def test_a_run_that_has_ended_is_left_as_it_is(begun):
     before = small.files(begun)
     assert command(["run", "--resume", str(begun)]) == 0
     assert small.files(begun) == before
+
+
+def test_what_was_certified_of_the_last_learner_stays_until_there_is_another(begun, capsys):
+    folder, none = begun / "learner", Rate(0.0, 0.0, 1.0)
+    rows = Rows(drawn=1, labelled=1, uses=1, ids_sha256="", known=True)
+    of = model_sha256(folder, NAMES)
+    made = Certificate(0.95, 0.3, "1", of, "float32", "torch", 1.0, (), {}, (), none, none, rows)
+    made.write(folder)
+    before = small.files(begun)
+    assert command(["run", "--resume", str(begun)]) == 0
+    assert small.files(begun) == before
+    replace(made, model_sha256="another").write(folder)
+    capsys.readouterr()
+    assert command(["run", "--resume", str(begun)]) == 0
+    assert "its certificate was of the learner before" in capsys.readouterr().err
+    assert not (folder / "certificate.json").exists()
+
+
+@pytest.mark.parametrize("flag", ["--generator-url", "--annotator-url"])
+def test_an_address_with_a_key_is_refused_before_it_is_written_down(begun, capsys, flag):
+    before = (begun / "config.yaml").read_text()
+    for address in ("https://ann:secret@example.org/v1", "https://example.org/v1?key=secret"):
+        assert command(["run", "--resume", str(begun), flag, address]) == 2
+        assert "secret" not in capsys.readouterr().err
+    assert (begun / "config.yaml").read_text() == before
 
 
 @pytest.mark.parametrize(

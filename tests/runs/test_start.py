@@ -1,6 +1,7 @@
 """`rarecase start`: random sets out of a pool, labelled, and the rest of it as the pool of the run to come."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from small import NAMES
 
 from rarecase.cli.main import command
 from rarecase.data.parquet import read_parquet
+from rarecase.runs.start import begin, go_on
+from rarecase.settings.config import StartConfig, read_config
 
 SIZES = {"bootstrap": 30, "dev": 12, "test": 20, "certify": 5}
 GOLD = dict(zip(small.table("pool")["id"][:], small.table("pool")["label"][:], strict=True))
@@ -155,3 +158,13 @@ def test_gold_labels_are_asked_of_every_post_before_anything_is_written(tmp_path
     said = capsys.readouterr().err
     assert f"--annotator gold: 1 of the 90 posts of the pool have no label, the first has the id {id_!r}; " in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_start_that_goes_on_with_another_store_says_so_to_the_run(tmp_path):
+    small.write(tmp_path)
+    config = StartConfig(pool=str(tmp_path / "pool.csv"), annotator="people", out=tmp_path / "start", **SIZES)
+    begin(config)
+    other = str(tmp_path / "other.sqlite")
+    for given in (replace(config, store=other), config):  # named once, it stays
+        go_on(tmp_path / "start", given)
+        assert read_config(tmp_path / "start", StartConfig)["store"] == other

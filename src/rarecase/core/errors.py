@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterable
 from itertools import islice
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 
 class RarecaseError(Exception):
@@ -99,6 +99,15 @@ def holds_password(address: str) -> bool:
     """Whether the address of a database holds a password, in whatever form, mistyped ones included."""
     form = r"password\s*=|(://|^[\w+]*(:/|//))[^/@]*:[^@]*@"
     return bool(re.search(form, unquote(address), re.IGNORECASE))
+
+
+def is_more_than_address(url: str) -> bool:
+    """Whether the address of a server has a part in which a password or a key would stand."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.username is not None or bool(parts.query or parts.fragment) or "\\" in url
 
 
 def database_reason(error: BaseException | None) -> str:

@@ -73,6 +73,8 @@ def write_folder_beside(folder: Path) -> Iterator[Path]:
             os.replace(folder, old)
         os.replace(temporary, folder)
     except BaseException:
+        if old.exists() and not folder.exists():  # between the two renames
+            os.replace(old, folder)
         shutil.rmtree(temporary, ignore_errors=True)
         with writable(folder, temporary):
             raise

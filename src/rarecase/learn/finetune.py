@@ -202,6 +202,9 @@ class Finetune(Learner):
             raise ModelError(
                 f"{model}: an encoder without a trained head; fit it first, or give a classifier's folder"
             )
+        problem = network.config.problem_type or ("regression" if len(names) == 1 else None)
+        if problem in ("multi_label_classification", "regression"):
+            raise ModelError(f"{model}: its problem_type is {problem}, expected a classifier of one label a text")
         if not all(isinstance(name, str) for name in names) or not 0 < len(set(names)) == len(names):
             raise ModelError(f"{model}: id2label in its config.json does not name its classes; give another model")
         wanted = max_length or stated(tokenizer.model_max_length) or LONGEST

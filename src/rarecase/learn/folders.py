@@ -104,7 +104,8 @@ def not_fitted(model: str) -> ModelError:
 @contextlib.contextmanager
 def write_learner_beside(folder: Path, record: ModelRecord | None = None) -> Iterator[Path]:
     """Gives an empty folder, which replaces `folder`, if that is empty or a learner, once the block succeeds."""
-    known = any((folder / name).is_file() for name in (HEAD, FIRST_HEAD, CONFIG))
+    known = any((folder / name).is_file() for name in (HEAD, FIRST_HEAD))
+    known |= (folder / CONFIG).is_file() and any(folder.glob("*.safetensors"))  # others call a file config.json, too
     if folder.exists() and not (known or (folder.is_dir() and not any(folder.iterdir()))):
         raise ModelError(f"{folder}: contains something other than a learner; choose a new folder, or empty this one")
     with write_folder_beside(folder) as temporary:

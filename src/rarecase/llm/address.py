@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from rarecase.core.errors import ConfigError
+from rarecase.core.errors import ConfigError, is_more_than_address
 
 
 def is_loopback(url: str, send_to: str | None) -> bool:
@@ -17,8 +17,7 @@ def is_loopback(url: str, send_to: str | None) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ConfigError(f"--generator-url is not an address; {expected}") from None
-    if parts.username is not None or parts.query or parts.fragment or "\\" in url:
-        # Not shown: this is where a password or a key would stand.
+    if is_more_than_address(url):  # which is not shown
         raise ConfigError(f"--generator-url is more than an address; {expected}, and a key in OPENAI_API_KEY")
     if parts.scheme not in ("http", "https") or not host or not re.fullmatch(r"[\w.:-]+", host):
         raise ConfigError(f"--generator-url {url!r} is not an address; {expected}")

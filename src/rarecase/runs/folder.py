@@ -20,7 +20,7 @@ from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from rarecase.core.errors import DataError, RunFolderError, command_line, flag, shown_id
+from rarecase.core.errors import DataError, RunFolderError, command_line, flag, listed, shown_id
 from rarecase.core.files import digest, read_json, write_beside, write_json
 from rarecase.core.processes import on_main
 from rarecase.core.progress import Progress
@@ -95,9 +95,10 @@ class RoundFiles:
         record = _whole(path, RoundRecord.read)
         for name, now in tables.items():
             if record.tables.get(name, now) != now:
+                later = [f"{stage}.parquet" for stage in STAGES[STAGES.index(name) + 1 :]]
                 raise RunFolderError(
-                    f"{files[name]}: changed since {path.name} beside it was made; put it back, or remove {path.name} "
-                    "and predictions.parquet of this round, and later rounds, and repeat the command (a run: --resume)"
+                    f"{files[name]}: changed since {path.name} beside it was made; put it back, or remove of this "
+                    f"round {listed([*later, path.name])}, and later rounds, and repeat the command (a run: --resume)"
                 )
         return record
 

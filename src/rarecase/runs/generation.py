@@ -65,7 +65,8 @@ def stored_variations(config: LoopConfig, taxonomy: Taxonomy, replies: Replies, 
     either, k, seed = templates_of(config, taxonomy), config.variations, config.seed
     missing = [len(replies.missing(one.requests(labels, k, seed))) for one in either]
     chosen = either[missing.index(min(missing))]
-    if min(missing) == len(chosen.requests(labels, k, seed)):
+    asked = chosen.requests(labels, k, seed)
+    if asked and min(missing) == len(asked):
         return None
     return chosen.table(labels, k, seed, replies, chosen.model)
 

@@ -19,6 +19,7 @@ from rarecase.data.read.origin import Origin, origin
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, require_people, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.prompt import SHIPPED, Prompt
+from rarecase.guard.certificate import CERTIFICATE
 from rarecase.labeling.llm import SURE
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
@@ -190,9 +191,13 @@ def _digest_of_source(name: str, given: str, config: LoopConfig) -> str:
 
 
 def digest_of_model(model: str) -> str | None:
-    """One hash over the files of a model folder that say what it does; None where it is a Hub id or `packaged`."""
+    """
+    One hash over the files of a model folder that say what it does, without what is measured of it later; None where
+    it is a Hub id or `packaged`.
+    """
     folder = Path(model)
-    return digest(sorted(f for f in folder.rglob("*") if f.suffix in _MODEL_FILES)) if folder.is_dir() else None
+    files = (file for file in folder.rglob("*") if file.suffix in _MODEL_FILES and file.name != CERTIFICATE)
+    return digest(sorted(files)) if folder.is_dir() else None
 
 
 def acquired_by(config: RunConfig) -> Acquired:

@@ -29,6 +29,7 @@ from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.predictions import measured
 from rarecase.evaluate.record import RoundRecord
 from rarecase.generate import NoVariations
+from rarecase.guard.certificate import Certificate, model_sha256
 from rarecase.guard.guard import Guard
 from rarecase.labeling.annotator import Annotator
 from rarecase.learn import Learner
@@ -269,4 +270,14 @@ def _finish(
         measured=measured(predictions, names),
         guard=guard,
     )
-    learner.save(folder / LEARNER, record)
+    _save(learner, folder / LEARNER, record)
+
+
+def _save(learner: Learner, folder: Path, record: ModelRecord) -> None:
+    """Saves the last learner; what was certified of these very weights before stays."""
+    before = Certificate.read(folder)
+    learner.save(folder, record)
+    if before and before.model_sha256 == model_sha256(folder, learner.names):
+        before.write(folder)
+    elif before:
+        say(f"{folder}: its certificate was of the learner before; calibrate this one with `rarecase guard calibrate`")

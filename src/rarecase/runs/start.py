@@ -145,7 +145,7 @@ def go_on(folder: Path, config: StartConfig) -> None:
     Manifest.read(folder, "start")
     begun = read_config(folder, StartConfig)
     require_same_settings(folder, begun, config, START_MAY_CHANGE)
-    taxonomy, named = Taxonomy.load(folder / "taxonomy.yaml"), _named_classes(config)
+    taxonomy, named, kept = Taxonomy.load(folder / "taxonomy.yaml"), _named_classes(config), StartConfig(**begun)
     if named is not None and named != taxonomy:
         if reason := _why_classes_stay(folder, config, taxonomy):
             given = flag("classes" if config.classes else "taxonomy")
@@ -154,12 +154,13 @@ def go_on(folder: Path, config: StartConfig) -> None:
                 "in another --out"
             )
         named.save(folder / "taxonomy.yaml")  # which decides; config.yaml is for people to read
-        write_yaml(
-            folder / "config.yaml", replace(StartConfig(**begun), classes=config.classes, taxonomy=config.taxonomy)
-        )
+        kept = replace(kept, classes=config.classes, taxonomy=config.taxonomy)
         taxonomy = named
     if not (folder / "pool.parquet").exists():
+        kept = replace(kept, store=config.store or kept.store)  # where a run finds who labelled
         _say_classes(taxonomy)
+    if kept != StartConfig(**begun):
+        write_yaml(folder / "config.yaml", kept)
 
 
 def _why_classes_stay(folder: Path, config: StartConfig, taxonomy: Taxonomy) -> str | None:

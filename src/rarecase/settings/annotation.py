@@ -4,7 +4,7 @@ from dataclasses import Field, dataclass
 from typing import Any, Literal
 
 from rarecase.core.errors import ConfigError
-from rarecase.settings.checks import between, no_effect_beside, no_effect_without, no_password, setting
+from rarecase.settings.checks import between, no_effect_beside, no_effect_without, no_key, no_password, setting
 
 OF_PEOPLE = (
     no_effect_beside(annotator=("file", "gold", "llm"), unless={"doubtful_to": "people"}),
@@ -45,7 +45,7 @@ class AnnotationConfig:
 
     annotator: Literal["file", "people", "gold", "llm"] = "file"
     store: str | None = setting(None, *OF_PEOPLE)
-    annotator_url: str | None = setting(None, _OF_LLM)
+    annotator_url: str | None = setting(None, _OF_LLM, no_key)
     annotator_model: str | None = setting(None, _OF_LLM, _known)
     doubtful_to: Literal["file", "people"] | None = setting(None, _OF_LLM)
     sure: float | None = setting(None, between(0, 1), no_effect_without("doubtful_to", "file", "people"))

@@ -11,7 +11,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from rarecase.core.errors import ConfigError, flag, holds_password
+from rarecase.core.errors import ConfigError, flag, holds_password, is_more_than_address
 
 LARGEST = 2**63 - 1_000  # a whole number that run.json can hold, and after it the seeds of a grid
 
@@ -127,6 +127,15 @@ def no_password(config: Any, entry: Field[Any]) -> None:
         raise ConfigError(
             f"{flag(entry.name)}: the password in the address would be written down in config.yaml; leave it out, and "
             "give it as PGPASSWORD or in ~/.pgpass"
+        )
+
+
+def no_key(config: Any, entry: Field[Any]) -> None:
+    """The address of a server holds no key or password."""
+    if is_more_than_address(getattr(config, entry.name) or ""):
+        raise ConfigError(
+            f"{flag(entry.name)} is more than an address, and would be written down in config.yaml; expected "
+            "http://HOST:PORT/v1 or https://HOST/v1, and a key in OPENAI_API_KEY"
         )
 
 

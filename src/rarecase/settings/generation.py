@@ -4,7 +4,16 @@ from dataclasses import Field, dataclass
 from typing import Any, Literal
 
 from rarecase.core.errors import ConfigError, flag
-from rarecase.settings.checks import Rule, above, at_least, needed_by, no_effect_beside, no_effect_without, setting
+from rarecase.settings.checks import (
+    Rule,
+    above,
+    at_least,
+    needed_by,
+    no_effect_beside,
+    no_effect_without,
+    no_key,
+    setting,
+)
 
 # The generators that need each of these settings; no other one has a use for it.
 GENERATORS = {"generator_url": ("openai",), "generator_model": ("openai", "local"), "generator_data": ("replay",)}
@@ -61,7 +70,7 @@ class GenerationConfig:
 
     generator: Literal["openai", "local", "replay", "cheap", "none"] = "none"
     variations: int = setting(5, at_least(0))
-    generator_url: str | None = setting(None, *_of_generator("generator_url"))
+    generator_url: str | None = setting(None, *_of_generator("generator_url"), no_key)
     generator_model: str | None = setting(None, *_of_generator("generator_model"))
     template: str | None = setting(None, _OF_MODELS)
     contrast_to: str | None = setting(None, _OF_MODELS)

@@ -213,6 +213,12 @@ LONG = "x" * 100_001
         ("t.csv", GOOD, Columns(id="number"), r"no column 'number' .*--id-column"),
         ("t.csv", GOOD.replace("label", "kind"), Columns(), r"no column 'label' .*--label-column"),
         ("t.csv", f"{SECRET},x\n{SECRET},y\n", Columns(), r"no column 'text' \(there are: x and 1 that may be texts"),
+        (
+            "t.csv",
+            "我今天看见一只猫,1\n你好,2\n",
+            Columns(),
+            r"no column 'text' \(there are: 1 and 1 that may be texts",
+        ),
         ("t.csv", GOOD + "3,,a\n", Columns(), r"t\.csv row 4: no text"),
         ("t.csv", GOOD + "3, \u2003 ,a\n", Columns(), r"t\.csv row 4: no text"),
         ("t.csv", GOOD + "3,more,\n", Columns(), r"t\.csv row 4: no label"),

@@ -130,7 +130,7 @@ def _find(rows: Rows, given: str | None, default: str, *, needed: bool) -> str |
     if not needed:
         return None
     # In a file without a header the first row is taken for one: nothing that may be a post is repeated.
-    shown = [n for n in rows.header if re.fullmatch(r"[\w.-]{1,40}", n)]
+    shown = [n for n in rows.header if re.fullmatch(r"[\w.-]{1,40}", n, re.ASCII)]
     hidden = len(rows.header) - len(shown)
     there = listed(shown) + (f" and {hidden} that may be texts: is the first row a header?" if hidden else "")
     raise MissingColumnError(
