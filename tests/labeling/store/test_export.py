@@ -293,6 +293,7 @@ def test_a_name_is_forgotten_by_command(labelled, tmp_path, capsys):
         (["serve", "--store", "s.sqlite", "--votes", "0"], "--votes 0: expected at least 1"),
         (["serve", "--store", "s.sqlite", "--lease", "0"], "--lease 0.0: expected more than 0 seconds"),
         (["serve", "--store", "s.sqlite", "--lease", "nan"], "--lease nan: expected more than 0 seconds"),
+        (["serve", "--store", "s.sqlite", "--lease", "inf"], "--lease inf: expected more than 0 seconds, at most 1,0"),
         (["serve", "--store", "s.sqlite", "--calibrate-every", "10"], "--calibrate-every needs --qualify FILE"),
         (["serve", "--store", "no/such/s.sqlite"], "--store no/such/s.sqlite: no label store there"),
     ],

@@ -149,6 +149,17 @@ def test_a_review_may_be_taken_back_by_whoever_gave_it_until_its_label_is_in_use
     assert service.undo_review("eve").reason == "your last label is in use already"
 
 
+def test_votes_on_texts_that_were_withdrawn_meanwhile_count_for_no_agreement(service):
+    """As where a Space and the run that takes its texts back know of each other too late."""
+    put(service, 1)
+    for name, label in (("ann", "harmful"), ("bob", "harmless")):
+        service.vote(name, service.queue(name).queue[0]["item"], label)
+    assert service.agreement().items == 1
+    with service.log.exclusive() as writer:
+        writer.append([Event("taken", data={"batch": "b", "decisions": {}})])
+    assert service.agreement().items == 0
+
+
 def test_a_skip_taken_back_does_not_take_the_item_from_others(service):
     put(service, QUEUE_LENGTH + 1)
     item = service.queue("ann").queue[0]["item"]

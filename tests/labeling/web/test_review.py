@@ -40,6 +40,11 @@ def reviewing(browser, tmp_path) -> Callable:
     return opened
 
 
+def lose_the_answer(route):
+    route.fetch()
+    route.abort()
+
+
 def fay_signs_in(page, url):
     """In another tab of the same browser, of which this page learns nothing."""
     page.context.request.post(f"{url}/logout")
@@ -105,10 +110,6 @@ def test_an_undo_without_an_answer_is_one_and_never_anothers(reviewing):
     with reviewing(2) as (page, url, judges):
         first, second = press(page, "3"), press(page, "3")
 
-        def lose_the_answer(route):
-            route.fetch()
-            route.abort()
-
         page.route("**/component_server/", lose_the_answer)
         page.keyboard.press("Backspace")
         told(page, "Not counted yet.")
@@ -123,6 +124,27 @@ def test_an_undo_without_an_answer_is_one_and_never_anothers(reviewing):
         page.keyboard.press("Backspace")
         told(page, "Not counted: there is nothing to undo.")
         assert judges() == {first: "eve"}
+
+
+def test_a_decision_whose_answer_was_lost_is_taken_back_after_the_one_before_was_refused(reviewing):
+    with reviewing(4) as (page, _, judges):
+        first = press(page, "3")
+        page.locator("#post[data-item]").wait_for()
+        second = labelers.item(page)
+        page.route("**/component_server/", lose_the_answer)
+        page.keyboard.press("3")
+        told(page, "Not counted yet.")
+        page.unroute("**/component_server/")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it asks how things are
+        page.locator(f"#post:not([data-item='{second}'])").wait_for()
+        third = press(page, "3")
+        press(page, "Backspace")
+        assert (labelers.item(page), judges()) == (third, {first: "eve", second: "eve"})
+        page.keyboard.press("Backspace")
+        told(page, "is not your last one")
+        assert labelers.item(page) == third
+        assert press(page, "Backspace") == third
+        assert (labelers.item(page), judges()) == (second, {first: "eve"})
 
 
 def test_a_raw_verdict_in_anothers_name_is_refused(tmp_path):

@@ -244,7 +244,8 @@ class LabelService:
             if time.monotonic() - self._agreement_at < max_age:
                 return self._agreement
             with self.state() as state:
-                items = [item for item in state.items.values() if item.use == "work"]
+                # Of one that was withdrawn the classes are not asked for any more; a vote may have come too late.
+                items = [i for i in state.items.values() if i.use == "work" and not state.is_withdrawn(i.batch)]
                 votes = [{vote.person: vote.label for vote in item.votes.values()} for item in items]
                 seq, names = state.seq, state.classes()
             if seq != self._agreement_of:
@@ -360,7 +361,8 @@ def _undo(
     meant = {"event": of} if of else {}
     refusal = transaction.refusal_of_repeat(event, "undo", person, **meant)
     if refusal is not None:
-        return refusal, None
+        found = None if refusal else transaction.writer.find(event)
+        return refusal, found and found.item
     if not acts:
         return "there is nothing to undo", None
     last, item = acts[-1]

@@ -11,6 +11,7 @@ from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.typed import from_json
 
 FILE = "labeling.json"
+LONGEST_LEASE = 10**9  # seconds: with today's time it stays a date
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ def check_settings(
     for name, value, least in (("votes", votes, 1), ("calibrate-every", calibrate_every, 0)):
         if value is not None and value < least:
             raise ConfigError(f"--{name} {value}: expected at least {least}")
-    if lease is not None and not lease > 0:
-        raise ConfigError(f"--lease {lease}: expected more than 0 seconds")
+    if lease is not None and not 0 < lease <= LONGEST_LEASE:
+        raise ConfigError(f"--lease {lease}: expected more than 0 seconds, at most {LONGEST_LEASE:,}")
     if calibrate_every and qualify is None:
         raise ConfigError("--calibrate-every needs --qualify FILE: texts with known labels")
 

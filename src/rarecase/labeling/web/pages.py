@@ -97,10 +97,11 @@ def review_page(context: PageContext) -> gr.Blocks:
                 answer = Answer(False, NOT_UNDERSTOOD)
             case _:
                 answer = Answer()
-        later, now = _ids(data, "later"), _ids(data, "now") | {answer.item}  # what was undone is shown
+        later, now = _ids(data, "later"), _ids(data, "now")
         waiting = service.to_review(reviewer)
-        # What is on the screen stays there; what was put off comes last.
-        first = min(waiting, key=lambda item: (item.id in later, item.id not in now), default=None)
+        # What was undone is shown; else what is on the screen stays there; what was put off comes last.
+        order = {item.id: (item.id != answer.item, item.id in later, item.id not in now) for item in waiting}
+        first = min(waiting, key=lambda item: order[item.id], default=None)
         with service.state() as state:
             shown = first and _to_review(first, state)
             common = _common(context, reviewer, state.about_classes())

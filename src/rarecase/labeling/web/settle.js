@@ -5,25 +5,25 @@ let me = null, dispute = null, busy = false, timer = 0, buttons = '';
 let verdict = null, deciding = false;  // the last one, or an undo, until it is answered
 let tabled = '';
 let later = [];
-const decided = [];  // what was decided here and can be undone, in order
+const decided = [];  // the ids of what was decided here and can be undone, in order
 
 const settle = async () => {
   if (busy) return;
   busy = true;
   clearTimeout(timer);
   const sent = deciding ? verdict : null;
-  const undone = sent && 'undo' in sent;
-  // After a refresh it is the server that knows what was last.
-  const now = undone ? decided.at(-1)?.item : dispute?.item;
-  if (undone) later = later.filter(item => item !== now);
-  const reply = await ask(server.settle, {...sent, later, now: now ? [now] : []});
+  const reply = await ask(server.settle, {...sent, later, now: dispute ? [dispute.item] : []});
   busy = false;
   timer = setTimeout(settle, EVERY);
   if (!reply) return fail(sent);
   if (sent) {
     const {accepted, reason} = reply.told;
-    if (accepted && undone) decided.pop();
-    else if (accepted) decided.push(sent);
+    const undone = 'undo' in sent;
+    if (!undone && accepted) decided.push(sent.event);
+    else if (accepted) {
+      decided.pop();
+      later = later.filter(item => item !== reply.dispute?.item);
+    } else if (undone) decided.length = 0;  // the server knows of others: the next undo is of whatever was last there
     const said = undone ? 'Undone.' : `Reviewed: ${sent.label ?? 'left out'}.`;
     tell(accepted ? said : `Not counted: ${reason}.`, !accepted);
     verdict = null;
@@ -34,9 +34,11 @@ const settle = async () => {
 };
 
 const fail = async sent => {
-  const said = await isSignedOut() ? 'You are signed out: reload this page to sign in again.' : 'The server does not answer.';
-  tell(sent ? `Not counted yet. ${said} Press again.` : said, true);
   if (sent) deciding = false;  // a verdict that was not sent yet goes with the next request
+  const said = await isSignedOut() ? 'You are signed out: reload this page to sign in again.' : 'The server does not answer.';
+  // It may have been counted or pressed again meanwhile; whoever presses then would decide on the next text.
+  if (sent && (verdict !== sent || (sent.item ?? dispute?.item) !== dispute?.item)) return;
+  tell(sent ? `Not counted yet. ${said} Press again.` : said, true);
 };
 
 // The id stays that of the verdict until it is answered: pressed again, it counts once. It says whose it is, since
@@ -55,7 +57,7 @@ const decide = label => {
 };
 
 const undo = () => {
-  const of = decided.at(-1)?.event ?? '';  // after a refresh whatever was last
+  const of = decided.at(-1) ?? '';  // after a refresh whatever was last
   if (deciding) tell('Not counted: the last answer is still on its way.', true);
   else if (me === null) tell('Not counted: the page is not ready yet.', true);
   else {
