@@ -97,6 +97,9 @@ def test_a_purge_is_asked_for_and_can_be_looked_at_before(fresh_hub, tmp_path, m
 
     with pytest.raises(ConfigError, match=r"--purge: .* acme/safety will be gone for good; .* add --yes"):
         rarecase(*purge)
+    monkeypatch.setattr("sys.stdin", None)  # as it is where it was closed
+    with pytest.raises(ConfigError, match=r"--purge: .* without a terminal to confirm it in, add --yes"):
+        rarecase(*purge)
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
     with pytest.raises(ConfigError, match="--purge: not confirmed; nothing was removed"):
         rarecase(*purge)

@@ -42,3 +42,8 @@ def test_a_file_that_is_missing_is_named_as_the_system_does(tmp_path):
     with pytest.raises(FileNotFoundError) as raised:
         read_parquet(tmp_path / "absent.parquet")
     assert raised.value.filename == str(tmp_path / "absent.parquet")
+
+
+def test_a_file_that_the_system_does_not_read_is_not_called_truncated(tmp_path):
+    with pytest.raises(DataError, match=r": not a file$"):
+        read_parquet(tmp_path)

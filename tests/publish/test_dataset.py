@@ -10,8 +10,9 @@ import pytest
 from datasets import Dataset, load_dataset
 from huggingface_hub import HfApi, hf_hub_download
 from pushed import PLACE, facts, files, labelled_twice, publish, release, split
+from small import NAMES
 
-from rarecase.core.errors import ConfigError, DataError
+from rarecase.core.errors import ConfigError, DataError, HubError
 from rarecase.data.parquet import read_parquet
 from rarecase.data.release import write_release
 from rarecase.data.schema import conform, hash_of
@@ -201,6 +202,16 @@ def test_the_demo_that_still_shows_the_rows_is_named(fresh_hub, tmp_path):
     assert remove("acme/safety", [second]).demo == "acme/safety-demo"
 
 
+def test_a_demo_that_cannot_be_looked_up_stops_a_removal_before_it_begins(fresh_hub, tmp_path, monkeypatch):
+    folder = release(tmp_path / "data", "bootstrap")
+    before = publish(folder).revision
+    monkeypatch.setattr(RETRY, "wait", lambda seconds: None)
+    fresh_hub.fault("/spaces/acme/safety-demo", 500, times=100)
+    with pytest.raises(HubError, match="acme/safety-demo"):
+        remove("acme/safety", [read_parquet(folder / "bootstrap" / "train.parquet")["id"][1]])
+    assert HfApi().dataset_info("acme/safety").sha == before
+
+
 def test_a_purge_deletes_no_file_that_somebody_adds_meanwhile(fresh_hub, tmp_path, monkeypatch):
     folder = release(tmp_path / "data", "bootstrap")
     publish(folder)
@@ -250,6 +261,15 @@ def test_annotators_leave_as_a1_and_a2(fresh_hub, tmp_path):
     assert pushed["annotator"][:] == ["A2", "gold", None]
     assert [vote["annotator"] for vote in pushed["votes"][0]] == ["A2", "A1"]
     assert "maria" not in json.dumps(facts())
+
+
+def test_annotators_are_text_also_where_nobody_labelled_any_row(fresh_hub, tmp_path):
+    train = read_parquet(labelled_twice(tmp_path / "twice") / "cluster" / "train.parquet")
+    nobody = conform(Dataset.from_dict({"id": ["a"], "text": ["x"], "label": [0]}), NAMES)
+    write_release(tmp_path / "data", {"cluster": {"train": train, "test": nobody}}, default="cluster", title="Posts")
+    publish(tmp_path / "data")
+    path = hf_hub_download("acme/safety", "cluster/test.parquet", repo_type="dataset")
+    assert read_parquet(Path(path)).features["annotator"].dtype == "string"
 
 
 def test_a_source_without_a_licence_stops_until_that_is_known(tmp_path):

@@ -18,7 +18,7 @@ from huggingface_hub import HfApi, snapshot_download
 from places import ROOT
 
 from rarecase.cli.main import command
-from rarecase.hub.commit import Target
+from rarecase.hub.commit import Target, push
 from rarecase.publish.model import publish_model
 
 KEY, TOKEN = "sk-of-the-guard", "hf_carol"
@@ -44,6 +44,7 @@ def test_the_space_has_its_secrets_and_a_dockerfile_and_answers(fresh_hub, model
     said = capsys.readouterr()
     assert KEY not in said.out + said.err
     assert TOKEN not in said.out + said.err
+    assert "next:" not in said.err
     assert secrets(fresh_hub) == {"RARECASE_API_KEY": KEY, "HF_TOKEN": TOKEN}
     assert HfApi().space_info("acme/served").private
     assert HfApi().get_space_runtime("acme/served").stage == "BUILDING"
@@ -102,6 +103,17 @@ def test_a_private_model_needs_a_token_and_every_guard_a_key(fresh_hub, model, m
     assert command(SPACE) == 2
     assert "RARECASE_API_KEY is not set" in capsys.readouterr().err
     assert not HfApi().repo_exists("acme/served", repo_type="space")
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_a_space_that_is_another_or_public_gets_no_secret(fresh_hub, model, capsys, private):
+    space = Target(kind="space", repo_id="acme/served", sdk="docker", public=not private)
+    push(space, lambda _: {"Dockerfile": b"FROM scratch\n"}, "Mine")
+    assert command([*SPACE, "--space-token-env", "SPACE_TOKEN", "--visibility", "protected"]) == 2
+    says = "has Dockerfile, which rarecase did not write; name another" if private else "is public already"
+    assert says in capsys.readouterr().err
+    assert secrets(fresh_hub) == {}
+    assert HfApi().space_info("acme/served").private == private
 
 
 def test_a_dry_run_shows_the_files_and_makes_nothing(fresh_hub, model, capsys):

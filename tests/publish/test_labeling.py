@@ -11,6 +11,7 @@ from huggingface_hub import HfApi, hf_hub_download
 from labeling_space import ROLES, SPACE, TOKEN, space_on
 
 from rarecase.core.errors import ConfigError, DataError, HubError
+from rarecase.hub.commit import Target, push
 from rarecase.labeling.store.label_store import open_store
 from rarecase.publish.labeling import publish_labeling
 from rarecase.publish.plan import Plan
@@ -86,6 +87,16 @@ def test_what_is_public_already_gets_nothing(fresh_hub, publish, repo_id, kind):
     status, _, err = publish()
     assert status == 2
     assert err.startswith(f"rarecase: {repo_id} is public, and labeling is about texts and names; make it private")
+    assert len(fresh_hub.log("^(POST|PUT)")) == before
+
+
+@pytest.mark.parametrize(("repo_id", "kind"), [("acme/labeling", "space"), ("acme/labeling-labels", "dataset")])
+def test_what_somebody_else_made_is_not_overwritten(fresh_hub, publish, repo_id, kind):
+    push(Target(kind=kind, repo_id=repo_id), lambda _: {"app.py": b"", "README.md": b"# Mine"}, "Mine")
+    before = len(fresh_hub.log("^(POST|PUT)"))
+    status, _, err = publish()
+    assert status == 2
+    assert err == f"rarecase: {repo_id}: has app.py, which rarecase did not write; name another --repo\n"
     assert len(fresh_hub.log("^(POST|PUT)")) == before
 
 
@@ -202,6 +213,8 @@ def test_settings_that_were_broken_by_hand_are_said(fresh_hub, publish):
     status, _, err = publish()
     assert status == 2
     assert err.startswith("rarecase: acme/labeling: its labeling.json cannot be read; delete it there, and publish")
+    HfApi().delete_file("labeling.json", repo_id=SPACE.repo_id, repo_type="space")
+    assert publish("--votes", "3")[0] == 0
 
 
 def known(folder: Path, count: int, label: str = "discard") -> list[str]:

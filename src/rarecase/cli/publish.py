@@ -274,7 +274,7 @@ def publish_guard(
         visibility=visibility,
         send=send,
     )
-    _print(to, [done], send)
+    _print(to, [done], send, after_space="")  # a private model has its token by now
 
 
 @app.command(name="all")
@@ -356,7 +356,7 @@ def remove(
 
 def _confirm(option: str, consequence: str, done: str) -> None:
     """Asks on a terminal whether that is meant; a `ConfigError` where it is not, or there is nobody to ask."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():  # None where it was closed
         raise ConfigError(f"{option}: {consequence}; without a terminal to confirm it in, add --yes")
     print(f"{consequence[0].upper()}{consequence[1:]}. Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -381,5 +381,5 @@ def _print(
             what = f"{len(pushed.files)} files" if pushed.changed else "nothing to do"
             visibility = "private" if pushed.private else "public"
             print(f"{pushed.kind:8} {pushed.url}  {visibility}, {what}, at {pushed.revision[:8]}")
-        if any(pushed.kind == "space" and pushed.private for pushed in done):
+        if after_space and any(pushed.kind == "space" and pushed.private for pushed in done):
             print(f"next: {after_space}", file=sys.stderr)

@@ -54,6 +54,8 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Dataset:
     except FileNotFoundError:  # pyarrow's does not name the file
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the file may be whole
+            raise DataError(f"{path}: {error.strerror}") from error
         raise DataError(f"{path}: not a readable Parquet file (truncated?); make it again") from error
     try:
         features = Features.from_arrow_schema(table.schema)

@@ -203,7 +203,8 @@ def _anonymous(table: Dataset, aliases: Mapping[str, str]) -> Dataset:
         for cast in table["votes"][:]
     ]
     table = with_column(table, "votes", votes, table.features["votes"])
-    return with_column(table, "annotator", [aliases.get(name, name) for name in table["annotator"][:]])
+    names = [aliases.get(name, name) for name in table["annotator"][:]]
+    return with_column(table, "annotator", names, table.features["annotator"])  # all of a split's may be None
 
 
 def _placed(file: DataFile, taken: dict[str, str], own: str) -> DataFile:

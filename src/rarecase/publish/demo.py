@@ -50,7 +50,7 @@ def push_demo(folder: Path, target: Target, dataset: DatasetRef, model: str | No
         rounds=any(config.rounds for config in release.configs.values()),
     )
 
-    return send(target, lambda now: in_place_of(now, SETTINGS, files), "Add the demo")
+    return send(target, lambda now: in_place_of(now, {SETTINGS}, files), "Add the demo")
 
 
 def why_closed(target: Target) -> str:

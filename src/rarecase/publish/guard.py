@@ -7,15 +7,16 @@ from dataclasses import replace
 from rarecase.core.errors import ConfigError
 from rarecase.core.shipped import shipped
 from rarecase.guard.certificate import CERTIFICATE
-from rarecase.hub.commit import Files, Push, Pushed, Target, push, read_snapshot
+from rarecase.hub.commit import Files, Push, Pushed, Target, push, read_snapshot, require_public_is_meant
 from rarecase.hub.ids import split_revision
 from rarecase.publish.markdown import TAGS
 from rarecase.publish.references import on_hub
-from rarecase.publish.space import docker_files, in_place_of
+from rarecase.publish.space import docker_files, in_place_of, require_ours
 from rarecase.publish.space_access import Visibility, prepared
 from rarecase.serve import KEY
 
 _DOCKERFILE = "Dockerfile"
+_MARKERS = {_DOCKERFILE, "rarecase/__init__.py"}  # many Spaces have a Dockerfile, and each of ours the package
 _NO_MODEL = 'ENV RARECASE_MODEL=""\n'
 
 
@@ -45,11 +46,14 @@ def publish_guard(
     pinned = f"{found.target.repo_id}@{found.sha}"
     files = space_files(target.repo_id, pinned, certified=CERTIFICATE in found.files)
 
+    space = read_snapshot(target)
+    require_public_is_meant(space)  # as the push does, which comes after the secrets
+    require_ours(space, _MARKERS)
     with ExitStack() as made:
         if not target.dry_run:
             secrets = {KEY: key} | ({} if token is None else {"HF_TOKEN": token})
-            made.enter_context(prepared(target, read_snapshot(target), secrets, visibility))
-        return send(target, lambda now: in_place_of(now, _DOCKERFILE, files), "Add the guard")
+            made.enter_context(prepared(target, space, secrets, visibility))
+        return send(target, lambda now: in_place_of(now, _MARKERS, files), "Add the guard")
 
 
 def space_files(repo_id: str, model: str, *, certified: bool) -> Files:

@@ -20,14 +20,16 @@ from rarecase.hub.commit import (
     Target,
     push,
     read_snapshot,
+    refuse_foreign,
     taken_back,
 )
 from rarecase.labeling.store.repository import CARD, contents, missing, require_private
 from rarecase.labeling.store.roles import read_roles, roles_text
 from rarecase.labeling.store.settings import FILE, SpaceFile
-from rarecase.publish.space import gradio_files
+from rarecase.publish.space import gradio_files, require_ours
 from rarecase.publish.space_access import Visibility, prepared
 
+_MARKERS = {"taxonomy.yaml", "rarecase/__init__.py"}  # not `FILE`: one that is broken is to be deleted by hand
 GivenSettings = Mapping[str, str | float]  # fields of `Settings`; those that are left out keep their stored value
 
 
@@ -58,6 +60,9 @@ def publish_labeling(
     labels, space = read_snapshot(store), read_snapshot(target)
     for snapshot in (labels, space):
         require_private(snapshot)
+    require_ours(space, _MARKERS)
+    if not any(path.startswith(("queue/", "events/")) for path in labels.files):
+        refuse_foreign(labels)
     known = {}
     if qualify:
         calibrate = _space_file(space, given).settings.calibrate_every > 0

@@ -59,6 +59,7 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
     """
     wanted, snapshot = _wanted(repo_id, ids, purge)
     target = snapshot.target
+    demo = _demo_of(repo_id)  # asked first: what fails after the purge would call a finished removal failed
     rows = variations = 0
 
     def build(snapshot: Snapshot) -> Files:
@@ -72,7 +73,7 @@ def remove(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> Removed:
     if purge:
         _purge(target)
         pushed = replace(pushed, revision=str(read_snapshot(target).sha))
-    return Removed(pushed, rows, variations, purge, _demo_of(repo_id))
+    return Removed(pushed, rows, variations, purge, demo)
 
 
 def plan_removal(repo_id: str, ids: Iterable[str], *, purge: bool = False) -> PlannedRemoval:

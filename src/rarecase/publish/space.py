@@ -1,6 +1,7 @@
 """The files that all Spaces have: those of `spaces/NAME` and the package, which runs beside `app.py`."""
 
 import sys
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,16 @@ def _files(name: str, program: str, head: SpaceCardData, values: dict[str, Any])
     }
 
 
-def in_place_of(snapshot: Snapshot, marker: str, files: Files) -> Files:
-    """The files of a Space, and None for modules that an earlier push left; one without `marker` is not ours."""
-    if marker not in snapshot.files:
-        refuse_foreign(snapshot)
+def in_place_of(snapshot: Snapshot, markers: Collection[str], files: Files) -> Files:
+    """The files of a Space, and None for modules that an earlier push left; one without `markers` is not ours."""
+    require_ours(snapshot, markers)
     return {**dict.fromkeys(path for path in snapshot.files if path.startswith("rarecase/")), **files}
+
+
+def require_ours(snapshot: Snapshot, markers: Collection[str]) -> None:
+    """Refuses a Space that has files, and not all of `markers`, which no other kind of Space has together."""
+    if not set(markers) <= snapshot.files.keys():
+        refuse_foreign(snapshot)
 
 
 def package() -> dict[str, Path]:
