@@ -64,6 +64,24 @@ def test_what_a_generator_made_can_be_replayed_and_what_failed_then_stays_failed
     assert accepted(again, "strict")["text"][:] == ["01", "03"]
 
 
+def test_a_contrast_has_the_label_of_the_table_and_any_other_variation_that_of_its_post(tmp_path):
+    post = seeds(("a", "My knee clicks", 0))
+    marks = [[{"check": name, "passed": None, "value": None}] for name in ("contrast", "whole")]
+    made = [
+        {**row, "label": 1, "checks": own} for row, own in zip(Replay(RELEASE).generate(post, 2), marks, strict=True)
+    ]
+    made = Dataset.from_list(made, features=schema.features(NAMES))
+    assert Replay(made).generate(post, 2)["label"][:] == [1, 0]
+    write_parquet(tmp_path / "made.parquet", made)
+    replay = Replay(read_argument(str(tmp_path / "made.parquet"), "variations", labeled=False))
+    assert replay.generate(post, 2)["label"][:] == [1, 0]
+    assert replay.digest == Replay(made).digest
+    other = Dataset.from_list(made.to_list(), features=schema.features(["harmful", "fine"]))
+    assert Replay(other).digest != replay.digest
+    with pytest.raises(GeneratorError, match=r"contrasts of 'fine', which is no class here.*--generator-data"):
+        Replay(other).generate(post, 2)
+
+
 def test_posts_without_variations_are_left_out_and_none_at_all_is_an_error_that_shows_no_text():
     replay = Replay(RELEASE)
     assert len(replay.generate(seeds(("a", "My knee clicks", 0), ("b", "Never seen", 0)), 2)) == 2

@@ -210,8 +210,7 @@ def test_a_guard_takes_its_thresholds_from_a_certificate_that_is_of_it(run, trai
     replace(ModelRecord.read(guard), guard=settings).write(guard)
     assert Guard.from_pretrained(guard).long_thresholds[0] == 0.99 > Guard.from_pretrained(guard).thresholds[0]
     run("calibrate", guard, "--heldout", held_out, "--recall", RECALL, "--max-alarm", 0.6)
-    found = certificate(guard)
-    loaded = Guard.from_pretrained(guard)
+    found, loaded = certificate(guard), Guard.from_pretrained(guard)
     assert loaded.certificate == found
     assert np.array_equal(loaded.long_thresholds, loaded.thresholds)  # it is of texts of any length
     thresholds = dict(zip(NAMES, loaded.thresholds, strict=True))
@@ -224,9 +223,11 @@ def test_a_guard_takes_its_thresholds_from_a_certificate_that_is_of_it(run, trai
     replace(found, classes=dict.fromkeys(NAMES[:5], certified)).write(guard)
     lines = [json.loads(line) for line in run("check", guard, held_out, "--require-certificate")[0].splitlines()]
     assert all(line["certified"] for line in lines)
-    replace(found, classes={"self-harm": replace(certified, threshold=None, refused="few")}).write(guard)
+    few = {"self-harm": replace(certified, threshold=None, refused="few")}
+    replace(found, classes=few, temperature=3.0).write(guard)
     line = run("check", guard, held_out, "--require-certificate", status=2)[1]
     assert f"--require-certificate: the certificate of {guard} refuses every class; calibrate anew" in line
+    assert (Guard.from_pretrained(guard).temperature, Guard.from_pretrained(guard).long_thresholds[0]) == (1.0, 0.99)
     found.write(guard)
     half = Guard.from_pretrained(guard, dtype="bf16")
     assert (half.certificate, half.void) == (found, "")

@@ -122,12 +122,15 @@ def test_replies_are_on_the_disk_soon_and_many_at_a_time(replies):
     other.close()
 
 
-def test_a_proxy_of_the_environment_is_used_for_other_hosts_and_gets_no_more_than_they_do(replies, monkeypatch):
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxy_of_the_environment_is_used_for_other_hosts_and_gets_no_more_than_they_do(
+    scheme, replies, monkeypatch
+):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     with HostileServer(lambda line: answer(REPLY)) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.address)
+        monkeypatch.setenv("http_proxy", scheme + proxy.address.removeprefix("http://"))
         model = Endpoint("http://example.com/v1", "words", replies=replies, seed=0, send_to="example.com")
         model.ask(requests(1))
     assert proxy.heard[0].splitlines()[0] == "POST http://example.com/v1/chat/completions HTTP/1.1"

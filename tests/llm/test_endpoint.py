@@ -265,6 +265,19 @@ def test_a_key_is_asked_for_where_the_host_is_another(replies, monkeypatch):
     assert "3f9a" not in str(raised.value)
 
 
+@pytest.mark.parametrize("proxy", ["ftp://me:hunter2@proxy", "socks5://me:hunter2@proxy:1080", "http://me:hunter2@:x"])
+def test_a_proxy_that_cannot_be_used_is_one_line_that_does_not_show_it(proxy, replies, monkeypatch):
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    for name in ("NO_PROXY", "no_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigError, match=r"ALL_PROXY names no proxy that can be used; expected http://") as raised:
+        endpoint("https://api.example.com/v1", replies, send_to="api.example.com")
+    assert "hunter2" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    endpoint("http://127.0.0.1:9/v1", replies)
+
+
 def test_a_proxy_sees_nothing_that_is_meant_for_this_machine(seeds, replies, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")

@@ -68,6 +68,8 @@ CASES = {
         lambda: answer(b'{"error": {"code": ["content_filter"], "param": {"a": 1}, "type": 5}}', "422 Bad"),
         "rejects the request (422)",
     ),
+    "a key that is refused": (lambda: answer(b'{"error": {"metadata": {"raw": "no"}}}', "403 No"), "rejects the key"),
+    "no credit": (lambda: answer(b'{"error": {"code": "insufficient_quota"}}', "429 Busy"), "no credit is left there"),
     "a status below all": (lambda: answer(b"", "099 X"), "no answer"),
     "no HTTP": (lambda: [b"SSH-2.0-OpenSSH_9\r\n", b""], "no answer"),
     "a header of a megabyte": (lambda: [b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000 + b"\r\n\r\n"], "no answer"),
@@ -86,6 +88,18 @@ def test_an_answer_that_is_no_reply_is_one_line_soon_and_is_not_read_to_its_end(
     assert "\n" not in said
     assert time.monotonic() - begun < 30
     assert server.sent < 32_000_000  # what the sockets take, and what they hold
+
+
+@pytest.mark.parametrize(
+    "error",
+    [{"code": 403, "metadata": {"reasons": ["x"], "flagged_input": "knee"}}, {"code": "content_policy_violation"}],
+)
+def test_a_post_that_a_moderation_layer_declines_is_a_refusal_and_the_others_are_asked(error, generate):
+    answers = iter([answer(json.dumps({"error": error}).encode(), "403 Forbidden")])
+    made, server = generate(lambda request: next(answers, answer(reply())))
+    assert [text == "" for text in made["text"][:]] == [True, False]
+    assert {"check": "refusal", "passed": False, "value": None} in made["checks"][0]
+    assert len(server.heard) == 2
 
 
 @pytest.mark.parametrize("header", ["-5", "1e309", "nan", "9" * 5000, "Fri, 31 Dec 999999 23:59:59 GMT", "\xff"])

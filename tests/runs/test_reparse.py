@@ -65,6 +65,23 @@ def test_a_round_that_asked_nothing_has_no_variations_and_misses_no_reply(run):
     assert len(made) == 0
 
 
+def test_contrasts_are_marked_so_that_a_replay_keeps_their_label(tmp_path, refused):
+    flags, out = small.write(tmp_path), tmp_path / "run"
+    sizes = ["--budget", "4", "--batch", "4", "--variations", "1", "--annotator", "gold", "--strategy", "random"]
+    with Server() as server:
+        model = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words"]
+        asked = ["--template", "contrast", "--contrast-to", small.NAMES[1], "--policy", "none"]
+        assert command(["run", *flags, *model, *asked, *sizes, "--out", str(out)]) == 0
+    assert "name a file that ends in .parquet" in refused("generate", "reparse", out, "--out", tmp_path / "a.csv")
+    again = tmp_path / "again.parquet"
+    assert command(["generate", "reparse", str(out), "--out", str(again)]) == 0
+    replay = ["--generator", "replay", "--generator-data", str(again), "--policy", "none"]
+    assert command(["run", *flags, *replay, *sizes, "--out", str(tmp_path / "replayed")]) == 0
+    replayed = read_parquet(tmp_path / "replayed" / "rounds" / "01" / "variations.parquet")
+    assert len(replayed)
+    assert set(replayed["label"][:]) == {1}
+
+
 def test_what_is_read_otherwise_now_is_counted_by_class(run, tmp_path, capsys):
     """As after a change of what reads replies; here the replies change."""
     refusal = json.dumps({"choices": [{"message": {"content": "I'm sorry, but I can't help with that."}}]})

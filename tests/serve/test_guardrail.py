@@ -69,8 +69,8 @@ def test_an_answer_of_a_model_is_judged_and_never_certified(server):
     assert found["certified"] is False
 
 
-def test_nothing_to_judge_passes(server):
-    assert said(server)["action"] == "NONE"
+def test_nothing_to_judge_passes_and_is_not_certified(server):
+    assert said(server) == {"action": "NONE", "certified": False}
 
 
 @pytest.mark.parametrize(

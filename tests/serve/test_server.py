@@ -14,6 +14,7 @@ KEY = "RARECASE_API_KEY"
     [
         (["--max-body", "1 bit"], "--max-body"),
         (["--max-body", "0"], "--max-body"),
+        (["--max-body", "9MiB"], "--max-body '9MiB': expected at most 8MiB"),
         (["--port", "70000"], "--port 70000"),
         (["--audit", "no/such/folder/audit.jsonl"], "--audit no/such/folder/audit.jsonl"),
         (["--host", "0.0.0.0"], KEY),

@@ -14,7 +14,7 @@ from rarecase.data import schema
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.llm.endpoint import Endpoint
 from rarecase.llm.replies import Replies
-from rarecase.verify.judge import CALIBRATION, FEWEST, Judge, class_of, codes, first_token
+from rarecase.verify.judge import CALIBRATION, FEWEST, SHOWN, Judge, class_of, codes, first_token
 
 sys.path.append(str(Path(__file__).parents[1]))
 from endpoint import Server  # it is a script beside the folders of tests
@@ -61,6 +61,15 @@ def test_identifiers_do_not_leave_the_machine(replies):
         )
         assert ("[PHONE-1]" in sent and "[EMAIL-1]" in sent) == is_remote
         assert ("example.com" in sent or "0147" in sent) != is_remote
+
+
+def test_an_example_is_cut_once_its_identifiers_are_masked(replies):
+    start = [(f"{text:{SHOWN - 5}}ann{i}@example.com", label) for i, (text, label) in enumerate(START)]
+    model = Endpoint("http://127.0.0.1:9/v1", "words", replies=replies, seed=0)
+    model.leaves_machine = True
+    sent = json.dumps(Judge(model, TAXONOMY, table(start), seed=0).requests(["knee"])[-1])
+    assert "[EMA" in sent
+    assert "ann" not in sent
 
 
 @pytest.fixture

@@ -214,12 +214,17 @@ def plan_more(model: str, /, request: RequestFlags, *, pool: str | None = None) 
 
 
 def _bytes(size: str) -> int:
-    """Of `1MiB`, `500KB` or a number."""
+    """Of `1MiB`, `500KB` or a number; at most what is read of a document of JSON."""
+    from rarecase.core.documents import LONGEST_JSON, MEBIBYTE
+
     found = re.fullmatch(r"(\d{1,12})\s*(|[KM]i?B?)", size.strip(), re.IGNORECASE)
     if not found or not (number := int(found[1])):
         raise ConfigError(f"--max-body{shown_id(size)}: expected a size such as 1MiB, 500KB or a number of bytes")
     unit = found[2].lower().rstrip("b")
-    return number * {"": 1, "k": 1000, "ki": 1 << 10, "m": 1000_000, "mi": 1 << 20}[unit]
+    number *= {"": 1, "k": 1000, "ki": 1 << 10, "m": 1000_000, "mi": 1 << 20}[unit]
+    if number > LONGEST_JSON:
+        raise ConfigError(f"--max-body{shown_id(size)}: expected at most {LONGEST_JSON // MEBIBYTE}MiB")
+    return number
 
 
 def _targets(given: Sequence[str]) -> dict[str, float]:

@@ -82,7 +82,7 @@ class Guard:
             more than a tenth of harmless texts of 1,000 tokens, put together from validation rows; with a certificate
             they are the same.
         certificate (`Certificate`, *optional*): what `rarecase guard calibrate` wrote into the model's folder; its
-            thresholds and temperature are those of the guard.
+            thresholds and temperature are those of the guard, unless it refuses every class.
         revision (`str`): the commit of a model of the Hub, else the beginning of the hash of its weights and classes.
         certified (`bool`): whether every class whose action is not `allow` has a threshold of the certificate.
         void (`str`): why a certificate that lies there is not of this guard; empty where it is, or there is none.
@@ -175,7 +175,9 @@ class Guard:
         if certificate := Certificate.read(folder):
             guard.void = _why_void(certificate, sha256, setting(dtype, backend))
             if not guard.void:
-                guard.certificate, guard.temperature = certificate, certificate.temperature
+                guard.certificate = certificate
+            if not guard.void and certificate.certified:  # one that refuses every class sets nothing
+                guard.temperature = certificate.temperature
                 guard.long_thresholds = guard.thresholds  # it is of texts of any length
                 for place, name in enumerate(guard.names):
                     known = certificate.classes.get(name)

@@ -90,12 +90,13 @@ def together(parts: Sequence[HeldOut]) -> HeldOut:
     """Several of them as one; a `DataError` where two have a text in common."""
     if len(parts) == 1:
         return parts[0]
-    seen: dict[str, str] = {}
-    for part in parts:
+    seen: dict[str, int] = {}
+    for place, part in enumerate(parts):  # not by its name: the same may be given twice
         for text in part.table["text"][:]:
-            if seen.setdefault(text, part.name) != part.name:
+            if seen.setdefault(text, place) != place:
+                first = parts[seen[text]].name
                 raise DataError(
-                    f"{seen[text]} and {part.name} have texts in common, so they are no two random samples; draw the "
+                    f"{first} and {part.name} have texts in common, so they are no two random samples; draw the "
                     "second out of what the first has left, such as the pool.parquet of its start folder"
                 )
     return HeldOut(

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -45,8 +46,24 @@ def key_of(loopback: bool) -> str:
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy that the environment names for an address elsewhere."""
+    """The proxy that the environment names for an address elsewhere; a `ConfigError` where it cannot be used."""
     parts = urlsplit(url)
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return None if not proxy or proxy_bypass(parts.hostname or "") else proxy
+    if not proxy or proxy_bypass(parts.hostname or ""):
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"  # as curl reads it
+    socks = ("socks5", "socks5h") if find_spec("socksio") else ()  # without it the client knows none
+    try:
+        found = urlsplit(proxy)
+        host, _ = found.hostname or "", found.port
+    except ValueError:
+        host = ""
+    if not re.fullmatch(r"[\w.:-]+", host) or found.scheme not in ("http", "https", *socks):
+        # Not shown: it may hold a password.
+        raise ConfigError(
+            f"{parts.scheme.upper()}_PROXY or ALL_PROXY names no proxy that can be used; expected http://HOST:PORT, "
+            f"or {parts.hostname} in NO_PROXY to use none"
+        )
+    return proxy

@@ -46,6 +46,7 @@ class Endpoint:
         self.leaves_machine = not self._loopback
         self._format = Format()
         key_of(self._loopback)
+        self._proxy()
         self.limits = limits or Limits()
         self._price = price_of(name, prices, is_here=self._loopback)
         if self.limits.cost is not None:
@@ -103,5 +104,8 @@ class Endpoint:
     def _client(self) -> "Client":
         from rarecase.llm.client import Client
 
+        return Client(self.url, key_of(self._loopback), self._proxy(), self.deadline)
+
+    def _proxy(self) -> str | None:
         # A proxy from the environment must not see what is meant for this machine.
-        return Client(self.url, key_of(self._loopback), None if self._loopback else proxy_of(self.url), self.deadline)
+        return None if self._loopback else proxy_of(self.url)

@@ -69,9 +69,11 @@ def given_up(url: str, failure: Failure) -> GeneratorError:
 
 
 def require_access(answer: Answer, url: str, model: str) -> None:
-    """An error where the server says that the key, the model or the address is another."""
+    """An error where the server says that the key, the model or the address is another, or that no credit is left."""
     status = answer.status
-    if status in (401, 403):
+    if status == 429 and answer.problem.get("code") == "insufficient_quota":
+        found, way = "no credit is left there (429)", "add some, and continue (the replies so far are kept)"
+    elif status in (401, 403):
         found, way = f"rejects the key ({status})", "set OPENAI_API_KEY to a key that is valid there"
     elif status == 404:
         found = f"has no model {model!r}, or no chat completions (404)"
@@ -114,7 +116,7 @@ def usage_of(answer: Answer) -> tuple[int, int] | None:
 
     A request that was turned away has cost nothing; one that was filtered, or that the server failed at, may have.
     """
-    if answer.status in _BUSY or (300 <= answer.status < 500 and answer.problem.get("code") != FILTERED):
+    if answer.status in _BUSY or (300 <= answer.status < 500 and not _is_filtered(answer)):
         return 0, 0
     try:
         usage = parse_json(answer.text)["usage"]
@@ -133,13 +135,20 @@ def reply_of(answer: Answer) -> str | None:
     """
     if answer.is_reply and not answer.is_too_long:
         return answer.text
-    if answer.problem.get("code") == FILTERED:
+    if _is_filtered(answer):
         reason = FILTERED
     elif answer.status == 400 and _TOO_LONG.search(answer.text):
         reason = "length"  # vLLM and llama.cpp say it in other words than OpenAI's code
     else:
         return None
     return json.dumps({"choices": [{"message": {"content": None}, "finish_reason": reason}]})
+
+
+def _is_filtered(answer: Answer) -> bool:
+    """Whether it declines this one post, by OpenAI's code or by the 403 of a moderation layer (OpenRouter's)."""
+    code, about = answer.problem.get("code"), answer.problem.get("metadata")
+    flagged = isinstance(about, dict) and ("flagged_input" in about or "reasons" in about)
+    return code == FILTERED or (answer.status == 403 and (flagged or code == "content_policy_violation"))
 
 
 def rejects_format(answer: Answer, request: Mapping[str, object]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from datasets import Dataset, Value, concatenate_datasets
 
-from rarecase.core.errors import DataError, RunFolderError
+from rarecase.core.errors import ConfigError, DataError, RunFolderError
 from rarecase.data.arrow import with_column
 from rarecase.data.counts import class_counts
 from rarecase.data.schema import label_names
@@ -34,7 +34,12 @@ def reparse(folder: Path, out: Path) -> dict[str, tuple[int, int]]:
     now = concatenate_datasets([accepted(table, config.policy) for table in _read_anew(folder, config, rounds)])
     names = label_names(now)
     named = with_column(now, "label", [names[label] for label in now["label"][:]], Value("string"))
-    write_table(out, named.select_columns(COLUMNS))
+    marks = [[one for one in checks or () if one["check"] == "contrast"] for checks in now["checks"][:]]
+    if any(marks) and out.suffix.lower() != ".parquet":
+        raise ConfigError(f"{out}: cannot say which variations are contrasts; name a file that ends in .parquet")
+    # What says to `replay` that they have a label of their own.
+    marked = with_column(named, "checks", marks, now.features["checks"])
+    write_table(out, marked.select_columns([*COLUMNS, "checks"] if any(marks) else COLUMNS))
     counts = class_counts(before, names), class_counts(now, names)
     return {name: (counts[0][name], counts[1][name]) for name in names}
 

@@ -42,7 +42,7 @@ def reply(verdicts: Sequence[Verdict], *, answer: bool) -> dict[str, Any]:
     """
     stopped = [verdict for verdict in verdicts if verdict.action in _STOPPED]
     worst = max(stopped, key=lambda verdict: ACTIONS.index(verdict.action), default=None)
-    certified = not answer and all(verdict.certified for verdict in verdicts)
+    certified = not answer and bool(verdicts) and all(verdict.certified for verdict in verdicts)
     if worst is None:
         return {"action": "NONE", "certified": certified}
     reason = worst.message or _WITHOUT_MESSAGE

@@ -76,7 +76,7 @@ class Judge:
         self.model, self._codes = model, codes(len(taxonomy.classes))
         self._task = _task(taxonomy, self._codes)
         shown, others = _drawn(examples, seed, per_class)
-        self._turns = [turn for text, label in shown for turn in self._turns_of(text[:SHOWN], self._codes[label])]
+        self._turns = [turn for text, label in shown for turn in self._turns_of(text, self._codes[label])]
         self._others = others[:CALIBRATION]
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -118,7 +118,9 @@ class Judge:
         return request if len(self._codes[0]) > 1 else {**request, "logprobs": True, "top_logprobs": LISTED}
 
     def _turns_of(self, text: str, code: str | None = None) -> list[dict[str, str]]:
-        return _turns(masked(text)[0] if self.model.leaves_machine else text, code)
+        sent = masked(text)[0] if self.model.leaves_machine else text
+        # An example is cut once it is masked: half an identifier would not be found.
+        return _turns(sent if code is None else sent[:SHOWN], code)
 
     def _log_probabilities(self, request: Request) -> np.ndarray:
         """Of each class; NaN where the stored reply names none."""
