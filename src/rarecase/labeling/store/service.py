@@ -362,7 +362,7 @@ def _undo(
     refusal = transaction.refusal_of_repeat(event, "undo", person, **meant)
     if refusal is not None:
         found = None if refusal else transaction.writer.find(event)
-        return refusal, found and found.item
+        return refusal, found.item if found else None
     if not acts:
         return "there is nothing to undo", None
     last, item = acts[-1]
