@@ -136,7 +136,7 @@ def measured(number: int, limit: int, beside: dict[str, str]) -> list[str]:
                 if name == "rarecase":
                     seconds, stored = ours(port, number, Path(folder))
                 else:
-                    # They are told the limit, since they find none; curator needs a number all the same.
+                    # Neither adapts to the limit: curator has it as a setting, and needs a number in any case.
                     a_minute = limit * 60 or 10**6
                     seconds, stored = others(name, beside[name], port, number, a_minute, Path(folder))
                 counts = counts_of(port)

@@ -64,7 +64,7 @@ def preview(config: RunConfig) -> Preview:
     """Reads the tables and makes the requests; raises `ConfigError` where no language model is asked."""
     check(config)
     sets = checked(config)
-    if config.generator not in ("openai", "local") or not config.variations:
+    if not config.asks_a_model or not config.variations:
         asks = "openai or --generator local, which ask a language model"
         raise ConfigError(
             f"--generator {config.generator} sends nothing, with --variations {config.variations}; give {asks}"

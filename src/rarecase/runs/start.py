@@ -145,7 +145,8 @@ def go_on(folder: Path, config: StartConfig) -> None:
     Manifest.read(folder, "start")
     begun = read_config(folder, StartConfig)
     require_same_settings(folder, begun, config, START_MAY_CHANGE)
-    taxonomy, named, kept = Taxonomy.load(folder / "taxonomy.yaml"), _named_classes(config), StartConfig(**begun)
+    taxonomy, named = Taxonomy.load(folder / "taxonomy.yaml"), _named_classes(config)
+    kept = before = StartConfig(**begun)
     if named is not None and named != taxonomy:
         if reason := _why_classes_stay(folder, config, taxonomy):
             given = flag("classes" if config.classes else "taxonomy")
@@ -159,7 +160,7 @@ def go_on(folder: Path, config: StartConfig) -> None:
     if not (folder / "pool.parquet").exists():
         kept = replace(kept, store=config.store or kept.store)  # where a run finds who labelled
         _say_classes(taxonomy)
-    if kept != StartConfig(**begun):
+    if kept != before:
         write_yaml(folder / "config.yaml", kept)
 
 

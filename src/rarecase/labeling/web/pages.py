@@ -100,8 +100,9 @@ def review_page(context: PageContext) -> gr.Blocks:
         later, now = _ids(data, "later"), _ids(data, "now")
         waiting = service.to_review(reviewer)
         # What was undone is shown; else what is on the screen stays there; what was put off comes last.
-        order = {item.id: (item.id != answer.item, item.id in later, item.id not in now) for item in waiting}
-        first = min(waiting, key=lambda item: order[item.id], default=None)
+        first = min(
+            waiting, key=lambda item: (item.id != answer.item, item.id in later, item.id not in now), default=None
+        )
         with service.state() as state:
             shown = first and _to_review(first, state)
             common = _common(context, reviewer, state.about_classes())
