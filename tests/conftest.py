@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from browsers import browser  # noqa: F401 - a fixture
-from forks import Forks
+from forks import VECTORS, Forks
 from hub_server import client, serving
 from hub_server.server import bound, free_port
 from small_model import language_model  # noqa: F401 - a fixture
@@ -39,6 +39,14 @@ LONGEST = (
     *("test_no_text.py", "test_no_text_labels.py", "test_text_only.py", "test_histories.py"),
     *("demo_space/test_page.py", "web/test_interruptions.py", "web/test_looks.py", "web/test_run.py"),
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _vectors() -> None:
+    """What the packaged encoder made of some texts is not computed again."""
+    import vectors  # it imports the libraries, which have to find the environment as it is now
+
+    vectors.remember(VECTORS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

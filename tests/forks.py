@@ -1,12 +1,15 @@
 """Runs `rarecase` in processes forked from one that has imported the libraries: importing takes longest elsewhere."""
 
+import atexit
 import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +18,19 @@ from pathlib import Path
 from typing import Any
 
 RARECASE = Path(sys.executable).with_name("rarecase")
+VECTORS = Path(tempfile.mkdtemp(prefix="rarecase-vectors-"))  # see vectors.py; of this process and all that it makes
+atexit.register(shutil.rmtree, VECTORS, ignore_errors=True)
 # A line of JSON in, one out: a program to begin, and its process; or a process, and its exit code once it has one.
 FORKS = """
-import gc, json, multiprocessing, os, runpy, sys
+import gc, json, multiprocessing, os, pathlib, runpy, sys
 import rarecase.experiment.simulate, rarecase.publish.all, rarecase.publish.remove
 import rarecase.runs.session, rarecase.runs.train
 import matplotlib.figure, openai, sentence_transformers
+
+sys.path.insert(0, sys.argv[1])
+import vectors
+del sys.path[0]
+vectors.remember(pathlib.Path(sys.argv[2]))
 
 def run(job):
     for descriptor, path in enumerate((os.devnull, job["out"], job["err"])):
@@ -119,7 +129,7 @@ class Forks:
     def __enter__(self) -> "Forks":
         with (self.printed / "imports.err").open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", FORKS],
+                [sys.executable, "-c", FORKS, str(Path(__file__).parent), str(VECTORS)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
