@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test pytest test-slow test-clients test-busy test-oldest kill lint count bench compare docs notebooks
+.PHONY: install demo test pytest test-slow test-clients test-busy test-oldest kill lint count bench compare docs notebooks screenshots
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -85,6 +85,10 @@ docs: .venv/docs
 # Every notebook from top to bottom.
 notebooks: .venv/docs
 	$(BIN)/python -m pytest tests/test_notebooks.py -m slow
+
+# Every view of the pages, on a phone and on a desktop, in light and dark, as pictures in screenshots/.
+screenshots: install
+	$(BIN)/python -m pytest tests/test_screenshots.py -m slow
 
 .venv/docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'

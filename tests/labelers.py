@@ -268,7 +268,7 @@ def look(page):
 @contextlib.contextmanager
 def signed_in(browser, url, name, to="/", **options):
     """The page in a browser of its own; at the end it has asked nobody else for anything, nor complained."""
-    context = browser.new_context(viewport=SIZES["desktop"], **options)
+    context = browser.new_context(**{"viewport": SIZES["desktop"], **options})
     context.set_default_timeout(PATIENCE)
     context.add_init_script(WATCH)
     page = context.new_page()
