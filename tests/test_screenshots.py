@@ -58,10 +58,11 @@ def test_signing_in(browser, tmp_path, look, picture):
         picture(page, "another-device")
         page.get_by_role("link", name="Back to labeling").click()
         page.get_by_role("button", name="Sign out").click()
-        page.get_by_label("Your name").fill("ann")
         picture(page, "sign-in")
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_text("signed in").first.wait_for()
+        labelers.Client(server.url, "bob")
+        page.get_by_label("Your name").first.fill("bob")
+        page.get_by_role("button", name="Sign in").first.click()
+        page.get_by_text("Signed in on another device already?").wait_for()
         picture(page, "name-is-taken")
 
 
