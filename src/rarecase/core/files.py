@@ -163,7 +163,11 @@ def read_json(path: Path) -> Any:
     """Reads what `write_json` wrote."""
     try:
         return parse_json(read_document(path))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); change what is there and repeat the command"
+        ) from error
+    except ValueError as error:
         raise DataError(f"{path}: not readable JSON; remove it and repeat the command that wrote it") from error
 
 
