@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import HTTPError
 
-from rarecase.core.errors import ConfigError, DiskFullError, HubError
+from rarecase.core.errors import ConfigError, HubError
 from rarecase.hub.commit import Snapshot, Target, base_snapshot, push, read_snapshot
 from rarecase.hub.errors import RETRY
 
@@ -339,33 +339,6 @@ def test_whatever_the_client_raises_over_an_answer_is_one_line(fresh_hub, monkey
             HubError, match=r"^acme/guard: the answer is not a Hub's; check HF_ENDPOINT(; .* deleted again)?$"
         ):
             act(GUARD)
-
-
-DENIED = type("XetAuthenticationError", (PermissionError,), {"__module__": "hf_xet"})
-XET = {  # hf_xet's errors have no number
-    "file": (
-        OSError("I/O error: I/O error: Permission denied (os error 13)"),
-        "Permission denied (os error 13)); rep",
-    ),
-    "token": (DENIED("Authentication error: http://x/?sign=1"), "failed (Authentication error:); repeat the command"),
-    "disk": (
-        OSError("I/O error: I/O error: No space left on device (os error 28)"),
-        "no space left on the disk; free",
-    ),
-    "silence": (TimeoutError("Timeout: after 60 s"), "acme/guard: the Hub cannot be reached (HF_ENDPOINT?); repeat"),
-}
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("error", XET)
-def test_what_the_transfer_of_files_raises_is_no_answer(fresh_hub, monkeypatch, error):
-    def fail(*_, **__):
-        raise XET[error][0]
-
-    monkeypatch.setattr(HfApi, "create_commit", fail)
-    with pytest.raises((HubError, DiskFullError), match=re.escape(XET[error][1])) as raised:
-        push(GUARD, lambda _: FILES, "A guard")
-    assert "sign=" not in str(raised.value)
 
 
 def test_a_defect_of_what_is_pushed_is_not_taken_for_the_hubs(fresh_hub):
