@@ -10,7 +10,15 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from rarecase.core.errors import DataError, DiskFullError
-from rarecase.core.files import digest, is_disk_full, write_beside, write_folder_beside, write_json, write_text
+from rarecase.core.files import (
+    digest,
+    is_disk_full,
+    read_json,
+    write_beside,
+    write_folder_beside,
+    write_json,
+    write_text,
+)
 from rarecase.data.parquet import read_parquet, write_parquet
 
 
@@ -271,6 +279,19 @@ def test_writing_parquet_shows_no_bar_and_leaves_the_setting_of_bars_alone(tmp_p
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_json_that_the_system_does_not_give_is_not_to_be_removed(tmp_path):
+    (tmp_path / "there.json").mkdir()
+    with pytest.raises(
+        DataError, match=r"there\.json: cannot be read \(not a file\); change what is there and repeat"
+    ):
+        read_json(tmp_path / "there.json")
+    with pytest.raises(DataError, match=r"a\.json: cannot be read \(No such file or directory\)"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "cut.json").write_text("{")
+    with pytest.raises(DataError, match=r"cut\.json: not readable JSON; remove it and repeat the command"):
+        read_json(tmp_path / "cut.json")
 
 
 def test_a_digest_follows_the_contents_and_their_places(tmp_path):

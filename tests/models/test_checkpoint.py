@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,20 @@ def test_a_gated_model_says_how_to_get_in(fresh_hub, guards):
         HfApi().update_repo_settings("gates/guard", gated="manual", private=False)
     with pytest.raises(ModelError, match=r"^gates/guard: gated on the Hub: accept its terms there, and set HF_TOKEN"):
         load_learner("gates/guard")
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [(401, "HF_TOKEN, HF_ENDPOINT?"), (403, "HF_TOKEN, HF_ENDPOINT?"), (429, "repeat the command later")],
+)
+def test_a_hub_that_refuses_can_be_reached_and_what_is_in_the_cache_is_read(fresh_hub, guards, status, hint):
+    upload("acme/had", guards[0])
+    folder = local_folder("acme/had")
+    fresh_hub.fault("/api/models/acme/", status, times=2)
+    assert local_folder("acme/had") == folder
+    answer = f"acme/not: neither a folder nor in the cache, and the Hub answered with status {status} ({hint}); give"
+    with pytest.raises(ModelError, match=f"^{re.escape(answer)}"):
+        local_folder("acme/not")
 
 
 def test_a_frozen_learner_comes_from_the_hub_as_it_was_saved(fresh_hub, tmp_path):

@@ -140,10 +140,10 @@ def disk_full(path: Path, note: str = "") -> DiskFullError:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error of the system, Arrow, SQLite or safetensors says that the disk, or a share of it, is full."""
+    """Whether an error of the system or of a library says that the disk, or a share of it, is full."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
-    full = ("No space left on device", "os error 28", "os error 27", "database or disk is full")
+    full = ("No space left on device", "Not enough disk space", "os error 28", "os error 27", "disk is full")
     known = isinstance(error, OSError | sqlite3.Error) or type(error).__name__ == "SafetensorError"
     return known and any(sign in str(error) for sign in full)
 
@@ -163,7 +163,11 @@ def read_json(path: Path) -> Any:
     """Reads what `write_json` wrote."""
     try:
         return parse_json(read_document(path))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); change what is there and repeat the command"
+        ) from error
+    except ValueError as error:
         raise DataError(f"{path}: not readable JSON; remove it and repeat the command that wrote it") from error
 
 

@@ -26,7 +26,10 @@ from rarecase.core.files import disk_full, is_disk_full
 Result = TypeVar("Result")
 
 # What the clients raise; a failed upload (`RuntimeError`) and a refused card (`ValueError`) have the answer as cause.
-ERRORS = (HTTPError, ValueError, LocalTokenNotFoundError, LocalEntryNotFoundError, ConnectionError, RuntimeError)
+ERRORS = (
+    *(HTTPError, ValueError, LocalTokenNotFoundError, LocalEntryNotFoundError, ConnectionError, TimeoutError),
+    RuntimeError,
+)
 
 
 def sleep_about(seconds: float) -> None:
@@ -85,6 +88,12 @@ def hub_errors(repo_id: str) -> Iterator[None]:
     except OSError as error:  # of a file on this machine
         if is_disk_full(error):
             raise disk_full(Path(error.filename or constants.HF_HUB_CACHE)) from error
+        if _of_xet(error):
+            reason = " ".join(str(error).partition("http")[0].split())[:200]  # an address may be signed
+            raise HubError(
+                f"{repo_id}: hf_xet, which transfers files, failed ({reason}); repeat the command, or set "
+                "HF_HUB_DISABLE_XET=1"
+            ) from error
         raise HubError(
             f"{repo_id}: {error.filename or constants.HF_HUB_CACHE}: {error.strerror}; files of the Hub are kept in "
             "HF_HOME, which may name another folder"
@@ -101,7 +110,7 @@ def junk_refused(repo_id: str) -> Iterator[None]:
     except Exception as error:
         # A name that is too long is one that the answer gave.
         is_of_the_system = isinstance(error, OSError) and error.errno not in (None, errno.ENAMETOOLONG)
-        if is_of_the_system or (isinstance(error, ERRORS) and _line(_cause(error)) is not None):
+        if is_of_the_system or _of_xet(error) or (isinstance(error, ERRORS) and _line(_cause(error)) is not None):
             raise
         raise HubError(f"{repo_id}: the answer is not a Hub's; check HF_ENDPOINT") from error
 
@@ -124,9 +133,15 @@ def _cause(error: BaseException) -> BaseException:
     return cause if not isinstance(error, HTTPError) and isinstance(cause, HTTPError) else error
 
 
+def _of_xet(error: BaseException) -> bool:
+    """Whether hf_xet says that a file, a token or an object is at fault; those of the connection are in `ERRORS`."""
+    begins = type(error).__module__ == "hf_xet" or str(error).startswith("I/O error: ")
+    return isinstance(error, OSError) and error.errno is None and begins
+
+
 def _unreachable(error: BaseException) -> bool:
     offline = isinstance(error, OfflineModeIsEnabled)
-    return isinstance(error, HTTPError | LocalEntryNotFoundError | ConnectionError) and not offline
+    return isinstance(error, HTTPError | LocalEntryNotFoundError | ConnectionError | TimeoutError) and not offline
 
 
 def _line(error: BaseException) -> str | None:

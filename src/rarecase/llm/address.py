@@ -1,6 +1,5 @@
 """Where requests may go: the address of an endpoint, the host that posts may be sent to, the key and the proxy."""
 
-import ipaddress
 import os
 import re
 from importlib.util import find_spec
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from rarecase.core.errors import ConfigError, is_more_than_address
+from rarecase.web import address
 
 
 def is_loopback(url: str, send_to: str | None) -> bool:
@@ -22,13 +22,8 @@ def is_loopback(url: str, send_to: str | None) -> bool:
         raise ConfigError(f"--generator-url is more than an address; {expected}, and a key in OPENAI_API_KEY")
     if parts.scheme not in ("http", "https") or not host or not re.fullmatch(r"[\w.:-]+", host):
         raise ConfigError(f"--generator-url {url!r} is not an address; {expected}")
-    if host == "localhost":
+    if host == "localhost" or address.is_loopback(host):  # of names only this is known to be this machine
         return True
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return True
-    except ValueError:
-        pass  # a name, and only `localhost` is known to be this machine
     if send_to is None or send_to.casefold() != host:
         raise ConfigError(f"posts would leave this machine for {host}; add --send-to {host} to allow this")
     return False

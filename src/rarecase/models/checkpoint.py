@@ -97,9 +97,17 @@ def _refuse_unsafe(model: str, files: Sequence[str]) -> None:
 def _download(model: str) -> Path:
     """The snapshot of a Hub id in the cache, without any file that could run code."""
     from huggingface_hub import model_info, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, HTTPError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        HTTPError,
+        LocalEntryNotFoundError,
+    )
     from huggingface_hub.errors import RepositoryNotFoundError as NotFoundError
     from huggingface_hub.errors import RevisionNotFoundError as NoRevisionError
+
+    from rarecase.hub.errors import is_temporary, status
 
     repo_id, revision = split_revision(model)
     try:
@@ -108,11 +116,16 @@ def _download(model: str) -> Path:
             _refuse_unsafe(model, [file.rfilename for file in files])
         except (NotFoundError, NoRevisionError, HFValidationError, ModelError):
             raise
-        except Exception:  # of any type, see below
+        except Exception as error:  # of any type, see below
             # Without a connection it may still be in the cache; asking the Hub once more would only cost its retries.
-            return Path(
-                snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES, local_files_only=True)
-            )
+            try:
+                return Path(
+                    snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES, local_files_only=True)
+                )
+            except LocalEntryNotFoundError:
+                if isinstance(error, HfHubHTTPError):  # it can be reached
+                    raise error from None
+                raise
         return Path(snapshot_download(repo_id, revision=revision, allow_patterns=_SAFE_FILES))
     except HFValidationError:
         reason = "no such folder, and no Hub id either"
@@ -123,7 +136,8 @@ def _download(model: str) -> Path:
     except NoRevisionError:
         reason = f"the model on the Hub has no branch, tag or commit {revision!r}"
     except HfHubHTTPError as error:
-        reason = f"the Hub answered with status {error.response.status_code}"
+        hint = "repeat the command later" if is_temporary(error) else "HF_TOKEN, HF_ENDPOINT?"
+        reason = f"neither a folder nor in the cache, and the Hub answered with status {status(error)} ({hint})"
     except (HTTPError, OSError):
         reason = "neither a folder nor in the cache, and the Hub cannot be reached"
     except ModelError:

@@ -1,5 +1,6 @@
 """Where a server listens."""
 
+import errno
 import socket
 from ipaddress import ip_address
 
@@ -28,7 +29,9 @@ def bound(host: str, port: int) -> socket.socket:
     except (OSError, TypeError) as error:  # the second of what cannot be encoded as the name of a host
         listening.close()
         reason = error.strerror if isinstance(error, OSError) else "no name of a host"
-        raise ConfigError(f"cannot listen at {host}:{port} ({reason}); choose another --port") from None
+        is_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        other = "--port" if is_port else "--host"
+        raise ConfigError(f"cannot listen at {host}:{port} ({reason}); choose another {other}") from None
     return listening
 
 

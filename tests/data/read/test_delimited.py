@@ -1,16 +1,20 @@
-"""CSV by whatever its header has between the names; what the standard library writes is read back the same."""
+"""CSV by whatever its header has between the names; what the standard library and rarecase write is read back."""
 
 import csv
 import io
 
 import pyarrow.parquet as pq
 import pytest
+from datasets import Dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rarecase.cli.main import command
+from rarecase.core.csv_cells import BEGINS, restored
 from rarecase.data.read.delimited import delimiter_of
 from rarecase.data.read.formats import read_file
+from rarecase.data.read.table import read_table
+from rarecase.data.write import write_table
 
 WANTED = ("id", "text", "label")
 # No NUL, which is damage, and no half of a surrogate pair, which no file can hold.
@@ -32,14 +36,25 @@ def written(header: list[str], rows: list[list[str]], **dialect: object) -> str:
     delimiter=st.sampled_from(",;\t"),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-def test_what_the_csv_module_writes_is_read_back_the_same(tmp_path, rows, other, place, delimiter, quoting):
+def test_what_the_csv_module_writes_is_read_back_but_for_a_sign_in_front_of_a_formula(
+    tmp_path, rows, other, place, delimiter, quoting
+):
     header, *with_other = ([*row[:place], f"{other} ", *row[place:]] for row in [WANTED, *rows])  # never a wanted name
     path = tmp_path / "posts.csv"
     content = written(header, with_other, delimiter=delimiter, quoting=quoting)
     path.write_text(content, encoding="utf-8", newline="")
     found = read_file(path, WANTED)
     assert found.header == tuple(header)
-    assert [list(row) for row in zip(*(found.table[name].to_pylist() for name in WANTED), strict=True)] == rows
+    read = [list(row) for row in zip(*(found.table[name].to_pylist() for name in WANTED), strict=True)]
+    assert read == [list(map(restored, row)) for row in rows]
+
+
+@pytest.mark.parametrize("begin", BEGINS)
+def test_what_rarecase_wrote_as_csv_is_read_back_without_the_sign_in_front_of_a_formula(begin, tmp_path):
+    rows = {"id": [f"{begin}1", "2"], "text": [f"{begin}SUM of it all", "'One tree"], "label": ["a", f"{begin}b"]}
+    write_table(tmp_path / "posts.csv", Dataset.from_dict(rows))
+    found = read_table(tmp_path / "posts.csv", split="test", labeled=True)
+    assert {name: found[name][:] for name in rows} == rows
 
 
 @pytest.mark.parametrize(

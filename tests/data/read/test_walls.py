@@ -1,5 +1,6 @@
 """A release, or a data set of the Hub, that names what is not its own is refused before anything is read or asked."""
 
+import errno
 import json
 import socket
 import threading
@@ -8,6 +9,7 @@ from contextlib import suppress
 import pytest
 import releases
 import yaml
+from datasets.exceptions import DatasetGenerationError
 from huggingface_hub import HfApi
 
 from rarecase.cli.main import command
@@ -138,6 +140,26 @@ def test_a_data_set_of_the_hub_that_names_files_of_others_is_refused_before_they
     write(".huggingface.yaml", card(f"http://{address}/posts.csv").strip("-\n"))
     assert "acme/evil: .huggingface.yaml: config" in refused("pool", "acme/evil", "--out", "out.parquet")
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/hub/x"), "cannot be read: /hub/x: Permission denied;"),
+        (OSError(errno.EMFILE, "Too many open files"), "acme/evil: cannot be read: Too many open files; change that"),
+        (OSError(errno.ENOSPC, "No space left on device", "/hub/x"), "/hub/x: no space left on the disk; free some"),
+        (OSError("Not enough disk space. Needed: 2 TiB"), ": no space left on the disk; free some"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_this_machine_refuses_is_no_damage(refused, monkeypatch, error, says, wrapped):
+    def fail(*_, **__):
+        if wrapped:
+            raise DatasetGenerationError("An error occurred") from error
+        raise error
+
+    monkeypatch.setattr("rarecase.data.read.hub.hf_hub_download", fail)
+    assert says in refused("pool", "acme/evil", "--out", "out.parquet")
 
 
 def test_a_card_of_the_hub_that_comes_in_part_is_one_line(refused, monkeypatch):

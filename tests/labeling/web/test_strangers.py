@@ -350,8 +350,8 @@ def test_the_pages_work_below_a_path(browser, store):
     [
         (["--port", "99999"], "--port 99999: expected 0 to 65535"),
         (["--port", "-1"], "--port -1: expected 0 to 65535"),
-        (["--host", "x" * 300], "); choose another --port"),
-        (["--host", "é" * 70], "(no name of a host); choose another --port"),
+        (["--host", "x" * 300], "); choose another --host"),
+        (["--host", "é" * 70], "(no name of a host); choose another --host"),
         (["--host", "a..b"], "cannot listen at a..b:7860"),
         (["--host", "nosuch.invalid"], "cannot listen at nosuch.invalid:7860"),
         (["--host", "999.1.1.1"], "cannot listen at 999.1.1.1:7860"),

@@ -1,4 +1,8 @@
-"""The records of CSV, by `,`, `;` or tabs, and of TSV, as they stand in the file; errors name the row."""
+"""
+The records of CSV, by `,`, `;` or tabs, and of TSV; errors name the row.
+
+Those of TSV are as they stand in the file; a cell of CSV loses the `'` that `core/csv_cells.py` puts in front of one.
+"""
 
 import csv
 import re
@@ -7,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from rarecase.core.csv_cells import restored
 from rarecase.core.errors import DataError
 from rarecase.data.read.lines import LONGEST_LINE, text_lines
 
@@ -66,7 +71,7 @@ def _csv_records(path: Path, lines: Iterator[str], delimiter: str, blank: int) -
         for number, record in enumerate(reader, blank + 1):
             length = fields = 0
             if record:
-                yield number, record
+                yield number, list(map(restored, record))
     except csv.Error as error:
         if "field limit" in str(error):
             found = f"a field of over {csv.field_size_limit():,} characters, expected at most 100,000"
