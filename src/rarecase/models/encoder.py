@@ -93,8 +93,9 @@ class SentenceEncoder:
                 raise ModelError(f"{self.name}: puts more than {LONGEST_PROMPT:,} characters before each text")
             if [name for name, _ in model.named_children()][-2:] == list(HEAD_MODULES):
                 del model[-2:]
-            if self.max_length is not None and stated(model.max_seq_length):
-                model.max_seq_length = tokens_read(self.name, model.tokenizer, model[0], self.max_length)
+            if longest := stated(model.max_seq_length):  # for which the library takes all positions, also of padding
+                wanted = longest if self.max_length is None else self.max_length
+                model.max_seq_length = tokens_read(self.name, model.tokenizer, model[0], wanted)
             return model
 
     def reader(self) -> Reader | None:
