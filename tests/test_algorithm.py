@@ -112,6 +112,25 @@ def test_a_strategy_sees_the_text_and_what_was_computed_and_nothing_else(tmp_pat
     assert seen["labeled"] == {"id", "text", "label", "embedding", "features"}
 
 
+def test_what_a_learner_left_in_the_tables_is_not_believed(tmp_path):
+    def stale(table: Dataset) -> Dataset:
+        for column in ("features", "probs"):
+            table = arrow.with_column(table, column, np.ones((len(table), len(NAMES)), np.float32))
+        return arrow.with_column(table, "mc_probs", np.ones((len(table), 10, len(NAMES)), np.float32))
+
+    def shown(folder: str, change: Any) -> tuple[set[str], dict[str, bytes]]:
+        @needs("features")
+        def curious(pool: Dataset, n: int, *, labeled: Dataset, seed: int) -> Dataset:
+            seen.update(pool.column_names, labeled.column_names)
+            return rarecase.random(pool, n, labeled=labeled, seed=seed)
+
+        seen: set[str] = set()
+        rounds(tmp_path / folder, **{name: change(table) for name, table in small.tables().items()}, strategy=curious)
+        return seen, small.files(tmp_path / folder)
+
+    assert shown("stale", stale) == shown("fresh", lambda table: table)
+
+
 class Remembering(Frozen):
     """Remembers every fitted model."""
 

@@ -228,8 +228,9 @@ def run(
 
 
 def _released(dataset: Dataset, names: Sequence[str]) -> Dataset:
-    """The table with all released columns, and with those others that spare work."""
-    kept = [column for column in HELPERS if column in dataset.column_names]
+    """The table with all released columns, and with what the encoder made: it spares work."""
+    # What a learner made may be of another one, or of an earlier fit.
+    kept = [column for column in HELPERS if column in dataset.column_names and column not in LEARNERS]
     return with_columns_from(conform(dataset, names), dataset, kept)
 
 

@@ -247,6 +247,9 @@ def test_harmless_rows_are_flagged_by_any_class_certified_or_not():
     found = calibrate(rows, asked, harmless=HARMLESS, otherwise=np.full(3, 0.5))
     assert found.alarm_any == Rate(0.5, pytest.approx(0.0676, abs=1e-4), pytest.approx(0.9324, abs=1e-4))
     assert found.alarm_certified.rate == 0.25
+    rows = replace(rows, otherwise=scores / 2)  # at the temperature of a class that is not certified
+    found = calibrate(rows, asked, harmless=HARMLESS, otherwise=np.full(3, 0.5))
+    assert found.alarm_any.rate == found.alarm_certified.rate == 0.25
 
 
 def test_only_too_few_positives_of_all_classes_leave_the_scores_unseen():

@@ -1,5 +1,6 @@
 """Scores and verdicts: which class a text is flagged as, and what is done then."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.data.arrow import matrix
 from rarecase.data.taxonomy import Category, Taxonomy
-from rarecase.guard.guard import Guard
+from rarecase.guard.certificate import Certificate, ClassCertificate, Rate, Rows, Windows, model_sha256
+from rarecase.guard.guard import PREPROCESSING, Guard
 from rarecase.learn.frozen import Frozen
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.setfit import SetFit
@@ -67,6 +69,20 @@ def test_temperature_divides_the_logits():
     logits = np.log([0.6, 0.2, 0.1, 0.1]) / 2
     expected = np.exp(logits) / np.exp(logits).sum()
     assert np.allclose(Guard(ByWord(), OWN, temperature=2.0).scores([text]).probs[0], expected)
+
+
+def test_the_temperature_of_a_certificate_is_that_of_the_classes_that_it_certifies(tmp_path):
+    folder, rate = small.model(tmp_path / "guard"), Rate(0.0, 0.0, 1.0)
+    certified = ClassCertificate(0.9, 0.2, 9, 0, 0.9, Windows(9, 0), rate, rate, None)
+    classes = {"self-harm": certified, "legal-advice": replace(certified, threshold=None, refused="few")}
+    of, used = model_sha256(folder, NAMES), Rows(1, 1, 1, "", True)
+    made = Certificate(0.95, 0.3, PREPROCESSING, of, "fp32", "torch", 3.0, (), classes, (), rate, rate, used)
+    made.write(folder)
+    texts, guard = small.table("dev")["text"][:5], Guard.uncertified(str(folder))
+    unscaled, guard.temperature = guard.scores(texts).probs, 3.0
+    found = Guard.from_pretrained(folder).scores(texts).probs
+    assert np.array_equal(found[:, 0], guard.scores(texts).probs[:, 0])
+    assert np.array_equal(found[:, 1:5], unscaled[:, 1:5])
 
 
 def test_script_and_half_characters_are_told():

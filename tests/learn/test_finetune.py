@@ -15,6 +15,7 @@ from rarecase.learn.finetune import Finetune
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.learn.weights import class_weights
 from rarecase.models.checkpoint import resolve
+from rarecase.models.lengths import AT_ONCE
 
 from . import fits
 from .conftest import NAMES, scrambled
@@ -88,6 +89,23 @@ def test_a_later_fit_changes_neither_the_learner_nor_an_earlier_model(train, dev
     assert np.array_equal(probs(first, dev), before)
     assert first.history == epochs
     assert (learner.network, learner.history) == (None, [])
+
+
+def test_not_all_texts_are_tokens_of_python_at_the_same_time(train, dev):
+    learner, sizes = finetune(updates=1).fit(train, dev), []
+    tokenizer = learner.tokenizer
+
+    class Counted:
+        def __getattr__(self, name):
+            return getattr(tokenizer, name)
+
+        def __call__(self, texts, **settings):
+            sizes.append(len(texts))
+            return tokenizer(texts, **settings)
+
+    learner.tokenizer = Counted()
+    assert len(learner.score([f"tree {number}" for number in range(AT_ONCE + 1)])) == AT_ONCE + 1
+    assert sizes == [AT_ONCE, 1]
 
 
 def test_another_seed_gives_other_weights(train, dev):

@@ -3,7 +3,9 @@ import sys
 
 import numpy as np
 import pytest
+import tiny_models
 from datasets import Dataset
+from transformers import T5Config, T5EncoderModel
 
 from rarecase.core.errors import DataError, ModelError
 from rarecase.data import arrow
@@ -118,3 +120,11 @@ def test_loading_and_encoding_say_nothing_where_nobody_watches():
     code = "from rarecase.models.encoder import load_encoder; load_encoder().encode(['a', 'b'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_of_an_encoder_whose_configuration_describes_a_decoder_too_the_weights_are_enough(tmp_path):
+    tokenizer = tiny_models.wordpiece(lowercase=False)
+    sizes = {"d_model": 768, "d_kv": 64, "d_ff": 768, "num_layers": 1, "num_heads": 12}
+    T5EncoderModel(T5Config(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert load_encoder(str(tmp_path)).encode(TEXTS).shape == (6, 768)

@@ -1,9 +1,11 @@
 """How many tokens of a text a model reads, and which texts are longer."""
 
+import json
 from typing import ClassVar
 
 import pytest
 import small
+import tiny_models
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -83,3 +85,13 @@ def test_an_encoder_reads_as_much_as_it_says_or_as_is_asked_for_and_is_saved_so(
     short.save(tmp_path / "encoder")
     assert load_encoder(str(tmp_path / "encoder")).reader().tokens == 20
     assert load_encoder(max_length=5000).reader().tokens == 512
+
+
+def test_an_encoder_that_says_no_length_reads_as_much_as_it_has_positions_for_beside_those_of_padding(tmp_path):
+    path = tiny_models.write("FacebookAI/roberta-base", tmp_path / "model") / "tokenizer_config.json"
+    said = json.loads(path.read_text())
+    del said["model_max_length"]
+    path.write_text(json.dumps(said))
+    encoder = load_encoder(str(path.parent))
+    assert encoder.reader().tokens == 512
+    assert len(encoder.encode(["word " * 900])) == 1

@@ -146,7 +146,7 @@ def test_a_run_that_has_ended_is_left_as_it_is(begun):
     assert small.files(begun) == before
 
 
-def test_what_was_certified_of_the_last_learner_stays_until_there_is_another(begun, capsys):
+def test_what_was_certified_of_the_last_learner_stays_until_there_is_another(begun, capsys, monkeypatch):
     folder, none = begun / "learner", Rate(0.0, 0.0, 1.0)
     rows = Rows(drawn=1, labelled=1, uses=1, ids_sha256="", known=True)
     of = model_sha256(folder, NAMES)
@@ -154,6 +154,14 @@ def test_what_was_certified_of_the_last_learner_stays_until_there_is_another(beg
     made.write(folder)
     before = small.files(begun)
     assert command(["run", "--resume", str(begun)]) == 0
+    assert small.files(begun) == before
+    with monkeypatch.context() as patch:
+
+        def stopped(*_: object) -> str:
+            raise KeyboardInterrupt
+
+        patch.setattr("rarecase.runs.session.model_sha256", stopped)
+        assert command(["run", "--resume", str(begun)]) == 130
     assert small.files(begun) == before
     replace(made, model_sha256="another").write(folder)
     capsys.readouterr()

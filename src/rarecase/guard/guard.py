@@ -82,7 +82,7 @@ class Guard:
             more than a tenth of harmless texts of 1,000 tokens, put together from validation rows; with a certificate
             they are the same.
         certificate (`Certificate`, *optional*): what `rarecase guard calibrate` wrote into the model's folder; its
-            thresholds and temperature are those of the guard, unless it refuses every class.
+            thresholds and temperature are those of the guard, for the classes that it certifies.
         revision (`str`): the commit of a model of the Hub, else the beginning of the hash of its weights and classes.
         certified (`bool`): whether every class whose action is not `allow` has a threshold of the certificate.
         void (`str`): why a certificate that lies there is not of this guard; empty where it is, or there is none.
@@ -121,6 +121,7 @@ class Guard:
         self.thresholds = np.where(self.harmful, given, np.inf)
         self.long_thresholds = self.thresholds
         self.temperature = temperature
+        self._scaled = np.ones(len(self.names), bool)  # the classes whose thresholds are of scores at this temperature
         self.certificate: Certificate | None = None
         self.void = ""
         self.revision = ""
@@ -179,10 +180,10 @@ class Guard:
             if not guard.void and certificate.certified:  # one that refuses every class sets nothing
                 guard.temperature = certificate.temperature
                 guard.long_thresholds = guard.thresholds  # it is of texts of any length
-                for place, name in enumerate(guard.names):
-                    known = certificate.classes.get(name)
-                    if known and known.threshold is not None and guard.harmful[place]:
-                        guard.thresholds[place] = known.threshold
+                certified = np.isin(guard.names, certificate.certified)
+                guard._scaled = certified | ~guard.harmful  # the others have their old thresholds
+                for place in np.flatnonzero(certified & guard.harmful):
+                    guard.thresholds[place] = certificate.classes[guard.names[place]].threshold
         return guard
 
     @classmethod
@@ -331,14 +332,14 @@ class Guard:
             )
 
     def probabilities(self, windows: Sequence[str]) -> np.ndarray:
-        """Of each window, float64; the softmax of the logits divided by the temperature."""
+        """Of each window, float64; the softmax of the logits divided by the temperature of each class."""
         if not len(windows):
             return np.zeros((0, len(self.names)))
         probs = matrix(self.learner.score(windows), "probs").astype(np.float64)
         if self.temperature == 1:
             return probs
         scaled = probs ** (1 / self.temperature)  # p is proportional to exp(logit)
-        return scaled / scaled.sum(axis=1, keepdims=True)
+        return np.where(self._scaled, scaled / scaled.sum(axis=1, keepdims=True), probs)
 
 
 def setting(dtype: str, backend: str) -> str:

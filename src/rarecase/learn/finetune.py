@@ -28,7 +28,7 @@ from rarecase.learn.record import Description, ModelRecord
 from rarecase.learn.tuned import RATES, copies
 from rarecase.models.checkpoint import loading, local_folder, quiet, require_tokenizer, require_weights
 from rarecase.models.encoder import distinct
-from rarecase.models.lengths import LONGEST, Reader, stated, tokens_read
+from rarecase.models.lengths import AT_ONCE, LONGEST, Reader, stated, tokens_read
 
 # Tokens of a batch in scoring, with padding: more leaves the processor's cache, fewer leaves a GPU idle.
 _BUDGET = {"cpu": 1024}
@@ -214,12 +214,16 @@ class Finetune(Learner):
         learner.network, learner.tokenizer = network.to(join().device).eval(), tokenizer
         return learner
 
-    def _tokenize(self, texts: list[str]) -> list[dict[str, list[int]]]:
-        if not texts:
-            return []
+    def _tokenize(self, texts: list[str]) -> list[dict[str, np.ndarray]]:
+        """The tokens of each text, in arrays: those of a large pool as numbers of Python take gigabytes."""
+        found = []
         with loading(self.model, "used"):
-            columns = self.tokenizer(texts, truncation=True, max_length=self.tokenizer.model_max_length)
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            for start in range(0, len(texts), AT_ONCE):
+                part = texts[start : start + AT_ONCE]
+                columns = self.tokenizer(part, truncation=True, max_length=self.tokenizer.model_max_length)
+                arrays = ([np.array(row, np.int32) for row in column] for column in columns.values())
+                found += [dict(zip(columns, row, strict=True)) for row in zip(*arrays, strict=True)]
+        return found
 
     def _inference(self) -> Any:
         self._require_fitted()

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 # The names of the last modules of a classifier that `frozen` or `setfit` saved: they belong to its head.
 HEAD_MODULES = ("normalize", "head")
+# Of a T5 the library loads the encoder alone; the decoder, which its configuration describes too, is up to 1.4 times
+# as large.
+_WITH_DECODER = 3
 LONGEST_PROMPT = 2_000  # characters that a model has before each text; instructions have some hundred
 
 
@@ -77,7 +80,7 @@ class SentenceEncoder:
         from sentence_transformers import SentenceTransformer
 
         with loading(self.name):
-            require_weights(self.name, self.folder)
+            require_weights(self.name, self.folder, _WITH_DECODER)
             require_tokenizer(self.name, self.folder)
             model = SentenceTransformer(
                 str(self.folder),
@@ -90,8 +93,9 @@ class SentenceEncoder:
                 raise ModelError(f"{self.name}: puts more than {LONGEST_PROMPT:,} characters before each text")
             if [name for name, _ in model.named_children()][-2:] == list(HEAD_MODULES):
                 del model[-2:]
-            if self.max_length is not None and stated(model.max_seq_length):
-                model.max_seq_length = tokens_read(self.name, model.tokenizer, model[0], self.max_length)
+            if longest := stated(model.max_seq_length):  # for which the library takes all positions, also of padding
+                wanted = longest if self.max_length is None else self.max_length
+                model.max_seq_length = tokens_read(self.name, model.tokenizer, model[0], wanted)
             return model
 
     def reader(self) -> Reader | None:

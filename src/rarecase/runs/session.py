@@ -29,7 +29,7 @@ from rarecase.data.sets import Sets, require_gold
 from rarecase.evaluate.predictions import measured
 from rarecase.evaluate.record import RoundRecord
 from rarecase.generate import NoVariations
-from rarecase.guard.certificate import Certificate, model_sha256
+from rarecase.guard.certificate import CERTIFICATE, Certificate, model_sha256
 from rarecase.guard.guard import Guard
 from rarecase.labeling.annotator import Annotator
 from rarecase.learn import Learner
@@ -277,7 +277,9 @@ def _save(learner: Learner, folder: Path, record: ModelRecord) -> None:
     """Saves the last learner; what was certified of these very weights before stays."""
     before = Certificate.read(folder)
     learner.save(folder, record)
-    if before and before.model_sha256 == model_sha256(folder, learner.names):
-        before.write(folder)
-    elif before:
+    if before is None:
+        return
+    before.write(folder)  # first, so that a kill while the weights are read loses nothing; of others it is void
+    if before.model_sha256 != model_sha256(folder, learner.names):
+        (folder / CERTIFICATE).unlink()
         say(f"{folder}: its certificate was of the learner before; calibrate this one with `rarecase guard calibrate`")
