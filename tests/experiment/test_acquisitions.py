@@ -14,6 +14,7 @@ from rarecase.data.arrow import matrix, to_table
 from rarecase.data.parquet import read_parquet
 from rarecase.data.schema import GENERATED
 from rarecase.evaluate.metrics import metrics
+from rarecase.experiment.acquisitions import acquired_in
 from rarecase.experiment.experiment import experiment
 from rarecase.report.transfer import is_of_grids, report_of_transfer, transfer_table
 from rarecase.settings.config import ExperimentConfig
@@ -126,6 +127,15 @@ def test_it_grows_by_seeds_and_says_which_a_grid_lacks(grid_folders, tmp_path, c
         in json.loads((out / "cells" / "packaged-entropy@frozen-packaged-human-2" / "cell.json").read_text())["error"]
     )
     assert [line for line in capsys.readouterr().err.splitlines() if line.endswith(reason)]
+
+
+def test_of_one_cell_no_other_is_read(tmp_path):
+    """A grid of a thousand cells would else be read a thousand times."""
+    grid = tmp_path / "grid"
+    shutil.copytree(grids.made(), grid)
+    before = acquired_in(grid, "random", 1).to_dict()
+    (grid / "cells" / "random-0" / "cell.json").write_text("damaged")
+    assert acquired_in(grid, "random", 1).to_dict() == before
 
 
 def test_what_does_not_go_together_is_said(grid_folders, tmp_path):

@@ -1,9 +1,14 @@
 """How many random texts more: for whom it is enough, and for whom no number is."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import small
 from scipy.stats import norm
 
+from rarecase.cli.main import command
 from rarecase.guard.calibrate import Asked, ScoredRows, calibrate_class
 from rarecase.guard.plan import plan
 
@@ -105,3 +110,21 @@ def test_a_new_set_is_large_enough_for_a_class_that_these_rows_certify_too():
     assert found.classes["a"].now.threshold is None
     assert found.texts == max(one.texts or 0 for one in found.classes.values())
     assert found.classes["b"].texts
+
+
+def test_the_pool_is_read_as_the_rows_and_the_command_that_draws_from_it_says_how(tmp_path, capsys, monkeypatch):
+    """Columns that are called something else, in an encoding of their own."""
+    scores = np.concatenate([np.linspace(0.7, 0.9, 6), np.linspace(0.0, 0.5, 194)])
+    rows = ScoredRows(
+        ("a", "harmless"), np.stack([scores, 1 - scores], axis=1), np.repeat([0, 1], [6, 194]), np.ones(200, int)
+    )
+    held_out, guard = SimpleNamespace(start=None), SimpleNamespace(names=rows.names)
+    prepared = SimpleNamespace(scored=rows, asked=ASKED, harmless=HARMLESS, held_out=held_out, guard=guard)
+    monkeypatch.setattr("rarecase.guard.certify.prepare", lambda *_: prepared)
+    pool, posts = tmp_path / "pool.jsonl", small.table("pool")["text"][:20]
+    pool.write_text("\n".join(json.dumps({"body": post}, ensure_ascii=False) for post in posts), encoding="utf-16")
+    flags = ["--text-column", "body", "--label-column", "class", "--encoding", "utf-16"]
+    assert command(["guard", "plan", "guard", "--heldout", "rows", "--pool", str(pool), *flags]) == 0
+    said = capsys.readouterr().err.strip()
+    assert f"rarecase start --pool {pool} " in said
+    assert said.endswith(" --encoding utf-16 --text-column body --out certify")

@@ -68,6 +68,16 @@ def test_variations_are_a_function_of_the_request_and_draw_from_no_global_genera
     assert first["label"][:] == [1, 1, 2, 2, 4, 4]
 
 
+def test_who_writes_and_who_judges_share_the_weights_of_one_model(folder, seeds, tmp_path, monkeypatch):
+    loaded, load = [], AutoModelForCausalLM.from_pretrained
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda *a, **b: loaded.append(a) or load(*a, **b))
+    own = shutil.copytree(folder, tmp_path / "tiny")  # which nobody has loaded yet
+    writers = [local(own, tmp_path / f"{number}.sqlite") for number in range(2)]
+    first, second = (writer.generate(seeds.select([0]), 1).to_list() for writer in writers)
+    assert first == second
+    assert len(loaded) == 1
+
+
 def test_what_is_stored_is_not_written_again_nor_the_model_loaded(folder, seeds, tmp_path):
     moved = shutil.copytree(folder, tmp_path / "tiny")
     first = local(moved, tmp_path / "replies.sqlite").generate(seeds, 2)

@@ -1,11 +1,13 @@
 """A release in a repository: what is added, merged, kept, and never overwritten."""
 
 import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import demo_spaces
 import pytest
 from datasets import Dataset, load_dataset
 from huggingface_hub import HfApi, hf_hub_download
@@ -57,6 +59,18 @@ def test_another_strategy_is_added_beside_what_stands(fresh_hub, tmp_path):
     }
     for config in found["configs"]:
         assert len(load_dataset("acme/safety", config)["test"]) == 9
+
+
+def test_of_a_run_that_was_begun_again_one_line_says_as_of_which_round_it_is(tmp_path, recwarn):
+    run = shutil.copytree(demo_spaces.run(), tmp_path / "run")
+    read_release(run)
+    assert not recwarn.list
+    (run / "rounds" / "03").mkdir()
+    shutil.copy(run / "rounds" / "02" / "chosen.parquet", run / "rounds" / "03")
+    with pytest.warns(
+        UserWarning, match=r"went on after round 2, and what is published is as of that round; .*--resume"
+    ):
+        read_release(run)
 
 
 def test_a_strategy_that_somebody_acquired_by_before_is_named_when_it_is_replaced(fresh_hub, tmp_path, recwarn):

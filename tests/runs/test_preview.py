@@ -35,7 +35,7 @@ def test_it_shows_the_requests_for_three_posts_and_the_figures_of_the_run(previe
     assert texts[3] not in said
     assert said.count("=== assistant\n") == 3  # what is shown of the task, once in each request
     *_, requests, tokens, cost = said.splitlines()
-    assert requests == "requests  20, and 60 more at most, for variations that replies lack"
+    assert requests == "requests  20 + at most 60 for variations that replies lack"
     assert tokens.startswith("tokens    at most ")
     assert cost == "cost      at most $0.00"  # of a server on this machine
 
@@ -62,6 +62,24 @@ def test_the_requests_are_those_that_a_run_sends(previewed, tmp_path):
         ]
         assert command(["run", *map(str, sets), *model, *flags, "--out", str(tmp_path / "out")]) == 0
         assert len(server.asked) == found["requests"]
+
+
+def test_at_most_is_with_what_replies_lack_and_what_the_judge_is_asked(previewed, tmp_path):
+    flags = ["--budget", "4", "--batch", "4", "--variations", "2", "--annotator", "gold", "--strategy", "random"]
+    alone = json.loads(previewed("--format", "json", *flags))
+    found = json.loads(previewed("--format", "json", "--judge", *flags))
+    assert " + at most 8 for variations that replies lack + at most " in previewed("--judge", *flags)
+    assert (
+        found["tokens_written"] > alone["tokens_written"] > 4 * 2 * 2 * 64
+    )  # the first replies, and each again alone
+    with Server(fault="empty", only="response_format") as server:  # so that each variation is asked for alone
+        model = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words", "--judge"]
+        sets = [
+            part for name in ("pool", "bootstrap", "dev", "test") for part in (f"--{name}", tmp_path / f"{name}.csv")
+        ]
+        assert command(["run", *map(str, sets), *model, *flags, "--out", str(tmp_path / "out")]) == 0
+        most = [found[name] for name in ("requests", "more_requests", "judge_requests")]
+        assert alone["requests"] + alone["more_requests"] < len(server.asked) <= sum(most)
 
 
 def test_a_template_of_ones_own_is_shown_filled_in_or_refused_with_its_line(previewed, tmp_path, capsys):

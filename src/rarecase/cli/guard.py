@@ -16,6 +16,7 @@ from rarecase.core.installed import needs
 
 if TYPE_CHECKING:
     from rarecase.guard.certify import Prepared
+    from rarecase.guard.heldout import Reading
 
 app = App(name="guard", help="A trained model as a guard: thresholds with a lower limit of the recall.")
 
@@ -56,16 +57,22 @@ class Request:
 
     def prepare(self, model: str, dev: str | None = None) -> "Prepared":
         """The guard, and its scores of the rows."""
-        from rarecase.data.read import Columns
         from rarecase.guard import certify
         from rarecase.guard.calibrate import Asked
-        from rarecase.guard.heldout import Reading
         from rarecase.runs.folder import model_folder
 
-        columns = Columns(id=self.id_column, text=self.text_column, label=self.label_column)
         asked = Asked(_targets(self.recall or []), self.confidence, self.max_alarm)
         folder = model_folder(Path(model))  # of a run that of its last learner
-        return certify.prepare(folder, self.held_out, asked, dev, Reading(columns, self.encoding))
+        return certify.prepare(folder, self.held_out, asked, dev, self.reading)
+
+    @property
+    def reading(self) -> "Reading":
+        """How tables are read."""
+        from rarecase.data.read import Columns
+        from rarecase.guard.heldout import Reading
+
+        columns = Columns(id=self.id_column, text=self.text_column, label=self.label_column)
+        return Reading(columns, self.encoding)
 
 
 RequestFlags = Annotated[Request, Parameter(name="*")]
@@ -190,11 +197,11 @@ def plan_more(model: str, /, request: RequestFlags, *, pool: str | None = None) 
 
     Args:
         model: a model folder, or a run (its last learner).
-        pool: the posts to draw from; by default what the start folder of the rows has left.
+        pool: the posts to draw from, read as the rows are; by default what the start folder of the rows has left.
     """
     from rarecase.guard.certify import how_many_more
 
-    plan, draw = how_many_more(request.prepare(model), pool)
+    plan, draw = how_many_more(request.prepare(model), pool, request.reading)
     command = command_line(*draw.words) if draw and draw.words else None
     if request.format == "json":
         print(json.dumps({**asdict(plan), "pool": draw and draw.pool, "command": command}, indent=2))

@@ -13,7 +13,7 @@ from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, draw_test
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.experiment.cells import Cell, read_cells
+from rarecase.experiment.cells import Cell, read_cell, read_cells
 from rarecase.hub.ids import name_of
 from rarecase.runs.folder import Manifest, RoundFiles, is_begun, stored_sets
 from rarecase.verify.policy import accepted
@@ -44,7 +44,8 @@ def acquired_by(grids: list[Path]) -> dict[str, tuple[Path, str]]:
     for grid in grids:
         begun = Manifest.read(grid, "grid").config
         by = acquirer_of(begun.learner, begun.model)
-        for strategy in dict.fromkeys(cell.strategy for cell in _finished(grid)):
+        finished = (cell.strategy for cell, its in read_cells(grid).items() if its.error is None)
+        for strategy in dict.fromkeys(finished):
             name = f"{strategy}@{by}"
             if found.setdefault(name, (grid, strategy))[0] != grid:
                 raise ConfigError(f"--data: {found[name][0]} and {grid} both have {name}; give one of them")
@@ -54,7 +55,9 @@ def acquired_by(grids: list[Path]) -> dict[str, tuple[Path, str]]:
 def acquired_in(grid: Path, strategy: str, seed: int) -> Dataset:
     """What was labelled in one cell, and the variations that its policy accepts."""
     cell = Cell(strategy, seed)
-    if cell not in _finished(grid):
+    path = cell.folder(grid) / "cell.json"
+    found = read_cell(path)[1] if path.exists() else None  # not all cells: this is called for each of them
+    if found is None or found.error is not None:
         raise DataError(f"{grid} has no finished cell of {strategy} with seed {seed}; simulate it, or ask for others")
     stages = RoundFiles(cell.folder(grid))
     policy = Manifest.read(grid, "grid").config.policy
@@ -71,7 +74,3 @@ def sets_of(grid: Path, seed: int) -> Sets:
     if sets.test is not None:
         return sets
     return draw_test(sets, Manifest.read(grid, "grid").config.test_size, seed)[0]
-
-
-def _finished(grid: Path) -> list[Cell]:
-    return [cell for cell, found in read_cells(grid).items() if found.error is None]

@@ -101,6 +101,11 @@ class Template:
             if self._asks_for_all(k) and not _is_good(item)
         ]
 
+    def all_missing(self, seeds: Dataset, k: int, seed: int) -> list[Request]:
+        """What `missing` would have if the replies to `requests` held nothing."""
+        posts = [post for post in self._posts(seeds) if self._asks_for_all(k) and post.label != self.target]
+        return [self._request(post, 1, seed, i) for post in posts for i in range(1, k + 1)]
+
     def table(self, seeds: Dataset, k: int, seed: int, replies: Replies, generator: str) -> Dataset:
         """What the stored replies hold, written by `generator`: `k` variations of each post that makes requests."""
         found = [

@@ -206,19 +206,20 @@ class Draw:
     pool: int  # how many texts the pool has
 
 
-def how_many_more(prepared: Prepared, pool: str | None) -> tuple[Plan, Draw | None]:
+def how_many_more(prepared: Prepared, pool: str | None, reading: Reading = AS_USUAL) -> tuple[Plan, Draw | None]:
     """
     What it takes, and the command that draws the texts: None without a pool, or where none are needed.
 
-    The pool is by default what the start folder of the rows has left.
+    The pool is read as the rows are; by default it is what their start folder has left, which is read as we write it.
     """
     found = plan(prepared.scored, prepared.asked, harmless=prepared.harmless)
     start = prepared.held_out.start
     if pool is None and start is not None:
-        pool = str(start / "pool.parquet")
+        pool, reading = str(start / "pool.parquet"), AS_USUAL
     if pool is None or not found.texts:
         return found, None
-    posts, _ = make_pool([pool])
+    columns = replace(reading.columns, label=None)  # the posts need no labels
+    posts, _ = make_pool([pool], columns=columns, encoding=reading.encoding)
     refuse_strategies(pool, posts)
     number = min(found.texts, len(posts) - 4)  # one text for each of the other sets, and one that is left
     if number < 1:
@@ -228,4 +229,7 @@ def how_many_more(prepared: Prepared, pool: str | None) -> tuple[Plan, Draw | No
         words += ["--taxonomy", start / "taxonomy.yaml"]
     else:
         words += ["--classes", ",".join(prepared.guard.names)]
+    encoding = None if reading.encoding == AS_USUAL.encoding else reading.encoding
+    for flag, value in (("--encoding", encoding), ("--id-column", columns.id), ("--text-column", columns.text)):
+        words += [] if value is None else [flag, value]
     return found, Draw([*words, "--out", SET], number, len(posts))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from rarecase.core.errors import ModelError
 from rarecase.core.progress import bar
@@ -14,6 +15,9 @@ from rarecase.models.checkpoint import loading, local_folder, require_tokenizer,
 
 if TYPE_CHECKING:
     import torch
+
+# By their folder, as long as somebody has them: who writes, judges and labels may be the same model, loaded once.
+_WEIGHTS: WeakValueDictionary[Path, Any] = WeakValueDictionary()
 
 
 def name_of(model: str) -> str:
@@ -102,7 +106,12 @@ class Local:
         from transformers import AutoModelForCausalLM
 
         folder = local_folder(self.model)
-        with loading(self.model):
-            require_weights(self.model, folder)
-            model: Any = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
-        return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        model: Any = _WEIGHTS.get(folder.resolve())
+        if model is None:
+            with loading(self.model):
+                require_weights(self.model, folder)
+                loaded: Any = AutoModelForCausalLM.from_pretrained(
+                    folder, use_safetensors=True, trust_remote_code=False
+                )
+            model = _WEIGHTS[folder.resolve()] = loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        return model

@@ -25,7 +25,7 @@ from rarecase.data.schema import is_language_model
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
 from rarecase.publish.repository import counted_anew, loadable, release_files, release_in, texts_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
-from rarecase.runs.folder import Manifest, is_begun
+from rarecase.runs.folder import Manifest, RoundFiles, is_begun
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def publish_dataset(
 
 def read_release(folder: Path) -> ReleaseFolder:
     """The release in a folder, or that of the finished run in it; a `DataError` where there is none."""
-    if is_begun(folder):
+    run = folder if is_begun(folder) else None
+    if run is not None:
         Manifest.read(folder, "run")
         if not (folder / "data").is_dir():
             raise DataError(
@@ -71,7 +72,23 @@ def read_release(folder: Path) -> ReleaseFolder:
             "or `rarecase import-published` wrote"
         )
     require_inside(folder)
-    return ReleaseFolder(folder, Release.read(folder / RELEASE), paths_in(folder / "README.md"))
+    release = Release.read(folder / RELEASE)
+    if run is not None:
+        _warn_of_later_rounds(run, release)
+    return ReleaseFolder(folder, release, paths_in(folder / "README.md"))
+
+
+def _warn_of_later_rounds(run: Path, release: Release) -> None:
+    """A run that ended may have been begun again with a larger budget; its release is made anew when it ends again."""
+    released = [scores["round"] for config in release.configs.values() for scores in config.rounds]
+    begun = RoundFiles(run).numbers("chosen.parquet")
+    if released and begun and begun[-1] > max(released):
+        resume = command_line("run", "--resume", run)
+        warnings.warn(
+            f"{run}: the run went on after round {max(released)}, and what is published is as of that round; for the "
+            f"rest, publish again once this has ended: {resume}",
+            stacklevel=2,
+        )
 
 
 def require_license(release: Release, accepted: bool) -> None:

@@ -1,23 +1,29 @@
 """`rarecase generate preview`: what a run would send to a language model, and how much of it; nothing is sent."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from datasets import ClassLabel, Dataset
 
 from rarecase.core.errors import ConfigError
+from rarecase.core.progress import say
 from rarecase.data.arrow import rows, with_column
 from rarecase.data.schema import label_names, texts
+from rarecase.data.sets import Sets
 from rarecase.generate.template import Template
 from rarecase.llm.address import is_loopback
+from rarecase.llm.ledger import upper_bounds
 from rarecase.llm.prices import price_of, require_price
-from rarecase.llm.replies import Request
+from rarecase.llm.replies import Replies, Request
 from rarecase.runs.generation import templates_of
 from rarecase.runs.session import checked
 from rarecase.settings.checks import check
 from rarecase.settings.config import RunConfig
+from rarecase.verify.judge import Judge
 
 SHOWN = 3  # posts
 
@@ -29,20 +35,18 @@ class Preview:
     shown: Sequence[Request]  # those that it would begin with for the first posts of the start set
     requests: int  # that it would begin with for all labels of its budget
     more_requests: int  # at most, for what replies lack
-    tokens_sent: int  # at most, whichever posts of the pool are chosen
+    judge_requests: int  # at most, for the class of variations
+    tokens_sent: int  # at most, by all of these, whichever posts of the pool are chosen
     tokens_written: int  # at most
     cost: float | None  # dollars, at most; None where no table has the price of the model
 
     def as_text(self) -> str:
         """For people: each request as the turns of a template, and a line for each figure."""
-        more = (
-            f", and {self.more_requests:,} more at most, for variations that replies lack"
-            if self.more_requests
-            else ""
-        )
-        tokens = f"at most {self.tokens_sent:,} sent, {self.tokens_written:,} written"
+        more = {"for variations that replies lack": self.more_requests, "of the judge": self.judge_requests}
+        requests = [f"{self.requests:,}", *(f"at most {most:,} {what}" for what, most in more.items() if most)]
+        tokens = f"at most {self.tokens_sent:,} sent, {self.tokens_written:,} written, by all of these"
         cost = "unknown; --prices FILE takes that of the model" if self.cost is None else f"at most ${self.cost:,.2f}"
-        figures = {"requests": f"{self.requests:,}{more}", "tokens": tokens, "cost": cost}
+        figures = {"requests": " + ".join(requests), "tokens": tokens, "cost": cost}
         return "\n".join([*self._turns(), *(f"{name:<10}{found}" for name, found in figures.items())])
 
     def as_json(self) -> str:
@@ -69,21 +73,27 @@ def preview(config: RunConfig) -> Preview:
         raise ConfigError(
             f"--generator {config.generator} sends nothing, with --variations {config.variations}; give {asks}"
         )
+    if config.annotator == "llm":  # of a text that it says no class of nothing is taken from the budget
+        say("not counted here: what --annotator llm asks; `rarecase run --dry-run` says how much that is")
     leaves_machine = config.generator == "openai" and not is_loopback(config.generator_url or "", config.send_to)
     whole, masked = templates_of(config, sets.taxonomy)
     template, k = masked if leaves_machine else whole, config.variations
     shown = template.requests(_first(sets.bootstrap, template), k, config.seed)
     labels = min(config.budget, len(sets.pool))
-    largest = _largest(sets.pool, labels, label_names(sets.bootstrap), template, k)
-    requests = labels * template.requests_of_a_post(k)
-    sent, written = sum(map(_bytes, largest)), sum(request["max_tokens"] for request in largest)
+    largest = partial(_largest, sets, labels, template, config)
+    judged = _judged(config, sets, labels * k, template.model, leaves_machine)
+    written = sum(request["max_tokens"] for request in largest(len))
+    sent = sum(map(_tokens_sent, [*largest(_bytes), *judged]))
+    if judged:  # a variation, whose text the requests do not have yet, is as long as what was written
+        sent, written = sent + written, written + sum(request["max_tokens"] for request in judged)
     price = price_of(template.model, config.prices, is_here=not leaves_machine)
     if config.max_cost is not None:
         require_price(template.model, price)
     return Preview(
         shown=shown,
-        requests=requests,
+        requests=labels * template.requests_of_a_post(k),
         more_requests=labels * k if template.requests_of_a_post(k) < k else 0,
+        judge_requests=len(judged),
         tokens_sent=sent,
         tokens_written=written,
         cost=None if price is None else price.of(sent, written),
@@ -97,19 +107,49 @@ def _first(labeled: Dataset, template: Template) -> Dataset:
     return rows(labeled, [row for row, label in enumerate(labeled["label"][:]) if label != target][:SHOWN])
 
 
-def _largest(pool: Dataset, labels: int, names: Sequence[str], template: Template, k: int) -> list[Request]:
-    """The requests for the longest posts of the pool, each of the class with the longest prompt."""
-    longest = rows(pool, np.argsort([-len(text.encode()) for text in texts(pool)], kind="stable")[:labels])
+def _largest(
+    sets: Sets, labels: int, template: Template, config: RunConfig, size: Callable[[str], int]
+) -> list[Request]:
+    """All requests for the longest posts of the pool by this size, each of the class with the longest prompt."""
+    longest = rows(sets.pool, np.argsort([-size(text) for text in texts(sets.pool)], kind="stable")[:labels])
+    names, k, seed = label_names(sets.bootstrap), config.variations, config.seed
 
     def requests(posts: Dataset, label: int) -> list[Request]:
         labelled = with_column(posts, "label", [label] * len(posts), ClassLabel(names=list(names)))
-        return template.requests(labelled, k, 0)
+        return [*template.requests(labelled, k, seed), *template.all_missing(labelled, k, seed)]
 
     one = rows(longest, [0])
-    worst = max(range(len(names)), key=lambda label: sum(map(_bytes, requests(one, label))))
+    worst = max(range(len(names)), key=lambda label: sum(map(_tokens_sent, requests(one, label))))
     return requests(longest, worst)
 
 
-def _bytes(request: Request) -> int:
-    """The bytes of a request: no tokenizer makes more tokens of them."""
-    return len(json.dumps(request, ensure_ascii=False).encode())
+def _judged(config: RunConfig, sets: Sets, variations: int, model: str, leaves_machine: bool) -> list[Request]:
+    """The requests of the judge: over which its mean is taken, and for each variation, still without its text."""
+    if not config.judge:
+        return []
+    judge = Judge(_Unasked(model, Replies(Path()), leaves_machine), sets.taxonomy, sets.bootstrap, seed=config.seed)
+    *others, one = judge.requests([""])
+    return [*others, *[one] * variations]
+
+
+@dataclass
+class _Unasked:
+    """Stands for the model, which would need its key."""
+
+    name: str
+    replies: Replies
+    leaves_machine: bool
+
+    def ask(self, requests: Iterable[Request]) -> None:
+        """Sends nothing."""
+
+    def check(self) -> None:
+        """Sends nothing."""
+
+
+def _tokens_sent(request: Request) -> int:
+    return upper_bounds(request)[0]
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())
