@@ -10,7 +10,7 @@ from pathlib import Path
 import demo_spaces
 import labelers
 import pytest
-from labelers import NAMES, SIZES, labeling, press, served, signed_in, told
+from labelers import NAMES, SIZES, labeling, press, saved, served, signed_in, told
 
 from rarecase.labeling.store.settings import Settings
 from rarecase.publish.demo import space_files
@@ -90,7 +90,8 @@ def test_labeling(browser, tmp_path, look, picture):
         for _ in range(2):
             press(page, "2")
         page.keyboard.press("3")
-        page.locator("#post:not([data-item])").wait_for()
+        page.get_by_text("4 labelled by you, 0 left for you.").wait_for()
+        saved(page)
         picture(page, "labeling-done")
 
 
@@ -114,11 +115,10 @@ def test_review(browser, tmp_path, look, picture):
             page.locator("#confusion td").first.wait_for()
             picture(page, "review")
             press(page, "1")
-            told(page, "You said")
+            told(page, "Reviewed: self-harm.")
             picture(page, "review-answered")
-            while page.locator("#post[data-item]").count():
-                page.keyboard.press("1")
-                page.wait_for_timeout(200)
+            press(page, "2")
+            page.keyboard.press("3")
             page.get_by_text("Nothing to review").wait_for()
             picture(page, "review-done")
 

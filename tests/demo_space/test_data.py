@@ -70,9 +70,20 @@ def test_a_post_is_grouped_with_its_variations_and_those_without_are_left_out():
         {"id": "b-2", "text": "B once more", "label": 0, "origin": GENERATED, "parent_id": "b"},
         {"id": "c-1", "text": "C is not here", "label": 0, "origin": GENERATED, "parent_id": "c"},
     ]
-    (group,) = groups(conform(Dataset.from_list(lines), ["x", "y"]))
+    (group,) = groups(conform(Dataset.from_list(lines), ["x", "y"]), "majority")
     assert (group.original.id, group.original.label) == ("b", "x")
     assert [(post.id, post.label) for post in group.variations] == [("b-1", "y"), ("b-2", "x")]
+
+
+@pytest.mark.parametrize(("policy", "learned"), [("strict", False), ("majority", True), ("none", True)])
+def test_a_variation_is_learned_from_or_not_as_the_policy_says_whatever_it_failed(policy, learned):
+    checks = [{"check": "judge", "passed": False, "value": None}]
+    lines = [
+        {"id": "a", "text": "A", "label": 0, "origin": HUMAN, "parent_id": None, "checks": None},
+        {"id": "a-1", "text": "A again", "label": 0, "origin": GENERATED, "parent_id": "a", "checks": checks},
+    ]
+    (group,) = groups(conform(Dataset.from_list(lines), ["x", "y"]), policy)
+    assert [(post.failed, post.learned) for post in group.variations] == [(("judge",), learned)]
 
 
 def test_the_rarest_class_is_that_of_the_test_set():

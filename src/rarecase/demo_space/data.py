@@ -30,10 +30,12 @@ from rarecase.data.counts import rarest as rarest_of
 from rarecase.data.read.hub import locate, unlogged
 from rarecase.data.release import RELEASE, Release, RoundScores
 from rarecase.data.schema import GENERATED, label_names
+from rarecase.data.variation_counts import Policy
 from rarecase.guard.guard import Guard
 from rarecase.hub.ids import split_revision
 from rarecase.learn.record import ModelRecord
 from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, local_folder
+from rarecase.verify.policy import is_accepted
 
 SETTINGS, MAP = "demo.json", "map.parquet"  # beside app.py
 MAP_COLUMNS = Features(  # null where unknown
@@ -95,6 +97,7 @@ class Post(NamedTuple):
     round: int | None
     generator: str | None
     failed: tuple[str, ...]  # the checks
+    learned: bool  # whatever it failed
 
 
 class Model(NamedTuple):
@@ -124,6 +127,7 @@ class Data:
     title: str
     names: tuple[str, ...]
     configs: Mapping[str, DatasetDict]
+    policies: Mapping[str, Policy]  # which variations are learned from, by config
     rounds: Mapping[str, Sequence[RoundScores]]  # of configs that a run acquired
     learners: Mapping[str, str]  # that these figures are of, in words
 
@@ -136,7 +140,8 @@ class Data:
 
     def groups(self) -> dict[str, list[Group]]:
         """The posts with variations of each config that has any, in the order of its rows."""
-        found = {config: groups(splits["train"]) for config, splits in self.configs.items() if "train" in splits}
+        tables = {config: splits["train"] for config, splits in self.configs.items() if "train" in splits}
+        found = {config: groups(table, self.policies[config]) for config, table in tables.items()}
         return {config: some for config, some in found.items() if some}
 
 
@@ -156,7 +161,8 @@ def load_data(source: str) -> Data:
             if not set(names) <= scores["test"]["f1"].keys():
                 raise DataError("the figures are of other classes")
         learners = {config: _learner_of(release.configs[config].acquired) for config in rounds}
-        data = Data(release.heading, tuple(names), configs, rounds, learners)
+        policies = {config: found.policy for config, found in release.configs.items()}
+        data = Data(release.heading, tuple(names), configs, policies, rounds, learners)
         data.counts()  # what cannot be shown is known before anything is
         data.groups()
         return data
@@ -186,15 +192,17 @@ def load_model(source: str) -> Model:
     return Model(guard, ModelRecord.read(local_folder(source)))
 
 
-def groups(table: Dataset) -> list[Group]:
-    """Every post of a table that has variations in it."""
+def groups(table: Dataset, policy: Policy) -> list[Group]:
+    """Every post of a table that has variations in it, of which a policy says which are learned from."""
     names = label_names(table)
     originals: list[Post] = []
     variations: dict[str, list[Post]] = defaultdict(list)
     for row in table.to_list():
         failed = tuple(check["check"] for check in row["checks"] or [] if check["passed"] is False)
         post = Post(
-            row["id"], row["text"], names[row["label"]], row["strategy"], row["round"], row["generator"], failed
+            *(row["id"], row["text"], names[row["label"]], row["strategy"], row["round"], row["generator"]),
+            failed,
+            is_accepted(row["checks"], policy),
         )
         if row["origin"] != GENERATED:
             originals.append(post)

@@ -371,7 +371,8 @@ def _cards(groups: Sequence[Group], place: int) -> str:
 
 
 def _card(heading: str, post: Post, how: str) -> str:
-    failed = f"not learned from: failed {', '.join(post.failed)}" if post.failed else ""
+    used = "learned from all the same" if post.learned else "not learned from"
+    failed = f"failed {', '.join(post.failed)}, {used}" if post.failed else ""
     notes = filter(None, [f"labelled {post.label}", how, failed])
     text = escape(post.text) if post.text.strip() else "<i>no text</i>"
     return (

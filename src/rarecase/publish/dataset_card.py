@@ -281,7 +281,7 @@ def _counts(configs: Mapping[str, Config], files: Sequence[File], names: Sequenc
     }
     rare = {
         "origin not stated": [file.split.rows - file.split.human - file.split.generated for file in files],
-        "failed a check": [file.split.not_used for file in files],
+        "not learned from": [file.split.not_used for file in files],
     }
     origins |= {title: counts for title, counts in rare.items() if any(counts)}
     rows = [
