@@ -124,7 +124,8 @@ def calibrate(
     """
     What is certified of each class, and the shares of rows of the classes `harmless` that are flagged.
 
-    `otherwise` has the thresholds, `(classes,)`, of classes that get none here; without it such a class flags nothing.
+    `otherwise` has the thresholds of each row, `(rows, classes)`, of classes that get none here; without it such a
+    class flags nothing.
     """
     classes = {name: calibrate_class(rows, name, asked, harmless) for name in asked.recall}
     certified = np.full(len(rows.names), np.inf)
@@ -135,8 +136,9 @@ def calibrate(
     if otherwise is not None:
         every = np.where(np.isin(rows.names, list(harmless)) | np.isfinite(certified), certified, otherwise)
     others = rows.scores if rows.otherwise is None else rows.otherwise
-    scores = np.where(np.isfinite(certified), rows.scores, others)[_are_harmless(rows, harmless)]
-    any_, alone = (_rate(np.any(scores >= of, axis=1), asked.confidence) for of in (every, certified))
+    scores = np.where(np.isfinite(certified), rows.scores, others)
+    of_harmless = _are_harmless(rows, harmless)
+    any_, alone = (_rate(np.any(scores >= of, axis=1)[of_harmless], asked.confidence) for of in (every, certified))
     return Calibrated(classes, any_, alone)
 
 

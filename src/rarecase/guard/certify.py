@@ -90,7 +90,8 @@ def certify(prepared: Prepared) -> Certificate:
     if decides:
         settings = dict(_settings(guard, folder, prepared.held_out.table, scored, asked))
         scored = replace(scored, settings=settings)
-    found = calibrate(scored, asked, harmless=prepared.harmless, otherwise=guard.thresholds)
+    otherwise = np.where(scored.windows[:, None] > 1, guard.long_thresholds, guard.thresholds)
+    found = calibrate(scored, asked, harmless=prepared.harmless, otherwise=otherwise)
     used = [Uses.read(part) for part in prepared.parts]
     uses = max(use.of(part) for use, part in zip(used, prepared.parts, strict=True))
     earlier = Certificate.read(folder)
