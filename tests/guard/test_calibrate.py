@@ -249,7 +249,7 @@ def test_harmless_rows_are_flagged_by_any_class_certified_or_not():
     assert found.alarm_certified.rate == 0.25
     otherwise = np.where(np.arange(54)[:, None] == 51, 0.8, 0.5)  # as of a long text
     assert calibrate(rows, asked, harmless=HARMLESS, otherwise=otherwise).alarm_any.rate == 0.25
-    rows = replace(rows, otherwise=scores / 2)  # at the temperature of a class that is not certified
+    rows = replace(rows, unscaled=scores / 2)  # at the temperature of a class that is not certified
     found = calibrate(rows, asked, harmless=HARMLESS, otherwise=np.full(scores.shape, 0.5))
     assert found.alarm_any.rate == found.alarm_certified.rate == 0.25
 

@@ -73,13 +73,13 @@ def prepare(
     trained_on = record.data.among(texts(together_.table)) if record else None
     if trained_on is not None:
         refuse(together_.name, together_.table, np.array(trained_on), "were trained on, or chosen on, by the model")
-    otherwise = None
+    unscaled = None
     if dev is not None:
-        otherwise, _ = score(guard, texts(together_.table))
+        unscaled, _ = score(guard, texts(together_.table))
         guard.temperature = _temperature(guard, _read_dev(dev, guard, together_, reading))
     probs, windows = score(guard, texts(together_.table))
     labels, unlabelled = np.array(together_.table["label"][:]), together_.unlabelled
-    scored = ScoredRows(guard.names, probs, labels, windows, unlabelled, otherwise=otherwise)
+    scored = ScoredRows(guard.names, probs, labels, windows, unlabelled, unscaled=unscaled)
     return Prepared(guard, folder, sets, together_, scored, asked, harmless, trained_on is not None)
 
 
