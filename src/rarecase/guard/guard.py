@@ -49,7 +49,8 @@ class Scores:
 
     Args:
         probs (`np.ndarray`): float64, shape `(texts, classes)`: the largest probability of all windows of a text; of a
-            class whose action is `allow` the smallest.
+            class whose action is `allow` the smallest. Those of certified and `allow` classes are at the guard's
+            temperature, the others at 1, so a row need not sum to 1.
         windows (`np.ndarray`): int64, shape `(texts,)`: in how many windows each was read.
         script_other (`np.ndarray`): bool, shape `(texts,)`: whether most of its letters are not Latin.
         replaced (`np.ndarray`): int64, shape `(texts,)`: lone surrogates in it, read as U+FFFD.
@@ -332,7 +333,10 @@ class Guard:
             )
 
     def probabilities(self, windows: Sequence[str]) -> np.ndarray:
-        """Of each window, float64; the softmax of the logits divided by the temperature of each class."""
+        """
+        Of each window, float64; of certified and `allow` classes the softmax at the guard's temperature, of the others
+        at 1, so a row need not sum to 1.
+        """
         if not len(windows):
             return np.zeros((0, len(self.names)))
         probs = matrix(self.learner.score(windows), "probs").astype(np.float64)
