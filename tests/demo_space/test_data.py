@@ -75,8 +75,15 @@ def test_a_post_is_grouped_with_its_variations_and_those_without_are_left_out():
     assert [(post.id, post.label) for post in group.variations] == [("b-1", "y"), ("b-2", "x")]
 
 
-@pytest.mark.parametrize(("policy", "learned"), [("strict", False), ("majority", True), ("none", True)])
-def test_a_variation_is_learned_from_or_not_as_the_policy_says_whatever_it_failed(policy, learned):
+@pytest.mark.parametrize(
+    ("policy", "learned", "note"),
+    [
+        ("strict", False, "not learned from"),
+        ("majority", True, "learned from all the same"),
+        ("none", True, "learned from all the same"),
+    ],
+)
+def test_a_variation_is_learned_from_or_not_as_the_policy_says_whatever_it_failed(policy, learned, note):
     checks = [{"check": "judge", "passed": False, "value": None}]
     lines = [
         {"id": "a", "text": "A", "label": 0, "origin": HUMAN, "parent_id": None, "checks": None},
@@ -84,6 +91,7 @@ def test_a_variation_is_learned_from_or_not_as_the_policy_says_whatever_it_faile
     ]
     (group,) = groups(conform(Dataset.from_list(lines), ["x", "y"]), policy)
     assert [(post.failed, post.learned) for post in group.variations] == [(("judge",), learned)]
+    assert f"; failed judge, {note}</p>" in demo._cards([group], 0)
 
 
 def test_the_rarest_class_is_that_of_the_test_set():

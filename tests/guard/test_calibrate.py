@@ -244,11 +244,13 @@ def test_harmless_rows_are_flagged_by_any_class_certified_or_not():
     assert found.alarm_any == found.alarm_certified == found.classes["a"].alarm_harmless
     assert found.alarm_any.rate == 0.25
     assert found.classes["a"].windows == Windows(one=47, several=3)
-    found = calibrate(rows, asked, harmless=HARMLESS, otherwise=np.full(3, 0.5))
+    found = calibrate(rows, asked, harmless=HARMLESS, otherwise=np.full(scores.shape, 0.5))
     assert found.alarm_any == Rate(0.5, pytest.approx(0.0676, abs=1e-4), pytest.approx(0.9324, abs=1e-4))
     assert found.alarm_certified.rate == 0.25
-    rows = replace(rows, otherwise=scores / 2)  # at the temperature of a class that is not certified
-    found = calibrate(rows, asked, harmless=HARMLESS, otherwise=np.full(3, 0.5))
+    otherwise = np.where(np.arange(54)[:, None] == 51, 0.8, 0.5)  # as of a long text
+    assert calibrate(rows, asked, harmless=HARMLESS, otherwise=otherwise).alarm_any.rate == 0.25
+    rows = replace(rows, unscaled=scores / 2)  # at the temperature of a class that is not certified
+    found = calibrate(rows, asked, harmless=HARMLESS, otherwise=np.full(scores.shape, 0.5))
     assert found.alarm_any.rate == found.alarm_certified.rate == 0.25
 
 

@@ -147,18 +147,8 @@ def test_a_certificate_is_what_the_guard_does_on_the_rows(with_onnx, run, traine
     found = certificate(guard)
     assert err == f"written: {guard / 'certificate.json'}\n"
     content = json.loads((guard / "certificate.json").read_text())
-    keys = (
-        "format",
-        "confidence",
-        "preprocessing",
-        "model_sha256",
-        "dtype",
-        "backend",
-        "classes",
-        "alarm_any",
-        "rows",
-    )
-    assert {*keys} <= {*content}
+    settings = {"confidence", "preprocessing", "model_sha256", "dtype", "backend"}
+    assert {"format", *settings, "classes", "alarm_any", "rows"} <= {*content}
     assert {*content["rows"]} == {"drawn", "labelled", "uses", "ids_sha256", "known"}
     assert (found.rows.drawn, found.rows.labelled, found.rows.uses, found.rows.known) == (ROWS, ROWS, 1, True)
     assert found.model_sha256 == model_sha256(guard, NAMES)
@@ -192,9 +182,7 @@ def test_a_certificate_is_what_the_guard_does_on_the_rows(with_onnx, run, traine
     assert re.search(both, out, re.M)
     says = "of all such calibrations, refusals counted, at most 5 % state for at least one class a recall above"
     assert f"If the targets were fixed before: {says}" in out
-    assert re.search(
-        r"lowest that any of these settings asks for: torch fp32, batches of one text \(scores differ", out
-    )
+    assert "lowest that any of these settings asks for: torch fp32, batches of one text (scores differ" in out
     assert not any(row["text"] in out + (guard / "certificate.json").read_text() for row in rows)
     found.write(guard)
     assert json.loads((guard / "certificate.json").read_text()) == content
@@ -212,7 +200,8 @@ def test_a_guard_takes_its_thresholds_from_a_certificate_that_is_of_it(run, trai
     run("calibrate", guard, "--heldout", held_out, "--recall", RECALL, "--max-alarm", 0.6)
     found, loaded = certificate(guard), Guard.from_pretrained(guard)
     assert loaded.certificate == found
-    assert np.array_equal(loaded.long_thresholds, loaded.thresholds)  # it is of texts of any length
+    of_any_length = np.where(np.isin(NAMES, found.certified), loaded.thresholds, 0.99)
+    assert np.array_equal(loaded.long_thresholds[:5], of_any_length[:5])
     thresholds = dict(zip(NAMES, loaded.thresholds, strict=True))
     for name in ("medical-advice", "legal-advice"):
         assert thresholds[name] == found.classes[name].threshold
@@ -264,8 +253,7 @@ def test_what_is_refused_by_the_number_of_rows_alone_is_no_use(run, guard, held_
         r"0\.\d\d at most; at least 2\d more are needed if none is missed"
     )
     assert re.search(says, out)
-    rest = out.splitlines()[5:]
-    assert rest == [
+    assert out.splitlines()[5:] == [
         "Nothing is certified; every class keeps its old, uncertified threshold.",
         "This does not count as a use of the rows: no score of a positive was used.",
     ]
@@ -282,21 +270,33 @@ def test_the_temperature_is_set_on_dev_and_on_no_certification_row(run, guard, h
     assert "120 of its texts are certification rows too; the temperature needs other ones" in err
 
 
+def test_the_alarms_are_those_of_the_guard_that_is_loaded(run, guard, tmp_path, monkeypatch):
+    """Four classes keep their old thresholds, which are others for long texts, and of scores at temperature 1."""
+    monkeypatch.setattr(Known, "reader", lambda _: small.encoder().reader())
+    old, long = (dict.fromkeys(NAMES[:5], threshold) for threshold in (0.25, 0.35))
+    settings = Guard.uncertified(str(guard)).settings(small.table("dev").select([]))
+    replace(ModelRecord.read(guard), guard=replace(settings, thresholds=old, long_thresholds=long)).write(guard)
+    texts, labels = zip(*list(labels_of("test").items())[:ROWS], strict=True)
+    texts = [text + " and so on" * 200 * (i % 2) for i, text in enumerate(texts)]
+    lines = (json.dumps({"text": text, "label": label}) for text, label in zip(texts, labels, strict=True))
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    how = ("--recall", "legal-advice=0.2", "--dev", SAMPLE / "dev.csv")
+    run("calibrate", guard, "--heldout", tmp_path / "rows.jsonl", *how)
+    found, loaded = certificate(guard), Guard.from_pretrained(guard)
+    assert found.certified == ("legal-advice",)
+    scores = loaded.scores(texts)
+    thresholds = np.where(scores.windows[:, None] > 1, loaded.long_thresholds, loaded.thresholds)
+    flagged = (scores.probs >= thresholds).any(axis=1)
+    assert found.alarm_any.rate == pytest.approx(flagged[np.array(labels) == "not-harmful"].mean())
+
+
 @pytest.mark.parametrize(
     ("column", "value", "says"),
     [
-        (
-            "strategy",
-            "entropy",
-            "1 of 120 rows were chosen by a strategy, and what it chose is no random sample (ids 'sample-",
-        ),
+        ("strategy", "entropy", "1 of 120 rows were chosen by a strategy, and what it chose is no random sample (ids"),
         ("origin", "generated", "1 of 120 rows were generated (ids 'sample-"),
         ("annotator", "llm:words", "1 of 120 rows were labelled by a language model (ids 'sample-"),
-        (
-            "text",
-            next(iter(labels_of("bootstrap"))).upper(),
-            "1 of 120 rows were trained on, or chosen on",
-        ),
+        ("text", next(iter(labels_of("bootstrap"))).upper(), "1 of 120 rows were trained on, or chosen on"),
         ("label", "medical advice", "label 'medical advice' is not in the taxonomy; did you mean 'medical-advice'?"),
     ],
 )

@@ -83,6 +83,7 @@ def test_the_temperature_of_a_certificate_is_that_of_the_classes_that_it_certifi
     found = Guard.from_pretrained(folder).scores(texts).probs
     assert np.array_equal(found[:, 0], guard.scores(texts).probs[:, 0])
     assert np.array_equal(found[:, 1:5], unscaled[:, 1:5])
+    assert np.array_equal(found[:, 5], guard.scores(texts).probs[:, 5])  # `allow`: by it the label is chosen
 
 
 def test_script_and_half_characters_are_told():

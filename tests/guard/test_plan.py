@@ -1,6 +1,8 @@
 """How many random texts more: for whom it is enough, and for whom no number is."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +11,7 @@ import small
 from scipy.stats import norm
 
 from rarecase.cli.main import command
+from rarecase.data.parquet import write_parquet
 from rarecase.guard.calibrate import Asked, ScoredRows, calibrate_class
 from rarecase.guard.plan import plan
 
@@ -112,8 +115,9 @@ def test_a_new_set_is_large_enough_for_a_class_that_these_rows_certify_too():
     assert found.classes["b"].texts
 
 
-def test_the_pool_is_read_as_the_rows_and_the_command_that_draws_from_it_says_how(tmp_path, capsys, monkeypatch):
-    """Columns that are called something else, in an encoding of their own."""
+@pytest.fixture
+def next_command(capsys, monkeypatch) -> Callable[..., str]:
+    """What `guard plan` says on stderr of a pool, where the rows need some more."""
     scores = np.concatenate([np.linspace(0.7, 0.9, 6), np.linspace(0.0, 0.5, 194)])
     rows = ScoredRows(
         ("a", "harmless"), np.stack([scores, 1 - scores], axis=1), np.repeat([0, 1], [6, 194]), np.ones(200, int)
@@ -121,10 +125,33 @@ def test_the_pool_is_read_as_the_rows_and_the_command_that_draws_from_it_says_ho
     held_out, guard = SimpleNamespace(start=None), SimpleNamespace(names=rows.names)
     prepared = SimpleNamespace(scored=rows, asked=ASKED, harmless=HARMLESS, held_out=held_out, guard=guard)
     monkeypatch.setattr("rarecase.guard.certify.prepare", lambda *_: prepared)
+
+    def said(pool: Path, *flags: str, status: int = 0) -> str:
+        arguments = ["guard", "plan", "guard", "--heldout", "rows", "--pool", str(pool), "--text-column", "body"]
+        assert command([*arguments, "--label-column", "class", *flags]) == status
+        return capsys.readouterr().err.strip()
+
+    return said
+
+
+def test_the_pool_is_read_as_the_rows_and_the_command_that_draws_from_it_says_how(tmp_path, next_command):
+    """Columns that are called something else, in an encoding of their own."""
     pool, posts = tmp_path / "pool.jsonl", small.table("pool")["text"][:20]
     pool.write_text("\n".join(json.dumps({"body": post}, ensure_ascii=False) for post in posts), encoding="utf-16")
-    flags = ["--text-column", "body", "--label-column", "class", "--encoding", "utf-16"]
-    assert command(["guard", "plan", "guard", "--heldout", "rows", "--pool", str(pool), *flags]) == 0
-    said = capsys.readouterr().err.strip()
+    said = next_command(pool, "--encoding", "utf-16")
     assert f"rarecase start --pool {pool} " in said
     assert said.endswith(" --encoding utf-16 --text-column body --out certify")
+
+
+def test_a_pool_that_rarecase_wrote_is_read_though_the_columns_of_the_rows_are_called_something_else(
+    tmp_path, next_command
+):
+    pool = tmp_path / "pool.parquet"
+    posts = small.table("pool").select(range(20))
+    write_parquet(pool, posts.select_columns(["id", "text"]))
+    said = next_command(pool, "--encoding", "latin-1")
+    assert f"rarecase start --pool {pool} " in said
+    assert "-column" not in said
+    assert "--encoding" not in said
+    write_parquet(pool, posts.select_columns(["text"]).rename_columns({"text": "title"}))
+    assert "no column 'body' (there are: title)" in next_command(pool, status=2)

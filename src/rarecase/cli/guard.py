@@ -197,7 +197,8 @@ def plan_more(model: str, /, request: RequestFlags, *, pool: str | None = None) 
 
     Args:
         model: a model folder, or a run (its last learner).
-        pool: the posts to draw from, read as the rows are; by default what the start folder of the rows has left.
+        pool: the posts to draw from, read as the rows are, or with the columns `id` and `text` where it lacks theirs;
+            by default what the start folder of the rows has left.
     """
     from rarecase.guard.certify import how_many_more
 

@@ -97,7 +97,7 @@ class Post(NamedTuple):
     round: int | None
     generator: str | None
     failed: tuple[str, ...]  # the checks
-    learned: bool  # whatever it failed
+    learned: bool  # whether the policy accepts it, also where it failed a check
 
 
 class Model(NamedTuple):
@@ -200,9 +200,14 @@ def groups(table: Dataset, policy: Policy) -> list[Group]:
     for row in table.to_list():
         failed = tuple(check["check"] for check in row["checks"] or [] if check["passed"] is False)
         post = Post(
-            *(row["id"], row["text"], names[row["label"]], row["strategy"], row["round"], row["generator"]),
-            failed,
-            is_accepted(row["checks"], policy),
+            id=row["id"],
+            text=row["text"],
+            label=names[row["label"]],
+            strategy=row["strategy"],
+            round=row["round"],
+            generator=row["generator"],
+            failed=failed,
+            learned=is_accepted(row["checks"], policy),
         )
         if row["origin"] != GENERATED:
             originals.append(post)

@@ -70,8 +70,8 @@ class ScoredRows:
     unlabelled: int = 0  # rows that were drawn beside these and left without a label
     # The scores of the positives in other settings, by what these are called; other rows may be NaN.
     settings: Mapping[str, np.ndarray] = field(default_factory=dict)
-    # The scores that the thresholds of classes without a certified one are of; None where these are the same.
-    otherwise: np.ndarray | None = None
+    # `scores` at temperature 1, which old thresholds belong to; None where `scores` are at 1.
+    unscaled: np.ndarray | None = None
 
     def positives(self, name: str) -> int:
         """How many rows count as positives of a class."""
@@ -124,7 +124,8 @@ def calibrate(
     """
     What is certified of each class, and the shares of rows of the classes `harmless` that are flagged.
 
-    `otherwise` has the thresholds, `(classes,)`, of classes that get none here; without it such a class flags nothing.
+    `otherwise` has the thresholds of each row, `(rows, classes)`, of classes that get none here; without it such a
+    class flags nothing.
     """
     classes = {name: calibrate_class(rows, name, asked, harmless) for name in asked.recall}
     certified = np.full(len(rows.names), np.inf)
@@ -134,9 +135,10 @@ def calibrate(
     every = certified
     if otherwise is not None:
         every = np.where(np.isin(rows.names, list(harmless)) | np.isfinite(certified), certified, otherwise)
-    others = rows.scores if rows.otherwise is None else rows.otherwise
-    scores = np.where(np.isfinite(certified), rows.scores, others)[_are_harmless(rows, harmless)]
-    any_, alone = (_rate(np.any(scores >= of, axis=1), asked.confidence) for of in (every, certified))
+    unscaled = rows.scores if rows.unscaled is None else rows.unscaled
+    scores = np.where(np.isfinite(certified), rows.scores, unscaled)
+    of_harmless = _are_harmless(rows, harmless)
+    any_, alone = (_rate(np.any(scores >= of, axis=1)[of_harmless], asked.confidence) for of in (every, certified))
     return Calibrated(classes, any_, alone)
 
 

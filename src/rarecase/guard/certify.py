@@ -9,7 +9,7 @@ import numpy as np
 from datasets import Dataset
 from scipy.optimize import minimize_scalar
 
-from rarecase.core.errors import ConfigError, DataError, ModelError
+from rarecase.core.errors import ConfigError, DataError, MissingColumnError, ModelError
 from rarecase.core.progress import parts
 from rarecase.data.arrow import rows
 from rarecase.data.pool import make_pool
@@ -73,13 +73,13 @@ def prepare(
     trained_on = record.data.among(texts(together_.table)) if record else None
     if trained_on is not None:
         refuse(together_.name, together_.table, np.array(trained_on), "were trained on, or chosen on, by the model")
-    otherwise = None
+    unscaled = None
     if dev is not None:
-        otherwise, _ = score(guard, texts(together_.table))
+        unscaled, _ = score(guard, texts(together_.table))
         guard.temperature = _temperature(guard, _read_dev(dev, guard, together_, reading))
     probs, windows = score(guard, texts(together_.table))
     labels, unlabelled = np.array(together_.table["label"][:]), together_.unlabelled
-    scored = ScoredRows(guard.names, probs, labels, windows, unlabelled, otherwise=otherwise)
+    scored = ScoredRows(guard.names, probs, labels, windows, unlabelled, unscaled=unscaled)
     return Prepared(guard, folder, sets, together_, scored, asked, harmless, trained_on is not None)
 
 
@@ -90,7 +90,8 @@ def certify(prepared: Prepared) -> Certificate:
     if decides:
         settings = dict(_settings(guard, folder, prepared.held_out.table, scored, asked))
         scored = replace(scored, settings=settings)
-    found = calibrate(scored, asked, harmless=prepared.harmless, otherwise=guard.thresholds)
+    otherwise = np.where(scored.windows[:, None] > 1, guard.long_thresholds, guard.thresholds)
+    found = calibrate(scored, asked, harmless=prepared.harmless, otherwise=otherwise)
     used = [Uses.read(part) for part in prepared.parts]
     uses = max(use.of(part) for use, part in zip(used, prepared.parts, strict=True))
     earlier = Certificate.read(folder)
@@ -210,7 +211,7 @@ def how_many_more(prepared: Prepared, pool: str | None, reading: Reading = AS_US
     """
     What it takes, and the command that draws the texts: None without a pool, or where none are needed.
 
-    The pool is read as the rows are; by default it is what their start folder has left, which is read as we write it.
+    By default the pool is what the start folder of the rows has left.
     """
     found = plan(prepared.scored, prepared.asked, harmless=prepared.harmless)
     start = prepared.held_out.start
@@ -218,8 +219,7 @@ def how_many_more(prepared: Prepared, pool: str | None, reading: Reading = AS_US
         pool, reading = str(start / "pool.parquet"), AS_USUAL
     if pool is None or not found.texts:
         return found, None
-    columns = replace(reading.columns, label=None)  # the posts need no labels
-    posts, _ = make_pool([pool], columns=columns, encoding=reading.encoding)
+    posts, reading = _read_pool(pool, reading)
     refuse_strategies(pool, posts)
     number = min(found.texts, len(posts) - 4)  # one text for each of the other sets, and one that is left
     if number < 1:
@@ -230,6 +230,18 @@ def how_many_more(prepared: Prepared, pool: str | None, reading: Reading = AS_US
     else:
         words += ["--classes", ",".join(prepared.guard.names)]
     encoding = None if reading.encoding == AS_USUAL.encoding else reading.encoding
-    for flag, value in (("--encoding", encoding), ("--id-column", columns.id), ("--text-column", columns.text)):
+    named = reading.columns
+    for flag, value in (("--encoding", encoding), ("--id-column", named.id), ("--text-column", named.text)):
         words += [] if value is None else [flag, value]
     return found, Draw([*words, "--out", SET], number, len(posts))
+
+
+def _read_pool(pool: str, reading: Reading) -> tuple[Dataset, Reading]:
+    """The posts of a pool, and how it was read: as the rows are, or as usual, which is how `rarecase pool` writes."""
+    columns = replace(reading.columns, label=None)  # the posts need no labels
+    try:
+        return make_pool([pool], columns=columns, encoding=reading.encoding)[0], reading
+    except MissingColumnError:
+        with contextlib.suppress(MissingColumnError):  # the error names the columns that were asked for
+            return make_pool([pool])[0], AS_USUAL
+        raise

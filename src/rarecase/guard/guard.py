@@ -49,7 +49,8 @@ class Scores:
 
     Args:
         probs (`np.ndarray`): float64, shape `(texts, classes)`: the largest probability of all windows of a text; of a
-            class whose action is `allow` the smallest.
+            class whose action is `allow` the smallest. Those of certified and `allow` classes are at the guard's
+            temperature, the others at 1, so a row need not sum to 1.
         windows (`np.ndarray`): int64, shape `(texts,)`: in how many windows each was read.
         script_other (`np.ndarray`): bool, shape `(texts,)`: whether most of its letters are not Latin.
         replaced (`np.ndarray`): int64, shape `(texts,)`: lone surrogates in it, read as U+FFFD.
@@ -79,8 +80,8 @@ class Guard:
         harmful (`np.ndarray`): bool, shape `(classes,)`: whose action is not `allow`.
         thresholds (`np.ndarray`): float64, shape `(classes,)`; infinite for a class whose action is `allow`.
         long_thresholds (`np.ndarray`): likewise, for texts of several windows. They are higher where these would flag
-            more than a tenth of harmless texts of 1,000 tokens, put together from validation rows; with a certificate
-            they are the same.
+            more than a tenth of harmless texts of 1,000 tokens, put together from validation rows; of a class that a
+            certificate certifies they are the same.
         certificate (`Certificate`, *optional*): what `rarecase guard calibrate` wrote into the model's folder; its
             thresholds and temperature are those of the guard, for the classes that it certifies.
         revision (`str`): the commit of a model of the Hub, else the beginning of the hash of its weights and classes.
@@ -119,7 +120,7 @@ class Guard:
         if given.shape != self.harmful.shape:
             raise ConfigError(f"{given.size} thresholds: expected one for each of the {len(self.names)} classes")
         self.thresholds = np.where(self.harmful, given, np.inf)
-        self.long_thresholds = self.thresholds
+        self.long_thresholds = self.thresholds.copy()
         self.temperature = temperature
         self._scaled = np.ones(len(self.names), bool)  # the classes whose thresholds are of scores at this temperature
         self.certificate: Certificate | None = None
@@ -179,11 +180,11 @@ class Guard:
                 guard.certificate = certificate
             if not guard.void and certificate.certified:  # one that refuses every class sets nothing
                 guard.temperature = certificate.temperature
-                guard.long_thresholds = guard.thresholds  # it is of texts of any length
                 certified = np.isin(guard.names, certificate.certified)
                 guard._scaled = certified | ~guard.harmful  # the others have their old thresholds
-                for place in np.flatnonzero(certified & guard.harmful):
-                    guard.thresholds[place] = certificate.classes[guard.names[place]].threshold
+                for place in np.flatnonzero(certified & guard.harmful):  # one for texts of any length
+                    threshold = certificate.classes[guard.names[place]].threshold
+                    guard.thresholds[place] = guard.long_thresholds[place] = threshold
         return guard
 
     @classmethod
@@ -332,7 +333,10 @@ class Guard:
             )
 
     def probabilities(self, windows: Sequence[str]) -> np.ndarray:
-        """Of each window, float64; the softmax of the logits divided by the temperature of each class."""
+        """
+        Of each window, float64; of certified and `allow` classes the softmax at the guard's temperature, of the others
+        at 1, so a row need not sum to 1.
+        """
         if not len(windows):
             return np.zeros((0, len(self.names)))
         probs = matrix(self.learner.score(windows), "probs").astype(np.float64)

@@ -20,7 +20,8 @@ class Verdict:
         flagged (`bool`): whether any class whose action is not `allow` is over its threshold.
         windows (`int`): how many windows the text was read in.
         scores (`Mapping[str, float]`): by class the largest probability of all windows; of a class whose action is
-            `allow` the smallest, for a text is harmless only if all of it is.
+            `allow` the smallest, for a text is harmless only if all of it is. Those of certified and `allow` classes
+            are at the guard's temperature, the others at 1, so they need not sum to 1.
         thresholds (`Mapping[str, float]`): of each class whose action is not `allow`, for a text of so many windows;
             an equal score is over it.
         script (`str`): `other` where most letters are of another script than the Latin one, else `latin`.

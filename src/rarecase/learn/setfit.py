@@ -126,6 +126,7 @@ class SetFit(Frozen):
         fitted = copy.copy(self)
         fitted._fine_tuned, fitted.updates_run = start, 0
         if len(np.unique(labels)) > 1:
+            # Under another name: it has other weights, which errors (and what tests remember by name) must not mix up.
             fitted._fine_tuned = SentenceEncoder(f"{start.name}, fine-tuned", start.folder)
             fitted._fine_tuned.model = copy.deepcopy(start.model)
             fitted.updates_run = self._contrast(fitted._fine_tuned.model, schema.texts(rows), labels)

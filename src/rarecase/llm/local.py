@@ -105,13 +105,13 @@ class Local:
         import torch
         from transformers import AutoModelForCausalLM
 
-        folder = local_folder(self.model)
-        model: Any = _WEIGHTS.get(folder.resolve())
+        folder = local_folder(self.model).resolve()
+        model: Any = _WEIGHTS.get(folder)
         if model is None:
             with loading(self.model):
                 require_weights(self.model, folder)
                 loaded: Any = AutoModelForCausalLM.from_pretrained(
                     folder, use_safetensors=True, trust_remote_code=False
                 )
-            model = _WEIGHTS[folder.resolve()] = loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+            model = _WEIGHTS[folder] = loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         return model

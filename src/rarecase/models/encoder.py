@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 # The names of the last modules of a classifier that `frozen` or `setfit` saved: they belong to its head.
 HEAD_MODULES = ("normalize", "head")
-# Of a T5 the library loads the encoder alone; the decoder, which its configuration describes too, is up to 1.4 times
-# as large.
+# Of a T5 the library loads the encoder alone. A decoder layer has a second attention, so with as many layers the
+# decoder that the configuration describes too is at most twice as large.
 _WITH_DECODER = 3
 LONGEST_PROMPT = 2_000  # characters that a model has before each text; instructions have some hundred
 
