@@ -119,6 +119,22 @@ def test_identifiers_in_posts_are_shown_as_they_would_leave_the_machine(tmp_path
     assert f"> {text} by mail to ann@example.org" in capsys.readouterr().out
 
 
+def test_the_longest_posts_are_those_that_are_longest_as_they_are_sent(tmp_path, capsys):
+    sets = small.write(tmp_path)
+    asked = ["--generator", "openai", "--generator-model", "words", "--generator-url", "https://192.0.2.1/v1"]
+
+    def tokens():
+        flags = [*asked, "--send-to", "192.0.2.1", "--budget", "1", "--format", "json"]
+        assert command(["generate", "preview", *sets, *flags]) == 0
+        found = json.loads(capsys.readouterr().out)
+        return found["tokens_sent"], found["tokens_written"]
+
+    before, pool = tokens(), tmp_path / "pool.csv"
+    shortest = min(small.table("pool")["text"][:], key=len)
+    pool.write_text(pool.read_text().replace(shortest, f"{shortest} https://example.org/{'a' * 5000}", 1))
+    assert tokens() == before  # the link leaves as [LINK-1]
+
+
 def test_without_a_language_model_there_is_nothing_to_show(tmp_path, capsys):
     assert command(["generate", "preview", *small.write(tmp_path)]) == 2
     assert "--generator none sends nothing" in capsys.readouterr().err

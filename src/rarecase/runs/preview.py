@@ -1,9 +1,9 @@
 """`rarecase generate preview`: what a run would send to a language model, and how much of it; nothing is sent."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from rarecase.data.schema import label_names, texts
 from rarecase.data.sets import Sets
 from rarecase.generate.template import Template
 from rarecase.llm.address import is_loopback
+from rarecase.llm.identifiers import masked
 from rarecase.llm.ledger import upper_bounds
 from rarecase.llm.prices import price_of, require_price
 from rarecase.llm.replies import Replies, Request
@@ -73,17 +74,18 @@ def preview(config: RunConfig) -> Preview:
         raise ConfigError(
             f"--generator {config.generator} sends nothing, with --variations {config.variations}; give {asks}"
         )
-    if config.annotator == "llm":  # of a text that it says no class of nothing is taken from the budget
+    if config.annotator == "llm":
+        # Unbounded: a text that it gives no class costs no budget, and the next one is asked about.
         say("not counted here: what --annotator llm asks; `rarecase run --dry-run` says how much that is")
     leaves_machine = config.generator == "openai" and not is_loopback(config.generator_url or "", config.send_to)
-    whole, masked = templates_of(config, sets.taxonomy)
-    template, k = masked if leaves_machine else whole, config.variations
+    whole, masking = templates_of(config, sets.taxonomy)
+    template, k = masking if leaves_machine else whole, config.variations
     shown = template.requests(_first(sets.bootstrap, template), k, config.seed)
     labels = min(config.budget, len(sets.pool))
-    largest = partial(_largest, sets, labels, template, config)
+    by_length, by_bytes = (_largest(posts, sets, template, config) for posts in _longest(sets.pool, labels, template))
     judged = _judged(config, sets, labels * k, template.model, leaves_machine)
-    written = sum(request["max_tokens"] for request in largest(len))
-    sent = sum(map(_tokens_sent, [*largest(_bytes), *judged]))
+    written = sum(request["max_tokens"] for request in chain(*by_length))
+    sent = sum(map(_tokens_sent, [*chain(*by_bytes), *judged]))
     if judged:  # a variation, whose text the requests do not have yet, is as long as what was written
         sent, written = sent + written, written + sum(request["max_tokens"] for request in judged)
     price = price_of(template.model, config.prices, is_here=not leaves_machine)
@@ -91,8 +93,8 @@ def preview(config: RunConfig) -> Preview:
         require_price(template.model, price)
     return Preview(
         shown=shown,
-        requests=labels * template.requests_of_a_post(k),
-        more_requests=labels * k if template.requests_of_a_post(k) < k else 0,
+        requests=len(by_length[0]),
+        more_requests=len(by_length[1]),
         judge_requests=len(judged),
         tokens_sent=sent,
         tokens_written=written,
@@ -107,20 +109,24 @@ def _first(labeled: Dataset, template: Template) -> Dataset:
     return rows(labeled, [row for row, label in enumerate(labeled["label"][:]) if label != target][:SHOWN])
 
 
-def _largest(
-    sets: Sets, labels: int, template: Template, config: RunConfig, size: Callable[[str], int]
-) -> list[Request]:
-    """All requests for the longest posts of the pool by this size, each of the class with the longest prompt."""
-    longest = rows(sets.pool, np.argsort([-size(text) for text in texts(sets.pool)], kind="stable")[:labels])
+def _longest(pool: Dataset, labels: int, template: Template) -> Iterator[Dataset]:
+    """The posts that are longest as they are sent: by characters, as replies are, and by bytes, as requests are."""
+    sent = [masked(text)[0] if template.masks else text for text in texts(pool)]
+    for sizes in (list(map(len, sent)), [len(text.encode()) for text in sent]):
+        yield rows(pool, np.argsort(np.negative(sizes), kind="stable")[:labels])
+
+
+def _largest(posts: Dataset, sets: Sets, template: Template, config: RunConfig) -> tuple[list[Request], list[Request]]:
+    """All requests for these posts, and those for all that replies may lack, of the class with the longest prompt."""
     names, k, seed = label_names(sets.bootstrap), config.variations, config.seed
 
-    def requests(posts: Dataset, label: int) -> list[Request]:
+    def requests(posts: Dataset, label: int) -> tuple[list[Request], list[Request]]:
         labelled = with_column(posts, "label", [label] * len(posts), ClassLabel(names=list(names)))
-        return [*template.requests(labelled, k, seed), *template.all_missing(labelled, k, seed)]
+        return template.requests(labelled, k, seed), template.all_missing(labelled, k, seed)
 
-    one = rows(longest, [0])
-    worst = max(range(len(names)), key=lambda label: sum(map(_tokens_sent, requests(one, label))))
-    return requests(longest, worst)
+    one = rows(posts, [0])
+    worst = max(range(len(names)), key=lambda label: sum(map(_tokens_sent, chain(*requests(one, label)))))
+    return requests(posts, worst)
 
 
 def _judged(config: RunConfig, sets: Sets, variations: int, model: str, leaves_machine: bool) -> list[Request]:
@@ -149,7 +155,3 @@ class _Unasked:
 
 def _tokens_sent(request: Request) -> int:
     return upper_bounds(request)[0]
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode())
