@@ -1,10 +1,9 @@
 """`rarecase generate preview`: what a run would send to a language model, and how much of it; nothing is sent."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 from datasets import ClassLabel, Dataset
@@ -15,16 +14,14 @@ from rarecase.data.arrow import rows, with_column
 from rarecase.data.schema import label_names, texts
 from rarecase.data.sets import Sets
 from rarecase.generate.template import Template
-from rarecase.llm.address import is_loopback
 from rarecase.llm.identifiers import masked
 from rarecase.llm.ledger import upper_bounds
 from rarecase.llm.prices import price_of, require_price
-from rarecase.llm.replies import Replies, Request
-from rarecase.runs.generation import templates_of
+from rarecase.llm.replies import Request
+from rarecase.runs.generation import judge_requests, leaves_machine, templates_of
 from rarecase.runs.session import checked
 from rarecase.settings.checks import check
 from rarecase.settings.config import RunConfig
-from rarecase.verify.judge import Judge
 
 SHOWN = 3  # posts
 
@@ -77,18 +74,18 @@ def preview(config: RunConfig) -> Preview:
     if config.annotator == "llm":
         # Unbounded: a text that it gives no class costs no budget, and the next one is asked about.
         say("not counted here: what --annotator llm asks; `rarecase run --dry-run` says how much that is")
-    leaves_machine = config.generator == "openai" and not is_loopback(config.generator_url or "", config.send_to)
+    is_elsewhere = leaves_machine(config)
     whole, masking = templates_of(config, sets.taxonomy)
-    template, k = masking if leaves_machine else whole, config.variations
+    template, k = masking if is_elsewhere else whole, config.variations
     shown = template.requests(_first(sets.bootstrap, template), k, config.seed)
     labels = min(config.budget, len(sets.pool))
     by_length, by_bytes = (_largest(posts, sets, template, config) for posts in _longest(sets.pool, labels, template))
-    judged = _judged(config, sets, labels * k, template.model, leaves_machine)
+    judged = judge_requests(config, sets, labels * k)
     written = sum(request["max_tokens"] for request in chain(*by_length))
     sent = sum(map(_tokens_sent, [*chain(*by_bytes), *judged]))
     if judged:  # a variation, whose text the requests do not have yet, is as long as what was written
         sent, written = sent + written, written + sum(request["max_tokens"] for request in judged)
-    price = price_of(template.model, config.prices, is_here=not leaves_machine)
+    price = price_of(template.model, config.prices, is_here=not is_elsewhere)
     if config.max_cost is not None:
         require_price(template.model, price)
     return Preview(
@@ -127,30 +124,6 @@ def _largest(posts: Dataset, sets: Sets, template: Template, config: RunConfig) 
     one = rows(posts, [0])
     worst = max(range(len(names)), key=lambda label: sum(map(_tokens_sent, chain(*requests(one, label)))))
     return requests(posts, worst)
-
-
-def _judged(config: RunConfig, sets: Sets, variations: int, model: str, leaves_machine: bool) -> list[Request]:
-    """The requests of the judge: over which its mean is taken, and for each variation, still without its text."""
-    if not config.judge:
-        return []
-    judge = Judge(_Unasked(model, Replies(Path()), leaves_machine), sets.taxonomy, sets.bootstrap, seed=config.seed)
-    *others, one = judge.requests([""])
-    return [*others, *[one] * variations]
-
-
-@dataclass
-class _Unasked:
-    """Stands for the model, which would need its key."""
-
-    name: str
-    replies: Replies
-    leaves_machine: bool
-
-    def ask(self, requests: Iterable[Request]) -> None:
-        """Sends nothing."""
-
-    def check(self) -> None:
-        """Sends nothing."""
 
 
 def _tokens_sent(request: Request) -> int:
