@@ -40,7 +40,10 @@ class Preview:
 
     def as_text(self) -> str:
         """For people: each request as the turns of a template, and a line for each figure."""
-        more = {"for variations that replies lack": self.more_requests, "of the judge": self.judge_requests}
+        more = {
+            "for variations that replies lack": self.more_requests,
+            "for the class of variations": self.judge_requests,
+        }
         requests = [f"{self.requests:,}", *(f"at most {most:,} {what}" for what, most in more.items() if most)]
         tokens = f"at most {self.tokens_sent:,} sent, {self.tokens_written:,} written, by all of these"
         cost = "unknown; --prices FILE takes that of the model" if self.cost is None else f"at most ${self.cost:,.2f}"
