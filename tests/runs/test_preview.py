@@ -8,6 +8,8 @@ from endpoint import Server
 from hostile_server import HostileServer, silent
 
 from rarecase.cli.main import command
+from rarecase.llm.ledger import Ledger
+from rarecase.llm.replies import Replies
 
 
 @pytest.fixture
@@ -68,10 +70,12 @@ def test_at_most_is_with_what_replies_lack_and_what_the_judge_is_asked(previewed
     flags = ["--budget", "4", "--batch", "4", "--variations", "2", "--annotator", "gold", "--strategy", "random"]
     alone = json.loads(previewed("--format", "json", *flags))
     found = json.loads(previewed("--format", "json", "--judge", *flags))
-    assert " + at most 8 for variations that replies lack + at most " in previewed("--judge", *flags)
-    assert (
-        found["tokens_written"] > alone["tokens_written"] > 4 * 2 * 2 * 64
-    )  # the first replies, and each again alone
+    said = previewed("--judge", *flags)
+    judged = f"at most {found['judge_requests']} for the class of variations"
+    assert f"requests  4 + at most 8 for variations that replies lack + {judged}\n" in said
+    assert alone["tokens_written"] > 4 * 2 * 2 * 64  # the first replies, and each again alone
+    assert found["tokens_written"] > alone["tokens_written"]
+    assert found["tokens_sent"] >= alone["tokens_sent"] + alone["tokens_written"]  # what is written, the judge reads
     with Server(fault="empty", only="response_format") as server:  # so that each variation is asked for alone
         model = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words", "--judge"]
         sets = [
@@ -79,7 +83,11 @@ def test_at_most_is_with_what_replies_lack_and_what_the_judge_is_asked(previewed
         ]
         assert command(["run", *map(str, sets), *model, *flags, "--out", str(tmp_path / "out")]) == 0
         most = [found[name] for name in ("requests", "more_requests", "judge_requests")]
-        assert alone["requests"] + alone["more_requests"] < len(server.asked) <= sum(most)
+        assert len(server.asked) > alone["requests"] + alone["more_requests"]
+        assert len(server.asked) <= sum(most)
+    totals = Ledger(Replies(tmp_path / "out" / "replies.sqlite")).totals()  # by bytes: the server counts no tokens
+    assert alone["tokens_sent"] < totals.prompt <= found["tokens_sent"]
+    assert totals.completion <= found["tokens_written"]
 
 
 def test_a_template_of_ones_own_is_shown_filled_in_or_refused_with_its_line(previewed, tmp_path, capsys):
