@@ -283,9 +283,7 @@ def test_writing_parquet_shows_no_bar_and_leaves_the_setting_of_bars_alone(tmp_p
 
 def test_json_that_the_system_does_not_give_is_not_to_be_removed(tmp_path):
     (tmp_path / "there.json").mkdir()
-    with pytest.raises(
-        DataError, match=r"there\.json: cannot be read \(not a file\); change what is there and repeat"
-    ):
+    with pytest.raises(DataError, match=r"there\.json: cannot be read \(not a file\); correct that and repeat"):
         read_json(tmp_path / "there.json")
     with pytest.raises(DataError, match=r"a\.json: cannot be read \(No such file or directory\)"):
         read_json(tmp_path / "a.json")

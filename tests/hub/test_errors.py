@@ -13,9 +13,9 @@ DENIED = type("XetAuthenticationError", (PermissionError,), {"__module__": "hf_x
 XET = {  # hf_xet's errors have no number
     "file": (
         OSError("I/O error: I/O error: Permission denied (os error 13)"),
-        "Permission denied (os error 13)); rep",
+        "Permission denied (os error 13)); correct that and repeat the command (HF_HUB_DISABLE_XET=1 transfers",
     ),
-    "token": (DENIED("Authentication error: http://x/?sign=1"), "failed (Authentication error:); repeat the command"),
+    "token": (DENIED("Authentication error: http://x/?sign=1"), "failed (Authentication error); correct that"),
     "disk": (
         OSError("I/O error: I/O error: No space left on device (os error 28)"),
         "no space left on the disk; free",

@@ -1,3 +1,4 @@
+import errno
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ from hub_server import User
 from huggingface_hub import HfApi
 from small import NAMES
 
-from rarecase.core.errors import ModelError
+from rarecase.core.errors import DiskFullError, ModelError
 from rarecase.data.arrow import matrix, rows
 from rarecase.hub.ids import name_of
 from rarecase.learn import load_learner
@@ -183,6 +184,28 @@ def test_a_hub_that_refuses_can_be_reached_and_what_is_in_the_cache_is_read(fres
     answer = f"acme/not: neither a folder nor in the cache, and the Hub answered with status {status} ({hint}); give"
     with pytest.raises(ModelError, match=f"^{re.escape(answer)}"):
         local_folder("acme/not")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/hub/x"),
+            "acme/guard: /hub/x: Permission denied; correct",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "acme/guard: Too many open files; correct that"),
+        (OSError(errno.ENOSPC, "No space left on device", "/hub/x"), "/hub/x: no space left on the disk; free some"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "acme/guard: neither a folder nor in the"),
+    ],
+)
+def test_what_this_machine_refuses_is_no_hub_out_of_reach(monkeypatch, error, says):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.model_info", fail)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises((ModelError, DiskFullError), match=f"^{re.escape(says)}"):
+        local_folder("acme/guard")
 
 
 def test_a_frozen_learner_comes_from_the_hub_as_it_was_saved(fresh_hub, tmp_path):

@@ -81,7 +81,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(published, tmp_path, monkeyp
     assert command(arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"rarecase: acme/safety: {tmp_path / 'file'}")
-    assert "Not a directory; files of the Hub are kept in HF_HOME, which may name another folder" in said
+    assert "Not a directory; correct that and repeat the command (what is read is kept in HF_HOME, which may" in said
     assert said.count("\n") == 1
 
 

@@ -1,5 +1,6 @@
 """`rarecase run --dry-run` says what a run would ask for, and asks for nothing."""
 
+import json
 import re
 
 import pytest
@@ -30,6 +31,16 @@ def test_it_says_labels_requests_and_time_and_writes_and_sends_nothing(tmp_path,
         assert capsys.readouterr().out.splitlines()[1].split() == ["requests", str(labels * 3), "to", server.url]
     assert re.fullmatch(r"time +about \d+ (s|min) of computing on this machine", said[2])
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_the_judge_is_asked_at_most_is_what_the_preview_says(tmp_path, capsys):
+    flags = [*small.write(tmp_path), "--budget", "4", "--variations", "2", "--judge", "--generator", "openai"]
+    model = ["--generator-url", "http://127.0.0.1:9/v1", "--generator-model", "words"]
+    assert command(["generate", "preview", *flags, *model, "--format", "json"]) == 0
+    most = json.loads(capsys.readouterr().out)["judge_requests"]
+    assert most > 4 * 2  # it is asked about texts of the start set, too
+    assert command(["run", *flags, *model, "--strategy", "random", "--dry-run"]) == 0
+    assert f"{LACKS}; at most {most} for the class of variations\n" in capsys.readouterr().out
 
 
 def test_without_a_language_model_there_are_no_requests(tmp_path, capsys):

@@ -8,6 +8,8 @@ from endpoint import Server
 from hostile_server import HostileServer, silent
 
 from rarecase.cli.main import command
+from rarecase.llm.ledger import Ledger
+from rarecase.llm.replies import Replies
 
 
 @pytest.fixture
@@ -68,10 +70,12 @@ def test_at_most_is_with_what_replies_lack_and_what_the_judge_is_asked(previewed
     flags = ["--budget", "4", "--batch", "4", "--variations", "2", "--annotator", "gold", "--strategy", "random"]
     alone = json.loads(previewed("--format", "json", *flags))
     found = json.loads(previewed("--format", "json", "--judge", *flags))
-    assert " + at most 8 for variations that replies lack + at most " in previewed("--judge", *flags)
-    assert (
-        found["tokens_written"] > alone["tokens_written"] > 4 * 2 * 2 * 64
-    )  # the first replies, and each again alone
+    said = previewed("--judge", *flags)
+    judged = f"at most {found['judge_requests']} for the class of variations"
+    assert f"requests  4 + at most 8 for variations that replies lack + {judged}\n" in said
+    assert alone["tokens_written"] > 4 * 2 * 2 * 64  # the first replies, and each again alone
+    assert found["tokens_written"] > alone["tokens_written"]
+    assert found["tokens_sent"] >= alone["tokens_sent"] + alone["tokens_written"]  # what is written, the judge reads
     with Server(fault="empty", only="response_format") as server:  # so that each variation is asked for alone
         model = ["--generator", "openai", "--generator-url", server.url, "--generator-model", "words", "--judge"]
         sets = [
@@ -79,7 +83,11 @@ def test_at_most_is_with_what_replies_lack_and_what_the_judge_is_asked(previewed
         ]
         assert command(["run", *map(str, sets), *model, *flags, "--out", str(tmp_path / "out")]) == 0
         most = [found[name] for name in ("requests", "more_requests", "judge_requests")]
-        assert alone["requests"] + alone["more_requests"] < len(server.asked) <= sum(most)
+        assert len(server.asked) > alone["requests"] + alone["more_requests"]
+        assert len(server.asked) <= sum(most)
+    totals = Ledger(Replies(tmp_path / "out" / "replies.sqlite")).totals()  # by bytes: the server counts no tokens
+    assert alone["tokens_sent"] < totals.prompt <= found["tokens_sent"]
+    assert totals.completion <= found["tokens_written"]
 
 
 def test_a_template_of_ones_own_is_shown_filled_in_or_refused_with_its_line(previewed, tmp_path, capsys):
@@ -117,6 +125,22 @@ def test_identifiers_in_posts_are_shown_as_they_would_leave_the_machine(tmp_path
     assert f"> {text} by mail to [EMAIL-1]" in capsys.readouterr().out
     assert command(["generate", "preview", *sets, *asked, "http://127.0.0.1:9/v1"]) == 0
     assert f"> {text} by mail to ann@example.org" in capsys.readouterr().out
+
+
+def test_the_longest_posts_are_those_that_are_longest_as_they_are_sent(tmp_path, capsys):
+    sets = small.write(tmp_path)
+    asked = ["--generator", "openai", "--generator-model", "words", "--generator-url", "https://192.0.2.1/v1"]
+
+    def tokens():
+        flags = [*asked, "--send-to", "192.0.2.1", "--budget", "1", "--format", "json"]
+        assert command(["generate", "preview", *sets, *flags]) == 0
+        found = json.loads(capsys.readouterr().out)
+        return found["tokens_sent"], found["tokens_written"]
+
+    before, pool = tokens(), tmp_path / "pool.csv"
+    shortest = min(small.table("pool")["text"][:], key=len)
+    pool.write_text(pool.read_text().replace(shortest, f"{shortest} https://example.org/{'a' * 5000}", 1))
+    assert tokens() == before  # the link leaves as [LINK-1]
 
 
 def test_without_a_language_model_there_is_nothing_to_show(tmp_path, capsys):

@@ -9,9 +9,10 @@ import pytest
 import small
 
 from rarecase.cli.main import command
+from rarecase.core.errors import DataError
 from rarecase.data.arrow import with_column
 from rarecase.data.parquet import read_parquet, write_parquet
-from rarecase.runs.folder import RoundFiles
+from rarecase.runs.folder import Manifest, RoundFiles
 
 SETTINGS = ["--annotator", "gold", "--generator", "none", "--strategy", "entropy", "--budget", "8", "--batch", "4"]
 
@@ -174,6 +175,12 @@ def test_a_hostile_run_json_is_one_line(out, capsys, name):
         line = said(capsys)
         assert says.partition(", expected a run")[0] in line
         assert len(line) < 400
+
+
+def test_a_run_json_that_the_system_does_not_give_is_said_as_such(tmp_path):
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(DataError, match=r"run\.json: cannot be read \(not a file\); correct that"):
+        Manifest.read(tmp_path, "run")
 
 
 @pytest.mark.parametrize("name", ["taxonomy.yaml", "test.parquet"])

@@ -21,7 +21,7 @@ def neutralized(cell: str) -> str:
 
 
 def restored(cell: str) -> str:
-    """The cell that `neutralized` was given; one that was typed into a spreadsheet stays as it is."""
+    """The cell that `neutralized` was given; one that begins with `'` and none of these signs stays as it is."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(BEGINS) else cell
 
 

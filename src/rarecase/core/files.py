@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rarecase.core.documents import parse_json, read_document
+from rarecase.core.documents import parse_json, read_document, reason
 from rarecase.core.errors import ConfigError, DataError, DiskFullError
 
 
@@ -164,9 +164,7 @@ def read_json(path: Path) -> Any:
     try:
         return parse_json(read_document(path))
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); change what is there and repeat the command"
-        ) from error
+        raise DataError(f"{path}: cannot be read ({reason(error)}); correct that and repeat the command") from error
     except ValueError as error:
         raise DataError(f"{path}: not readable JSON; remove it and repeat the command that wrote it") from error
 

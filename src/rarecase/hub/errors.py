@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
+from rarecase.core.documents import reason
 from rarecase.core.errors import HubError, RarecaseError
 from rarecase.core.files import disk_full, is_disk_full
 
@@ -27,9 +28,16 @@ Result = TypeVar("Result")
 
 # What the clients raise; a failed upload (`RuntimeError`) and a refused card (`ValueError`) have the answer as cause.
 ERRORS = (
-    *(HTTPError, ValueError, LocalTokenNotFoundError, LocalEntryNotFoundError, ConnectionError, TimeoutError),
+    HTTPError,
+    ValueError,
+    LocalTokenNotFoundError,
+    LocalEntryNotFoundError,
+    ConnectionError,
+    TimeoutError,
     RuntimeError,
 )
+# What no file of a stranger and no answer can bring about.
+_OF_THE_SYSTEM = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO}
 
 
 def sleep_about(seconds: float) -> None:
@@ -86,18 +94,32 @@ def hub_errors(repo_id: str) -> Iterator[None]:
             raise  # a defect, not an answer
         raise HubError(f"{repo_id}: {line}", temporary=is_temporary(error)) from error
     except OSError as error:  # of a file on this machine
-        if is_disk_full(error):
-            raise disk_full(Path(error.filename or constants.HF_HUB_CACHE)) from error
-        if _of_xet(error):
-            reason = " ".join(str(error).partition("http")[0].split())[:200]  # an address may be signed
-            raise HubError(
-                f"{repo_id}: hf_xet, which transfers files, failed ({reason}); repeat the command, or set "
-                "HF_HUB_DISABLE_XET=1"
-            ) from error
-        raise HubError(
-            f"{repo_id}: {error.filename or constants.HF_HUB_CACHE}: {error.strerror}; files of the Hub are kept in "
-            "HF_HOME, which may name another folder"
-        ) from error
+        raise _refused_here(repo_id, error, HubError) from error
+
+
+def by_this_machine(name: str, error: BaseException | None, kind: type[RarecaseError]) -> RarecaseError | None:
+    """What is to be said where this machine refuses a file, also beneath the error of a library; else None."""
+    while error is not None and not _unreachable(error):  # a connection may be forbidden, too
+        if isinstance(error, OSError) and (error.errno in _OF_THE_SYSTEM or is_disk_full(error) or _of_xet(error)):
+            return _refused_here(name, error, kind)
+        error = error.__cause__
+    return None
+
+
+def _refused_here(name: str, error: OSError, kind: type[RarecaseError]) -> RarecaseError:
+    if is_disk_full(error):
+        return disk_full(Path(error.filename or constants.HF_HOME))
+    if _of_xet(error):
+        found = " ".join(str(error).partition("http")[0].split())[:200].rstrip(" :")  # an address may be signed
+        way = "HF_HUB_DISABLE_XET=1 transfers without it"
+        return kind(
+            f"{name}: hf_xet, which transfers files, failed ({found}); correct that and repeat the command ({way})"
+        )
+    where = f"{error.filename}: " if error.filename else ""
+    way = "what is read is kept in HF_HOME, which may name another folder"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        way = "raise `ulimit -n`"
+    return kind(f"{name}: {where}{reason(error)}; correct that and repeat the command ({way})")
 
 
 @contextlib.contextmanager
@@ -158,5 +180,5 @@ def _line(error: BaseException) -> str | None:
         return known
     if is_temporary(error):
         return f"the Hub is in trouble (status {code}); repeat the command: nothing is half-published"
-    reason = " ".join((getattr(error, "server_message", None) or "").split())[:300]
-    return f"the Hub refuses it (status {code}){': ' if reason else ''}{reason}"
+    said = " ".join((getattr(error, "server_message", None) or "").split())[:300]
+    return f"the Hub refuses it (status {code}){': ' if said else ''}{said}"

@@ -107,7 +107,7 @@ def _download(model: str) -> Path:
     from huggingface_hub.errors import RepositoryNotFoundError as NotFoundError
     from huggingface_hub.errors import RevisionNotFoundError as NoRevisionError
 
-    from rarecase.hub.errors import is_temporary, status
+    from rarecase.hub.errors import by_this_machine, is_temporary, status
 
     repo_id, revision = split_revision(model)
     try:
@@ -138,7 +138,9 @@ def _download(model: str) -> Path:
     except HfHubHTTPError as error:
         hint = "repeat the command later" if is_temporary(error) else "HF_TOKEN, HF_ENDPOINT?"
         reason = f"neither a folder nor in the cache, and the Hub answered with status {status(error)} ({hint})"
-    except (HTTPError, OSError):
+    except (HTTPError, OSError) as error:
+        if (refused := by_this_machine(model, error, ModelError)) is not None:
+            raise refused from None
         reason = "neither a folder nor in the cache, and the Hub cannot be reached"
     except ModelError:
         raise

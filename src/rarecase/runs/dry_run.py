@@ -17,7 +17,7 @@ from rarecase.learn.hyperparameters import FitOptions
 from rarecase.models.encoder import embed, load_encoder
 from rarecase.runs import parts
 from rarecase.runs.annotation import judge_of
-from rarecase.runs.generation import generator_of
+from rarecase.runs.generation import generator_of, judge_requests
 from rarecase.runs.session import checked
 from rarecase.settings.checks import check
 from rarecase.settings.config import RunConfig
@@ -40,25 +40,26 @@ def dry_run(config: RunConfig) -> str:
     doubted = f", what it doubts by {config.doubtful_to}" if config.doubtful_to else ""
     to = f" to {config.generator_url}" if config.generator == "openai" else ""
     more = ", and one for each variation that a reply lacks" if 0 < asked < config.variations else ""
-    verified = f"; {labels * config.variations} for the class of variations" if config.judge else ""
     stops = f", or fewer, if {config.stop_when} is reached first" if config.stop_when else ""
     time_ = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return (
         f"labels    {labels} by {config.annotator}{doubted}, in {rounds} rounds of at most {config.batch}{stops}\n"
-        f"requests  {labels * asked}{to}{more}{verified}{judged}\n"
+        f"requests  {labels * asked}{to}{more}{judged}\n"
         f"time      about {time_} of computing on this machine"
     )
 
 
 def _requests(config: RunConfig, sets: Sets, labels: int) -> tuple[int, str]:
-    """How many for each post, and those of a language model that labels; what would not be asked is refused now."""
+    """How many for each post, and those for classes; what would not be asked is refused now."""
     with TemporaryDirectory() as folder:
         generator = generator_of(config, sets.taxonomy, Path(folder) / "replies.sqlite")
-        judged = _judged(config, sets, labels, Path(folder) / "replies.sqlite")
+        labelled = _labelled(config, sets, labels, Path(folder) / "replies.sqlite")
+    most = len(judge_requests(config, sets, labels * config.variations))
+    judged = f"; at most {most} for the class of variations{labelled}" if most else labelled
     return generator.template.requests_of_a_post(config.variations) if isinstance(generator, Writer) else 0, judged
 
 
-def _judged(config: RunConfig, sets: Sets, labels: int, replies: Path) -> str:
+def _labelled(config: RunConfig, sets: Sets, labels: int, replies: Path) -> str:
     """The requests to the language model that labels: for the dev set, where it is compared with people, too."""
     if config.annotator != "llm":
         return ""

@@ -193,7 +193,9 @@ class Manifest:
             raise RunFolderError(f"{folder}: no such folder; begin a {expected} with --out")
         try:
             found = read_json(path)
-        except DataError:
+        except DataError as error:
+            if isinstance(error.__cause__, OSError) and path.exists():
+                raise
             found = None
         if not isinstance(found, dict):
             raise RunFolderError(f"{folder} is not the folder of a {expected}: no readable run.json")

@@ -18,13 +18,14 @@ from rarecase.generate.replay import Replay
 from rarecase.generate.template import Template
 from rarecase.generate.writer import Writer
 from rarecase.llm import LanguageModel
+from rarecase.llm.address import is_loopback
 from rarecase.llm.budget import Limits
 from rarecase.llm.endpoint import Endpoint
 from rarecase.llm.local import Local, name_of
 from rarecase.llm.replies import Replies, Request
 from rarecase.settings.config import LoopConfig, RunConfig
 from rarecase.verify.checks import Verifier
-from rarecase.verify.judge import Judge
+from rarecase.verify.judge import Judge, Questions
 
 
 def generator_of(config: LoopConfig, taxonomy: Taxonomy, replies: Path, *, check: bool = False) -> Generator:
@@ -84,6 +85,20 @@ def templates_of(config: LoopConfig, taxonomy: Taxonomy) -> list[Template]:
         taxonomy, generating_name(config), config.temperature, Prompt.load(template_of(config)), config.contrast_to
     )
     return [template, replace(template, masks=True)]
+
+
+def leaves_machine(config: LoopConfig) -> bool:
+    """Whether the language model that writes variations is on another machine."""
+    return config.generator == "openai" and not is_loopback(config.generator_url or "", config.send_to)
+
+
+def judge_requests(config: LoopConfig, sets: Sets, variations: int) -> list[Request]:
+    """The most that the judge asks: for its mean, and for each of so many variations, still without its text."""
+    if not (config.judge and variations):
+        return []
+    name, masks = generating_name(config), leaves_machine(config)
+    *others, one = Questions(name, sets.taxonomy, sets.bootstrap, masks=masks, seed=config.seed).requests([""])
+    return [*others, *[one] * variations]
 
 
 def _language_model_of(config: LoopConfig, replies: Replies) -> LanguageModel:

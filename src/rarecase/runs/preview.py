@@ -1,10 +1,9 @@
 """`rarecase generate preview`: what a run would send to a language model, and how much of it; nothing is sent."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from itertools import chain
 
 import numpy as np
 from datasets import ClassLabel, Dataset
@@ -15,15 +14,14 @@ from rarecase.data.arrow import rows, with_column
 from rarecase.data.schema import label_names, texts
 from rarecase.data.sets import Sets
 from rarecase.generate.template import Template
-from rarecase.llm.address import is_loopback
+from rarecase.llm.identifiers import masked
 from rarecase.llm.ledger import upper_bounds
 from rarecase.llm.prices import price_of, require_price
-from rarecase.llm.replies import Replies, Request
-from rarecase.runs.generation import templates_of
+from rarecase.llm.replies import Request
+from rarecase.runs.generation import judge_requests, leaves_machine, templates_of
 from rarecase.runs.session import checked
 from rarecase.settings.checks import check
 from rarecase.settings.config import RunConfig
-from rarecase.verify.judge import Judge
 
 SHOWN = 3  # posts
 
@@ -42,7 +40,10 @@ class Preview:
 
     def as_text(self) -> str:
         """For people: each request as the turns of a template, and a line for each figure."""
-        more = {"for variations that replies lack": self.more_requests, "of the judge": self.judge_requests}
+        more = {
+            "for variations that replies lack": self.more_requests,
+            "for the class of variations": self.judge_requests,
+        }
         requests = [f"{self.requests:,}", *(f"at most {most:,} {what}" for what, most in more.items() if most)]
         tokens = f"at most {self.tokens_sent:,} sent, {self.tokens_written:,} written, by all of these"
         cost = "unknown; --prices FILE takes that of the model" if self.cost is None else f"at most ${self.cost:,.2f}"
@@ -73,26 +74,27 @@ def preview(config: RunConfig) -> Preview:
         raise ConfigError(
             f"--generator {config.generator} sends nothing, with --variations {config.variations}; give {asks}"
         )
-    if config.annotator == "llm":  # of a text that it says no class of nothing is taken from the budget
+    if config.annotator == "llm":
+        # Unbounded: a text that it gives no class costs no budget, and the next one is asked about.
         say("not counted here: what --annotator llm asks; `rarecase run --dry-run` says how much that is")
-    leaves_machine = config.generator == "openai" and not is_loopback(config.generator_url or "", config.send_to)
-    whole, masked = templates_of(config, sets.taxonomy)
-    template, k = masked if leaves_machine else whole, config.variations
+    is_elsewhere = leaves_machine(config)
+    whole, masking = templates_of(config, sets.taxonomy)
+    template, k = masking if is_elsewhere else whole, config.variations
     shown = template.requests(_first(sets.bootstrap, template), k, config.seed)
     labels = min(config.budget, len(sets.pool))
-    largest = partial(_largest, sets, labels, template, config)
-    judged = _judged(config, sets, labels * k, template.model, leaves_machine)
-    written = sum(request["max_tokens"] for request in largest(len))
-    sent = sum(map(_tokens_sent, [*largest(_bytes), *judged]))
+    by_length, by_bytes = (_largest(posts, sets, template, config) for posts in _longest(sets.pool, labels, template))
+    judged = judge_requests(config, sets, labels * k)
+    written = sum(request["max_tokens"] for request in chain(*by_length))
+    sent = sum(map(_tokens_sent, [*chain(*by_bytes), *judged]))
     if judged:  # a variation, whose text the requests do not have yet, is as long as what was written
         sent, written = sent + written, written + sum(request["max_tokens"] for request in judged)
-    price = price_of(template.model, config.prices, is_here=not leaves_machine)
+    price = price_of(template.model, config.prices, is_here=not is_elsewhere)
     if config.max_cost is not None:
         require_price(template.model, price)
     return Preview(
         shown=shown,
-        requests=labels * template.requests_of_a_post(k),
-        more_requests=labels * k if template.requests_of_a_post(k) < k else 0,
+        requests=len(by_length[0]),
+        more_requests=len(by_length[1]),
         judge_requests=len(judged),
         tokens_sent=sent,
         tokens_written=written,
@@ -107,49 +109,25 @@ def _first(labeled: Dataset, template: Template) -> Dataset:
     return rows(labeled, [row for row, label in enumerate(labeled["label"][:]) if label != target][:SHOWN])
 
 
-def _largest(
-    sets: Sets, labels: int, template: Template, config: RunConfig, size: Callable[[str], int]
-) -> list[Request]:
-    """All requests for the longest posts of the pool by this size, each of the class with the longest prompt."""
-    longest = rows(sets.pool, np.argsort([-size(text) for text in texts(sets.pool)], kind="stable")[:labels])
+def _longest(pool: Dataset, labels: int, template: Template) -> Iterator[Dataset]:
+    """The posts that are longest as they are sent: by characters, as replies are, and by bytes, as requests are."""
+    sent = [masked(text)[0] if template.masks else text for text in texts(pool)]
+    for sizes in (list(map(len, sent)), [len(text.encode()) for text in sent]):
+        yield rows(pool, np.argsort(np.negative(sizes), kind="stable")[:labels])
+
+
+def _largest(posts: Dataset, sets: Sets, template: Template, config: RunConfig) -> tuple[list[Request], list[Request]]:
+    """All requests for these posts, and those for all that replies may lack, of the class with the longest prompt."""
     names, k, seed = label_names(sets.bootstrap), config.variations, config.seed
 
-    def requests(posts: Dataset, label: int) -> list[Request]:
+    def requests(posts: Dataset, label: int) -> tuple[list[Request], list[Request]]:
         labelled = with_column(posts, "label", [label] * len(posts), ClassLabel(names=list(names)))
-        return [*template.requests(labelled, k, seed), *template.all_missing(labelled, k, seed)]
+        return template.requests(labelled, k, seed), template.all_missing(labelled, k, seed)
 
-    one = rows(longest, [0])
-    worst = max(range(len(names)), key=lambda label: sum(map(_tokens_sent, requests(one, label))))
-    return requests(longest, worst)
-
-
-def _judged(config: RunConfig, sets: Sets, variations: int, model: str, leaves_machine: bool) -> list[Request]:
-    """The requests of the judge: over which its mean is taken, and for each variation, still without its text."""
-    if not config.judge:
-        return []
-    judge = Judge(_Unasked(model, Replies(Path()), leaves_machine), sets.taxonomy, sets.bootstrap, seed=config.seed)
-    *others, one = judge.requests([""])
-    return [*others, *[one] * variations]
-
-
-@dataclass
-class _Unasked:
-    """Stands for the model, which would need its key."""
-
-    name: str
-    replies: Replies
-    leaves_machine: bool
-
-    def ask(self, requests: Iterable[Request]) -> None:
-        """Sends nothing."""
-
-    def check(self) -> None:
-        """Sends nothing."""
+    one = rows(posts, [0])
+    worst = max(range(len(names)), key=lambda label: sum(map(_tokens_sent, chain(*requests(one, label)))))
+    return requests(posts, worst)
 
 
 def _tokens_sent(request: Request) -> int:
     return upper_bounds(request)[0]
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode())

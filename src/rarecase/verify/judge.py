@@ -44,6 +44,45 @@ LONGEST_REPLY = 4  # tokens: a letter, also in brackets or in bold
 _LEAST = 1e-9  # what is left for tokens that are not listed
 
 
+class Questions:
+    """
+    What a judge asks about texts: definitions and labelled texts, then the text. Nothing is sent.
+
+    The arguments are those of `Judge`, but for the model's name, and `masks`: whether placeholders are sent for
+    identifiers.
+    """
+
+    def __init__(
+        self, model: str, taxonomy: Taxonomy, examples: Dataset, *, masks: bool, seed: int, per_class: int = 3
+    ) -> None:
+        self.codes, self._model, self._masks = codes(len(taxonomy.classes)), model, masks
+        self._task = _task(taxonomy, self.codes)
+        shown, others = _drawn(examples, seed, per_class)
+        self._turns = [turn for text, label in shown for turn in self._turns_of(text, self.codes[label])]
+        self.others = others[:CALIBRATION]
+
+    def requests(self, texts: Sequence[str]) -> list[Request]:
+        """Those about the texts over which the mean is taken, then about these."""
+        return [self._request(text) for text in (*self.others, *texts)]
+
+    def _request(self, text: str) -> Request:
+        first, *rest = [*self._turns, *self._turns_of(text)]
+        # Not as a system message: some chat templates (Gemma's, for one) refuse these.
+        request: Request = {
+            "model": self._model,
+            "messages": [{**first, "content": f"{self._task}\n\n{first['content']}"}, *rest],
+            "temperature": 0,
+            "seed": 0,
+            "max_tokens": LONGEST_REPLY,
+        }
+        return request if len(self.codes[0]) > 1 else {**request, "logprobs": True, "top_logprobs": LISTED}
+
+    def _turns_of(self, text: str, code: str | None = None) -> list[dict[str, str]]:
+        sent = masked(text)[0] if self._masks else text
+        # An example is cut once it is masked: half an identifier would not be found.
+        return _turns(sent if code is None else sent[:SHOWN], code)
+
+
 class Judge:
     """
     Says how likely each class is for a text, by asking a language model that is shown definitions and labelled texts.
@@ -73,11 +112,10 @@ class Judge:
     def __init__(
         self, model: LanguageModel, taxonomy: Taxonomy, examples: Dataset, *, seed: int, per_class: int = 3
     ) -> None:
-        self.model, self._codes = model, codes(len(taxonomy.classes))
-        self._task = _task(taxonomy, self._codes)
-        shown, others = _drawn(examples, seed, per_class)
-        self._turns = [turn for text, label in shown for turn in self._turns_of(text, self._codes[label])]
-        self._others = others[:CALIBRATION]
+        self.model = model
+        self._questions = Questions(
+            model.name, taxonomy, examples, masks=model.leaves_machine, seed=seed, per_class=per_class
+        )
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """
@@ -96,44 +134,28 @@ class Judge:
         requests = self.requests(texts)
         self.model.ask(requests)
         found = np.array([self._log_probabilities(request) for request in requests])
-        others, asked = np.split(found.reshape(-1, len(self._codes)), [len(self._others)])
+        others, asked = np.split(found.reshape(-1, len(self._questions.codes)), [len(self._questions.others)])
         spread = others[np.isfinite(others).all(axis=1)]
         mean = spread.mean(axis=0) if len(spread) >= FEWEST else 0.0
         return np.exp(_normalized(asked - mean))
 
     def requests(self, texts: Sequence[str]) -> list[Request]:
         """What `probabilities` asks for: the texts over which the mean is taken, then those to judge."""
-        return [self._request(text) for text in (*self._others, *texts)]
-
-    def _request(self, text: str) -> Request:
-        first, *rest = [*self._turns, *self._turns_of(text)]
-        # Not as a system message: some chat templates (Gemma's, for one) refuse these.
-        request: Request = {
-            "model": self.model.name,
-            "messages": [{**first, "content": f"{self._task}\n\n{first['content']}"}, *rest],
-            "temperature": 0,
-            "seed": 0,
-            "max_tokens": LONGEST_REPLY,
-        }
-        return request if len(self._codes[0]) > 1 else {**request, "logprobs": True, "top_logprobs": LISTED}
-
-    def _turns_of(self, text: str, code: str | None = None) -> list[dict[str, str]]:
-        sent = masked(text)[0] if self.model.leaves_machine else text
-        # An example is cut once it is masked: half an identifier would not be found.
-        return _turns(sent if code is None else sent[:SHOWN], code)
+        return self._questions.requests(texts)
 
     def _log_probabilities(self, request: Request) -> np.ndarray:
         """Of each class; NaN where the stored reply names none."""
+        codes = self._questions.codes
         listed = first_token(self.model.replies.get(request) or "")
-        found = np.array([np.logaddexp.reduce([at for token, at in listed if token == code]) for code in self._codes])
+        found = np.array([np.logaddexp.reduce([at for token, at in listed if token == code]) for code in codes])
         if np.isfinite(found).any():
             # What is not listed is at most as likely as the last that is, and as all that is left.
             left = max(1 - sum(math.exp(at) for _, at in listed), _LEAST)
             return _normalized(np.maximum(found, min(math.log(left), *(at for _, at in listed))))
-        answered = class_of(self.model.replies.text(request) or "", self._codes)
+        answered = class_of(self.model.replies.text(request) or "", codes)
         if answered is None:
-            return np.full(len(self._codes), np.nan)
-        return np.where(np.arange(len(self._codes)) == answered, 0.0, -np.inf)
+            return np.full(len(codes), np.nan)
+        return np.where(np.arange(len(codes)) == answered, 0.0, -np.inf)
 
 
 def codes(classes: int) -> list[str]:

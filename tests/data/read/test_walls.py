@@ -145,10 +145,20 @@ def test_a_data_set_of_the_hub_that_names_files_of_others_is_refused_before_they
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (PermissionError(errno.EACCES, "Permission denied", "/hub/x"), "cannot be read: /hub/x: Permission denied;"),
-        (OSError(errno.EMFILE, "Too many open files"), "acme/evil: cannot be read: Too many open files; change that"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/hub/x"),
+            "evil: /hub/x: Permission denied; correct that",
+        ),
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "Too many open files; correct that and repeat the command (raise",
+        ),
         (OSError(errno.ENOSPC, "No space left on device", "/hub/x"), "/hub/x: no space left on the disk; free some"),
         (OSError("Not enough disk space. Needed: 2 TiB"), ": no space left on the disk; free some"),
+        (
+            OSError("I/O error: I/O error: Permission denied (os error 13)"),
+            "acme/evil: hf_xet, which transfers files, ",
+        ),
     ],
 )
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -160,6 +170,14 @@ def test_what_this_machine_refuses_is_no_damage(refused, monkeypatch, error, say
 
     monkeypatch.setattr("rarecase.data.read.hub.hf_hub_download", fail)
     assert says in refused("pool", "acme/evil", "--out", "out.parquet")
+
+
+def test_a_hub_that_says_nothing_for_too_long_is_no_damage(refused, monkeypatch):
+    def fail(*_, **__):
+        raise TimeoutError("Timeout: after 60 s")
+
+    monkeypatch.setattr("rarecase.data.read.hub.hf_hub_download", fail)
+    assert "and the Hub does not answer (HF_ENDPOINT" in refused("pool", "acme/evil", "--out", "out.parquet")
 
 
 def test_a_card_of_the_hub_that_comes_in_part_is_one_line(refused, monkeypatch):

@@ -1,7 +1,6 @@
 """A data set of the Hub, or a release in a folder, through `datasets.load_dataset`; errors as one line."""
 
 import contextlib
-import errno
 import hashlib
 import logging
 import os
@@ -15,16 +14,13 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError, HTTPError
 
 from rarecase.core.errors import DataError, RarecaseError, did_you_mean, listed
-from rarecase.core.files import disk_full, is_disk_full
 from rarecase.data.read.card import NAMES, configs_in, require_inside
 from rarecase.data.read.formats import FORMATS
 from rarecase.data.read.lines import COMPRESSED
+from rarecase.hub.errors import by_this_machine
 from rarecase.hub.ids import split_revision
 
 _HUB_ID = re.compile(r"([\w.-]{1,96}/)?[\w.-]{1,96}(@[\w./-]+)?")
-
-# What a file of a stranger cannot bring about.
-_OF_THE_SYSTEM = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO}
 
 
 def load(source: str, name: str | None, split: str) -> Dataset:
@@ -74,7 +70,7 @@ def _readable(source: str) -> Iterator[None]:
     try:
         with unlogged():
             yield
-    except ConnectionError:
+    except (ConnectionError, TimeoutError):
         raise DataError(
             f"{source}: no such file or folder, and the Hub does not answer (HF_ENDPOINT, HF_HUB_OFFLINE?)"
         ) from None
@@ -86,25 +82,10 @@ def _readable(source: str) -> Iterator[None]:
     except RarecaseError:
         raise
     except Exception as error:  # whatever: a stranger's files and card went in
-        if (refused := _by_this_machine(source, error)) is not None:
+        if (refused := by_this_machine(source, error, DataError)) is not None:
             raise refused from None
         # Its message could contain a row of the data.
         raise DataError(f"{source}: cannot be read ({type(error).__name__}); are its files damaged?") from None
-
-
-def _by_this_machine(source: str, error: BaseException | None) -> RarecaseError | None:
-    """What is to be said where the system refuses a file, also beneath the error of a library; else None."""
-    while error is not None:
-        if is_disk_full(error):
-            return disk_full(Path(getattr(error, "filename", None) or config.HF_DATASETS_CACHE))
-        if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
-            where = f"{error.filename}: " if error.filename else ""
-            return DataError(
-                f"{source}: cannot be read: {where}{error.strerror}; change that and repeat the command (what is read "
-                "is kept in HF_HOME, which may name another folder)"
-            )
-        error = error.__cause__
-    return None
 
 
 @contextlib.contextmanager
