@@ -278,6 +278,16 @@ def test_no_epoch_was_chosen_where_there_was_nothing_to_validate_on(guard):
     assert "the epoch with the best macro-F1" not in model_card(replace(model, record=none), "acme/guard", "mit")
 
 
+def test_nothing_is_said_to_have_stopped_early_where_the_updates_were_given(guard):
+    model = read_model(guard)
+    given = {**{name: value for name, value in model.record.settings.items() if name != "epochs"}, "updates": 40}
+    card = model_card(replace(model, record=replace(model.record, settings=given)), "acme/guard", "mit")
+    assert (
+        "of at most eight looks at `validation` on the way the weights with the best macro-F1 were kept, and" in card
+    )
+    assert "training stopped after" not in card
+
+
 def test_the_usage_of_a_fine_tuned_one_works(guard, fresh_hub):
     files = model_files(guard, repo_id="acme/guard", license="mit", dataset=DATASET)
     push(Target(kind="model", repo_id="acme/guard"), lambda _: files, "A guard")

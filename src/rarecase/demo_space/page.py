@@ -259,8 +259,8 @@ def _figures(record: ModelRecord, described: str) -> None:
 
 
 def _rounds(data: Data, counts: Mapping[str, Mapping[str, Mapping[str, int]]], model: Model | None) -> None:
-    """How well the learner of the run did; it chose the texts, and may be another than the model that answers."""
-    _html("<h2>How well the learner that chose the texts did</h2>")
+    """How well the learner of the run did; it may be another than the model that answers."""
+    _html("<h2>How well the learner did after each round</h2>")
     for config, rounds in data.rounds.items():
         told = f"{config}: the figures are those of {data.learners[config]}"
         if model and model.record:  # else nobody knows

@@ -163,7 +163,7 @@ def _stack(
 
 
 def _finish(axes: Any, title: str) -> None:
-    axes.set_xlabel("human labels after the start set")
+    axes.set_xlabel("labels after the start set")
     axes.set_ylabel(title)
     _whole_numbers(axes)
     axes.grid(alpha=0.25)
