@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import certified
 import demo_spaces as space
 import pytest
 import small
@@ -277,6 +278,19 @@ def test_examples_are_made_up_ones_of_the_classes_that_ship_with_rarecase(with_m
     assert page.count("Can my landlord keep the deposit over one scratch?") == 1
     assert "I don't see the point" not in page
     assert "made up for this page" in page
+
+
+def test_the_page_says_of_which_classes_the_certificate_promises_something(with_model):
+    harmful = NAMES[:-1]
+    for thresholds, says in (
+        ({}, demo.UNCERTIFIED),
+        (dict.fromkeys(harmful), demo.REFUSED),
+        ({**dict.fromkeys(harmful), harmful[0]: 0.3}, demo.PARTLY),
+        (dict.fromkeys(harmful, 0.3), demo.CERTIFIED),
+    ):
+        if thresholds:
+            certified.write(with_model / "model", thresholds)
+        assert f". {says}</p>" in told(with_model)
 
 
 def test_classes_of_ones_own_have_no_examples_and_a_model_without_a_record_no_figures(with_model):

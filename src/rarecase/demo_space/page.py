@@ -19,6 +19,7 @@ from rarecase.data.taxonomy import Action, Taxonomy
 from rarecase.demo_space import data as demo_data
 from rarecase.demo_space import plots as demo_plots
 from rarecase.demo_space.data import Data, DemoSources, Group, Model, Post
+from rarecase.guard.guard import Guard
 from rarecase.guard.verdict import Verdict
 from rarecase.hub.client import limit_waiting
 from rarecase.hub.ids import split_revision
@@ -34,6 +35,10 @@ WOULD: dict[Action, str] = {
     "block": "block it",
 }
 CERTIFIED = "Its thresholds are those of its certificate, which stands in its card with what it does not promise."
+PARTLY = (
+    "Some thresholds are those of its certificate, which stands in its card; of other classes nothing is promised."
+)
+REFUSED = "Its certificate refuses every class: nothing is promised of what it finds."
 UNCERTIFIED = "It has no certificate: nothing is promised of what it finds."
 EVERY = "every class"
 NOTHING = "Nothing is named that could be shown: set RARECASE_DATASET and RARECASE_MODEL to ORG/NAME."
@@ -162,7 +167,7 @@ def _try(model: Model) -> None:
         _note("Or ask it about a text that was made up for this page:")
         buttons = [gr.Button(example, size="sm") for example in examples]
     answer = _html(_bars(dict.fromkeys(names), "The model has read nothing yet."))
-    _note(f"What answers is {escape(model.described)}. {CERTIFIED if model.guard.certificate else UNCERTIFIED}")
+    _note(f"What answers is {escape(model.described)}. {_promise(model.guard)}")
     _note(
         "A model makes mistakes: this is no advice and no verdict. If you or somebody else is in danger, call the "
         "emergency number of your country; "
@@ -180,6 +185,13 @@ def _try(model: Model) -> None:
     gr.on([button.click, text.submit], classify, text, answer, **QUIET)
     for example, shown in zip(examples, buttons, strict=True):
         shown.click(partial(lambda example: (example, classify(example)), example), None, [text, answer], **QUIET)
+
+
+def _promise(guard: Guard) -> str:
+    """What its certificate promises of a guard."""
+    if guard.certificate is None:
+        return UNCERTIFIED
+    return CERTIFIED if guard.certified else PARTLY if guard.certificate.certified else REFUSED
 
 
 def _said(verdict: Verdict) -> str:
