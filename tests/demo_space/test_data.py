@@ -271,6 +271,9 @@ def test_every_figure_names_its_learner_and_the_models_own_are_shown(with_model)
     assert page.count("<td>12.3</td>") == 1
     rows = class_counts(small.table("test"), NAMES)["self-harm"]
     assert f"<td>12.3</td><td>{rows}</td></tr>" in page
+    record["test"]["confusion"][0] = [0] * len(NAMES)
+    (with_model / "model" / "rarecase.json").write_text(json.dumps(record))
+    assert f'<th scope=\\"row\\">{NAMES[0]}</th>' + 3 * "<td>\\u2013</td>" + "<td>0</td></tr>" in told(with_model)
 
 
 def test_examples_are_made_up_ones_of_the_classes_that_ship_with_rarecase(with_model):

@@ -263,7 +263,8 @@ def _figures(record: ModelRecord, described: str) -> None:
     """How well the model that answers does, on the test set that it was measured on."""
     test, rows = record.test, [sum(predicted) for predicted in record.test["confusion"]]
     by_class = [test["precision"], test["recall"], test["f1"]]
-    lines = [(name, [*(shares[name] for shares in by_class), of]) for name, of in zip(record.names, rows, strict=True)]
+    tested = zip(record.names, rows, strict=True)
+    lines = [(name, [*(shares[name] if of else None for shares in by_class), of]) for name, of in tested]
     lines.append(("macro average", [test["macro_precision"], test["macro_recall"], test["macro_f1"], sum(rows)]))
     _html(f"<h2>How well the model that answers does</h2><p>It is {escape(described)}.</p>")
     caption = f"On test, in percent; the accuracy is {test['accuracy']:.1f}"
@@ -305,7 +306,7 @@ def _splits(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, 
     return columns
 
 
-def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str | int, Sequence[float]]]) -> str:
+def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str | int, Sequence[float | None]]]) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
         f'<tr><th scope="row">{escape(str(first))}</th>{"".join(f"<td>{_number(cell)}</td>" for cell in cells)}</tr>'
@@ -317,8 +318,9 @@ def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str | int,
     )
 
 
-def _number(value: float) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
+def _number(value: float | None) -> str:
+    """A dash for what is not known, since there is nothing to measure it on."""
+    return "–" if value is None else f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
 
 
 def _variations(data: Data) -> None:
