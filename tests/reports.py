@@ -81,6 +81,7 @@ def grid_report(strategies: list[str], rounds: int, classes: Sequence[str] = NAM
             for n in range(rounds + 1)
         ]
         answer: dict[str, Any] = {
+            "runs": 3,
             "curve": curve,
             "final": {key: value for key, value in curve[-1].items() if key != "round"},
             "found": {name: 2.44 * (i + place) for i, name in enumerate(classes)},

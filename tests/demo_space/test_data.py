@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import certified
 import demo_spaces as space
 import pytest
 import small
@@ -249,7 +250,7 @@ def test_a_view_that_would_be_empty_is_left_out(alone, monkeypatch):
     assert not any(line in told(alone) for line in ("How well", "Nothing is named"))
     monkeypatch.setenv("RARECASE_MODEL", str(space.run() / "learner"))
     assert views(alone) == ["Try it", "Results"]
-    assert "How well the learner that chose" not in told(alone)
+    assert "How well the learner did" not in told(alone)
 
 
 @pytest.fixture
@@ -278,6 +279,9 @@ def test_every_figure_names_its_learner_and_the_models_own_are_shown(with_model)
     assert page.count("<td>12.3</td>") == 1
     rows = class_counts(small.table("test"), NAMES)["self-harm"]
     assert f"<td>12.3</td><td>{rows}</td></tr>" in page
+    record["test"]["confusion"][0] = [0] * len(NAMES)
+    (with_model / "model" / "rarecase.json").write_text(json.dumps(record))
+    assert f'<th scope=\\"row\\">{NAMES[0]}</th>' + 3 * "<td>\\u2013</td>" + "<td>0</td></tr>" in told(with_model)
 
 
 def test_examples_are_made_up_ones_of_the_classes_that_ship_with_rarecase(with_model):
@@ -285,6 +289,19 @@ def test_examples_are_made_up_ones_of_the_classes_that_ship_with_rarecase(with_m
     assert page.count("Can my landlord keep the deposit over one scratch?") == 1
     assert "I don't see the point" not in page
     assert "made up for this page" in page
+
+
+def test_the_page_says_of_which_classes_the_certificate_promises_something(with_model):
+    harmful = NAMES[:-1]
+    for thresholds, says in (
+        ({}, demo.UNCERTIFIED),
+        (dict.fromkeys(harmful), demo.REFUSED),
+        ({**dict.fromkeys(harmful), harmful[0]: 0.3}, demo.PARTLY),
+        (dict.fromkeys(harmful, 0.3), demo.CERTIFIED),
+    ):
+        if thresholds:
+            certified.write(with_model / "model", thresholds)
+        assert f". {says}</p>" in told(with_model)
 
 
 def test_classes_of_ones_own_have_no_examples_and_a_model_without_a_record_no_figures(with_model):

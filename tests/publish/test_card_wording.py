@@ -62,8 +62,23 @@ def test_contrasts_are_not_said_to_keep_the_label():
     assert (
         "a language model wrote contrasts, which are to be of another class than the text that they vary: the" in found
     )
-    assert "2 contrasts of each, which have another label." in found
+    assert "2 contrasts of each text that is not of the class which contrasts are to be of; their label is" in found
     assert "keep the label" not in found
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"strategy": "typiclust"}, "covered, active learning chose which texts were labelled and a program made"),
+        ({"strategy": "random"}, "It was put together by the software rarecase: a program made variations by"),
+        ({"by": "given"}, "It was put together by the software rarecase: variations that existed before were"),
+    ],
+)
+def test_active_learning_is_named_only_where_a_strategy_other_than_random_chose(how, told):
+    generator = "words-7b" if how.get("by") == "given" else "cheap"
+    found = card(generator, **{"generator": generator, **how})
+    assert told in found
+    assert ("active learning chose" in found) == ("typiclust" in how.values())
 
 
 @pytest.mark.parametrize("changes", [("added cluster", "took down 1 row"), ("added cluster", "replaced cluster")])

@@ -3,12 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import certified
+import first_layout
 import pytest
 import releases
+import small
+from small import NAMES
 
 from rarecase.core.errors import ModelError
 from rarecase.core.markdown import plain
-from rarecase.guard.certificate import Certificate, ClassCertificate, Difference, Rate, Rows, Windows
+from rarecase.guard.certificate import Certificate, ClassCertificate, Difference, Rate, Rows, Windows, model_sha256
+from rarecase.guard.guard import PREPROCESSING
 from rarecase.guard.wording import explained
 from rarecase.publish.model import model_files
 from rarecase.runs.train import train
@@ -29,7 +34,7 @@ def test_a_certificate_is_published_and_stands_on_the_card_in_plain_words(tmp_pa
     rows = Rows(drawn=2000, labelled=1990, uses=1, ids_sha256="0" * 64, known=True)
     measured = (Difference("batches of one", 0.0001),)
     classes = {"self-harm": found, "legal-advice": refused}
-    model = ("1", "0" * 64, "fp32", "torch", 1.0)
+    model = (PREPROCESSING, model_sha256(folder, NAMES), "fp32", "torch", 1.0)
     certificate = Certificate(0.95, 0.2, *model, measured, classes, ("medical-advice",), rate, rate, rows)
     certificate.write(folder)
     files = model_files(folder, repo_id="acme/guard", license="mit")
@@ -53,3 +58,20 @@ def test_a_certificate_is_published_and_stands_on_the_card_in_plain_words(tmp_pa
     (folder / "certificate.json").write_text("{}")
     with pytest.raises(ModelError, match=r"certificate\.json: of another format"):
         model_files(folder, repo_id="acme/guard", license="mit")
+
+
+def test_a_certificate_that_is_not_of_what_is_published_is_refused(tmp_path):
+    folder = certified.write(small.model(tmp_path / "guard"), {"self-harm": 0.3})
+    old = certified.write(first_layout.write(folder, tmp_path / "old"), {"self-harm": 0.3})
+    with pytest.raises(ModelError, match=r"old: certificate\.json is of the files of an old layout; save the learner"):
+        model_files(old, repo_id="acme/guard", license="mit")
+    assert "certificate.json" in model_files(folder, repo_id="acme/guard", license="mit")
+    made = Certificate.read(folder)
+    assert made
+    for change, reason in (
+        ({"model_sha256": "0" * 64}, "of other weights or classes; calibrate again with `rarecase guard calibrate`"),
+        ({"preprocessing": "another"}, r"of another preprocessing \(another, today's is "),
+    ):
+        replace(made, **change).write(folder)
+        with pytest.raises(ModelError, match=f"guard: certificate.json is {reason}"):
+            model_files(folder, repo_id="acme/guard", license="mit")

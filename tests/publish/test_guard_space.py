@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import certified
 import openai
 import pytest
 import small
@@ -57,10 +58,20 @@ def test_the_space_has_its_secrets_and_a_dockerfile_and_answers(fresh_hub, model
     card = (folder / "README.md").read_text()
     assert "sdk: docker" in card
     assert "app_port: 7860" in card
-    assert "The model has no certificate" in card
+    assert "None of its thresholds is certified" in card
     dockerfile = (folder / "Dockerfile").read_text()
     assert f'ENV RARECASE_MODEL="acme/guard@{model}"' in dockerfile
     answers(fresh_hub, folder, dockerfile, tmp_path / "log")
+
+
+@pytest.mark.parametrize("at", [None, 0.3])
+def test_a_certificate_that_refuses_every_class_is_none(model, tmp_path, at):
+    place = Target(kind="model", repo_id="acme/guard")
+    publish_model(certified.write(tmp_path / "guard", {"self-harm": at}), place, "apache-2.0")
+    assert command([*SPACE, "--space-token-env", "SPACE_TOKEN"]) == 0
+    card = Path(snapshot_download("acme/served", repo_type="space", local_dir=tmp_path / "space")) / "README.md"
+    assert ("None of its thresholds is certified" in card.read_text()) == (at is None)
+    assert ("The model has a certificate" in card.read_text()) == (at is not None)
 
 
 def answers(hub, folder: Path, dockerfile: str, log: Path) -> None:

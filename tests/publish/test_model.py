@@ -210,6 +210,19 @@ def test_the_hub_reads_every_figure_out_of_the_head(guard, frozen):
         }
 
 
+def test_a_class_without_a_text_in_test_has_no_figures(guard):
+    model = read_model(guard)
+    assert "counts as 0 in it" not in model_card(model, "acme/guard", "mit")
+    without = [[0] * len(NAMES), *model.record.test["confusion"][1:]]
+    record = replace(model.record, test={**model.record.test, "confusion": without})
+    card = model_card(replace(model, record=record), "acme/guard", "mit")
+    assert f"| {NAMES[0]} | – | – | – | 0 |" in card
+    assert "each with equal weight. A class without a text in `test` counts as 0 in it.\n" in card
+    named = {result.metric_name for result in ModelCard(card).data.eval_results}
+    assert len(named) == 4 + 3 * (len(NAMES) - 1)
+    assert not any(name.endswith(NAMES[0]) for name in named)
+
+
 def test_a_model_that_was_not_measured_says_so(guard, tmp_path):
     shutil.copytree(guard, tmp_path / "guard")
     (tmp_path / "guard" / "rarecase.json").unlink()
@@ -276,6 +289,16 @@ def test_no_epoch_was_chosen_where_there_was_nothing_to_validate_on(guard):
     assert "the epoch with the best macro-F1" in model_card(model, "acme/guard", "mit")
     none = replace(model.record, dev={**model.record.dev, "confusion": [[0] * len(NAMES)] * len(NAMES)})
     assert "the epoch with the best macro-F1" not in model_card(replace(model, record=none), "acme/guard", "mit")
+
+
+def test_nothing_is_said_to_have_stopped_early_where_the_updates_were_given(guard):
+    model = read_model(guard)
+    given = {**{name: value for name, value in model.record.settings.items() if name != "epochs"}, "updates": 40}
+    card = model_card(replace(model, record=replace(model.record, settings=given)), "acme/guard", "mit")
+    assert (
+        "of at most eight looks at `validation` on the way the weights with the best macro-F1 were kept, and" in card
+    )
+    assert "training stopped after" not in card
 
 
 def test_the_usage_of_a_fine_tuned_one_works(guard, fresh_hub):

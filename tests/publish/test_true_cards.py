@@ -105,8 +105,14 @@ def aside(card: Card, split: str, of: str, count: str, how: str) -> bool:
 
 def beginning(card: Card, count: str, labels: str, how: str) -> bool:
     wrote = {row["generator"] for row in card.generated}
-    told = {"cheap": " and a program made variations by swapping words or leaving some out"}
-    assert how == "active learning chose which texts were labelled" + "".join(map(told.__getitem__, wrote))
+    told = {"cheap": "a program made variations by swapping words or leaving some out"}
+    varied = [told[name] for name in wrote]
+    chose = " and ".join(["active learning chose which texts were labelled", *varied])
+    method = "the method of Hassan, Sicilia and Alikhani (2024), which the software rarecase implements"
+    if {row["strategy"] for row in card.all} - {None, "random", "bootstrap"}:
+        assert how == f"So that rare and critical classes are covered, {chose}: {method}"
+    else:
+        assert how == ": ".join(["It was put together by the software rarecase", *varied])
     return (int(count), int(labels)) == (len({row["text"] for row in card.all}), len(card.names))
 
 
@@ -141,8 +147,7 @@ SENTENCES = [
     ),
     one(
         rf"{COUNT} different texts, each with one of {COUNT} labels, to train and test classifiers that stand guard "
-        r"around a language model\. So that rare and critical classes are covered, (.+): the method of Hassan, "
-        r"Sicilia and Alikhani \(2024\), which the software rarecase implements\.",
+        r"around a language model\. (So that rare and critical classes are covered, .+|It was put together .+)\.",
         beginning,
     ),
     one(
@@ -194,8 +199,8 @@ SENTENCES = [
     one("None are known.|None so far.", lambda c: True),
     one(rf"This is version {COUNT}\.", lambda c, version: int(version) == c.made.versions),
     one(
-        r"- \*\*Bias is lowered, not removed\.\*\* A strategy finds only what the pool holds, and the learner that "
-        r"chose and the people who labelled bring biases of their own\.",
+        r"- \*\*Bias is lowered, not removed\.\*\* A strategy finds only what the pool holds, and the strategy "
+        r"and whoever labelled bring biases of their own\.",
         lambda c: {row["generator"] for row in c.generated} <= {"cheap"},
     ),
     one(

@@ -52,7 +52,7 @@ strategy model seeds acc prec rec FN FN interval paper acc paper prec paper rec 
 bootstrap roberta-base N N N N N N to N N N N N
 bootstrap packaged N alike N N N N N to N
 
-## Table N: with human labels
+## Table N: with labels
 
 strategy model seeds acc prec rec FN FN interval paper acc paper prec paper rec paper FN
 random roberta-base N N N N N N to N N N N N
@@ -60,7 +60,7 @@ random packaged N alike N N N N N to N
 cluster roberta-base N N N N N N to N N N N N
 cluster packaged N alike N N N N N to N
 
-## Table N: with human labels and variations
+## Table N: with labels and variations
 
 strategy model seeds acc prec rec FN FN interval paper acc paper prec paper rec paper FN
 random roberta-base N N N N N N to N N N N N

@@ -96,12 +96,20 @@ def test_the_curves_of_a_run_lie_in_their_intervals_and_name_the_rows_of_the_rar
     assert [text.get_text() for text in curve.get_legend().get_texts()] == ["macro-F1", f"F1 {RAREST} (n=3)"]
 
 
+@pytest.mark.parametrize(("runs", "says"), [((3, 3), "means of 3 runs,"), ((1, 3), "means of up to 3 runs,")])
+def test_the_picture_of_a_grid_says_of_how_many_runs_its_means_are(runs, says):
+    report = grid_report(["random", "cluster"], 2)
+    for found, number in zip(report["strategies"].values(), runs, strict=True):
+        found["runs"] = number
+    (axes,) = plots.picture_of_grid(report).axes
+    assert says in axes.get_xlabel()
+
+
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_picture_of_a_grid_is_how_many_of_the_rarest_class_each_strategy_found(tmp_path, seeds):
     report = {**grid_report(OWN, 2), "seeds": list(range(seeds))}
-    if seeds == 1:
-        for found in report["strategies"].values():
-            found["found_interval"] = dict.fromkeys(NAMES)
+    for found in report["strategies"].values():
+        found |= {"runs": seeds} | ({"found_interval": dict.fromkeys(NAMES)} if seeds == 1 else {})
     figure = plots.picture_of_grid(report)
     plots.save(figure, tmp_path / "report.png")
     figure.draw_without_rendering()  # at the resolution in which it is measured here

@@ -14,6 +14,8 @@ from rarecase.core.errors import RunFolderError
 from rarecase.core.files import write_json
 from rarecase.data.arrow import matrix, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
+from rarecase.data.release import Config, Release, RoundScores
+from rarecase.data.release_class import ReleaseClass
 from rarecase.data.schema import conform
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.report.run import line_of_cost, notes_on_rarest, report_of_run, rounds_table
@@ -200,6 +202,20 @@ def test_a_run_that_has_not_ended_says_so_and_how_it_goes_on(short):
     (folder / "data").rmdir()
     end = report_of_run(folder)["notes"][0]
     assert end == f"The run has not ended, and has 60 labels so far; go on with: rarecase run --resume {folder}"
+
+
+def test_a_run_that_goes_on_with_a_larger_budget_has_not_ended(short):
+    folder, report = short
+    keys = RoundScores.__required_keys__
+    config = Config(rounds=tuple({key: record[key] for key in keys} for record in report["rounds"]))
+    classes = tuple(ReleaseClass(name, "", "", "route") for name in NAMES)
+    made = Release(default="cluster", classes=classes, configs={"cluster": config})
+    (folder / "data" / "release.json").write_text(made.dumps())
+    (folder / "rounds" / "03" / "chosen.parquet").touch()
+    assert "has not ended" not in " ".join(report_of_run(folder)["notes"])
+    (folder / "rounds" / "04").mkdir()
+    (folder / "rounds" / "04" / "chosen.parquet").touch()
+    assert report_of_run(folder)["notes"][0].startswith("The run has not ended, and has 60 labels so far; go on with")
 
 
 def test_a_round_has_intervals_over_resampled_test_rows_which_are_wide_for_few_of_them(short):

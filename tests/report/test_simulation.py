@@ -61,7 +61,11 @@ def test_every_figure_is_the_mean_over_the_seeds(grid):
 def test_strategies_are_held_against_each_other_on_the_seeds_that_all_have(tmp_path, grid):
     mine = Path(shutil.copytree(grid, tmp_path / "grid"))
     shutil.rmtree(mine / "cells" / "cluster-1")
-    cells, found = read_cells(mine), report_of_grid(mine)["strategies"]
+    cells, report = read_cells(mine), report_of_grid(mine)
+    found = report["strategies"]
+    says = "cluster has 1 of 2 runs: the means of each strategy are over its own, differences over the seeds that all"
+    assert report["notes"][0] == f"{says} have."
+    assert "of 2 runs" not in " ".join(report_of_grid(grid)["notes"])
     expected = [cells[Cell(strategy, 0)][-1].test["macro_f1"] for strategy in ("cluster", "random")]
     assert found["cluster"]["difference"]["macro_f1"] == pytest.approx(expected[0] - expected[1])
     both = [cells[Cell("random", seed)][-1].test["macro_f1"] for seed in (0, 1)]

@@ -367,7 +367,8 @@ def _print(
     to: Destination,
     done: "list[Pushed]",
     send: "Push",
-    after_space: str = "give the Space a token that can read its private data, as the secret HF_TOKEN",
+    after_space: str = "give the Space the secret HF_TOKEN, a token that may read its data and its model, unless "
+    "everybody may read both",
 ) -> None:
     from rarecase.publish.plan import Plan
 

@@ -19,6 +19,7 @@ from rarecase.data.taxonomy import Action, Taxonomy
 from rarecase.demo_space import data as demo_data
 from rarecase.demo_space import plots as demo_plots
 from rarecase.demo_space.data import Data, DemoSources, Group, Model, Post
+from rarecase.guard.guard import Guard
 from rarecase.guard.verdict import Verdict
 from rarecase.hub.client import limit_waiting
 from rarecase.hub.ids import split_revision
@@ -34,6 +35,10 @@ WOULD: dict[Action, str] = {
     "block": "block it",
 }
 CERTIFIED = "Its thresholds are those of its certificate, which stands in its card with what it does not promise."
+PARTLY = (
+    "Some thresholds are those of its certificate, which stands in its card; of other classes nothing is promised."
+)
+REFUSED = "Its certificate refuses every class: nothing is promised of what it finds."
 UNCERTIFIED = "It has no certificate: nothing is promised of what it finds."
 EVERY = "every class"
 NOTHING = "Nothing is named that could be shown: set RARECASE_DATASET and RARECASE_MODEL to ORG/NAME."
@@ -162,7 +167,7 @@ def _try(model: Model) -> None:
         _note("Or ask it about a text that was made up for this page:")
         buttons = [gr.Button(example, size="sm") for example in examples]
     answer = _html(_bars(dict.fromkeys(names), "The model has read nothing yet."))
-    _note(f"What answers is {escape(model.described)}. {CERTIFIED if model.guard.certificate else UNCERTIFIED}")
+    _note(f"What answers is {escape(model.described)}. {_promise(model.guard)}")
     _note(
         "A model makes mistakes: this is no advice and no verdict. If you or somebody else is in danger, call the "
         "emergency number of your country; "
@@ -180,6 +185,13 @@ def _try(model: Model) -> None:
     gr.on([button.click, text.submit], classify, text, answer, **QUIET)
     for example, shown in zip(examples, buttons, strict=True):
         shown.click(partial(lambda example: (example, classify(example)), example), None, [text, answer], **QUIET)
+
+
+def _promise(guard: Guard) -> str:
+    """What its certificate promises of a guard."""
+    if guard.certificate is None:
+        return UNCERTIFIED
+    return CERTIFIED if guard.certified else PARTLY if guard.certificate.certified else REFUSED
 
 
 def _said(verdict: Verdict) -> str:
@@ -251,7 +263,8 @@ def _figures(record: ModelRecord, described: str) -> None:
     """How well the model that answers does, on the test set that it was measured on."""
     test, rows = record.test, [sum(predicted) for predicted in record.test["confusion"]]
     by_class = [test["precision"], test["recall"], test["f1"]]
-    lines = [(name, [*(shares[name] for shares in by_class), of]) for name, of in zip(record.names, rows, strict=True)]
+    tested = zip(record.names, rows, strict=True)
+    lines = [(name, [*(shares[name] if of else None for shares in by_class), of]) for name, of in tested]
     lines.append(("macro average", [test["macro_precision"], test["macro_recall"], test["macro_f1"], sum(rows)]))
     _html(f"<h2>How well the model that answers does</h2><p>It is {escape(described)}.</p>")
     caption = f"On test, in percent; the accuracy is {test['accuracy']:.1f}"
@@ -259,8 +272,8 @@ def _figures(record: ModelRecord, described: str) -> None:
 
 
 def _rounds(data: Data, counts: Mapping[str, Mapping[str, Mapping[str, int]]], model: Model | None) -> None:
-    """How well the learner of the run did; it chose the texts, and may be another than the model that answers."""
-    _html("<h2>How well the learner that chose the texts did</h2>")
+    """How well the learner of the run did; it may be another than the model that answers."""
+    _html("<h2>How well the learner did after each round</h2>")
     for config, rounds in data.rounds.items():
         told = f"{config}: the figures are those of {data.learners[config]}"
         if model and model.record:  # else nobody knows
@@ -293,7 +306,7 @@ def _splits(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, 
     return columns
 
 
-def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str | int, Sequence[float]]]) -> str:
+def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str | int, Sequence[float | None]]]) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
         f'<tr><th scope="row">{escape(str(first))}</th>{"".join(f"<td>{_number(cell)}</td>" for cell in cells)}</tr>'
@@ -305,8 +318,9 @@ def _table(caption: str, header: Sequence[str], lines: Sequence[tuple[str | int,
     )
 
 
-def _number(value: float) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
+def _number(value: float | None) -> str:
+    """A dash for what is not known, since there is nothing to measure it on."""
+    return "–" if value is None else f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
 
 
 def _variations(data: Data) -> None:

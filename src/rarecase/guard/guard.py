@@ -175,7 +175,7 @@ class Guard:
         sha256 = model_sha256(folder, guard.names)
         guard.revision = folder.name if folder.parent.name == "snapshots" else sha256[:12]
         if certificate := Certificate.read(folder):
-            guard.void = _why_void(certificate, sha256, setting(dtype, backend))
+            guard.void = why_void(certificate, sha256, setting(dtype, backend))
             if not guard.void:
                 guard.certificate = certificate
             if not guard.void and certificate.certified:  # one that refuses every class sets nothing
@@ -351,7 +351,7 @@ def setting(dtype: str, backend: str) -> str:
     return dtype if backend == "torch" else backend
 
 
-def _why_void(certificate: Certificate, sha256: str, computed: str) -> str:
+def why_void(certificate: Certificate, sha256: str, computed: str) -> str:
     """Why a certificate is not of the model with this hash, as it is read today; empty where it is."""
     if certificate.model_sha256 != sha256:
         return f"{CERTIFICATE} is of other weights or classes"

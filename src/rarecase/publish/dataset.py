@@ -25,7 +25,7 @@ from rarecase.data.schema import is_language_model
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
 from rarecase.publish.repository import counted_anew, loadable, release_files, release_in, texts_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
-from rarecase.runs.folder import Manifest, RoundFiles, is_begun
+from rarecase.runs.folder import Manifest, is_begun, went_on_after
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,17 @@ def read_release(folder: Path) -> ReleaseFolder:
     require_inside(folder)
     release = Release.read(folder / RELEASE)
     if run is not None:
-        _warn_of_later_rounds(run, release)
+        _warn_of_later_rounds(run)
     return ReleaseFolder(folder, release, paths_in(folder / "README.md"))
 
 
-def _warn_of_later_rounds(run: Path, release: Release) -> None:
-    """A run that ended may have been begun again with a larger budget; its release is made anew when it ends again."""
-    released = [scores["round"] for config in release.configs.values() for scores in config.rounds]
-    begun = RoundFiles(run).numbers("chosen.parquet")
-    if released and begun and begun[-1] > max(released):
+def _warn_of_later_rounds(run: Path) -> None:
+    """What is published is less than the run has."""
+    last = went_on_after(run)
+    if last is not None:
         resume = command_line("run", "--resume", run)
         warnings.warn(
-            f"{run}: the run went on after round {max(released)}, and what is published is as of that round; for the "
+            f"{run}: the run went on after round {last}, and what is published is as of that round; for the "
             f"rest, publish again once this has ended: {resume}",
             stacklevel=2,
         )

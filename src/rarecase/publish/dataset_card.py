@@ -44,7 +44,10 @@ LEARNERS = {
     "finetune": "a fine-tuned transformer",
 }
 ASKED = "A language model ({model}) was asked for {variations} variations of each."
-CONTRASTED = "A language model ({model}) was asked for {variations} contrasts of each, which have another label."
+CONTRASTED = (
+    "A language model ({model}) was asked for {variations} contrasts of each text that is not of the class which "
+    "contrasts are to be of; their label is that class."
+)
 VARIED = {
     "none": "No variations were generated.",
     "replay": "Up to {variations} variations of each, which existed before, were taken over from a table.",
@@ -96,6 +99,7 @@ def dataset_card(release: Release) -> str:
         **vars(release),
         names=names,
         hard=[one.name for one in release.classes if one.action != "allow"],
+        by_active_learning=any(_by_active_learning(name, config) for name, config in configs.items()),
         writers=_writers(configs, files),
         train=(configs.get(release.default) or next(iter(configs.values()))).train_name,
         set_aside=[_set_aside(configs, file) for file in files if file.name != configs[file.configs[0]].train_name],
@@ -207,6 +211,13 @@ def _acquired(name: str, config: Config) -> str:
         reading = f"in the reading `{how['reading']}`: {READINGS[how['reading']]}."
         return f"{chosen} From the files that Hassan, Sicilia and Alikhani (2024) published, {reading}"
     return " ".join((chosen_by(how["strategy"]), _labelled(how, config.train), _varied(how), _learned(how)))
+
+
+def _by_active_learning(name: str, config: Config) -> bool:
+    """Whether a strategy that looks at the texts chose those of a config."""
+    how = config.acquired or {"by": ""}
+    strategy = {"run": how.get("strategy"), "import-published": name if name in STRATEGIES else None}.get(how["by"])
+    return strategy not in (None, "random")
 
 
 def _set_aside(configs: Mapping[str, Config], file: File) -> tuple[str, str, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rarecase.core.errors import ConfigError
 from rarecase.core.shipped import shipped
-from rarecase.guard.certificate import CERTIFICATE
+from rarecase.guard.certificate import CERTIFICATE, Certificate
 from rarecase.hub.commit import Files, Push, Pushed, Target, push, read_snapshot, require_public_is_meant
 from rarecase.hub.ids import split_revision
 from rarecase.publish.markdown import TAGS
@@ -44,7 +44,8 @@ def publish_guard(
             "the environment variable that holds one"
         )
     pinned = f"{found.target.repo_id}@{found.sha}"
-    files = space_files(target.repo_id, pinned, certified=CERTIFICATE in found.files)
+    certificate = Certificate.read(found.read(CERTIFICATE).parent) if CERTIFICATE in found.files else None
+    files = space_files(target.repo_id, pinned, certified=bool(certificate and certificate.certified))
 
     space = read_snapshot(target)
     require_public_is_meant(space)  # as the push does, which comes after the secrets

@@ -14,7 +14,8 @@ from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ModelError
 from rarecase.core.shipped import shipped
 from rarecase.data.read.card import front_matter
-from rarecase.guard.certificate import CERTIFICATE, Certificate
+from rarecase.guard.certificate import CERTIFICATE, Certificate, model_sha256
+from rarecase.guard.guard import setting, why_void
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, refuse_foreign
 from rarecase.hub.ids import split_revision
 from rarecase.learn.folders import CONFIG, FIRST_HEAD, Head, kind_of
@@ -117,7 +118,23 @@ def read_model(folder: Path) -> Model:
     if record and (record.learner, record.names) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
     longest = stated(_json(reader / "tokenizer_config.json").get("model_max_length"))
-    return Model(kind, names, _hub_id(made_from), longest, record, Certificate.read(folder))
+    return Model(kind, names, _hub_id(made_from), longest, record, _certificate(folder, names))
+
+
+def _certificate(folder: Path, names: tuple[str, ...]) -> Certificate | None:
+    """That of a model folder; a `ModelError` where it would not be of the model that is published."""
+    certificate = Certificate.read(folder)
+    if certificate is None:
+        return None
+    made = setting(certificate.dtype, certificate.backend)
+    if reason := why_void(certificate, model_sha256(folder, names), made):
+        raise ModelError(f"{folder}: {reason}; calibrate again with `rarecase guard calibrate`, or delete this file")
+    if (folder / FIRST_HEAD).is_file():  # is published in today's layout, whose files have another hash
+        raise ModelError(
+            f"{folder}: {CERTIFICATE} is of the files of an old layout; save the learner again and calibrate it, or "
+            "delete this file"
+        )
+    return certificate
 
 
 def _json(path: Path) -> dict[str, Any]:

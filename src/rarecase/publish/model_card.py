@@ -36,7 +36,7 @@ class Model:
 
 
 def model_card(model: Model, repo_id: str, license: str | None, dataset: DatasetRef | None = None) -> str:
-    """The README.md of a model's repository, with every figure on test in its `model-index`."""
+    """The README.md of a model's repository, with every figure that test gives in its `model-index`."""
     record = model.record
     return render(
         shipped("model_cards") / "README.md",
@@ -55,6 +55,7 @@ def model_card(model: Model, repo_id: str, license: str | None, dataset: Dataset
         measures=_measures(record) if record else "",
         on_dev=bool(record and _has_dev(record)),
         by_class=_by_class(record) if record else "",
+        untested=bool(record and not all(_support(record).values())),
         confusion=_confusion(record) if record else "",
         rarest=_rarest(record) if record else None,
         behaviours=_behaviours(record) if record else "",
@@ -91,7 +92,8 @@ def _eval_results(record: ModelRecord, dataset: DatasetRef | None) -> list[EvalR
         ("f1", "F1", test["macro_f1"], test["f1"]),
     ):
         figures.append((type_, f"Macro {name}", macro, {"average": "macro"}))
-        figures += [(type_, f"{name} {of}", value, None) for of, value in by_class.items()]
+        # Without a text of a class nothing is known of it, and a reader of the model-index would take 0 for measured.
+        figures += [(type_, f"{name} {of}", by_class[of], None) for of, texts in _support(record).items() if texts]
     return [
         EvalResult(
             task_type="text-classification",
@@ -149,9 +151,9 @@ def _has_dev(record: ModelRecord) -> bool:
 
 
 def _by_class(record: ModelRecord) -> str:
-    test = record.test
+    by_class = [record.test[figure] for figure in ("precision", "recall", "f1")]
     rows = [
-        [plain(name), test["precision"][name], test["recall"][name], test["f1"][name], texts]
+        [plain(name), *(found[name] if texts else None for found in by_class), texts]
         for name, texts in _support(record).items()
     ]
     return table(["class", "precision", "recall", "F1", "texts in test"], rows)

@@ -21,8 +21,8 @@ DETECTABLE = (
 _SHORT = {"accuracy": "acc", "macro_precision": "prec", "macro_recall": "rec", "macro_f1": "F1"}
 _TITLES = {
     "table4": "Table 4: the start set alone",
-    "table5": "Table 5: with human labels",
-    "table6": "Table 6: with human labels and variations",
+    "table5": "Table 5: with labels",
+    "table6": "Table 6: with labels and variations",
     "arms": "Other ways to spend the same labels",
 }
 

@@ -57,6 +57,7 @@ def picture_of_grid(report: GridReport) -> "Figure":
     from matplotlib.figure import Figure
 
     strategies, least = report["strategies"], str(report["rarest"])
+    runs = sorted(of["runs"] for of in strategies.values())
     figure = Figure(figsize=(7.2, 1.9 + 0.42 * len(strategies)), layout="constrained")
     with fonts_for(report["classes"]) as shown:
         axes = figure.subplots()
@@ -69,7 +70,7 @@ def picture_of_grid(report: GridReport) -> "Figure":
         for place, (count, (low, high)) in enumerate(zip(found, ends, strict=True)):
             if high > low:
                 axes.plot([low, high], [place, place], color="0.2", linewidth=1.2)
-            told = f"{count:.0f}" if len(report["seeds"]) == 1 else f"{count:.1f}"
+            told = f"{count:.0f}" if runs[-1] == 1 else f"{count:.1f}"
             axes.annotate(
                 told, (max(count, high), place), (5, 0), textcoords="offset points", va="center", weight="bold"
             )
@@ -79,7 +80,7 @@ def picture_of_grid(report: GridReport) -> "Figure":
         axes.tick_params(axis="y", length=0)
         _whole_numbers(axes)
         axes.set_title(_question(report, shown[least]), loc="left", weight="bold", fontsize=11)
-        axes.set_xlabel(_answered_by(len(report["seeds"])))
+        axes.set_xlabel(_answered_by(runs))
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -91,10 +92,12 @@ def _question(report: GridReport, least: str) -> str:
     return textwrap.fill(question, 56)
 
 
-def _answered_by(seeds: int) -> str:
-    if seeds == 1:
+def _answered_by(runs: Sequence[int]) -> str:
+    """Of how many runs the bars are means; `runs` are those of the strategies, the fewest first."""
+    if runs[-1] == 1:
         return "texts found\n(one run of each: a difference of a few may be chance)"
-    return f"texts found\n(means of {seeds} runs, and lines for their 95 % intervals)"
+    most = f"{runs[-1]}" if runs[0] == runs[-1] else f"up to {runs[-1]}"
+    return f"texts found\n(means of {most} runs, and lines for their 95 % intervals)"
 
 
 def details_of_grid(report: GridReport) -> "Figure":
@@ -163,7 +166,7 @@ def _stack(
 
 
 def _finish(axes: Any, title: str) -> None:
-    axes.set_xlabel("human labels after the start set")
+    axes.set_xlabel("labels after the start set")
     axes.set_ylabel(title)
     _whole_numbers(axes)
     axes.grid(alpha=0.25)

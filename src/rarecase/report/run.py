@@ -17,7 +17,7 @@ from rarecase.labeling.llm import Agreement
 from rarecase.report.generation import Generation, generation_of
 from rarecase.report.intervals import interval_over_rows, resampled_counts, resampled_figures
 from rarecase.report.tables import Columns, Table, counts_of, interval_at, number_at, plain
-from rarecase.runs.folder import AGREEMENT, Manifest, RoundFiles, damaged
+from rarecase.runs.folder import AGREEMENT, Manifest, RoundFiles, damaged, went_on_after
 from rarecase.verify.policy import counted
 
 FEW = 30  # test rows of a class: with fewer, a single one is more than three points of its recall
@@ -99,7 +99,7 @@ def _with_intervals(record: RoundRecord, files: RoundFiles, names: Sequence[str]
 
 def _notes_on_end(folder: Path, rounds: Sequence[RoundRecord]) -> Iterator[str]:
     """That more is to come, where the run has not ended."""
-    if not (folder / "data").is_dir():
+    if not (folder / "data").is_dir() or went_on_after(folder) is not None:
         labels = f", and has {rounds[-1].labels} labels so far" if rounds else ""
         yield f"The run has not ended{labels}; go on with: {command_line('run', '--resume', folder)}"
 

@@ -1,6 +1,6 @@
 """The report of a simulation: learning curves, what each strategy found of each class, and differences to `random`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
@@ -30,10 +30,10 @@ LEGEND = (
 
 class GridReport(TypedDict):
     """
-    The report of a simulation. Of each strategy: its `curve`, the `final` means, the rows that people labelled of each
-    class (`found`), the `difference` to `random`, and the labels per example of the rarest class (`cost_per_rare`):
-    None where none was found, as is the upper end of its interval where seeds can be drawn that found none. Intervals
-    that depend on no test row are None for one seed.
+    The report of a simulation. Of each strategy: the number of its `runs`, its `curve`, the `final` means, the rows
+    that were labelled of each class (`found`), the `difference` to `random`, and the labels per example of the rarest
+    class (`cost_per_rare`): None where none was found, as is the upper end of its interval where seeds can be drawn
+    that found none. Intervals that depend on no test row are None for one seed.
     """
 
     kind: str
@@ -75,9 +75,18 @@ def report_of_grid(grid: Path) -> GridReport:
         "test_class_counts": test,
         "rarest": least or None,
         "seeds": sorted({cell.seed for cell in done}),
-        "notes": list(notes_on_rarest(least, test[least])) if test else [],
+        "notes": [*_note_on_runs(by_strategy, common), *(notes_on_rarest(least, test[least]) if test else ())],
         "strategies": strategies,
     }
+
+
+def _note_on_runs(by_strategy: Mapping[str, Rounds], common: Collection[int]) -> Iterator[str]:
+    """That means are of different runs, where a grid was stopped, or has grown."""
+    every = len({cell.seed for cells in by_strategy.values() for cell in cells})
+    fewer = [f"{name} has {len(cells)} of {every} runs" for name, cells in by_strategy.items() if len(cells) < every]
+    if fewer:
+        compared = "differences over the seeds that all have" if common else "and no seed is one that all have"
+        yield f"{', '.join(fewer)}: the means of each strategy are over its own, {compared}."
 
 
 def _predictions(grid: Path, cell: Cell, number: int) -> Predictions:
@@ -98,6 +107,7 @@ def _strategy(
     means, f1 = means_of(last), intervals_of(last[last["measure"] == "f1"])
     by_seed = {of: values.to_numpy() for of, values in last.groupby(["measure", "label"], sort=False)["value"]}
     report: dict[str, object] = {
+        "runs": len(cells),
         "curve": curve,
         "final": {
             **{name: value for name, value in curve[-1].items() if name != "round"},

@@ -29,6 +29,7 @@ from rarecase.data.arrow import matrix, with_column
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.read.card import refuse_links_out
 from rarecase.data.read.origin import Origin
+from rarecase.data.release import RELEASE, Release
 from rarecase.data.sets import Sets
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
@@ -291,6 +292,19 @@ def is_begun(folder: Path) -> bool:
 def model_folder(folder: Path) -> Path:
     """The model folder: the one given, or that of the last learner of a run."""
     return folder / LEARNER if is_begun(folder) else folder
+
+
+def went_on_after(run: Path) -> int | None:
+    """
+    The last round in `data/`, where the run went on after it; None where there is no more than in `data/`.
+
+    A run that ended may be begun again with a larger budget; its release is made anew when it ends again.
+    """
+    path = run / "data" / RELEASE
+    configs = Release.read(path).configs if path.is_file() else {}
+    released = [scores["round"] for config in configs.values() for scores in config.rounds]
+    begun = RoundFiles(run).numbers("chosen.parquet")
+    return max(released) if released and begun and begun[-1] > max(released) else None
 
 
 def refuse_used(folder: Path) -> None:

@@ -77,7 +77,7 @@ const skip = () => {
 const show = reply => {
   const post = $('post');
   if (reply.dispute?.item !== dispute?.item || !reply.dispute) {
-    post.textContent = reply.dispute?.text ?? 'Nothing to review. What people disagree on shows up here by itself.';
+    post.textContent = reply.dispute?.text ?? 'Nothing to review. What is left for you to decide shows up here by itself.';
     post.scrollTop = 0;
   }
   if (reply.me !== me) decided.length = 0;  // of somebody else
