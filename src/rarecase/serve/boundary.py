@@ -107,4 +107,4 @@ def _no_route(scope: Scope, error: HTTPException) -> Refused:
 
 def _known(scope: Scope) -> str:
     """The path of a request where it is one of ours; of others there could be as many figures as requests."""
-    return str(getattr(scope.get("route"), "path", "other"))
+    return str(scope["path"]) if "endpoint" in scope else "other"  # a router says whose it is
