@@ -351,7 +351,7 @@ def test_how_the_splits_came_about_that_were_set_aside(facts, makers, says):
     told = section(card_of({**facts, "configs": configs}), "How each split was acquired")
     of = "all" if len(makers) > 1 else "`cluster`"
     assert f"\n- `validation` ({of}): 30 {says}.\n- `test` ({of}): 60 {says}.\n" in told
-    assert "`validation` is not untouched all the same: a fine-tuned learner keeps the epoch" in told
+    assert "`validation` is not untouched all the same: a fine-tuned learner keeps the weights" in told
     for config in configs.values():
         config["splits"] = {name: split for name, split in config["splits"].items() if name != "validation"}
     told = section(card_of({**facts, "configs": configs}), "How each split was acquired")
