@@ -84,7 +84,12 @@ def history(strategy: Callable[..., Dataset], seed: int, *, again: bool = False)
 
 
 @pytest.mark.parametrize(
-    "histories", [HISTORIES // len(ALL), pytest.param(HISTORIES, marks=pytest.mark.slow)], ids=["some", "all"]
+    "histories",
+    [
+        HISTORIES // len(ALL),
+        pytest.param(HISTORIES, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+    ],  # 14 minutes
+    ids=["some", "all"],
 )
 @pytest.mark.filterwarnings("ignore:.*clusters for")
 @pytest.mark.parametrize("strategy", ALL, ids=[strategy.__name__ for strategy in ALL])
