@@ -13,10 +13,12 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import small
 from hub_server.server import free_port
 
+from rarecase.publish.demo import space_files
 from rarecase.runs.session import begin, go_on
 from rarecase.settings.config import RunConfig
 
@@ -59,6 +61,15 @@ def write(files: Mapping[str, bytes | Path | None], folder: Path) -> Path:
         assert content is not None
         path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
     return folder
+
+
+@contextlib.contextmanager
+def of_the_run(place: Path) -> Iterator[SimpleNamespace]:
+    """The Space of `run`, written into this folder and served from there."""
+    folder = write(space_files(run(), **NAMED), place / "space")
+    sources = {"RARECASE_DATASET": str(run() / "data"), "RARECASE_MODEL": str(run() / "learner")}
+    with serving(folder, place / "log", **sources) as url:
+        yield SimpleNamespace(url=url, run=run(), folder=folder, log=place / "log")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ import pytest
 from labelers import NAMES, SIZES, labeling, press, saved, served, signed_in, told
 
 from rarecase.labeling.store.settings import Settings
-from rarecase.publish.demo import space_files
 
 pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[1] / "screenshots"
@@ -26,7 +25,7 @@ TEXTS = labelers.posts(12)
 
 @pytest.fixture(params=LOOKS, ids="-".join)
 def look(request):
-    """What a browser is told of its screen, and what a picture of it is called."""
+    """A name for pictures of this screen, and the options of a browser that has it."""
     size, scheme = request.param
     phone = size == "phone"
     return f"{size}-{scheme}", {
@@ -41,11 +40,11 @@ def look(request):
 def picture(look) -> Callable:
     """Writes a picture of the whole page under the name of its view."""
     FOLDER.mkdir(exist_ok=True)
-    named, told_browser = look
+    name, options = look
 
     def take(page, view: str) -> None:
-        assert page.evaluate("document.documentElement.scrollWidth") <= told_browser["viewport"]["width"], view
-        page.screenshot(path=FOLDER / f"{view}-{named}.png", full_page=True, animations="disabled")
+        assert page.evaluate("document.documentElement.scrollWidth") <= options["viewport"]["width"], view
+        page.screenshot(path=FOLDER / f"{view}-{name}.png", full_page=True, animations="disabled")
 
     return take
 
@@ -126,11 +125,8 @@ def test_review(browser, tmp_path, look, picture):
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """The address of the demo Space of a run."""
-    place, run = tmp_path_factory.mktemp("space"), demo_spaces.run()
-    folder = demo_spaces.write(space_files(run, **demo_spaces.NAMED), place / "space")
-    sources = {"RARECASE_DATASET": str(run / "data"), "RARECASE_MODEL": str(run / "learner")}
-    with demo_spaces.serving(folder, place / "log", **sources) as url:
-        yield url
+    with demo_spaces.of_the_run(tmp_path_factory.mktemp("space")) as running:
+        yield running.url
 
 
 def test_demo_space(browser, demo, look, picture):

@@ -6,7 +6,6 @@ import re
 import subprocess
 import venv
 from collections import Counter
-from types import SimpleNamespace
 
 import demo_spaces as space
 import pytest
@@ -39,12 +38,8 @@ TITLE = HOSTILE[0] + HOSTILE[2]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The Space of a run, copied to a place of its own and started there."""
-    place = tmp_path_factory.mktemp("space")
-    run = space.run()
-    folder = space.write(space_files(run, **space.NAMED), place / "space")
-    sources = {"RARECASE_DATASET": str(run / "data"), "RARECASE_MODEL": str(run / "learner")}
-    with space.serving(folder, place / "log", **sources) as url:
-        yield SimpleNamespace(url=url, run=run, folder=folder, log=place / "log")
+    with space.of_the_run(tmp_path_factory.mktemp("space")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from rarecase.core.errors import ConfigError, DataError
 from rarecase.data.schema import conform
 from rarecase.data.sets import Sets, draw_test
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.experiment.cells import Cell, read_cell, read_cells
+from rarecase.experiment.cells import Cell, read_cells
 from rarecase.hub.ids import name_of
 from rarecase.runs.folder import Manifest, RoundFiles, is_begun, stored_sets
 from rarecase.verify.policy import accepted
@@ -55,9 +55,7 @@ def acquired_by(grids: list[Path]) -> dict[str, tuple[Path, str]]:
 def acquired_in(grid: Path, strategy: str, seed: int) -> Dataset:
     """What was labelled in one cell, and the variations that its policy accepts."""
     cell = Cell(strategy, seed)
-    path = cell.folder(grid) / "cell.json"
-    found = read_cell(path)[1] if path.exists() else None  # not all cells: this is called for each of them
-    if found is None or found.error is not None:
+    if not cell.is_done(grid):
         raise DataError(f"{grid} has no finished cell of {strategy} with seed {seed}; simulate it, or ask for others")
     stages = RoundFiles(cell.folder(grid))
     policy = Manifest.read(grid, "grid").config.policy

@@ -38,6 +38,15 @@ class Cell:
         """Its folder in that of the grid."""
         return grid / "cells" / self.name
 
+    def record(self, grid: Path) -> Path:
+        """Where what it found is, once it is done, or failed."""
+        return self.folder(grid) / "cell.json"
+
+    def is_done(self, grid: Path) -> bool:
+        """Whether it has ended in this grid, and not failed."""
+        record = self.record(grid)
+        return record.exists() and read_cell(record)[1].error is None
+
 
 @dataclass(frozen=True)
 class Found:
@@ -55,7 +64,7 @@ class Found:
         """Writes `cell.json`, after which the cell is done, or failed."""
         found = {**vars(self), "rounds": self.rounds and [record.to_json() for record in self.rounds]}
         known = {name: value for name, value in {**asdict(cell), **found}.items() if value is not None}
-        write_json(cell.folder(grid) / "cell.json", known)
+        write_json(cell.record(grid), known)
 
 
 def read_cell(path: Path) -> tuple[Cell, Found]:

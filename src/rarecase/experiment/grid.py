@@ -14,7 +14,7 @@ from rarecase.core.errors import InUseError
 from rarecase.core.locks import locked
 from rarecase.core.processes import is_in_all, on_main
 from rarecase.core.progress import Progress, say
-from rarecase.experiment.cells import Cell, Found, read_cell
+from rarecase.experiment.cells import Cell, Found
 
 RunCell: TypeAlias = Callable[[Cell, Path], Found]
 Reason: TypeAlias = Callable[[Exception], str | None]
@@ -44,20 +44,15 @@ def run_grid(
 
 def _run(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason, waiting_for: str = "") -> bool:
     """Runs a cell unless it is done; gives whether it is, for another process may be at it."""
-    if _is_done(grid, cell):
+    if on_main(cell.is_done, grid):
         return True
     try:
         with locked(cell.folder(grid), waiting_for):
-            if not _is_done(grid, cell):  # it was when this process came to it
+            if not on_main(cell.is_done, grid):  # it was when this process came to it
                 _run_alone(grid, cell, run_cell, reason)
     except InUseError:
         return False
     return True
-
-
-def _is_done(grid: Path, cell: Cell) -> bool:
-    record = cell.folder(grid) / "cell.json"
-    return on_main(lambda: record.exists() and read_cell(record)[1].error is None)
 
 
 def _run_alone(grid: Path, cell: Cell, run_cell: RunCell, reason: Reason) -> None:

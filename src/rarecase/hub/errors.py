@@ -157,8 +157,8 @@ def _cause(error: BaseException) -> BaseException:
 
 def _of_xet(error: BaseException) -> bool:
     """Whether hf_xet says that a file, a token or an object is at fault; those of the connection are in `ERRORS`."""
-    begins = type(error).__module__ == "hf_xet" or str(error).startswith("I/O error: ")
-    return isinstance(error, OSError) and error.errno is None and begins
+    is_its_own = type(error).__module__ == "hf_xet" or str(error).startswith("I/O error: ")
+    return isinstance(error, OSError) and error.errno is None and is_its_own
 
 
 def _unreachable(error: BaseException) -> bool:

@@ -149,9 +149,9 @@ def _download(model: str) -> Path:
     raise ModelError(f"{model}: {reason}; give a model folder, a Hub id or 'packaged'")
 
 
-def require_weights(model: str, folder: Path, at_most: int = 2) -> None:
+def require_weights(model: str, folder: Path, times: int = 2) -> None:
     """
-    Refuses a configuration that describes a much larger network than its weights fill, `at_most` times as large: the
+    Refuses a configuration that describes a much larger network than its weights fill, over `times` as large: the
     libraries make all of it, and draw at random what is missing, before they say so.
     """
     import torch
@@ -174,12 +174,12 @@ def require_weights(model: str, folder: Path, at_most: int = 2) -> None:
             raise ModelError(f"{model}: its config.json describes more layers than its weights have; {_AGAIN}")
         if _classes(content) > _CLASSES:
             raise ModelError(f"{model}: its config.json names more than {_CLASSES:,} classes; give another model")
-        counted = _at_most(
+        at_most = _at_most(
             _MODULES + 10 * len(sizes), f"{model}: its config.json describes more modules than its weights fill"
         )
-        with torch.random.fork_rng(devices=[]), torch.device("meta"), counted:  # its shapes alone
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), at_most:  # its shapes alone
             network = AutoModel.from_config(AutoConfig.from_pretrained(path.parent, trust_remote_code=False))
-        if sum(parameter.numel() for parameter in network.parameters()) > at_most * sum(sizes) + _NEW:
+        if sum(parameter.numel() for parameter in network.parameters()) > times * sum(sizes) + _NEW:
             raise ModelError(f"{model}: its config.json describes a larger model than its weights are; {_AGAIN}")
 
 
