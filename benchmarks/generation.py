@@ -2,13 +2,13 @@
 What is generation good for? The published protocol with consistent labels: seed s draws 100 of the 400 originals that
 people labelled, and each arm learns from the start set, these labels and what it adds to them.
 
-    rarecase import-published published --reading consistent --out safety
-    python benchmarks/generation.py write safety --generator-url URL --generator-model qwen --out grown
-    python benchmarks/generation.py fit safety --learner frozen --out grown
-    python benchmarks/generation.py fit safety --learner finetune --out grown
-    python benchmarks/generation.py fit safety --learner finetune --model mpnet --seeds 0-4 --out grown
-    python benchmarks/generation.py eye safety --out grown       # whose column `good` somebody then fills in
-    python benchmarks/generation.py report safety --out grown
+    rarecase import-published published --reading consistent --out consistent
+    python benchmarks/generation.py write consistent --generator-url URL --generator-model qwen --out grown
+    python benchmarks/generation.py fit consistent --learner frozen --out grown
+    python benchmarks/generation.py fit consistent --learner finetune --out grown
+    python benchmarks/generation.py fit consistent --learner finetune --model mpnet --seeds 0-4 --out grown
+    python benchmarks/generation.py eye consistent --out grown       # whose column `good` somebody then fills in
+    python benchmarks/generation.py report consistent --out grown
 
 Every learner has the same human labels and the same number of updates. Its rate (of `frozen`: C) is chosen once for an
 arm, on dev, with a draw of its own. The checks are made once over all 400, and the learner asked by them is `frozen`,
