@@ -71,8 +71,8 @@ def given_up(url: str, failure: Failure) -> GeneratorError:
 def require_access(answer: Answer, url: str, model: str) -> None:
     """An error where the server says that the key, the model or the address is another, or that no credit is left."""
     status = answer.status
-    if status == 429 and answer.problem.get("code") == "insufficient_quota":
-        found, way = "no credit is left there (429)", "add some, and continue (the replies so far are kept)"
+    if status == 402 or (status == 429 and answer.problem.get("code") == "insufficient_quota"):
+        found, way = f"no credit is left there ({status})", "add some, and continue (the replies so far are kept)"
     elif status in (401, 403):
         found, way = f"rejects the key ({status})", "set OPENAI_API_KEY to a key that is valid there"
     elif status == 404:
