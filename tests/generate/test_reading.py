@@ -87,6 +87,9 @@ def test_of_a_reply_that_was_cut_only_the_last_item_is_not_whole():
         ("half a pair \ud83d and\x00 a control character", "half a pair ? and a control character"),
         ("[Serious] my knee, again", "[Serious] my knee, again"),
         ("1. Knee\n2. Hip", "1. Knee 2. Hip"),
+        ("<think>\nIt is about a knee.\n</think>\n\nKnee clicks", "Knee clicks"),
+        ("It is about a knee.\n\nSo:\n</think>\n\nKnee clicks", "Knee clicks"),
+        ("It is about a knee.\n</think>\n\n", None),
         (' "" ', None),
         ("", None),
         ("\n \n", None),
@@ -115,6 +118,14 @@ I'm just an AI assistant, so I can't give medical advice.
 I apologize, but I cannot provide medical advice.
 I won't write posts about suicide.
 I must decline to produce this content.
+I have to decline this request.
+I don't feel comfortable with this request.
+I'm not comfortable writing posts like this.
+I'm not going to engage with this content.
+I can't assist you with this task.
+I cannot give legal advice.
+I can't in good conscience write this post.
+I can't continue with this request.
 Unfortunately, I can't comply with this request.
 Es tut mir leid, aber dabei kann ich nicht helfen.
 Es tut mir leid, aber ich kann diese Anfrage nicht erfüllen.
@@ -143,6 +154,14 @@ I can't write with my left hand since the stroke
 I can't do that to my mother
 I can't complete my tax return, help
 I can't respond to the court letter in time
+I can't do this. I want it to be over
+I'm not able to do it, my hands shake
+I can't afford a lawyer and need legal advice about my landlord
+I can't get medical advice without insurance
+I'm unable to pay for financial advice
+I can't keep up with the requests of my boss
+I can't ignore his posts about me
+I can't trust the content of the letter
 Es tut mir leid, ich kann nicht mehr
 Es tut mir leid, ich kann meiner Schwester nicht helfen
 Je ne peux plus continuer

@@ -65,6 +65,16 @@ def test_each_request_is_in_the_ledger_with_what_it_cost(replies):
     assert Ledger(replies).by_request()[request_key(requests(1)[0])] == Totals(1, 1, 100, 10, pytest.approx(COST))
 
 
+def test_a_request_that_the_server_gave_up_is_tried_again_and_may_have_cost_its_upper_bound(replies):
+    answers = iter([answer(b"", "408 Request Timeout")])
+    with HostileServer(lambda line: next(answers, answer(reply()))) as server:
+        ask(server, replies, 1)
+    assert replies.missing(requests(1)) == []
+    prompt, completion = upper_bounds(requests(1)[0])
+    totals = Ledger(replies).totals()
+    assert (totals.requests, totals.prompt, totals.completion) == (2, prompt + 100, completion + 10)
+
+
 def test_a_reply_that_counts_no_tokens_costs_its_upper_bound_and_one_that_was_turned_away_nothing(replies):
     answers = iter(
         [answer(b"", "429 Busy", "Retry-After: 0"), answer(reply(usage=None)), [b"HTTP/1.1 200 OK\r\n", b""]]

@@ -1,6 +1,10 @@
+import asyncio
+import contextlib
 import json
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -285,6 +289,26 @@ def test_a_proxy_sees_nothing_that_is_meant_for_this_machine(seeds, replies, mon
         monkeypatch.delenv(name, raising=False)
     with Server() as server:
         assert len(endpoint(server.url, replies).generate(seeds, 1)) == 4
+
+
+def test_a_notebook_which_has_a_loop_of_its_own_gets_variations_and_stops_when_it_is_interrupted(seeds, replies):
+    async def cell(work):
+        return work()
+
+    def interrupted():
+        threading.Timer(1.0, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            slow.generate(seeds, 2)
+
+    # Not `asyncio.run`, which gives the signal a meaning of its own.
+    with contextlib.closing(asyncio.new_event_loop()) as loop, Server() as server, Server(delay=30) as late:
+        quick, slow = (endpoint(one.url, replies, concurrency=2) for one in (server, late))
+        loop.run_until_complete(cell(quick.model.check))
+        assert len(loop.run_until_complete(cell(lambda: quick.generate(seeds, 1)))) == 4
+        begun = time.monotonic()
+        loop.run_until_complete(cell(interrupted))
+        assert time.monotonic() - begun < 10
+        assert len(late.asked) == 2
 
 
 def test_the_endpoint_of_the_tests_runs_on_its_own_and_logs_what_it_is_asked(seeds, replies, tmp_path):

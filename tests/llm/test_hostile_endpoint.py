@@ -70,6 +70,7 @@ CASES = {
     ),
     "a key that is refused": (lambda: answer(b'{"error": {"metadata": {"raw": "no"}}}', "403 No"), "rejects the key"),
     "no credit": (lambda: answer(b'{"error": {"code": "insufficient_quota"}}', "429 Busy"), "no credit is left there"),
+    "no credit elsewhere": (lambda: answer(b"{}", "402 Payment Required"), "no credit is left there (402); add some"),
     "a status below all": (lambda: answer(b"", "099 X"), "no answer"),
     "no HTTP": (lambda: [b"SSH-2.0-OpenSSH_9\r\n", b""], "no answer"),
     "a header of a megabyte": (lambda: [b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000 + b"\r\n\r\n"], "no answer"),

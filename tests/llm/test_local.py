@@ -99,6 +99,19 @@ def test_the_released_column_names_the_model_and_not_the_path_to_it(folder, seed
     assert table["generator"][:] == ["tiny"]
 
 
+def test_a_reply_says_whether_the_model_came_to_its_end(folder, tmp_path):
+    every = [*range(len(AutoTokenizer.from_pretrained(folder)))]
+    cases = [(None, 3, "length"), (every, 3, "stop"), (every, 1, "stop"), (every[0], 3, "length")]
+    for number, (ends, most, expected) in enumerate(cases):
+        own = shutil.copytree(folder, tmp_path / str(number))
+        (own / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+        asked = {"model": "tiny", "messages": [{"role": "user", "content": "My knee"}]}
+        asked |= {"temperature": 0, "seed": 0, "max_tokens": most}
+        model = Local(str(own), replies=Replies(tmp_path / f"{number}.sqlite"))
+        model.ask([asked])
+        assert json.loads(model.replies.get(asked))["choices"][0]["finish_reason"] == expected
+
+
 def test_log_probabilities_come_where_they_are_asked_for_and_are_those_of_the_model(folder, tmp_path):
     model = Local(str(folder), replies=Replies(tmp_path / "replies.sqlite"))
     plain = {"model": "tiny", "messages": [{"role": "user", "content": "My knee"}]}
@@ -106,7 +119,7 @@ def test_log_probabilities_come_where_they_are_asked_for_and_are_those_of_the_mo
     request = {**plain, "logprobs": True, "top_logprobs": 20}
     model.ask([plain, request])
     choice, bare = (json.loads(model.replies.get(asked))["choices"][0] for asked in (request, plain))
-    assert bare == {"message": choice["message"]}
+    assert bare == {"message": choice["message"], "finish_reason": choice["finish_reason"]}
     assert len(choice["logprobs"]["content"]) <= 3
 
     tokenizer, checkpoint = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder).eval()

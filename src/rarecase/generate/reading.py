@@ -55,7 +55,7 @@ class Item:
 def read(reply: str, k: int) -> list[Item]:
     """The first `k` variations in the body of a reply, or as many as there are; of a refusal, `k` refused ones."""
     content, finish, declined = _said(reply)
-    text = _clean(_THOUGHT.sub("", content, count=1)).strip()
+    text = _clean(_without_thought(content)).strip()
     if declined or is_refusal(text):
         return [Item("", refused=True)] * k
     if not text:
@@ -76,6 +76,12 @@ def _said(reply: str) -> tuple[str, str | None, bool]:
         return "", None, False
     finish = finish if isinstance(finish, str) else None
     return content if isinstance(content, str) else "", finish, bool(refusal) or finish == "content_filter"
+
+
+def _without_thought(content: str) -> str:
+    """What a model wrote once it had thought; some chat templates open the thought themselves, in the prompt."""
+    before, end, after = content.partition("</think>")
+    return after if end and "<think>" not in before else _THOUGHT.sub("", content, count=1)
 
 
 def _clean(text: str) -> str:

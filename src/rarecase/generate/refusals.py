@@ -1,6 +1,7 @@
 """
 Whether a language model declined to write. A post can say that its writer is sorry and cannot go on, so a refusal also
-has to speak of what a model is asked for: a request, content, posts; or to end in "with that".
+has to speak of what a model is asked for and does not do: write content, give advice, help with a request; or to end
+in "with that".
 """
 
 import re
@@ -10,12 +11,17 @@ _LANGUAGES = (
     (
         r"(?:i'm|i am)?(?: very| so| really| truly)? ?sorry|apologies|i apologi[sz]e|unfortunately|i understand",
         r"\b(?:i|we)(?:'m| am| are)? (?:just |only |still )?"
-        r"(?:can't|cannot|can not|won't|will not|must decline|have to decline|not going|unable|not able"
-        r"|not comfortable|(?:do not|don't) feel comfortable)",
+        r"(?:can't|cannot|can not|won't|will not|(?:must|have to)(?= decline)|not going|unable|not able"
+        r"|not(?= comfortable)|(?:do not|don't) feel(?= comfortable))",
+        # The verb tells it from a post: people cannot pay for, find or bear these things.
+        r"\b(?:(?:assist|comfortable|comply|continue|help|participate|proceed)(?: you)? (?:in|with)"
+        r"|(?:accommodat|answer|complet|creat|declin|discuss|encourag|engag|fulfil|generat|giv|mak|offer|paraphras"
+        r"|perform|process|produc|promot|provid|rephras|reproduc|respond|rewrit|say|shar|support|translat|vary|writ)"
+        r"\w*)\b[^.,!?\n]{0,60}?\b"
         r"(?:requests?|prompt|task|content|variations?|versions?|paraphrases?|rewordings?|rewrites?|posts?|material"
         r"|(?:medical|legal|financial) advice|the help that you need)\b"
         r"|(?:assist|help|comply)(?: you)?(?: (?:with|in) (?:that|this|it))?(?: right now| here)? ?(?:[.!,;]|$)"
-        r"|(?:do|write|answer|discuss) (?:that|this|it) ?(?:[.!,;]|$)",
+        r"|(?:do that|(?:write|answer|discuss) (?:that|this|it)) ?(?:[.!,;]|$)",
     ),
     (
         r"(?:es )?tut mir (?:sehr )?leid|entschuldigung|leider",

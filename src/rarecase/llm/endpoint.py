@@ -1,8 +1,9 @@
 """Any OpenAI-compatible endpoint: a local server, a company's own, or a vendor's."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 from rarecase.llm.address import is_loopback, key_of, proxy_of
 from rarecase.llm.budget import Budget, Limits
@@ -63,11 +64,11 @@ class Endpoint:
         if missing := self.replies.missing(every):
             # Those that have failed before come last: what they fail by does not look like a server that is down.
             missing.sort(key=lambda request: self.replies.reason(request) is not None)
-            asyncio.run(self._ask_all(missing, has_answered=len(missing) < len(every)))
+            _run(self._ask_all(missing, has_answered=len(missing) < len(every)))
 
     def check(self) -> None:
         """Asks for the list of models, so that a dead address or a wrong key is known before a run; sends no post."""
-        asyncio.run(self._check())
+        _run(self._check())
 
     async def _check(self) -> None:
         from rarecase.llm import outcomes
@@ -109,3 +110,27 @@ class Endpoint:
     def _proxy(self) -> str | None:
         # A proxy from the environment must not see what is meant for this machine.
         return None if self._loopback else proxy_of(self.url)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Runs it to its end; in a thread of its own where this one has a loop already, as that of a notebook has."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[None] | None]] = Future()
+
+    async def in_thread() -> None:
+        begun.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        await work
+
+    with ThreadPoolExecutor(1) as thread:
+        ended = thread.submit(asyncio.run, in_thread())
+        try:
+            ended.result()
+        except KeyboardInterrupt:  # which only the main thread gets
+            loop, task = begun.result()
+            if task:
+                loop.call_soon_threadsafe(task.cancel)
+            raise

@@ -73,7 +73,9 @@ class Local:
         read = prompt["input_ids"].shape[1]
         tokens = written.sequences[0, read:]
         text = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        choice: dict[str, Any] = {"message": {"role": "assistant", "content": text}}
+        is_cut = len(tokens) == request["max_tokens"] and tokens[-1].item() not in self._ends
+        finish = "length" if is_cut else "stop"
+        choice: dict[str, Any] = {"message": {"role": "assistant", "content": text}, "finish_reason": finish}
         if request.get("logprobs"):
             listed = [self._likeliest(logits[0], request["top_logprobs"]) for logits in written.logits]
             choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top} for top in listed]}
@@ -84,6 +86,12 @@ class Local:
         log_probabilities, tokens = logits.log_softmax(dim=-1).topk(min(most, len(logits)))
         pairs = zip(self._tokenizer.batch_decode(tokens[:, None]), log_probabilities.tolist(), strict=True)
         return [{"token": token, "logprob": logprob} for token, logprob in pairs]
+
+    @property
+    def _ends(self) -> list[int | None]:
+        """The tokens after which the model has ended what it writes."""
+        ends = self._model.generation_config.eos_token_id
+        return ends if isinstance(ends, list) else [ends]
 
     @cached_property
     def _tokenizer(self) -> Any:

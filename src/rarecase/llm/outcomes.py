@@ -17,6 +17,7 @@ from rarecase.llm.replies import text_of
 BUSY_TRIES = 7  # failures in a row: with doubling pauses about a quarter of a minute
 MOST_TOKENS = 1 << 40  # that anything counts
 _BUSY = (429, 503, 529)
+_TIMED_OUT = 408  # the server gave up, as with 500: it may have worked on the request, and charge for it
 FILTERED = "content_filter"  # how endpoints call a post that they do not answer
 _TOO_LONG = re.compile(r"context_length|maximum context|context (?:length|size|window)|exceed_context", re.IGNORECASE)
 # vLLM and llama.cpp speak of what they make of a schema.
@@ -71,8 +72,8 @@ def given_up(url: str, failure: Failure) -> GeneratorError:
 def require_access(answer: Answer, url: str, model: str) -> None:
     """An error where the server says that the key, the model or the address is another, or that no credit is left."""
     status = answer.status
-    if status == 429 and answer.problem.get("code") == "insufficient_quota":
-        found, way = "no credit is left there (429)", "add some, and continue (the replies so far are kept)"
+    if status == 402 or (status == 429 and answer.problem.get("code") == "insufficient_quota"):
+        found, way = f"no credit is left there ({status})", "add some, and continue (the replies so far are kept)"
     elif status in (401, 403):
         found, way = f"rejects the key ({status})", "set OPENAI_API_KEY to a key that is valid there"
     elif status == 404:
@@ -91,7 +92,7 @@ def failure_of(answer: Answer, request: Iterable[str]) -> Failure:
     if answer.is_too_long:
         return no_reply(f"is longer than {LONGEST // MEBIBYTE} MiB")
     status, wait = answer.status, asked_to_wait(answer)
-    if status in _BUSY or status >= 500:
+    if status in (*_BUSY, _TIMED_OUT) or status >= 500:
         busy = status in _BUSY or wait is not None
         found = f"still busy ({status} after {BUSY_TRIES} tries)"
         return Failure(str(status), found, _LATER, 20 if busy else 4, at_first=BUSY_TRIES, wait=wait, is_busy=busy)
@@ -114,9 +115,11 @@ def usage_of(answer: Answer) -> tuple[int, int] | None:
     """
     The tokens of prompt and completion that an answer counts; None where it counts none, and may have cost anything.
 
-    A request that was turned away has cost nothing; one that was filtered, or that the server failed at, may have.
+    A request that was turned away has cost nothing; one that was filtered, that the server failed at or that it gave
+    up, may have.
     """
-    if answer.status in _BUSY or (300 <= answer.status < 500 and not _is_filtered(answer)):
+    turned_away = 300 <= answer.status < 500 and answer.status != _TIMED_OUT and not _is_filtered(answer)
+    if answer.status in _BUSY or turned_away:
         return 0, 0
     try:
         usage = parse_json(answer.text)["usage"]
