@@ -32,8 +32,8 @@ class Endpoints:
 
     def __post_init__(self) -> None:
         self.guard, self.metrics = self.batcher.guard, self.batcher.metrics
-        categories = {one.name: one.openai for one in self.guard.taxonomy.classes if one.openai}
-        self.mapped = {name: name for name in self.guard.names if name in moderations.CATEGORIES} | categories
+        harmful = [one for one in self.guard.taxonomy.classes if one.action != "allow"]  # of others nothing is said
+        self.mapped = {one.name: one.openai or one.name for one in harmful}
 
     async def moderations(self, request: Request) -> Response:
         """OpenAI's."""
