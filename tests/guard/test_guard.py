@@ -9,6 +9,7 @@ import small
 import tiny_models
 from by_word import OWN, ByWord
 from huggingface_hub import HfApi
+from safetensors.numpy import load_file, save_file
 from small import NAMES
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
@@ -147,6 +148,16 @@ def test_any_classifier_of_transformers_makes_a_guard(tmp_path):
     )
     half = Guard.from_pretrained(folder, dtype="bf16").scores(texts[:1]).probs
     assert 0 < np.abs(half - scores.probs[:1]).max() < 0.05
+
+
+def test_a_score_that_is_not_finite_is_no_verdict(tmp_path):
+    folder = plain_classifier(tmp_path / "plain")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["classifier.bias"][1] = np.nan
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    guard = Guard.from_pretrained(folder)
+    with pytest.raises(ModelError, match="the model gives scores that are not finite"):
+        guard.check(["Is this mole cancer?"])
 
 
 def test_a_hub_id_with_a_revision_makes_a_guard(fresh_hub, tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import releases
+import small
 from datasets import Dataset
 from small import NAMES
 
@@ -17,6 +18,7 @@ from rarecase.guard.guard import Guard
 from rarecase.guard.normalize import VERSION
 from rarecase.guard.thresholds import IN_A_ROW, LEAST, best_f1, for_long_texts
 from rarecase.learn import Learner
+from rarecase.learn.frozen import Frozen
 from rarecase.models.encoder import load_encoder
 from rarecase.runs.train import train
 from rarecase.settings.config import TrainConfig
@@ -39,6 +41,16 @@ def test_no_threshold_has_a_better_f1(seed):
 def test_a_class_without_a_row_keeps_a_half_and_ties_go_to_the_lower_threshold():
     assert best_f1(np.array([[0.9, 0.9], [0.1, 0.2]]), np.array([0, 0])).tolist() == [0.05, 0.5]
     assert best_f1(np.array([[0.9], [0.4], [0.3], [0.2]]), np.array([0, 1, 0, 1])).tolist() == [0.25]
+
+
+def test_a_class_without_a_training_row_flags_no_text():
+    train = small.table("bootstrap")
+    label = NAMES.index("legal-advice")
+    learner = Frozen("packaged", NAMES, seed=0, encoder=small.encoder(), shared=True)
+    guard = Guard(learner.fit(train.filter(lambda row: row["label"] != label), train))
+    settings = guard.settings(train)  # which has rows of it
+    assert settings.thresholds["legal-advice"] == 0.5
+    assert best_f1(np.array([[0.2], [0.0], [0.0], [0.0]]), np.array([0, 0, 0, 1])).tolist() == [0.1]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -54,6 +54,18 @@ def test_a_model_that_reads_less_has_shorter_windows(reader):
     assert len(windows("tree " * 9, Reader(reader.tokenizer, 3))) == 8  # room is never less than two tokens
 
 
+@pytest.mark.parametrize("longest", [4, 5, 12, 24, 32, 50])
+@pytest.mark.parametrize("parts", [3, 8, 15, 21])
+def test_a_model_that_reads_little_reads_all_of_a_text_with_long_words(reader, longest, parts):
+    words = ["-".join(f"{parts * word + part}" for part in range(parts)) for word in range(20)]
+    text, end = " ".join(words), 0
+    for window in windows(text, Reader(reader.tokenizer, longest)):
+        begin = text.index(window, max(end - len(window), 0))
+        assert not text[end:begin].strip()
+        end = begin + len(window)
+    assert end == len(text)
+
+
 @pytest.mark.parametrize("model", ["google-bert/bert-base-cased", "FacebookAI/roberta-base"])
 def test_tokenizers_of_either_kind_say_where_their_tokens_are(model):
     learner = Finetune(str(tiny_models.made()[model]), ["a", "b"], FitOptions(max_length=20), seed=0)

@@ -110,6 +110,32 @@ def test_a_long_text_does_not_make_a_slow_model_refuse_all_others():
     assert short.probs[0, 0] == pytest.approx(0.9)
 
 
+class FailsOnce(ByWord):
+    """Fails on the first batch with such a text, as where the memory is short for a moment."""
+
+    fails = True
+
+    def score(self, dataset):
+        if self.fails and any(text.startswith("bad") for text in dataset):
+            self.fails = False
+            raise MemoryError
+        return super().score(dataset)
+
+
+def test_the_rest_of_a_request_whose_first_part_failed_is_not_scored_and_the_next_is_answered():
+    batcher = ready(Guard(FailsOnce(), OWN))
+    batcher.speed = 1e12
+    texts = ["bad 0 0 0 1", *(f"{'x' * 300} {number} 0 0 0 1" for number in range(100))]  # of several parts
+
+    async def ask():
+        with pytest.raises(Refused):
+            await batcher.scores(texts)
+        return await asyncio.wait_for(batcher.scores(["next 0.9 0 0 0"]), 20)
+
+    assert asyncio.run(ask()).probs[0, 0] == pytest.approx(0.9)
+    batcher.close()
+
+
 class Noting(Guard):
     """Notes what it reads."""
 

@@ -147,8 +147,12 @@ def test_every_reply_has_an_id_which_the_audit_has_too(tmp_path):
 def test_the_figures_have_paths_classes_and_times(server):
     server.ask("/v1/moderations", {"input": "x 0.9 0 0 0.1"})
     server.ask("/a-path-of-nobody")
+    server.ask("/v1/moderations", {"input": "x"}, **{"x-api-key": "wrong"})
+    server.ask("/v1/moderations", b"x" * 10_001)
     _, found, _ = server.ask("/metrics")
-    assert 'rarecase_requests_total{path="/v1/moderations",status="200"}' in found
+    for status in (200, 401, 413):
+        assert f'rarecase_requests_total{{path="/v1/moderations",status="{status}"}}' in found
+    assert 'rarecase_requests_total{path="other",status="404"}' in found
     assert 'rarecase_texts_total{action="block",label="threat"}' in found
     assert "nobody" not in found
     for name in ("queue", "tokenize", "inference"):

@@ -74,6 +74,18 @@ def test_classes_are_scored_as_the_categories_that_they_map_to():
     assert len(found["unscored"]) == 11
 
 
+def test_unscored_are_those_that_are_false_and_zero_in_every_result():
+    class Named(ByWord):
+        names = ("self-harm", "scam", "fear", "sexual")
+
+    own = (Category("self-harm", openai="self-harm/intent"), Category("scam"), Category("fear"))
+    with served(Guard(Named(), Taxonomy((*own, Category("sexual", action="allow"))))) as server:
+        _, found, _ = server.ask("/v1/moderations", {"input": "x 0.9 0 0 0.1"})
+    [result] = found["results"]
+    scored = {name for name in CATEGORIES if result["category_applied_input_types"][name]}
+    assert scored == {"self-harm", "self-harm/intent"} == set(CATEGORIES) - set(found["unscored"])
+
+
 def test_text_parts_are_one_result_and_an_image_is_refused(server):
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": THREAT}]
     assert len(client(server).moderations.create(input=parts).results) == 1

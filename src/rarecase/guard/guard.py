@@ -9,8 +9,8 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase.core import randomness
-from rarecase.core.errors import ConfigError, DataError
-from rarecase.data.arrow import matrix, rows
+from rarecase.core.errors import ConfigError, DataError, ModelError
+from rarecase.data.arrow import first_not_finite, matrix, rows
 from rarecase.data.schema import canonical_order, texts
 from rarecase.data.taxonomy import ACTIONS, Action, Taxonomy
 from rarecase.guard.behaviours import CLASSES, SENTENCES, judged
@@ -335,11 +335,13 @@ class Guard:
     def probabilities(self, windows: Sequence[str]) -> np.ndarray:
         """
         Of each window, float64; of certified and `allow` classes the softmax at the guard's temperature, of the others
-        at 1, so a row need not sum to 1.
+        at 1, so a row need not sum to 1. `ModelError` where one is not finite: a NaN would be below every threshold.
         """
         if not len(windows):
             return np.zeros((0, len(self.names)))
         probs = matrix(self.learner.score(windows), "probs").astype(np.float64)
+        if first_not_finite(probs) is not None:
+            raise ModelError("the model gives scores that are not finite, so it judges no text; give another model")
         if self.temperature == 1:
             return probs
         scaled = probs ** (1 / self.temperature)  # p is proportional to exp(logit)

@@ -13,7 +13,8 @@ _ABOVE = 0.001
 def best_f1(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     Of each class the threshold with the best F1 against all others, of equal ones the lowest; 0.5 for a class without
-    a positive. It is in the middle between two scores, so that it does not depend on the last bit of either.
+    a positive, or without a score above 0. It is in the middle between two scores, so that it does not depend on the
+    last bit of either, and above 0, the score of a class without a training row: such a class flags no text.
 
     Example:
         >>> best_f1(np.array([[0.9], [0.5], [0.2]]), np.array([0, 0, 1])).tolist()
@@ -24,10 +25,11 @@ def best_f1(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _best_f1(scores: np.ndarray, is_positive: np.ndarray) -> float:
     positives = int(is_positive.sum())
-    if not positives:
+    scored = scores > 0
+    if not positives or not scored.any():
         return THRESHOLD
-    values, place = np.unique(-scores, return_inverse=True)  # from the largest score on
-    found = np.cumsum(np.bincount(place, weights=is_positive, minlength=len(values)))
+    values, place = np.unique(-scores[scored], return_inverse=True)  # from the largest score on
+    found = np.cumsum(np.bincount(place, weights=is_positive[scored], minlength=len(values)))
     flagged = np.cumsum(np.bincount(place, minlength=len(values)))
     f1 = 2 * found / (flagged + positives)
     best = len(values) - 1 - int(np.argmax(f1[::-1]))

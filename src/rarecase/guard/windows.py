@@ -33,11 +33,12 @@ def windows(text: str, reader: Reader | None) -> list[str]:
     if len(places) <= room:
         return [text]
     room, step = max(room, 2), max(room // 2, 1)
+    back = min(_BACK, room - step)  # so that each window still begins where the one before it ends, or earlier
     found = []
     for start in range(0, len(places) - room + step, step):
         end = min(start + room, len(places))
-        begin = _between_words(text, places, start, range(start, min(start + _BACK, end)))
-        stop = _between_words(text, places, end, range(end, max(end - _BACK, begin), -1))
+        begin = _between_words(text, places, start, range(start, min(start + back, end)))
+        stop = _between_words(text, places, end, range(end, max(end - back, begin), -1))
         found.append(text[places[begin][0] : places[stop - 1][1]])
     return found
 

@@ -32,8 +32,8 @@ class Endpoints:
 
     def __post_init__(self) -> None:
         self.guard, self.metrics = self.batcher.guard, self.batcher.metrics
-        categories = {one.name: one.openai for one in self.guard.taxonomy.classes if one.openai}
-        self.mapped = {name: name for name in self.guard.names if name in moderations.CATEGORIES} | categories
+        harmful = [one for one in self.guard.taxonomy.classes if one.action != "allow"]  # of others nothing is said
+        self.mapped = {one.name: one.openai or one.name for one in harmful}
 
     async def moderations(self, request: Request) -> Response:
         """OpenAI's."""
@@ -94,21 +94,18 @@ def application(
         yield
         batcher.close()
 
-    router = Router(
-        [
-            Route("/v1/moderations", endpoints.moderations, methods=["POST"]),
-            Route("/beta/litellm_basic_guardrail_api", endpoints.guardrail, methods=["POST"]),
-            Route("/predict", endpoints.predict, methods=["POST"]),
-            Route("/", partial(endpoints.predict, root=True), methods=["POST"]),
-            Route("/", _about),
-            Route("/health", endpoints.health),
-            Route("/ready", endpoints.ready),
-            Route("/metrics", endpoints.figures),
-        ],
-        redirect_slashes=False,
-        lifespan=lifespan,
-    )
-    return Boundary(router, batcher.metrics, key, max_body, closing)
+    routes = [
+        Route("/v1/moderations", endpoints.moderations, methods=["POST"]),
+        Route("/beta/litellm_basic_guardrail_api", endpoints.guardrail, methods=["POST"]),
+        Route("/predict", endpoints.predict, methods=["POST"]),
+        Route("/", partial(endpoints.predict, root=True), methods=["POST"]),
+        Route("/", _about),
+        Route("/health", endpoints.health),
+        Route("/ready", endpoints.ready),
+        Route("/metrics", endpoints.figures),
+    ]
+    router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+    return Boundary(router, {one.path for one in routes}, batcher.metrics, key, max_body, closing)
 
 
 async def _about(request: Request) -> Response:

@@ -41,6 +41,12 @@ class Job:
     texts: Sequence[str]
     done: asyncio.Future[Scores]
     arrived: float = field(default_factory=time.monotonic)
+    failed: bool = False  # which the thread knows before the loop, where `done` is set
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for scores any more."""
+        return self.failed or self.done.done()
 
 
 @dataclass
@@ -181,7 +187,7 @@ class Batcher:
 
     def _read(self, job: Job, parts: list[Part]) -> None:
         """Normalises the texts of a request and cuts them into windows, unless nobody waits for it any more."""
-        if job.done.done():
+        if job.is_over:
             return
         now = time.monotonic()
         self.metrics.queue_seconds.observe(now - job.arrived)
@@ -213,7 +219,7 @@ class Batcher:
         batch, size, most = [], 0, self._most()
         while parts and size < most:
             part = heapq.heappop(parts)
-            if not part.work.job.done.done():
+            if not part.work.job.is_over:
                 batch.append(part)
                 size += cost(part.windows)
         return batch
@@ -241,6 +247,7 @@ class Batcher:
 
     def _fail(self, job: Job, error: Exception) -> None:
         log_place(error)
+        job.failed = True
         _end(job.done, job.done.set_exception, Refused(500, "the model failed on this"))
 
 

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -31,6 +31,7 @@ class Boundary:
     """The middleware; `key` is empty where none is asked for, `closing` says whether the server is about to end."""
 
     app: ASGIApp
+    paths: Collection[str]  # of its routes
     metrics: Metrics
     key: str
     max_body: int
@@ -58,7 +59,9 @@ class Boundary:
                 headers["x-request-id"] = id_
                 if self.closing():
                     headers["Connection"] = "close"
-                self.metrics.requests.labels(_known(scope), message["status"]).inc()
+                # Of others there could be as many figures as requests.
+                path = scope["path"] if scope["path"] in self.paths else "other"
+                self.metrics.requests.labels(path, message["status"]).inc()
             await send(message)
 
         try:
@@ -103,8 +106,3 @@ def _no_route(scope: Scope, error: HTTPException) -> Refused:
     if is_openai(scope["path"]):
         return Refused(400, "this server has /v1/moderations alone")
     return Refused(404, "no such path")
-
-
-def _known(scope: Scope) -> str:
-    """The path of a request where it is one of ours; of others there could be as many figures as requests."""
-    return str(scope["path"]) if "endpoint" in scope else "other"  # a router says whose it is

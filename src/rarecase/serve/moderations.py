@@ -41,7 +41,7 @@ def texts_of(body: Any) -> list[str]:
 
 def reply(verdicts: Sequence[Verdict], *, id_: str, model: str, mapped: Mapping[str, str]) -> dict[str, Any]:
     """
-    The reply; `mapped` gives the category of OpenAI of each class that has one.
+    The reply; `mapped` gives the category of each class that is not harmless: that of OpenAI, or its own name.
 
     Beside what OpenAI answers: our classes among the categories, `unscored` with the categories that no class maps to,
     and of each result the label, action, message and so on, which its clients ignore.
@@ -51,8 +51,8 @@ def reply(verdicts: Sequence[Verdict], *, id_: str, model: str, mapped: Mapping[
 
 
 def unscored(mapped: Mapping[str, str]) -> list[str]:
-    """The categories of OpenAI that no class maps to: `false` and 0.0 in every result."""
-    return [name for name in CATEGORIES if name not in mapped.values()]
+    """The categories of OpenAI that no class maps to or has as its name: `false` and 0.0 in every result."""
+    return [name for name in CATEGORIES if name not in {*mapped, *mapped.values()}]
 
 
 def _text_of(part: Any) -> str:
@@ -71,7 +71,7 @@ def _result(verdict: Verdict, mapped: Mapping[str, str]) -> dict[str, Any]:
     inputs: dict[str, list[str]] = {name: [] for name in CATEGORIES}
     for name, threshold in verdict.thresholds.items():  # of the classes that are no harmless ones
         score = verdict.scores[name]
-        for category in {name, mapped.get(name, name)}:
+        for category in {name, mapped[name]}:
             categories[category] = categories.get(category, False) or score >= threshold
             scores[category] = max(scores.get(category, 0.0), score)
             inputs[category] = ["text"]
