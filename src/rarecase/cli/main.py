@@ -394,6 +394,6 @@ def _what_is_left(arguments: list[str]) -> str:
     try:
         with alone():  # the others may be gone
             _, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
-        return what_is_left(arguments[0], bound.arguments)
+        return what_is_left(arguments[0], bound)
     except (CycloptsError, RarecaseError, KeyboardInterrupt):  # it was not read to its end
         return NOTHING
