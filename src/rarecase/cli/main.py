@@ -10,7 +10,7 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import UNSET, App, CycloptsError, Parameter
 from cyclopts.config import Dict
@@ -226,7 +226,7 @@ def start(
 
 
 @app.command
-def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Format = "text") -> None:
+def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Literal["text", "json"] = "text") -> None:
     """
     Train a learner on a released set, outside the loop.
 
@@ -295,7 +295,7 @@ def simulate(
 
     Args:
         config: a YAML file of settings; a flag wins over it.
-        format: `json` for programs.
+        format: `json` for programs, `markdown` for a page.
     """
     from rarecase.experiment.simulate import simulate as run_grid
 
@@ -314,7 +314,7 @@ def experiment(
 
     Args:
         config: a YAML file of settings; a flag wins over it.
-        format: `json` for programs.
+        format: `json` for programs, `markdown` for a page.
     """
     from rarecase.experiment.experiment import experiment as run_grid
 
