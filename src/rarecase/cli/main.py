@@ -268,7 +268,7 @@ def predict(
     Args:
         model: a model folder, a run (its last learner) or a model of the Hub.
         data: a file, a folder or a data set of the Hub, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`; labels in it are not read.
-        out: the file to write, whose name ends in .csv, .jsonl or .parquet.
+        out: the new file to write, whose name ends in .csv, .jsonl or .parquet.
         with_text: the texts, too.
         max_length: tokens of a text that are read; by default as many as the model says.
         encoding: of text files.

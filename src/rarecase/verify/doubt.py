@@ -48,7 +48,8 @@ def doubt(dataset: Dataset, trusted: Dataset, *, encoder: Encoder | None = None,
         (`ClassLabel`: the class that the text looks most like) and `why` (a reason in words, without the text).
 
     Raises:
-        `DataError`: if a row has no label, the classes of the two differ, one of them is empty, or there is one class.
+        `DataError`: if a row has no label, the classes of the two differ, one of the two is empty, or there is one
+            class.
         `ModelError`: if the encoder cannot be loaded safely or returns a vector that is not finite.
 
     Example:
