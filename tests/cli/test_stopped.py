@@ -89,6 +89,14 @@ def test_a_grid_goes_on_by_the_same_command(stopped, tmp_path):
     assert line == "rarecase: stopped; what is finished stays; repeat the command to go on"
 
 
+def test_a_demo_goes_on_in_the_folder_that_nobody_named(stopped, tmp_path, monkeypatch):
+    monkeypatch.setattr("rarecase.cli.demo.demo", interrupt)
+    assert stopped("demo") == NOTHING
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "run.json").write_text("{}")
+    assert stopped("demo") == "rarecase: stopped; what is finished stays; repeat the command to go on"
+
+
 def test_a_start_goes_on_by_the_command_that_is_named(stopped, monkeypatch):
     monkeypatch.setattr("rarecase.runs.start.label", interrupt)
     sizes = ["--bootstrap", "4", "--dev", "4", "--test", "4"]

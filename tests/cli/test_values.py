@@ -84,6 +84,25 @@ def test_a_character_that_no_name_has_is_refused(refused, tmp_path, value):
     assert "has a NUL or half a character" in refused(*RUN, "--config", "run.yaml")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pool", "a.csv", "--out", "a.parquet"],
+        ["train", "data", "--config-name", "all", "--out", "out"],
+        ["export", "run", "--out", "a.csv"],
+        ["import-published", "in", "--out", "out"],
+        ["generate", "preview"],
+        ["generate", "reparse", "run", "--out", "a.csv"],
+        ["guard", "calibrate", "guard", "--heldout", "start"],
+        ["guard", "plan", "guard", "--heldout", "start"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_page_is_refused_where_there_is_none(refused, arguments):
+    line = 'Invalid value "markdown" for --format. Choose from: "text", "json".'
+    assert line in refused(*arguments, "--format", "markdown")
+
+
 def test_a_bomb_in_yaml_is_one_line(refused, tmp_path):
     laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)

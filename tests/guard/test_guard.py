@@ -8,6 +8,7 @@ import pytest
 import small
 import tiny_models
 from by_word import OWN, ByWord
+from datasets import Dataset
 from huggingface_hub import HfApi
 from safetensors.numpy import load_file, save_file
 from small import NAMES
@@ -99,8 +100,9 @@ def test_what_does_not_fit_is_refused(tmp_path):
         Guard(ByWord(), Taxonomy.default())
     with pytest.raises(ConfigError, match="3 thresholds: expected one for each of the 4 classes"):
         Guard(ByWord(), OWN, [0.1, 0.2, 0.3])
-    with pytest.raises(DataError, match="expected a list of texts"):
-        Guard(ByWord(), OWN).check("a text")
+    for given in ("a text", ["a text", None], Dataset.from_dict({"text": ["a text"]})):
+        with pytest.raises(DataError, match="expected a list of texts"):
+            Guard(ByWord(), OWN).check(given)
     with pytest.raises(ModelError):
         Guard.from_pretrained(tmp_path)
     with pytest.raises(ConfigError, match=r"revision v1: .* is a folder, or names one itself"):

@@ -134,6 +134,7 @@ def test_how_labels_go_wrong_is_read_off_the_rows():
     ("rows", "trusted", "line"),
     [
         (range(5), range(0), "trusted has no row; label some hundred rows carefully"),
+        (range(0), range(5), "the data has no row; give labelled rows to rank"),
         ([0], [0], "all rows have the same label"),
     ],
 )

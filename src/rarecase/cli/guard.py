@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from rarecase.cli.streams import Format
 from rarecase.core.errors import ConfigError, command_line, one_line, shown_id
 from rarecase.core.installed import needs
 
@@ -36,7 +35,7 @@ class Request:
             Hub, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`; once for each set of rows.
         recall: `CLASS=RECALL`, such as `self-harm=0.90`; several by commas, or once for each. By default 0.9 of every
             class whose action is not allow.
-        confidence: that no class has a recall below the stated one, over all such calibrations.
+        confidence: of all such calibrations, the share in which no class has a recall below the one that is stated.
         max_alarm: the largest share of the texts not of a class that may be flagged as it.
         encoding: of text files.
         id_column: by default `id`; without one, ids come from a hash of the text.
@@ -53,7 +52,7 @@ class Request:
     id_column: str | None = None
     text_column: str | None = None
     label_column: str | None = None
-    format: Format = "text"
+    format: Literal["text", "json"] = "text"
 
     def prepare(self, model: str, dev: str | None = None) -> "Prepared":
         """The guard, and its scores of the rows."""
@@ -101,7 +100,8 @@ def check(
         data: a file, a folder or a data set of the Hub.
         out: a new file for the lines, instead of stdout.
         taxonomy: a YAML file with the action of each class, in the order of the model; by default as in training.
-        require_certificate: refuse a model without a certificate that is of it and certifies at least one class.
+        require_certificate: refuse a model without a certificate that is of this very model and certifies at least
+            one class.
         dtype: `bf16` is fast where the processor has it.
         backend: `onnx` is onnxruntime, on the processor and in fp32; pip install 'rarecase[onnx]'.
         encoding: of text files.
@@ -174,7 +174,8 @@ def serve(
         max_body: the largest request, such as 1MiB, 500KB or a number of bytes.
         audit: a file to which a line of JSON is added for each text: id, time, model and verdict, no text.
         taxonomy: a YAML file with the action of each class, in the order of the model; by default as in training.
-        require_certificate: refuse a model without a certificate that is of it.
+        require_certificate: refuse a model without a certificate that is of this very model and certifies at least
+            one class.
     """
     most = _bytes(max_body)
     with needs("serve", "guard serve"):

@@ -51,8 +51,9 @@ def serve(
         lease: seconds that a text is reserved for whoever was given it.
         consensus: who decides where votes differ: `adjudication` (a person), `majority` (a tie goes to a person) or
             `model` (of how good each annotator is).
-        qualify: texts with known labels, which everybody labels first; 70 of 100 have to be right.
-        calibrate_every: after so many votes of a person, one of these texts instead; every second of them is for that.
+        qualify: a table of texts with known labels, which everybody labels first; 70 % have to be right.
+        calibrate_every: after so many votes of a person, a text of `--qualify`; every second one there is kept for
+            this. 0 is never.
         roles: a YAML file with the lists `owners`, `adjudicators` and `annotators`; without it anybody who reaches the
             page may label and review.
         links: print new links for all of `--roles`; the earlier ones are no longer valid.

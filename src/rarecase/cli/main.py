@@ -10,7 +10,7 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import UNSET, App, CycloptsError, Parameter
 from cyclopts.config import Dict
@@ -226,7 +226,7 @@ def start(
 
 
 @app.command
-def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Format = "text") -> None:
+def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Literal["text", "json"] = "text") -> None:
     """
     Train a learner on a released set, outside the loop.
 
@@ -268,7 +268,7 @@ def predict(
     Args:
         model: a model folder, a run (its last learner) or a model of the Hub.
         data: a file, a folder or a data set of the Hub, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`; labels in it are not read.
-        out: the file to write, whose name ends in .csv, .jsonl or .parquet.
+        out: the new file to write, whose name ends in .csv, .jsonl or .parquet.
         with_text: the texts, too.
         max_length: tokens of a text that are read; by default as many as the model says.
         encoding: of text files.
@@ -295,7 +295,7 @@ def simulate(
 
     Args:
         config: a YAML file of settings; a flag wins over it.
-        format: `json` for programs.
+        format: `json` for programs, `markdown` for a page.
     """
     from rarecase.experiment.simulate import simulate as run_grid
 
@@ -314,7 +314,7 @@ def experiment(
 
     Args:
         config: a YAML file of settings; a flag wins over it.
-        format: `json` for programs.
+        format: `json` for programs, `markdown` for a page.
     """
     from rarecase.experiment.experiment import experiment as run_grid
 
@@ -394,6 +394,6 @@ def _what_is_left(arguments: list[str]) -> str:
     try:
         with alone():  # the others may be gone
             _, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
-        return what_is_left(arguments[0], bound.arguments)
+        return what_is_left(arguments[0], bound)
     except (CycloptsError, RarecaseError, KeyboardInterrupt):  # it was not read to its end
         return NOTHING

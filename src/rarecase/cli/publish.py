@@ -206,10 +206,10 @@ def publish_labeling(
         lease: seconds that a text is reserved for whoever was given it, by default 600.
         consensus: who decides where votes differ: `adjudication` (a person, the default), `majority` (a tie goes
             to a person) or `model` (of how good each annotator is).
-        calibrate_every: after so many votes of a person, a text of `--qualify` instead; every second of them is for
-            that.
-        qualify: texts with known labels, which everybody labels first; 70 of 100 have to be right. They go into the
-            data set, which keeps them.
+        calibrate_every: after so many votes of a person, a text of `--qualify`; every second one there is kept for
+            this. 0 is never.
+        qualify: a table of texts with known labels, which everybody labels first; 70 % have to be right. They go into
+            the data set, which keeps them.
         dry_run: only show every file and the whole card.
         format: `json` for programs.
     """

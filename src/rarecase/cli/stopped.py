@@ -1,6 +1,6 @@
 """What is left after Ctrl-C, and how to go on: true for each command, at whatever moment it was stopped."""
 
-from collections.abc import Mapping
+from inspect import BoundArguments
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ from rarecase.core.errors import command_line, flag
 NOTHING = "nothing was written; repeat the command"
 
 
-def what_is_left(command: str, given: Mapping[str, Any]) -> str:
+def what_is_left(command: str, bound: BoundArguments) -> str:
     """What a command has left, which was called with these arguments."""
     from rarecase.runs.folder import is_begun
 
+    bound.apply_defaults()  # `demo` writes into a folder that nobody has to name
+    given = bound.arguments
     settings = given.get("settings")
     out: Path | None = given.get("resume") or getattr(settings, "out", None) or given.get("out")
     begun = out is not None and is_begun(out) and not given.get("dry_run")

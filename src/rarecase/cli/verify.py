@@ -31,7 +31,7 @@ def verify(
 
     Args:
         data: labelled rows: a file, a folder or a data set of the Hub, `PATH_OR_HUB_ID[:CONFIG[/SPLIT]]`.
-        trusted: rows whose labels are right, likewise; some hundred, of each class.
+        trusted: rows whose labels are right, named in the same way; some hundred in all, with some of each class.
         to_store: also put the most doubted rows into this label store, for `rarecase label serve`: a file,
             `postgresql://…` or `hf://datasets/OWNER/NAME`. People see the label that a row has after their vote.
         most: how many rows to put there; by default 50.

@@ -257,6 +257,9 @@ class Guard:
         Returns:
             `Scores`: see there.
 
+        Raises:
+            `DataError`: if it is no list of texts, such as one text, or a table.
+
         Example:
             >>> guard.scores(["How do I fix a flat tyre?"]).windows.tolist()
             [1]
@@ -266,8 +269,8 @@ class Guard:
 
     def read(self, texts: Sequence[str]) -> Reading:
         """What the model will read of some texts: normalised, and cut into windows."""
-        if isinstance(texts, str):
-            raise DataError("expected a list of texts, such as ['How do I fix a flat tyre?']")
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise DataError("expected a list of texts, such as ['How do I fix a flat tyre?'] or table['text']")
         read = [normalize(text) for text in texts]
         reader = self.learner.reader()
         cut = [windows(one.text, reader) for one in read]
@@ -295,6 +298,9 @@ class Guard:
 
         Returns:
             `list[Verdict]`: see there.
+
+        Raises:
+            `DataError`: as by `scores`.
 
         Example:
             >>> [verdict.flagged for verdict in guard.check(["How do I fix a flat tyre?"])]

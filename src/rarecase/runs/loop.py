@@ -83,7 +83,9 @@ def loop(
     gone; the same arguments ask for the same texts again.
 
     Args:
-        pool (`Dataset`): the texts to choose from: `text`, and `id` or none; other columns are not looked at.
+        pool (`Dataset`): the texts to choose from: `text`, and `id` or none; its labels are not looked at. Other
+            columns of `rarecase.data.schema.features` are taken for these: rows whose `origin` is `generated` are left
+            out.
         labeled (`Dataset`): the rows to begin with, at least one: `text` and `label`, a `ClassLabel` or the names of
             classes. A `ClassLabel` says what classes there are; of names, all those in `labeled`, `dev` and `test`.
         ask (`Callable` or `Annotator`): gets a list of texts, and gives the name of the class of each in a list, in

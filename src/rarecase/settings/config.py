@@ -81,7 +81,7 @@ class FitConfig:
         epochs (`int`, *optional*): of `finetune`; by default the model's, see `rarecase.learn.hyperparameters`.
         updates (`int`, *optional*): of `finetune` and `setfit`: optimiser steps in all; by default `finetune` runs
             epochs that may stop early, and `setfit` takes at most 100 steps.
-        learning_rate (`float`, *optional*): likewise; by default the model's, and 2e-5 for `setfit`.
+        learning_rate (`float`, *optional*): of `finetune` and `setfit`; by default the model's, and 2e-5 for `setfit`.
         class_weights (`str`, *optional*): `none`, `sqrt` or `balanced`, by the inverse of a class's count; by default
             the model's, and `balanced` for `frozen` and `setfit`.
         tune (`bool`): choose C of `frozen`, or the learning rate of the others, on dev.
@@ -124,7 +124,8 @@ class LoopConfig(GenerationConfig, LearnerConfig, DataConfig):
             `packaged`.
         budget (`int`): labels in all.
         batch (`int`): labels a round.
-        clusters (`int`, *optional*): for the strategy `cluster`; by default as many as the batch.
+        clusters (`int`, *optional*): regions of the pool, for the strategies `cluster` and `disagreement`; by default
+            as many as the batch.
         out (`Path`, *optional*): the folder to write.
     """
 

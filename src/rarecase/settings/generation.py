@@ -57,14 +57,14 @@ class GenerationConfig:
         concurrency (`int`): requests in flight at most; fewer where the server does not take as many.
         temperature (`float`): of the language model.
         policy (`str`): which variations are learned from, after what the checks of each found: `strict` (those that
-            failed none), `majority` (those that failed none but that judge or learner gives another label) or `none`
-            (all but empty texts, refusals and copies of dev or test).
-        judge (`bool`): asks the language model for the class of each variation too, a request each; it is not told
-            the one that is meant.
+            failed none), `majority` (those that failed none, or only that of the judge or only that of the learner) or
+            `none` (all but empty texts, refusals and copies of dev or test).
+        judge (`bool`): asks the language model for the class of each variation that failed no other check, a request
+            each; it is not told the one that is meant.
         send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
         max_cost (`float`, *optional*): dollars that the endpoint may cost in all; the run stops before.
-        max_tokens (`int`, *optional*): tokens, sent and written, likewise.
-        max_requests (`int`, *optional*): requests to the endpoint, likewise.
+        max_tokens (`int`, *optional*): tokens that may be sent and written in all; the run stops before.
+        max_requests (`int`, *optional*): requests to the endpoint in all; the run stops before.
         prices (`str`, *optional*): a YAML file of dollars per million tokens, for models that have no price here.
     """
 

@@ -48,7 +48,8 @@ def doubt(dataset: Dataset, trusted: Dataset, *, encoder: Encoder | None = None,
         (`ClassLabel`: the class that the text looks most like) and `why` (a reason in words, without the text).
 
     Raises:
-        `DataError`: if a row has no label, the classes of the two differ, nothing is trusted, or there is one class.
+        `DataError`: if a row has no label, the classes of the two differ, one of the two is empty, or there is one
+            class.
         `ModelError`: if the encoder cannot be loaded safely or returns a vector that is not finite.
 
     Example:
@@ -107,6 +108,8 @@ def true_classes(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _require_learnable(trusted: np.ndarray, labels: np.ndarray) -> None:
     if not len(trusted):
         raise DataError("trusted has no row; label some hundred rows carefully, of each class")
+    if not len(labels):
+        raise DataError("the data has no row; give labelled rows to rank")
     if len(np.unique(np.concatenate([trusted, labels]))) < 2:
         raise DataError("all rows have the same label, so there is nothing to tell apart; add rows of another class")
 

@@ -202,6 +202,12 @@ def test_a_dataset_dict_gives_the_split_and_names_those_it_has():
         read_table(splits, split="dev", labeled=True)
 
 
+def test_what_is_no_table_is_named_by_its_type_with_the_way_to_one():
+    for given in (table().to_pandas(), table().to_list(), None):
+        with pytest.raises(DataError, match=rf"is {type(given).__name__}, expected a path.* Dataset\.from_pandas"):
+            read_table(given, split="train", labeled=False)
+
+
 GOOD = f"id,text,label\n1,{SECRET},a\n2,some text,b\n"
 LONG = "x" * 100_001
 

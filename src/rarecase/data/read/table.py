@@ -64,7 +64,7 @@ def read_table(
         `prompt_hash` and `embedding` those that are there, and of a release `votes`, `checks` and `reading`.
 
     Raises:
-        `DataError`: naming the file, the row and the way out.
+        `DataError`: naming the file, the row and the way out; or what was given, if it is no source.
 
     Example:
         >>> from rarecase.data.read import Columns
@@ -107,6 +107,11 @@ def read_parts(
         source = source[split]
     if isinstance(source, Dataset):
         return [_of_dataset(source, "dataset", columns, labeled)]
+    if not isinstance(source, str | Path):
+        raise DataError(
+            f"the table is {type(source).__name__}, expected a path, the id of a data set on the Hub or a "
+            "datasets.Dataset; make one by Dataset.from_pandas, from_dict or from_list"
+        )
     if source == "":  # as a path it would be the working folder
         raise DataError("the path of a table is empty; name a file, a folder or a data set of the Hub")
     path = Path(source)
