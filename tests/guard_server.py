@@ -53,15 +53,15 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    guard: Guard | None = None, *, key: str = "", max_body: int = 1 << 20, audit: Path | None = None
+    guard: Guard | None = None, *, key: str = "", sends: str = "", max_body: int = 1 << 20, audit: Path | None = None
 ) -> Iterator[Served]:
-    """Serves it; by default one whose scores stand in the texts, `… 0.9 0 0 0.1`."""
+    """Serves it, by default one whose scores stand in the texts, `… 0.9 0 0 0.1`; requests send the key, or another."""
     listening, metrics = bound(), Metrics()
     batcher = Batcher(guard or Guard(ByWord(), OWN), metrics)
     server = DrainingServer(batcher, "guard@1", key, max_body, audit and Audit(audit, metrics))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    there = Served(listening.getsockname()[1], server, batcher, key)
+    there = Served(listening.getsockname()[1], server, batcher, sends or key)
     try:
         while not server.started or there.ask("/ready")[0] != 200:
             time.sleep(0.005)

@@ -2,7 +2,10 @@
 
 import pytest
 import tiny_models
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
+from rarecase.core.errors import ModelError
 from rarecase.guard.windows import SIZE, windows
 from rarecase.learn.finetune import Finetune
 from rarecase.learn.hyperparameters import FitOptions
@@ -73,3 +76,11 @@ def test_tokenizers_of_either_kind_say_where_their_tokens_are(model):
     found = windows(text, learner.reader())
     assert len(found) > 1
     assert all(window.split()[0] in text.split() for window in found)
+
+
+def test_a_tokenizer_that_panics_is_said_in_one_line_without_the_text():
+    endless = Tokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]"))
+    endless.pre_tokenizer = pre_tokenizers.Split(Regex("(([a-z]+\\s*)+)+x$"), "isolated")
+    reader = Reader(PreTrainedTokenizerFast(tokenizer_object=endless, unk_token="[UNK]"), SIZE)
+    with pytest.raises(ModelError, match=r"^the model's tokenizer: cannot be used: PanicException$"):
+        windows("nobody knows " * 100, reader)

@@ -14,9 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rarecase.guard.guard import Guard
-from rarecase.serve.batching import BATCH, BOUND, Batcher
+from rarecase.serve.batching import BATCH, BOUND, Batcher, cost
 from rarecase.serve.metrics import Metrics
 from rarecase.serve.refused import Refused
+
+
+class Steady(ByWord):
+    """Takes a twentieth of a second for whatever there is."""
+
+    def score(self, dataset):
+        time.sleep(0.05)
+        return super().score(dataset)
 
 
 class Slowly(ByWord):
@@ -234,3 +242,12 @@ def test_what_is_being_answered_when_the_server_ends_is_answered_and_the_connect
     assert status == 200
     assert answer[0]["label"] == "threat"
     assert headers["connection"] == "close"
+
+
+def test_texts_that_are_equal_make_a_guard_look_no_faster():
+    """They are scored once, so they say nothing of how long as many other texts will take."""
+    batcher = ready(Guard(Steady(), OWN))
+    batcher.speed = 1e6
+    asyncio.run(batcher.scores(["the same"] * 300))
+    batcher.close()
+    assert batcher.speed <= 0.9 * 1e6 + 0.1 * cost(["the same"]) / 0.05

@@ -54,6 +54,12 @@ def test_every_path_but_those_of_health_asks_for_the_key(server):
         assert server.ask(path, **{"x-api-key": ""})[0] == 200
 
 
+def test_a_key_may_have_any_letters():
+    sent = "ключ".encode().decode("latin-1")  # as clients send it
+    with served(key="ключ", sends=sent) as there:
+        assert there.ask("/v1/moderations", {"input": "x"})[0] == 200
+
+
 @pytest.mark.parametrize(("path", "keys"), [("/v1/moderations", {"error"}), ("/predict", {"error", "error_type"})])
 def test_what_is_too_large_or_no_json_is_refused_in_the_shape_of_its_path(server, path, keys):
     for body, status in (

@@ -2,9 +2,15 @@
 
 import sys
 
+import numpy as np
 import pytest
+from by_word import OWN, ByWord
 
 from rarecase.cli.main import command
+from rarecase.core.errors import ModelError
+from rarecase.data.arrow import with_column
+from rarecase.guard.guard import Guard
+from rarecase.serve.server import Serving, serve
 
 KEY = "RARECASE_API_KEY"
 
@@ -34,3 +40,17 @@ def test_without_its_packages_it_says_what_to_install(monkeypatch, capsys):
         monkeypatch.delitem(sys.modules, name)
     assert command(["guard", "serve", "guard-that-is-not-there"]) == 2
     assert "pip install 'rarecase[serve]'" in capsys.readouterr().err
+
+
+class NotFinite(ByWord):
+    """Has a NaN among its weights."""
+
+    def score(self, dataset):
+        scored = super().score(dataset)
+        return with_column(scored, "probs", np.full((len(scored), len(self.names)), np.nan, np.float32))
+
+
+def test_a_model_that_cannot_score_is_not_served(capsys):
+    with pytest.raises(ModelError, match="the model gives scores that are not finite"):
+        serve(lambda: Guard(NotFinite(), OWN), "guard", Serving(port=0))
+    assert capsys.readouterr().err == ""

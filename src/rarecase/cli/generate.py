@@ -4,10 +4,11 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from rarecase.cli.formats import Format
 from rarecase.settings.config import RunConfig
 
 app = App(name="generate", help="What a language model is asked for variations, and its replies read anew.")
@@ -18,7 +19,7 @@ def preview(
     settings: Annotated[RunConfig, Parameter(name="*")] = RunConfig(),  # noqa: B008 - frozen
     *,
     config: Path | None = None,
-    format: Literal["text", "json"] = "text",
+    format: Format = "text",
 ) -> None:
     """
     Show what a run would send to a language model for the first three posts of its start set, and how much in all.
@@ -36,7 +37,7 @@ def preview(
 
 
 @app.command
-def reparse(folder: Path, /, *, out: Path, format: Literal["text", "json"] = "text") -> None:
+def reparse(folder: Path, /, *, out: Path, format: Format = "text") -> None:
     """
     Read the stored replies of a run anew, and write the variations that pass as one table; nothing is sent.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from rarecase.cli.formats import Format
 from rarecase.core.errors import ConfigError, command_line, one_line, shown_id
 from rarecase.core.installed import needs
 
@@ -52,7 +53,7 @@ class Request:
     id_column: str | None = None
     text_column: str | None = None
     label_column: str | None = None
-    format: Literal["text", "json"] = "text"
+    format: Format = "text"
 
     def prepare(self, model: str, dev: str | None = None) -> "Prepared":
         """The guard, and its scores of the rows."""

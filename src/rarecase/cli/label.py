@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from rarecase.cli.formats import Format
 from rarecase.core.errors import ConfigError, DataError, did_you_mean
 from rarecase.core.installed import needs
 from rarecase.labeling.store.address import file_of, without_password
@@ -79,7 +80,7 @@ def serve(
 
 
 @app.command
-def status(*, store: StoreAddress, format: Literal["text", "json"] = "text") -> None:
+def status(*, store: StoreAddress, format: Format = "text") -> None:
     """
     Report how far a label store is, and how far people agree.
 

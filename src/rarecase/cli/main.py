@@ -10,18 +10,19 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import UNSET, App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from rarecase import __version__
+from rarecase.cli.formats import Format, PageFormat
 from rarecase.cli.generate import app as generate
 from rarecase.cli.guard import app as guard
 from rarecase.cli.label import app as label
 from rarecase.cli.publish import app as publish
 from rarecase.cli.stopped import NOTHING, what_is_left
-from rarecase.cli.streams import Format, discard_output, fail, open_closed_streams, quiet_libraries, terminal_width
+from rarecase.cli.streams import discard_output, fail, open_closed_streams, quiet_libraries, terminal_width
 from rarecase.cli.tables import export, import_published, pool, taxonomy
 from rarecase.cli.together import end, together
 from rarecase.cli.verify import verify
@@ -226,7 +227,7 @@ def start(
 
 
 @app.command
-def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Literal["text", "json"] = "text") -> None:
+def train(data: str, /, settings: Annotated[TrainConfig, Flat], *, format: Format = "text") -> None:
     """
     Train a learner on a released set, outside the loop.
 
@@ -288,7 +289,7 @@ def simulate(
     settings: Annotated[SimulateConfig, Flat] = SimulateConfig(),  # noqa: B008 - frozen
     *,
     config: Path | None = None,
-    format: Format = "text",
+    format: PageFormat = "text",
 ) -> None:
     """
     Run strategies against each other, the labels hidden in the pool; the same command again goes on.
@@ -307,7 +308,7 @@ def experiment(
     settings: Annotated[ExperimentConfig, Flat] = ExperimentConfig(),  # noqa: B008 - frozen
     *,
     config: Path | None = None,
-    format: Format = "text",
+    format: PageFormat = "text",
 ) -> None:
     """
     Train models on released splits, over settings and seeds: the paper's tables; the same command again goes on.
@@ -323,7 +324,7 @@ def experiment(
 
 @app.command
 def report(
-    folder: Path, /, *, format: Format = "text", model: str | None = None, examples: Path | None = None
+    folder: Path, /, *, format: PageFormat = "text", model: str | None = None, examples: Path | None = None
 ) -> None:
     """
     Show what a run, a simulation or an experiment found so far; writes report.png into its folder.

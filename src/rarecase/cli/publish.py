@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from rarecase.cli.formats import Format
 from rarecase.core.documents import parse_yaml, read_document, reason
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 
@@ -44,7 +45,7 @@ class Destination:
     tag: str | None = None
     create_pr: bool = False
     dry_run: bool = False
-    format: Literal["text", "json"] = "text"
+    format: Format = "text"
 
     def open(self, kind: "Kind") -> "tuple[Target, Push]":
         """The target, once `--public` is confirmed, and what sends things there: a push, or in a dry run a plan."""
@@ -188,7 +189,7 @@ def publish_labeling(
     calibrate_every: int | None = None,
     qualify: Path | None = None,
     dry_run: bool = False,
-    format: Literal["text", "json"] = "text",
+    format: Format = "text",
 ) -> None:
     """
     Publish a Space where people label, and the private data set OWNER/NAME-labels that their votes go to.
@@ -243,7 +244,7 @@ def publish_guard(
     space_token_env: str | None = None,
     visibility: Literal["private", "protected"] | None = None,
     dry_run: bool = False,
-    format: Literal["text", "json"] = "text",
+    format: Format = "text",
 ) -> None:
     """
     Publish a Space that judges texts over HTTP, by a model that is on the Hub already.
@@ -317,7 +318,7 @@ def remove(
     purge: bool = False,
     yes: bool = False,
     dry_run: bool = False,
-    format: Literal["text", "json"] = "text",
+    format: Format = "text",
 ) -> None:
     """
     Take rows of a data set down, with their variations, in a new commit.

@@ -5,11 +5,8 @@ import shutil
 import sys
 import warnings
 from pathlib import Path
-from typing import Literal
 
 from rarecase.core.errors import one_line
-
-Format = Literal["text", "json", "markdown"]
 
 
 def terminal_width() -> int | None:

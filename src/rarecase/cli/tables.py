@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from rarecase.cli.formats import Format
 from rarecase.core.errors import ConfigError
 from rarecase.settings.config import class_names, split_list
 
@@ -24,7 +25,7 @@ def pool(
     text_column: str | None = None,
     label_column: str | None = None,
     seed: int = 0,
-    format: Literal["text", "json"] = "text",
+    format: Format = "text",
 ) -> None:
     """
     Make a pool of posts: read, sample, drop duplicates and near-duplicates.
@@ -81,7 +82,7 @@ def taxonomy(file: Path | None = None, /, *, classes: str | None = None, out: Pa
     print(f"{out}: {len(found.names)} classes to edit; then name it by --taxonomy {typed}", file=sys.stderr)
 
 
-def export(folder: Path, /, *, out: Path, format: Literal["text", "json"] = "text") -> None:
+def export(folder: Path, /, *, out: Path, format: Format = "text") -> None:
     """
     Write everything that is labelled as one table: id, text, label, split, origin, parent_id, round, strategy.
 
@@ -103,7 +104,7 @@ def import_published(
     *,
     out: Path,
     reading: Literal["published", "consistent"] = "published",
-    format: Literal["text", "json"] = "text",
+    format: Format = "text",
 ) -> None:
     """
     Turn the seven published TSV files of the paper into a release folder.

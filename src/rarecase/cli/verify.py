@@ -3,10 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from rarecase.cli.formats import Format
 from rarecase.core.errors import ConfigError, command_line, one_line
 
 SHOWN = 20  # rows in a terminal
@@ -24,7 +25,7 @@ def verify(
     id_column: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
-    format: Literal["text", "json"] = "text",
+    format: Format = "text",
 ) -> None:
     """
     Rank labelled rows by how likely their label is wrong, the most doubted first; no text is shown.

@@ -108,7 +108,7 @@ class Certificate:
         path = folder / CERTIFICATE
         if not path.exists():
             return None
-        way = "calibrate again with `rarecase guard calibrate`, or delete this file"
+        way = "delete this file, and calibrate again with `rarecase guard calibrate`"  # which reads it too
         return read_json_of_model(cls, path, FORMAT, way, way)
 
     def write(self, folder: Path) -> None:

@@ -6,7 +6,7 @@ tokens as it cuts any text.
 from collections.abc import Sequence
 
 from rarecase.core.errors import ModelError
-from rarecase.models.checkpoint import quiet
+from rarecase.models.checkpoint import loading
 from rarecase.models.lengths import Reader
 
 SIZE = 256  # tokens of a window at most, with those that the tokenizer adds
@@ -23,7 +23,7 @@ def windows(text: str, reader: Reader | None) -> list[str]:
     room = min(SIZE, reader.tokens) - added
     if len(reader.prompt) + len(text.encode()) <= room:
         return [text]
-    with quiet():  # it warns of texts that are longer than the model reads
+    with loading("the model's tokenizer", "used"):  # it warns of texts that are longer than the model reads
         room -= len(tokenizer(reader.prompt, add_special_tokens=False)["input_ids"]) if reader.prompt else 0
         if not tokenizer.is_fast:
             raise ModelError(

@@ -276,8 +276,10 @@ def loading(model: str, what: str = "loaded") -> Iterator[None]:
     except RarecaseError:
         raise
     except BaseException as error:  # of any type: several libraries read files that anybody may have written
-        # What is written in Rust panics over a regular expression that takes too long.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        # What is written in Rust panics over a regular expression that takes too long; its message may quote the text.
+        is_panic = type(error).__name__ == "PanicException"
+        if not isinstance(error, Exception) and not is_panic:
             raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        said = "" if is_panic else str(error).strip()
+        reason = (said.splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(f"{model}: cannot be {what}: {reason}") from error

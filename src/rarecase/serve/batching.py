@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -30,7 +30,7 @@ _LONGEST_BATCH = BOUND / 5  # seconds
 EACH = 40  # characters that a text costs beside its own
 _LONG = 1_000  # characters from which on windows overlap, so that a text is read twice
 _KEEP = 0.9  # of the measured speed with each batch; the rest is that of the batch
-_WARM_UP = "The weather was fine, and nobody had anything to say about it. " * 10
+WARM_UP = "The weather was fine, and nobody had anything to say about it. " * 10
 _NICE = 5  # below the thread that takes requests, so that a refusal is quick
 
 
@@ -69,7 +69,7 @@ class Part:
     is_last: bool = field(compare=False)
 
 
-def cost(texts: Sequence[str]) -> int:
+def cost(texts: Collection[str]) -> int:
     """About how much work texts are, in characters."""
     return sum(EACH + len(text) * (1 + (len(text) > _LONG)) for text in texts)
 
@@ -163,7 +163,7 @@ class Batcher:
 
     def _warm_up(self) -> None:
         """The first batches are slow; the last one says how fast it is."""
-        texts = [f"{number} {_WARM_UP}" for number in range(8)]
+        texts = [f"{number} {WARM_UP}" for number in range(8)]
         for _ in range(3):
             began = time.monotonic()
             self.guard.scores(texts)
@@ -235,7 +235,8 @@ class Batcher:
             return
         seconds = time.monotonic() - began
         self.metrics.inference_seconds.observe(seconds)
-        self.speed = _KEEP * self.speed + (1 - _KEEP) * cost(windows) / (seconds + self.reading_seconds)
+        # Equal windows are scored once.
+        self.speed = _KEEP * self.speed + (1 - _KEEP) * cost({*windows}) / (seconds + self.reading_seconds)
         self.reading_seconds = 0.0
         start = 0
         for part in batch:

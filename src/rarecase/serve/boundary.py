@@ -89,7 +89,7 @@ class Boundary:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         given = [headers.get("x-api-key", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
         # Either: a private Space wants a token of the Hub as Bearer.
-        if not max(hmac.compare_digest(one.encode(), self.key.encode()) for one in given):
+        if not max(hmac.compare_digest(one.encode("latin-1"), self.key.encode()) for one in given):
             message = "the key is missing or wrong; send it as Bearer or x-api-key"
             raise Refused(401, message, headers={"WWW-Authenticate": "Bearer"})
 

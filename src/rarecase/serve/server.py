@@ -17,7 +17,7 @@ from rarecase.guard.guard import Guard
 from rarecase.serve import KEY
 from rarecase.serve.app import application
 from rarecase.serve.audit import Audit
-from rarecase.serve.batching import Batcher
+from rarecase.serve.batching import WARM_UP, Batcher
 from rarecase.serve.metrics import Metrics
 from rarecase.web.address import bound, is_loopback
 from rarecase.web.connections import BACKLOG, HEAD, ImpatientProtocol
@@ -48,6 +48,7 @@ def serve(load: Callable[[], Guard], name: str, serving: Serving) -> None:
             )
         audit = None if serving.audit is None else Audit(serving.audit, metrics)
         guard = load()
+        guard.scores([WARM_UP])  # a model that cannot score ends here, in one line; else only a thread would know
         gc.freeze()  # else each larger request would have all modules and the model searched for garbage
         server = DrainingServer(Batcher(guard, metrics), f"{name}@{guard.revision}", key, serving.max_body, audit)
         shown = f"[{serving.host}]" if ":" in serving.host else serving.host
