@@ -39,6 +39,14 @@ def test_a_flag_without_effect_is_refused(arguments, says):
         rarecase(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("what", "says"), [("dataset", "acme/safety"), ("all", "acme/safety, its models and its demo")]
+)
+def test_all_that_becomes_public_is_named_before_it_does(what, says):
+    with pytest.raises(ConfigError, match=f"--public: anybody will be able to read {says}; .*, add --yes"):
+        rarecase(what, "run", "--repo", "acme/safety", "--license", "mit", "--public")
+
+
 def test_the_model_of_a_demo_is_looked_up_and_pinned(fresh_hub, tmp_path):
     data = str(releases.write(tmp_path / "data"))
     rarecase("dataset", data, "--repo", "acme/safety", "--license", "cc-by-4.0")

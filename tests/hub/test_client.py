@@ -101,8 +101,9 @@ def asked(monkeypatch):
 @pytest.mark.parametrize("options", [{}, {"timeout": None}, {"timeout": 100.0}])
 def test_silence_is_not_waited_for_twice_whatever_a_library_asks_for(options, asked):
     begun = time.monotonic()
-    with pytest.raises(HubError, match="no answer from the Hub"):
+    with pytest.raises(HubError, match="no answer from the Hub") as said:
         asked(silent, times=2, **options)
+    assert said.value.temporary, "a new repository stays, as after every error that may pass"
     assert time.monotonic() - begun < 10
 
 

@@ -84,6 +84,19 @@ def test_nothing_reaches_a_public_repository_by_mistake(fresh_hub):
     assert contents() == FILES
 
 
+def test_nothing_reaches_a_repository_that_somebody_makes_public_meanwhile(fresh_hub):
+    push(GUARD, lambda _: FILES, "A guard")
+
+    def build(standing: Snapshot):
+        if standing.private:
+            push(Target(kind="model", repo_id="acme/guard", public=True), lambda _: {"new.json": b"[]"}, "Theirs")
+        return {"mine.json": b"[]"}
+
+    with pytest.raises(ConfigError, match=r"acme/guard is public already, .* repeat with --public"):
+        push(GUARD, build, "Mine")
+    assert set(contents()) == {*FILES, "new.json"}
+
+
 def test_a_branch_and_a_pull_request_leave_main_alone(fresh_hub):
     first = push(GUARD, lambda _: FILES, "A guard")
     push(Target(kind="model", repo_id="acme/guard", revision="next"), lambda _: {"new.json": b"[]"}, "Next")

@@ -132,6 +132,15 @@ def test_a_space_that_everybody_sees_stops_data_that_not_everybody_may(fresh_hub
     assert (HfApi().dataset_info("acme/safety").sha, private(DEMO)) == (before, True)
 
 
+def test_a_branch_is_made_of_every_repository_that_is_there(fresh_hub, data):
+    publish_all(data, DATA, "cc-by-4.0")
+    place = Target(kind="dataset", repo_id="acme/safety", revision="next")
+    publish_all(data, place, "cc-by-4.0")
+    for one in (DATA, DEMO):
+        branches = HfApi().list_repo_refs(one.repo_id, repo_type=one.kind).branches
+        assert {ref.name for ref in branches} == {"main", "next"}
+
+
 def test_a_demo_of_private_data_is_not_made_public(fresh_hub, data):
     pushed = publish_dataset(data, DATA, "cc-by-4.0")
     shown = DatasetRef("acme/safety", "cluster", pushed.revision)

@@ -121,8 +121,10 @@ def test_a_space_that_is_another_or_public_gets_no_secret(fresh_hub, model, caps
     space = Target(kind="space", repo_id="acme/served", sdk="docker", public=not private)
     push(space, lambda _: {"Dockerfile": b"FROM scratch\n"}, "Mine")
     assert command([*SPACE, "--space-token-env", "SPACE_TOKEN", "--visibility", "protected"]) == 2
-    says = "has Dockerfile, which rarecase did not write; name another" if private else "is public already"
-    assert says in capsys.readouterr().err
+    says = "has Dockerfile, which rarecase did not write; name another" if private else "make it private first (`hf"
+    said = capsys.readouterr().err
+    assert says in said
+    assert "--public" not in said, "which this command does not have"
     assert secrets(fresh_hub) == {}
     assert HfApi().space_info("acme/served").private == private
 

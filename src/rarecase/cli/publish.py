@@ -47,8 +47,11 @@ class Destination:
     dry_run: bool = False
     format: Format = "text"
 
-    def open(self, kind: "Kind") -> "tuple[Target, Push]":
-        """The target, once `--public` is confirmed, and what sends things there: a push, or in a dry run a plan."""
+    def open(self, kind: "Kind", also: str = "") -> "tuple[Target, Push]":
+        """
+        The target, once `--public` is confirmed, and what sends things there: a push, or in a dry run a plan. `also`
+        is what else becomes public.
+        """
         from rarecase.core.progress import doing
         from rarecase.hub.commit import Build, Pushed, Target, push
         from rarecase.publish.plan import Plan
@@ -62,7 +65,7 @@ class Destination:
         }
         target = Target(kind=kind, repo_id=self.repo, **options)
         if self.public and not self.yes and not self.dry_run:
-            _confirm("--public", f"anybody will be able to read {self.repo}", "published")
+            _confirm("--public", f"anybody will be able to read {self.repo}{also}", "published")
         return target, Plan() if self.dry_run else shown
 
     def require_license(self) -> str:
@@ -296,7 +299,7 @@ def publish_all(
     """
     from rarecase.publish import all as everything
 
-    target, send = to.open("dataset")
+    target, send = to.open("dataset", also=", its models and its demo")
     done = everything.publish_all(
         folder,
         target,

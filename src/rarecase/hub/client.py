@@ -94,7 +94,8 @@ def _watch(response: httpx2.Response) -> None:
 
 def _silent(url: httpx2.URL) -> SilentHubError:
     return SilentHubError(
-        f"{url.host}: no answer from the Hub for {SILENCE:g} s (HF_ENDPOINT?); repeat the command later"
+        f"{url.host}: no answer from the Hub for {SILENCE:g} s (HF_ENDPOINT?); repeat the command later",
+        temporary=True,  # what was sent may have arrived, so that nobody is told to delete a new repository
     )
 
 

@@ -275,6 +275,7 @@ def _commit(api: HfApi, target: Target, build: Build, message: str) -> tuple[Fil
         try:
             with junk_refused(target.repo_id):
                 snapshot = _base(api, target)
+            require_public_is_meant(snapshot)  # somebody else may have made it public meanwhile
             files = build(snapshot)
             with junk_refused(target.repo_id):
                 return files, *_committed(api, snapshot, _operations(files, snapshot), message)

@@ -9,7 +9,7 @@ later one is put into the folder of its config.
 import itertools
 import re
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from rarecase.data.parquet import parquet_bytes, read_parquet
 from rarecase.data.read.card import paths_in, require_inside
 from rarecase.data.read.table import is_release
 from rarecase.data.release import ALL, RELEASE, Config, Release
-from rarecase.data.schema import is_language_model
+from rarecase.data.schema import conform, features, is_language_model, label_names
 from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push
 from rarecase.publish.repository import counted_anew, loadable, release_files, release_in, texts_in, without_rows
 from rarecase.publish.summary import DataFile, summarize
@@ -171,19 +171,34 @@ def _added(
     configs: dict[str, Config] = {}
     data: dict[str, bytes] = {}
     texts: dict[str, set[str]] = {}
-    aliases = _aliases(local)
+    used = {path for paths in local.paths.values() for path in paths.values()}
+    stored = {path: read_parquet(local.folder / path) for path in used}
+    released = {path: _released(table, local.folder / path, local.release.names) for path, table in stored.items()}
+    aliases = _aliases(released.values())
     for name, paths in local.paths.items():
-        read = {split: read_parquet(local.folder / path) for split, path in paths.items()}
+        read = {split: released[path] for split, path in paths.items()}
         kept = {split: without_rows(_anonymous(table, aliases), removed).table for split, table in read.items()}
         tables, files = loadable(kept), {}
         for split, table in tables.items():
-            path = local.folder / paths[split]
-            content = path.read_bytes() if table is read[split] else parquet_bytes(table)
-            files[split] = _placed(DataFile.of(paths[split], content), taken, f"{name}/{split}")
+            path = paths[split]
+            content = (local.folder / path).read_bytes() if table is stored[path] else parquet_bytes(table)
+            files[split] = _placed(DataFile.of(path, content), taken, f"{name}/{split}")
             data[files[split].path] = content
             texts[files[split].path] = {*table["text"][:]}
         configs[name] = summarize(local.release.configs.get(name, Config()), tables, local.release.names, files)
     return {name: config for name, config in configs.items() if config.splits}, data, texts
+
+
+def _released(table: Dataset, path: Path, names: Sequence[str]) -> Dataset:
+    """The table with the columns of a release alone: what somebody has added to a file may not be for others."""
+    if label_names(table) != names:
+        raise DataError(f"{path}: its classes are not those of {RELEASE} ({listed(names)}); put the file back")
+    if table.features == features(names):
+        return table
+    try:
+        return conform(table, names)
+    except (ValueError, TypeError, NotImplementedError):  # of Arrow, and could contain a row of the data
+        raise DataError(f"{path}: a column is not of the type that it has in a release; put the file back") from None
 
 
 def _warn_of_replaced(repo_id: str, before: Mapping[str, Config], after: Mapping[str, Config]) -> None:
@@ -199,11 +214,10 @@ def _warn_of_replaced(repo_id: str, before: Mapping[str, Config], after: Mapping
             )
 
 
-def _aliases(local: ReleaseFolder) -> dict[str, str]:
+def _aliases(tables: Iterable[Dataset]) -> dict[str, str]:
     """Annotators leave the project as A1, A2, …: the new name of each who has another one."""
     names: set[str] = set()
-    for path in {path for paths in local.paths.values() for path in paths.values()}:
-        table = read_parquet(local.folder / path)
+    for table in tables:
         names |= {name for name in table["annotator"][:] if name}
         names |= {vote["annotator"] for votes in table["votes"][:] for vote in votes or [] if vote["annotator"]}
     known = {name for name in names if name == "gold" or is_language_model(name) or re.fullmatch(r"A\d+", name)}

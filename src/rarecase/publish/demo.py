@@ -63,7 +63,7 @@ def why_closed(target: Target) -> str:
 
 def require_not_shown(space: Target, data: str, closed: str) -> None:
     """Stops where the Space is public already, and its data is not, or will not be."""
-    if closed and not read_snapshot(space).private:
+    if closed and not read_snapshot(replace(space, revision=None)).private:  # its branch may be yet to be made
         raise ConfigError(
             f"{space.repo_id} is public, but its data {data} is {closed}, and a Space is never more public than what "
             f"it shows; make it private first (`hf repos settings {space.repo_id} --type space --private`)"

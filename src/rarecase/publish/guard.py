@@ -7,7 +7,7 @@ from dataclasses import replace
 from rarecase.core.errors import ConfigError
 from rarecase.core.shipped import shipped
 from rarecase.guard.certificate import CERTIFICATE, Certificate
-from rarecase.hub.commit import Files, Push, Pushed, Target, push, read_snapshot, require_public_is_meant
+from rarecase.hub.commit import Files, Push, Pushed, Target, push, read_snapshot
 from rarecase.hub.ids import split_revision
 from rarecase.publish.markdown import TAGS
 from rarecase.publish.references import on_hub
@@ -48,7 +48,11 @@ def publish_guard(
     files = space_files(target.repo_id, pinned, certified=bool(certificate and certificate.certified))
 
     space = read_snapshot(target)
-    require_public_is_meant(space)  # as the push does, which comes after the secrets
+    if not space.private:  # which the push refuses as well, but it comes after the secrets
+        raise ConfigError(
+            f"{target.repo_id} is public, and a guard is served by a private or protected Space; make it private "
+            f"first (`hf repos settings {target.repo_id} --type space --private`), or name another --repo"
+        )
     require_ours(space, _MARKERS)
     with ExitStack() as made:
         if not target.dry_run:
