@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from pathlib import Path
 
 from rarecase.acquire.strategy import Strategy, name_of
 from rarecase.core.errors import ConfigError, did_you_mean
@@ -39,6 +40,13 @@ def find_strategy(name: str) -> Strategy:
     from rarecase.acquire.anchors import anchors
 
     return anchors(found)
+
+
+def code_of(name: str) -> Path | None:
+    """The file of a strategy of the user's own, once it is found; None of one that ships with rarecase."""
+    module, _, function = name.removeprefix(ANCHORS).partition(":")
+    file = getattr(sys.modules.get(module), "__file__", None) if function else None
+    return Path(file) if file else None
 
 
 def _users_own(name: str) -> Strategy:
