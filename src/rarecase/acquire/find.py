@@ -62,7 +62,7 @@ def _users_own(name: str) -> Strategy:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name not in (module_name, module_name.split(".")[0]):
+        if not f"{module_name}.".startswith(f"{error.name}."):  # one that it imports
             raise
         raise ConfigError(f"no module {module_name!r} in {os.getcwd()} or the environment") from error
     function = getattr(module, function_name, None)
