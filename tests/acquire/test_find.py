@@ -113,3 +113,19 @@ def test_a_function_of_the_working_folder_is_found():
 def test_a_function_that_could_only_fail_later_is_refused(function, says):
     with pytest.raises(ConfigError, match=f"--strategy found_by_name:{function}: {says}"):
         find_strategy(f"found_by_name:{function}")
+
+
+@pytest.mark.usefixtures("_mine")
+@pytest.mark.parametrize(
+    "module", ["nowhere", "nowhere.a.b", "rarecase.nowhere", "rarecase.nowhere.b", "found_by_name.a.b"]
+)
+def test_a_module_that_is_not_there_is_named_however_deep_it_would_be(module):
+    with pytest.raises(ConfigError, match=f"--strategy {module}:f: no module '{module}' in "):
+        find_strategy(f"{module}:f")
+
+
+@pytest.mark.usefixtures("_mine")
+def test_what_a_module_of_ones_own_lacks_keeps_its_traceback(tmp_path):
+    (tmp_path / "lacks_a_module.py").write_text("import nowhere_at_all")
+    with pytest.raises(ModuleNotFoundError, match="nowhere_at_all"):
+        find_strategy("lacks_a_module:f")

@@ -83,6 +83,7 @@ def test_a_learner_gets_from_its_own_what_it_got_in_its_simulation(folder, grid_
 def test_the_report_says_what_is_lost(folder):
     assert is_of_grids(folder)
     found = report_of_transfer(folder)
+    assert [note[:40] for note in found["notes"]] == ["With 2 seeds intervals are too narrow, s"]
     assert list(found["strategies"]) == ["entropy", "random"]
     names = ["frozen-bert-base-cased", "frozen-packaged"]
     for strategy, part in found["strategies"].items():

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,29 @@ def test_a_pool_whose_labels_were_changed_since_is_refused_and_an_equal_one_is_n
         assert command(again) == 0
     finally:
         pool.write_text(good, encoding="utf-8")
+
+
+def test_a_strategy_of_ones_own_that_was_changed_is_not_answered_with_the_figures_of_before(
+    mine, grid, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.delitem(sys.modules, "shortest", raising=False)
+    code = "def chosen(pool, n, *, labeled=None, seed=0):\n    return pool.select(range(n))\n"
+    own = tmp_path / "shortest.py"
+    own.write_text(code + "\nchosen.needs = ()\n")
+    again = simulate(grid.parent, "--strategies", "random,shortest:chosen", "--seeds", "1", "--out", str(mine))
+    assert command(again) == 0  # the grid grows by it
+    before = small.files(mine)
+    capsys.readouterr()
+    own.write_text(code.replace("range(n)", "range(1, n + 1)"))
+    assert command(again) == 2
+    said = capsys.readouterr()
+    assert "what --strategies shortest:chosen holds is not what it was begun with; put that back, or" in said.err
+    assert said.out == ""
+    others = simulate(grid.parent, "--seeds", "1", "--out", str(mine))
+    assert command(others) == 0
+    assert small.files(mine) == before
 
 
 def test_a_test_set_whose_labels_were_swapped_is_not_answered_with_the_figures_of_before(tmp_path, capsys):

@@ -234,6 +234,7 @@ def test_a_round_has_intervals_over_resampled_test_rows_which_are_wide_for_few_o
 )
 def test_few_test_rows_are_said_so(rows, says):
     told = list(notes_on_rarest("rare", rows))
+    assert all("an interval of 0.0-0.0 says that none of these rows was recognised, not that" in note for note in told)
     assert [says in note for note in told] == ([] if says is None else [True])
 
 

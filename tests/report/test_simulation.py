@@ -24,12 +24,13 @@ def read_cells(grid: Path) -> dict[Cell, tuple[RoundRecord, ...]]:
     return {cell: found.rounds for cell, found in stored.read_cells(grid).items()}
 
 
-def copy_cell(grid: Path, strategy: str, seed: int, name: str) -> None:
-    """Gives another strategy what this one did."""
-    target = grid / "cells" / Cell(name, seed).name
+def copy_cell(grid: Path, strategy: str, seed: int, name: str, to: int | None = None) -> None:
+    """Gives another strategy, or another seed, what this one did."""
+    seed_of_copy = seed if to is None else to
+    target = grid / "cells" / Cell(name, seed_of_copy).name
     shutil.copytree(grid / "cells" / Cell(strategy, seed).name, target)
     content = json.loads((target / "cell.json").read_text())
-    (target / "cell.json").write_text(json.dumps({**content, "strategy": name}))
+    (target / "cell.json").write_text(json.dumps({**content, "strategy": name, "seed": seed_of_copy}))
 
 
 def test_a_strategy_that_did_what_random_did_differs_by_nothing(tmp_path, grid):
@@ -70,6 +71,18 @@ def test_strategies_are_held_against_each_other_on_the_seeds_that_all_have(tmp_p
     assert found["cluster"]["difference"]["macro_f1"] == pytest.approx(expected[0] - expected[1])
     both = [cells[Cell("random", seed)][-1].test["macro_f1"] for seed in (0, 1)]
     assert found["random"]["final"]["macro_f1"] == pytest.approx(np.mean(both))
+
+
+def test_few_seeds_are_said_so_for_their_intervals_are_too_narrow(tmp_path, grid):
+    assert "With 2 seeds intervals are too narrow" in report_of_grid(grid)["notes"][0]
+    mine = Path(shutil.copytree(grid, tmp_path / "grid"))
+    shutil.rmtree(mine / "cells" / "cluster-1")
+    assert "Where there is one seed, intervals reflect the test rows alone" in report_of_grid(mine)["notes"][1]
+    for path in (mine / "cells").glob("cluster-*"):
+        shutil.rmtree(path)
+    for seed in range(2, 5):
+        copy_cell(mine, "random", 0, "random", seed)
+    assert not [note for note in report_of_grid(mine)["notes"] if "seed" in note]
 
 
 def test_a_grid_of_one_strategy_or_without_a_done_cell_has_a_report(tmp_path, grid):

@@ -78,6 +78,7 @@ class Tracked:
     """Stands for accelerate: keeps what is begun, and fails when it is told the second figures, or to finish."""
 
     begun: ClassVar[list[str]] = []
+    settings: ClassVar[dict[str, object]] = {}
     told: ClassVar[list[int]] = []
 
     def __init__(self, **settings):
@@ -85,6 +86,7 @@ class Tracked:
 
     def init_trackers(self, project, init_kwargs):
         self.begun.append(init_kwargs["wandb"]["id"])
+        self.settings.update(init_kwargs["wandb"].get("settings", {}))
 
     def log(self, figures, step):
         self.told.append(step)
@@ -113,6 +115,19 @@ def test_what_is_begun_alike_in_two_folders_is_two_runs_of_a_tracker(tmp_path, m
             pass
     one, other, again = Tracked.begun[-3:]
     assert one == again != other
+
+
+def test_wandb_is_kept_from_sending_what_is_printed_the_command_and_a_repository(tmp_path, monkeypatch):
+    monkeypatch.setattr("accelerate.Accelerator", Tracked)
+    Tracked.settings.clear()
+    with reporting("wandb", tmp_path / "out", "key"):
+        pass
+    assert Tracked.settings["console"] == "off"
+    assert {"disable_code", "disable_git", "x_disable_meta", "x_disable_machine_info", "x_disable_stats"} <= {
+        name for name, value in Tracked.settings.items() if value is True
+    }
+    assert Tracked.settings["save_code"] is Tracked.settings["x_save_requirements"] is False
+    assert {Tracked.settings["host"], Tracked.settings["program"]} == {"unknown", "rarecase"}
 
 
 @pytest.mark.parametrize("tracker", ["trackio", "tensorboard", "wandb"])

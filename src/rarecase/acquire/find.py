@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from pathlib import Path
 
 from rarecase.acquire.strategy import Strategy, name_of
 from rarecase.core.errors import ConfigError, did_you_mean
@@ -41,6 +42,13 @@ def find_strategy(name: str) -> Strategy:
     return anchors(found)
 
 
+def code_of(name: str) -> Path | None:
+    """The file of a strategy of the user's own, once it is found; None of one that ships with rarecase."""
+    module, _, function = name.removeprefix(ANCHORS).partition(":")
+    file = getattr(sys.modules.get(module), "__file__", None) if function else None
+    return Path(file) if file else None
+
+
 def _users_own(name: str) -> Strategy:
     module_name, _, function_name = name.partition(":")
     parts = (*module_name.replace("-", "_").split("."), function_name)
@@ -54,7 +62,7 @@ def _users_own(name: str) -> Strategy:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name not in (module_name, module_name.split(".")[0]):
+        if not f"{module_name}.".startswith(f"{error.name}."):  # one that it imports
             raise
         raise ConfigError(f"no module {module_name!r} in {os.getcwd()} or the environment") from error
     function = getattr(module, function_name, None)

@@ -15,6 +15,7 @@ from rarecase.evaluate.confusion import DRAWN, drawn_errors, pairs
 from rarecase.experiment import paper
 from rarecase.experiment.splits import BEST, BOOTSTRAP, HUMAN
 from rarecase.report.compare import BySeed, averaged, compared
+from rarecase.report.intervals import ENOUGH
 from rarecase.report.measures import intervals_of
 from rarecase.report.results import BASELINE, Key, Results, read_results
 from rarecase.report.tables import Row
@@ -288,10 +289,10 @@ def _notes(results: Results) -> Iterator[str]:
             f"{', '.join(fixed)}: cells that are the same for every seed, since nothing in them is drawn. Several "
             "seeds say no more than one: their intervals and p-values reflect the test rows alone."
         )
-    few = min((len(cells) for key, cells in results.groups.items() if not results.deterministic(key)), default=5)
+    few = min((len(cells) for key, cells in results.groups.items() if not results.deterministic(key)), default=ENOUGH)
     if few == 1:
         yield "Where there is one seed, intervals and p-values reflect the test rows alone, not other trainings."
-    elif few < 5:
+    elif few < ENOUGH:
         yield (
             f"With {few} seeds intervals are too narrow, since they are drawn from {few} values. The p-values allow "
             "for this, and find large differences only: the minimum detectable difference is shown for each."

@@ -13,7 +13,7 @@ A class of one or two test rows is missing from many resamples, where its F1 is 
 of macro-F1 lie low.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from rarecase.experiment.cells import Predictions
 
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
+ENOUGH = 5  # seeds: of two values, an interval over them holds the true mean in half of all cases, of three in 70 %
 
 
 class Counts(NamedTuple):
@@ -110,3 +111,14 @@ def interval_over_seeds(values: Sequence[float] | np.ndarray, *, seed: int = 0) 
     if len(values) < 2:
         return None
     return mean_and_interval(np.repeat(np.array(values, float)[:, None], 1 + RESAMPLES, axis=1), seed=seed)[1]
+
+
+def notes_on_seeds(seeds: int) -> Iterator[str]:
+    """What intervals over so few seeds do not say."""
+    if seeds == 1:
+        yield "Where there is one seed, intervals reflect the test rows alone, not other seeds."
+    elif seeds < ENOUGH:
+        yield (
+            f"With {seeds} seeds intervals are too narrow, since they are drawn from {seeds} values: take at least "
+            f"{ENOUGH} before you trust a difference."
+        )

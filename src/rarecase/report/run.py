@@ -110,8 +110,9 @@ def notes_on_rarest(least: str, rows: int) -> Iterator[str]:
         counted = "only 1 test row" if rows == 1 else f"only {rows} test rows"
         yield (
             f"{least} has {counted}: a single one is {100 / rows:.0f} points of its recall, so its F1, and macro-F1 "
-            "with it, go up and down by chance. Take no change for one that the intervals allow for, and 0.0-0.0, "
-            "where none of these rows was recognised, for no certainty; more test rows make them narrower."
+            "with it, go up and down by chance. A change that stays within the intervals may be chance, too; an "
+            "interval of 0.0-0.0 says that none of these rows was recognised, not that none ever will be. More test "
+            "rows make intervals narrower."
         )
 
 

@@ -128,7 +128,7 @@ def _transfer(folder: Path, style: str, width: int | None) -> str:
     if style == "json":
         return _json(report)
     failed = [f"failed: {name}: {reason}" for name, reason in report["failed"].items()]
-    return _page([SENTENCE, transfer_table(report), *failed], style, width)
+    return _page([SENTENCE, transfer_table(report), *report["notes"], *failed], style, width)
 
 
 def _json(report: Mapping[str, object]) -> str:

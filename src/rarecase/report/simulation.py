@@ -12,7 +12,13 @@ from rarecase.data.counts import cost_per, rarest
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.evaluate.record import RoundRecord
 from rarecase.experiment.cells import Cell, Predictions, read_cells, read_predictions
-from rarecase.report.intervals import interval_over_seeds, mean_and_interval, resampled_f1, resampled_macro_f1
+from rarecase.report.intervals import (
+    interval_over_seeds,
+    mean_and_interval,
+    notes_on_seeds,
+    resampled_f1,
+    resampled_macro_f1,
+)
 from rarecase.report.measures import Measure, frame_of, intervals_of, means_of
 from rarecase.report.results import BASELINE
 from rarecase.report.run import notes_on_rarest
@@ -75,18 +81,20 @@ def report_of_grid(grid: Path) -> GridReport:
         "test_class_counts": test,
         "rarest": least or None,
         "seeds": sorted({cell.seed for cell in done}),
-        "notes": [*_note_on_runs(by_strategy, common), *(notes_on_rarest(least, test[least]) if test else ())],
+        "notes": [*_notes_on_runs(by_strategy, common), *(notes_on_rarest(least, test[least]) if test else ())],
         "strategies": strategies,
     }
 
 
-def _note_on_runs(by_strategy: Mapping[str, Rounds], common: Collection[int]) -> Iterator[str]:
-    """That means are of different runs, where a grid was stopped, or has grown."""
+def _notes_on_runs(by_strategy: Mapping[str, Rounds], common: Collection[int]) -> Iterator[str]:
+    """That means are of different runs, where a grid was stopped, or has grown; and that they are few."""
     every = len({cell.seed for cells in by_strategy.values() for cell in cells})
     fewer = [f"{name} has {len(cells)} of {every} runs" for name, cells in by_strategy.items() if len(cells) < every]
     if fewer:
         compared = "differences over the seeds that all have" if common else "and no seed is one that all have"
         yield f"{', '.join(fewer)}: the means of each strategy are over its own, {compared}."
+    if by_strategy:
+        yield from notes_on_seeds(len(common) or min(map(len, by_strategy.values())))
 
 
 def _predictions(grid: Path, cell: Cell, number: int) -> Predictions:

@@ -11,7 +11,7 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.experiment.acquisitions import acquirer_of
 from rarecase.experiment.cells import Cell, Found, Predictions, read_cells, read_predictions
 from rarecase.experiment.splits import BOOTSTRAP
-from rarecase.report.intervals import mean_and_interval, resampled_macro_f1
+from rarecase.report.intervals import mean_and_interval, notes_on_seeds, resampled_macro_f1
 from rarecase.report.tables import Row, Table, plain
 from rarecase.runs.folder import Manifest
 
@@ -35,6 +35,7 @@ class TransferReport(TypedDict):
 
     kind: str
     strategies: dict[str, dict[str, list[Row]]]  # `matrix`: macro-F1 of users by acquirer; `lost`: own minus another's
+    notes: list[str]  # sentences for the reader
     failed: dict[str, str]  # the reason of each failed cell
 
 
@@ -63,7 +64,8 @@ def report_of_transfer(folder: Path) -> TransferReport:
             mean, interval = mean_and_interval(own - others)
             part["lost"].append({**head, "seeds": common, "lost": mean, "lost_interval": interval})
     failed = {cell.name: of.error for cell, of in found.items() if of.error is not None}
-    return {"kind": "transfer", "strategies": strategies, "failed": failed}
+    notes = list(notes_on_seeds(min(map(len, cells.values())))) if cells else []
+    return {"kind": "transfer", "strategies": strategies, "notes": notes, "failed": failed}
 
 
 def transfer_table(report: TransferReport) -> Table:

@@ -171,8 +171,9 @@ class Manifest:
     `run.json`: the kind of a folder (`run`, `start`, `grid` or `experiment`), and what it was begun with.
 
     `settings` are those that may not change when it goes on. All digests tell whether a content is still the same: of
-    `inputs` (models and tables outside, by the name of their setting), of the tables and the taxonomy (`data`; of an
-    experiment `tables` and `taxonomy`), of the `embeddings`, and of an experiment's `models` that are folders.
+    `inputs` (models and tables outside, by the name of their setting, and of a grid the user's own strategies), of the
+    tables and the taxonomy (`data`; of an experiment `tables` and `taxonomy`), of the `embeddings`, and of an
+    experiment's `models` that are folders.
     """
 
     kind: str

@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from rarecase.learn.training import Epoch
 
 PROJECT = "rarecase"
+# W&B would also send what is printed, the command with its paths, and what has changed in a git repository that the
+# working folder is in: a table of posts that is kept there, too.
+_NOTHING_ELSE = {
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "save_code": False,
+    "host": "unknown",
+    "program": PROJECT,
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+}
 Figures = dict[str, float]
 Report = Callable[[Figures, int], object]  # figures, and the step that they are of
 
@@ -45,7 +59,7 @@ def reporting(tracker: str, out: Path, key: str) -> Iterator[Report]:
     id_ = hashlib.blake2b(f"{key} {out.resolve()}".encode(), digest_size=16).hexdigest()
     options = {
         "trackio": {"name": f"{name}-{id_[:8]}", "resume": "allow"},
-        "wandb": {"name": name, "id": id_, "resume": "allow"},
+        "wandb": {"name": name, "id": id_, "resume": "allow", "settings": _NOTHING_ELSE},
     }
     with redirect_stdout(sys.stderr):  # they print, and stdout is for data
         try:

@@ -216,8 +216,8 @@ class ExperimentConfig(FitConfig):
         strategies (`str`, *optional*): configs of the data, separated by commas; by default all but `bootstrap`.
         settings (`str`): what is learned from, separated by commas: `bootstrap` (the start set alone), `human` (with
             what people labelled of a strategy), `human+llm` (with the variations too), `human+weights` (with balanced
-            class weights, so give the others `--class-weights none`), `human+cheap` (with as many variations made by
-            swapping and deleting words).
+            class weights, so give the others `--class-weights none`), `human+cheap` (with five variations of each text
+            that people labelled, made by swapping and deleting words).
         seeds (`int`): how many, at most 1,000; they are `seed`, `seed` + 1, …
         reading (`str`, *optional*): of the labels, where the data has two: `published` or `consistent`; by default as
             the data has them.
