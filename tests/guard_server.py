@@ -55,7 +55,7 @@ class Served:
 def served(
     guard: Guard | None = None, *, key: str = "", sends: str = "", max_body: int = 1 << 20, audit: Path | None = None
 ) -> Iterator[Served]:
-    """Serves it, by default one whose scores stand in the texts, `… 0.9 0 0 0.1`; requests bring the key, or `sends`."""
+    """Serves it; by default the scores stand in the texts, `… 0.9 0 0 0.1`; requests bring `sends`, or the key."""
     listening, metrics = bound(), Metrics()
     batcher = Batcher(guard or Guard(ByWord(), OWN), metrics)
     server = DrainingServer(batcher, "guard@1", key, max_body, audit and Audit(audit, metrics))
