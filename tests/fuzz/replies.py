@@ -191,9 +191,10 @@ def of_model(rng: Rng, folder: Path) -> Act:
     server = world().model
     server.mutate(rng, 0)
     url, replies = f"http://127.0.0.1:{server.port}/v1", Replies(folder / "replies.sqlite")
-    made = Writer(Endpoint(url, "m", replies=replies, seed=0), TAXONOMY, seed=0)
+    endpoint = Endpoint(url, "m", replies=replies, seed=0)
     if rng.random() < 0.1:
-        return made.check
+        return endpoint.check
+    made = Writer(endpoint, TAXONOMY, seed=0)
     seeds = Dataset.from_dict({"id": ["a"], "text": [f"{blocks.NOBODY} and more"], "label": [0]})
     seeds = seeds.cast_column("label", ClassLabel(names=list(good.NAMES)))
     return lambda: made.generate(seeds, 1)

@@ -54,6 +54,12 @@ def test_a_fine_tuned_run_of_before_goes_on_with_the_tokens_that_it_read(tmp_pat
         require_same_settings(tmp_path, begun, replace(again, max_length=None), MAY_CHANGE)
 
 
+def test_a_setting_that_no_rarecase_of_today_knows_is_named_when_the_folder_is_read(tmp_path):
+    replace(RUN, settings={**RUN.settings, "label_colut_column": "x"}).write(tmp_path)
+    with pytest.raises(RunFolderError, match=r"run.json: unknown setting 'label_colut_column'; use the rarecase that"):
+        Manifest.read(tmp_path, "run")
+
+
 @pytest.mark.parametrize("generator", ["none", "cheap", "local", "replay"])
 def test_a_run_of_before_goes_on_without_what_its_generator_had_no_use_for(tmp_path, generator):
     """Once, any generator could be given the model, the address and the table of another one."""

@@ -218,6 +218,7 @@ class Manifest:
             manifest = from_json(cls, {name: found[name] for name in ("kind", *keys) if name in found}, str(path))
             if kind in _CONFIGS:
                 manifest = replace(manifest, settings=as_begun(manifest.settings, _CONFIGS[kind]))
+                _require_known(folder, manifest.settings, _CONFIGS[kind])
                 from_json(_CONFIGS[kind], manifest.settings, f"{path}.settings")
         except DataError as error:
             raise RunFolderError(f"{error}; put the file back, or begin anew in another --out") from None
@@ -269,12 +270,7 @@ class Manifest:
 
 def require_same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, may_change: Sequence[str]) -> None:
     """Raises `RunFolderError` naming the first setting that differs; one that was not stored had today's default."""
-    known = {entry.name for entry in fields(asked)}
-    if unknown := next((name for name in begun if name not in known), None):
-        raise RunFolderError(
-            f"{folder}/run.json: unknown setting{shown_id(unknown)}; use the rarecase that wrote it, or begin anew in "
-            "another --out"
-        )
+    _require_known(folder, begun, type(asked))
     before = type(asked)(**begun)
     for name in (entry.name for entry in fields(asked) if entry.name not in may_change):
         old, new = getattr(before, name), getattr(asked, name)
@@ -283,6 +279,15 @@ def require_same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, ma
             raise RunFolderError(
                 f"{folder} was begun {begun_with}, not {new}; leave it as it was, or name another --out"
             )
+
+
+def _require_known(folder: Path, begun: Mapping[str, Any], config: type[Any]) -> None:
+    known = {entry.name for entry in fields(config)}
+    if unknown := next((name for name in begun if name not in known), None):
+        raise RunFolderError(
+            f"{folder}/run.json: unknown setting{shown_id(unknown)}; use the rarecase that wrote it, or begin anew in "
+            "another --out"
+        )
 
 
 def is_begun(folder: Path) -> bool:
