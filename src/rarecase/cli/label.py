@@ -117,11 +117,11 @@ def import_(file: Path, /, *, store: StoreAddress) -> None:
     Args:
         file: CSV with the columns `item`, `annotator` and `label`, and perhaps `seconds` and `batch`.
     """
-    with _service(store) as service:
+    with _service(store, writes=True) as service:
         from rarecase.labeling.store.export import import_votes
 
         new = import_votes(service, file)
-    print(f"{without_password(store)}: {new} new votes", file=sys.stderr)
+        print(f"{without_password(store)}: {new} new votes", file=sys.stderr)
 
 
 @app.command
@@ -133,7 +133,7 @@ def forget(name: str, /, *, store: StoreAddress) -> None:
     Args:
         name: as they sign in.
     """
-    with _service(store) as service:
+    with _service(store, writes=True) as service:
         if not service.forget(name):
             with service.state() as state:
                 claimed = [person.name for person in state.people.values() if person.browsers]
@@ -154,7 +154,7 @@ def _no_store(store: str) -> ConfigError:
 
 
 @contextmanager
-def _service(store: str) -> "Iterator[LabelService]":
+def _service(store: str, *, writes: bool = False) -> "Iterator[LabelService]":
     _require_file(store)
     found = open_store(store)
     try:
@@ -162,5 +162,7 @@ def _service(store: str) -> "Iterator[LabelService]":
             if not state.seq:
                 raise _no_store(store)
         yield found.service
+        if writes:  # what the Hub does not take would else seem to be there
+            found.sync()
     finally:
         found.close()

@@ -91,7 +91,7 @@ class People(Annotator):
         service = self.store.service
         if found := service.take(batch):
             return found
-        self.store.start_syncing()
+        self.store.start_syncing(_report)
         say(one_line(f"waiting for people to label {size} texts; show them with: {self.serve}"))
         with Progress(size, "label") as progress:
             shown, told = 0, False
@@ -118,6 +118,12 @@ class People(Annotator):
         if label not in self.taxonomy.names:  # whoever shares the store may have added classes to the batch
             raise DataError("label store: a text has a label that is no class of this run; name another --store")
         return self.taxonomy.names.index(label)
+
+
+def _report(trouble: str) -> None:
+    """Says why nobody may see the texts, or no labels come; the run waits on, so that no command is to be repeated."""
+    said = f"{trouble.removesuffix('; repeat the command')}; it is tried again" if trouble else "it is reached again"
+    say(one_line(f"label store: {said}"))
 
 
 @contextmanager

@@ -70,6 +70,15 @@ def test_the_model_waits_for_all_votes_of_a_batch():
     assert {decision.by for decision in found.values()} == {"agreement"}
 
 
+def test_texts_whose_answer_is_known_are_not_modelled():
+    """It takes most of a second with each vote of a qualification round, while the log is locked."""
+    said = [item(0, ("ann", "a"), ("bob", "b")), item(1, ("ann", "a"), ("bob", "a"))]
+    for use, expected in (("work", {"model", "agreement"}), ("qualify", {"agreement"})):
+        for one in said:
+            one.use = use
+        assert {decision.by for decision in decide(said, Settings(consensus="model")).values()} == expected
+
+
 def test_a_service_asks_the_adjudicator_only_where_the_model_does_not_decide(service):
     service.start(Settings(votes=2, consensus="model"))
     put(service, 3)

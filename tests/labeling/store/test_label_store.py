@@ -201,6 +201,19 @@ def test_a_disk_that_stays_is_gone_on_with_also_while_the_hub_is_away(page, mach
     assert votes_on_hub() == {event: 1}
 
 
+def test_imported_votes_that_the_hub_does_not_take_are_an_error_until_it_does(page, fresh_hub, tmp_path, capsys):
+    (tmp_path / "votes.csv").write_text("item,annotator,label\np0,fay,harmful\n")
+    asked = ["label", "import", str(tmp_path / "votes.csv"), "--store", URL]
+    fresh_hub.fault("/commit/", 400, times=10**6)
+    assert command(asked) == 2
+    told, error = capsys.readouterr().err.splitlines()
+    assert told.endswith("1 new votes")
+    assert f"{REPO}: the Hub refuses it (status 400)" in error
+    fresh_hub.app.faults.clear()
+    assert command(asked) == 0
+    assert len(votes_on_hub()) == 1
+
+
 KILLED = """
 import os, signal, sys
 from rarecase.labeling.store.label_store import open_store

@@ -2,12 +2,17 @@
 
 import contextlib
 import threading
+import time
 from collections import Counter
 
 import pytest
+from datasets import Dataset
 from hub_store import REPO, vote, votes_on_hub
 
 from rarecase.core.errors import HubError
+from rarecase.data.taxonomy import Taxonomy
+from rarecase.labeling.people import People
+from rarecase.labeling.store.settings import Settings
 
 
 def test_ten_minutes_without_a_hub(page, fresh_hub):
@@ -105,3 +110,20 @@ def test_closing_sends_what_is_left(page):
     event = vote(page)
     page.close()
     assert votes_on_hub() == {event: 1}
+
+
+def test_a_run_that_waits_says_that_its_texts_do_not_reach_people(machine, fresh_hub, capsys):
+    """As with a token that may read and not write: the page shows nothing, however long the run waits."""
+    loop, taxonomy = machine("loop"), Taxonomy.default()
+    fresh_hub.fault("/commit/", 400, times=10**6)
+
+    def wait(_: float) -> None:
+        time.sleep(0.01)
+        if loop.trouble:
+            loop.service.start(Settings(votes=1))
+            vote(loop, label=taxonomy.names[0])
+
+    chosen = Dataset.from_dict({"id": ["p-1"], "text": ["one"]})
+    assert len(People(loop, "run 1", taxonomy, "serve", wait).annotate(chosen)) == 1
+    loop.close()
+    assert f"label store: {REPO}: the Hub refuses it (status 400)" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import labelers
 import pytest
 from labelers import NAMES, Client, press, signed_in, told, vote
 
+from rarecase.labeling.store.service import Row
 from rarecase.labeling.store.settings import Settings
 
 
@@ -104,6 +105,33 @@ def test_a_wrong_key_is_taken_back_and_after_a_refresh_too(reviewing):
         page.get_by_text("Nothing to review.").wait_for()
         page.get_by_role("button", name="Undo").click()
         page.locator(f"#post[data-item='{first}']").wait_for()
+
+
+def test_what_was_put_off_is_shown_again_in_that_order(tmp_path):
+    store = tmp_path / "labels.sqlite"
+    labelers.fill(store, labelers.posts(3))
+    with labelers.running(store, Settings(votes=2)) as url:
+        disputed(url, 3)
+        eve, shown = Client(url, "eve"), []
+        for _ in range(6):
+            shown.append(eve.settle(later=shown[-3:], now=shown[-1:])["dispute"]["item"])
+        assert len({*shown[:3]}) == 3
+        assert shown[3:] == shown[:3]
+
+
+def test_what_was_put_off_and_is_shown_again_stays_when_another_text_comes(reviewing, tmp_path):
+    with reviewing(2) as (page, _, judges):
+        first, second = press(page, "s"), press(page, "s")
+        assert labelers.item(page) == first
+        assert press(page, "s") == first
+        assert press(page, "3") == second
+        service = labelers.service(tmp_path / "labels.sqlite")
+        service.add("b2", NAMES, [Row("r0", "one more text")])
+        for name, label in (("ann", 0), ("bob", 1)):
+            service.vote(name, service.queue(name).queue[0]["item"], NAMES[label])
+        page.get_by_text("2 to review", exact=True).wait_for()
+        assert press(page, "3") == first
+        assert judges() == {first: "eve", second: "eve"}
 
 
 def test_an_undo_without_an_answer_is_one_and_never_anothers(reviewing):

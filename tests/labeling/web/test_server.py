@@ -23,6 +23,7 @@ from rarecase.labeling.web import launch, serve
 from rarecase.labeling.web.access import AccessControl, SignIn
 from rarecase.labeling.web.server import application
 from rarecase.labeling.web.sign_in import store_id
+from rarecase.labeling.web.site import Site, checked_url
 
 SECRET = "nobody is to read this anywhere"
 
@@ -228,6 +229,16 @@ def test_a_store_is_told_from_others_by_where_it_is(tmp_path, monkeypatch):
         name: store_id(labelers.service(name)) for name in ("one", "one/labels.sqlite", "two", str(tmp_path / "one"))
     }
     assert ids["one"] == ids["one/labels.sqlite"] == ids[str(tmp_path / "one")] != ids["two"]
+
+
+def test_the_address_of_a_proxy_may_be_given_in_capital_letters(tmp_path):
+    store = open_store(str(tmp_path / "labels.sqlite"))
+    site = Site(local=True, public=checked_url("http://Olgas-MacBook.local"))
+    client = TestClient(application(store, Everybody(), Taxonomy.default(), site), follow_redirects=False)
+    for host in ("olgas-macbook.local", "127.0.0.1:7860"):  # the proxy may keep what the browser said, or not
+        said = {"Host": host, "Origin": "http://olgas-macbook.local"}
+        assert client.post("/sign-in", data={"name": "ann"}, headers=said).status_code == 303
+    store.close()
 
 
 def test_whoever_only_looks_waits_for_no_transaction(tmp_path):

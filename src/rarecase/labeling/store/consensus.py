@@ -52,6 +52,8 @@ class Decisions:
         for batch in batches if self._settings.consensus == "model" else ():
             self._by_model.pop(batch, None)
             items = self.state.of_batch(batch)
+            if items[0].use != "work":  # nobody asks what is decided of these, and with each vote it would take long
+                continue
             if all(len(item.votes) >= self._settings.votes or item.verdict or item.flags for item in items):
                 self._by_model[batch] = _by_model(items, self._by_item[batch], self._settings)
 

@@ -97,11 +97,14 @@ def review_page(context: PageContext) -> gr.Blocks:
                 answer = Answer(False, NOT_UNDERSTOOD)
             case _:
                 answer = Answer()
-        later, now = _ids(data, "later"), _ids(data, "now")
+        later = {item: place for place, item in enumerate(_list(data, "later"), 1) if isinstance(item, str)}
+        now = _ids(data, "now")
         waiting = service.to_review(reviewer)
-        # What was undone is shown; else what is on the screen stays there; what was put off comes last.
+        # What was undone is shown; else what is on the screen stays there; what was put off comes last, in that order.
         first = min(
-            waiting, key=lambda item: (item.id != answer.item, item.id in later, item.id not in now), default=None
+            waiting,
+            key=lambda item: (item.id != answer.item, later.get(item.id, 0), item.id not in now),
+            default=None,
         )
         with service.state() as state:
             shown = first and _to_review(first, state)

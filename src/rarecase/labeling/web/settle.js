@@ -11,8 +11,8 @@ const settle = async () => {
   if (busy) return;
   busy = true;
   clearTimeout(timer);
-  const sent = deciding ? verdict : null;
-  const reply = await ask(server.settle, {...sent, later, now: dispute ? [dispute.item] : []});
+  const sent = deciding ? verdict : null, put = later;
+  const reply = await ask(server.settle, {...sent, later: put, now: dispute ? [dispute.item] : []});
   busy = false;
   timer = setTimeout(settle, EVERY);
   if (!reply) return fail(sent);
@@ -20,17 +20,17 @@ const settle = async () => {
     const {accepted, reason} = reply.told;
     const undone = 'undo' in sent;
     if (!undone && accepted) decided.push(sent.event);
-    else if (accepted) {
-      decided.pop();
-      later = later.filter(item => item !== reply.dispute?.item);
-    } else if (undone) decided.length = 0;  // the server knows of others: the next undo is of whatever was last there
+    else if (accepted) decided.pop();
+    else if (undone) decided.length = 0;  // the server knows of others: the next undo is of whatever was last there
     const said = undone ? 'Undone.' : `Reviewed: ${sent.label ?? 'left out'}.`;
     tell(accepted ? said : `Not counted: ${reason}.`, !accepted);
     verdict = null;
     deciding = false;
   }
+  // What was put off and is shown again stays: what comes next is not to take its place under a finger.
+  if (put.includes(reply.dispute?.item)) later = later.filter(item => item !== reply.dispute.item);
   show(reply);
-  if (deciding && !sent) settle();
+  if ((deciding && !sent) || later.includes(dispute?.item)) settle();  // what was pressed meanwhile
 };
 
 const fail = async sent => {
@@ -69,7 +69,7 @@ const undo = () => {
 };
 
 const skip = () => {
-  if (dispute) later.push(dispute.item);
+  if (dispute) later = [...later, dispute.item];
   settle();
   return true;
 };

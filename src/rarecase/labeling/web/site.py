@@ -33,8 +33,8 @@ class Site:
 
     @property
     def netloc(self) -> str:
-        """Host and port of the proxy."""
-        return urlsplit(self.public).netloc
+        """Host and port of the proxy, in small letters, as browsers say them."""
+        return urlsplit(self.public).netloc.lower()
 
     def answers_to(self, host: str) -> bool:
         """
