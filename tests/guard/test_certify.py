@@ -321,7 +321,7 @@ def test_ten_of_the_rows_that_are_refused_are_named(run, guard, tmp_path):
     [
         ("medical-advice", "--recall 'medical-advice': expected CLASS=RECALL, such as self-harm=0.9"),
         ("medical-advice=high", "expected CLASS=RECALL"),
-        ("medical-advice=0.9,medical-advice=0.8", "--recall: class 'medical-advice' is named twice"),
+        ("medical-advice=0.9, medical-advice=0.8", "--recall: class 'medical-advice' is named twice"),
         ("medical=0.9", "--recall: class 'medical' is no class of the model; did you mean 'medical-advice'?"),
     ],
 )

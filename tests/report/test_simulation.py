@@ -44,6 +44,19 @@ def test_a_strategy_that_did_what_random_did_differs_by_nothing(tmp_path, grid):
     assert strategies["cluster"]["difference"]["macro_f1_interval"] != [0, 0]
 
 
+def test_the_test_rows_that_are_counted_are_those_of_the_first_seed(tmp_path, grid):
+    mine = Path(shutil.copytree(grid, tmp_path / "grid", ignore=shutil.ignore_patterns("random-*", "cluster-*")))
+    counts = {}
+    for seed, to in ((0, 10), (1, 9)):  # whose folders are in the other order
+        shutil.copytree(grid / "cells" / Cell("random", seed).name, mine / "cells" / Cell("random", seed).name)
+        copy_cell(mine, "random", seed, "random", to)
+        shutil.rmtree(mine / "cells" / Cell("random", seed).name)
+        [path] = (mine / "cells" / Cell("random", to).name).glob("rounds/00/predictions.parquet")
+        counts[to] = np.bincount(stored.read_predictions(path).labels, minlength=6).tolist()
+    assert counts[9] != counts[10]
+    assert [*report_of_grid(mine)["test_class_counts"].values()] == counts[9]
+
+
 def test_every_figure_is_the_mean_over_the_seeds(grid):
     cells, found = read_cells(grid), report_of_grid(grid)
     assert found["seeds"] == [0, 1]

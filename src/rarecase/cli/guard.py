@@ -241,7 +241,7 @@ def _targets(given: Sequence[str]) -> dict[str, float]:
     """The recall that is asked of each class: `self-harm=0.9,medical-advice=0.95`."""
     targets: dict[str, float] = {}
     for entry in (part for value in given for part in re.split(r"(?<=[\d.]),(?=[^,]+=)", value)):
-        name, equals, number = entry.rpartition("=")
+        name, equals, number = entry.strip().rpartition("=")
         try:
             target = float(number)
         except ValueError:

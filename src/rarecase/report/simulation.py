@@ -55,7 +55,7 @@ def report_of_grid(grid: Path) -> GridReport:
     """The report of a simulation; strategies are compared on the seeds that all of them have."""
     done = {cell: found.rounds for cell, found in read_cells(grid).items() if found.rounds}
     names = Taxonomy.load(grid / "taxonomy.yaml").names
-    test = _test_counts(grid, next(iter(done)), names) if done else None
+    test = _test_counts(grid, min(done, key=lambda cell: cell.seed), names) if done else None
     by_strategy: dict[str, Rounds] = {}
     for cell in sorted(done, key=lambda cell: (cell.strategy != BASELINE, cell.strategy, cell.seed)):
         by_strategy.setdefault(cell.strategy, {})[cell] = done[cell]

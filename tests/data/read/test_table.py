@@ -162,6 +162,12 @@ def test_provenance_and_embeddings_are_kept_and_other_columns_are_not():
     assert np.array_equal(np.array(found["embedding"][:]), np.eye(5))
 
 
+def test_vectors_in_json_are_left_out(tmp_path):
+    """As `Dataset.to_json` writes a pool; a program that wants to hand in vectors has Parquet."""
+    (tmp_path / "posts.jsonl").write_text(json.dumps({"text": "a post", "embedding": [0.5, 0.5]}) + "\n")
+    assert read(tmp_path / "posts.jsonl", labeled=False).column_names == ["id", "text", "label", "source"]
+
+
 def test_a_folder_is_all_its_files_in_the_order_of_their_names(tmp_path):
     (tmp_path / "b.csv").write_text("text,label\nbee,x\n", encoding="utf-8")
     (tmp_path / "a.jsonl").write_text('{"text": "ay", "label": "y", "round": 3}\n', encoding="utf-8")

@@ -86,7 +86,7 @@ def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> R
     elif ending == ".tsv":
         rows = _delimited(path, *tsv_records(path, encoding), wanted)
     else:
-        rows = _json(path, wanted, encoding)
+        rows = _json(path, {*wanted} - {"embedding"}, encoding)  # vectors are those of Parquet files alone
     if not rows.numbers.size:
         raise DataError(f"{path}: no rows; expected at least one{' below the header' if rows.header else ''}")
     return rows
