@@ -108,8 +108,9 @@ def test_labels_that_were_changed_are_not_mixed_with_the_measurements_of_others(
     given = labels["label"][:]
     changed = [(label + 1) % 3 for label in given]
     write_parquet(path, with_column(labels, "label", changed, labels.features["label"]))
-    assert command(["run", "--resume", str(out)]) == 2
-    assert said(capsys).startswith(f"rarecase: {path}: changed since metrics.json beside it was made; put it back, or")
+    for words in (["run", "--resume"], ["report"]):
+        assert command([*words, str(out)]) == 2
+        assert said(capsys).startswith(f"rarecase: {path}: changed since metrics.json beside it was made; put it back")
     assert not (out / "data").exists()
     for name in ("01/variations.parquet", "01/predictions.parquet", "01/metrics.json"):  # as it says
         (out / "rounds" / name).unlink()

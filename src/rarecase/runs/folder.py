@@ -113,9 +113,8 @@ class RoundFiles:
         return sorted(int(number) for number in found if number.isdecimal())
 
     def records(self) -> list[RoundRecord]:
-        """The measurements of all rounds so far."""
-        paths = [self.path(number, "metrics.json") for number in self.numbers("metrics.json")]
-        return [_whole(path, RoundRecord.read) for path in paths]
+        """The measurements of all rounds so far, of the same tables."""
+        return [self._recorded(number, None) for number in self.numbers("metrics.json")]
 
     def tables(self, name: str) -> list[Dataset]:
         """The tables of a stage, of all rounds that have it."""
