@@ -291,6 +291,15 @@ def test_a_proxy_sees_nothing_that_is_meant_for_this_machine(seeds, replies, mon
         assert len(endpoint(server.url, replies).generate(seeds, 1)) == 4
 
 
+@pytest.fixture
+def _interruptible():
+    """Tests that run in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_a_notebook_which_has_a_loop_of_its_own_gets_variations_and_stops_when_it_is_interrupted(seeds, replies):
     async def cell(work):
         return work()
