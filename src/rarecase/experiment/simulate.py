@@ -10,10 +10,9 @@ import functools
 from dataclasses import replace
 from pathlib import Path
 
-from rarecase.acquire.find import code_of, find_strategy
+from rarecase.acquire.find import find_strategy
 from rarecase.acquire.strategy import Strategy
 from rarecase.core.errors import ConfigError
-from rarecase.core.files import digest
 from rarecase.core.locks import locked
 from rarecase.core.processes import on_main
 from rarecase.core.progress import doing, say
@@ -22,7 +21,7 @@ from rarecase.experiment.cells import Cell, Found
 from rarecase.experiment.grid import run_grid
 from rarecase.labeling.gold import gold_annotator
 from rarecase.runs import parts
-from rarecase.runs.folder import Input, Manifest, is_begun, refuse_used, stored_sets
+from rarecase.runs.folder import Manifest, is_begun, refuse_used, stored_sets
 from rarecase.runs.session import prepare, rounds, write_begun
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import SimulateConfig, split_list, write_yaml
@@ -67,31 +66,18 @@ def _begin(out: Path, config: SimulateConfig, strategies: list[Strategy]) -> Non
         sets = on_main(_read, config)
         with doing("preparing models and texts"):
             vectors = prepare(config, sets, strategies)
-        on_main(write_begun, out, config, sets, vectors, functools.partial(_manifest, config))
+        manifest = functools.partial(parts.manifest_of, kind="grid", config=config, may_change=MAY_CHANGE)
+        on_main(write_begun, out, config, sets, vectors, manifest)
     on_main(write_yaml, out / "config.yaml", config)
-
-
-def _manifest(config: SimulateConfig, folder: Path) -> Manifest:
-    return _with_code(parts.manifest_of(folder, "grid", config, MAY_CHANGE), _own_code(config))
 
 
 def _go_on(out: Path, config: SimulateConfig) -> None:
     """Makes sure that the grid was begun with the same, strategies of the user's own too; notes those that are new."""
-    manifest, code = Manifest.read(out, "grid"), _own_code(config)
-    manifest.require_same(out, config, MAY_CHANGE, lambda: {**parts.inputs_of(config), **code})
+    manifest = Manifest.read(out, "grid")
+    manifest.require_same(out, config, MAY_CHANGE, functools.partial(parts.inputs_of, config))
+    code = parts.digests(parts.own_code_of(config))
     if code.keys() - manifest.inputs.keys():
-        _with_code(manifest, code).write(out)
-
-
-def _own_code(config: SimulateConfig) -> dict[str, Input]:
-    """The files of the user's own strategies, by their names: cells that are done are of what they held then."""
-    files = {name: code_of(name) for name in split_list(config.strategies)}
-    return {name: Input(f"--strategies {name}", digest([file])) for name, file in files.items() if file}
-
-
-def _with_code(manifest: Manifest, code: dict[str, Input]) -> Manifest:
-    digests = {name: held.digest for name, held in code.items() if held.digest is not None}
-    return replace(manifest, inputs={**manifest.inputs, **digests})
+        replace(manifest, inputs={**manifest.inputs, **code}).write(out)
 
 
 def _read(config: SimulateConfig) -> Sets:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
+from rarecase.acquire.find import code_of
 from rarecase.acquire.stopping import Stopping
 from rarecase.acquire.strategy import Strategy, needs_encoder
 from rarecase.core.errors import ConfigError, DataError, command_line, flag
@@ -33,7 +34,9 @@ from rarecase.settings.config import (
     LearnerConfig,
     LoopConfig,
     RunConfig,
+    SimulateConfig,
     StartConfig,
+    split_list,
 )
 
 _MODEL_FILES = (".json", ".safetensors", ".txt")  # those that say what a model does
@@ -132,7 +135,7 @@ def learner_of(
 def manifest_of(folder: Path, kind: str, config: LoopConfig, may_change: Sequence[str]) -> Manifest:
     """What `run.json` says of the settings of a run or a grid, and of the tables and models that it begins with."""
     settings = {name: value for name, value in asdict(config).items() if name not in may_change}
-    inputs = {name: found.digest for name, found in inputs_of(config).items() if found.digest is not None}
+    inputs = digests(inputs_of(config))
     data, vectors = digest_of_tables(folder), folder / EMBEDDINGS
     embeddings = digest([vectors]) if vectors.exists() else ""
     return Manifest(kind, inputs=inputs, settings=settings, data=data, embeddings=embeddings)
@@ -160,7 +163,18 @@ def inputs_of(config: LoopConfig) -> dict[str, Input]:
     if config.generator == "replay" and config.variations:
         given = f"--generator-data {config.generator_data}"
         found["generator_data"] = Input(given, replay_of(config).digest)
-    return found
+    return found | own_code_of(config) if isinstance(config, SimulateConfig) else found
+
+
+def own_code_of(config: SimulateConfig) -> dict[str, Input]:
+    """The files of the user's own strategies, by their names: cells that are done are of what they held then."""
+    files = {name: code_of(name) for name in split_list(config.strategies)}
+    return {name: Input(f"--strategies {name}", digest([file])) for name, file in files.items() if file}
+
+
+def digests(inputs: Mapping[str, Input]) -> dict[str, str]:
+    """What `run.json` says of inputs: of those that are on this machine."""
+    return {name: found.digest for name, found in inputs.items() if found.digest is not None}
 
 
 def _sources_of(config: LoopConfig) -> dict[str, Input]:
