@@ -24,7 +24,7 @@ A kind that is not in this table is of a later version: it is kept and handed on
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -136,11 +136,17 @@ def is_whole(event: Event) -> bool:
         and (_is_name(event.person, 128) or (event.person is None and not kind.person))
         and _number(event.at)
         and event.at >= 0
-        and all(
-            check(event.data[name]) if (name := key.rstrip("?")) in event.data else name != key
-            for key, check in kind.data.items()
-        )
+        and wrong_field(kind, event.data) is None
     )
+
+
+def wrong_field(kind: Kind, data: Mapping[str, Any]) -> str | None:
+    """The first field that a kind asks for and some data lack, or have otherwise."""
+    for key, check in kind.data.items():
+        name = key.rstrip("?")
+        if not (check(data[name]) if name in data else name != key):
+            return name
+    return None
 
 
 def damaged(seq: int) -> DataError:

@@ -9,7 +9,7 @@ from typing import Any
 from rarecase.core.documents import parse_json
 from rarecase.core.errors import ConfigError, did_you_mean, shown_id
 from rarecase.core.typed import from_json
-from rarecase.labeling.store.kinds import KINDS
+from rarecase.labeling.store.kinds import KINDS, wrong_field
 
 FILE = "labeling.json"
 LONGEST_LEASE = 10**9  # seconds: with today's time it stays a date
@@ -64,10 +64,9 @@ class SpaceFile:
             if key not in known:
                 raise ConfigError(f"{FILE}: unknown setting{shown_id(key)}{did_you_mean(key, known)}")
         from_json(Settings, {key: value for key, value in values.items() if key != "store"}, FILE)
-        for key, is_possible in KINDS["settings"].data.items():  # else the log would be called damaged
-            if (name := key.rstrip("?")) in values and not is_possible(values[name]):
-                shown = shown_id(str(values[name]))
-                raise ConfigError(f"{FILE}: {name}{shown} is not possible; set it by `rarecase publish labeling`")
+        if name := wrong_field(KINDS["settings"], values):  # else the log would be called damaged
+            shown = shown_id(str(values[name]))
+            raise ConfigError(f"{FILE}: {name}{shown} is not possible; set it by `rarecase publish labeling`")
         return cls(values)
 
     def updated(self, store: str, given: Mapping[str, str | float]) -> "SpaceFile":
