@@ -87,8 +87,9 @@ def history(strategy: Callable[..., Dataset], seed: int, *, again: bool = False)
     "histories",
     [
         HISTORIES // len(ALL),
+        # Those of `disagreement` take 4 minutes, and 14 beside other work.
         pytest.param(HISTORIES, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
-    ],  # 14 minutes
+    ],
     ids=["some", "all"],
 )
 @pytest.mark.filterwarnings("ignore:.*clusters for")

@@ -60,7 +60,7 @@ class GenerationConfig:
             failed none), `majority` (those that failed none, or only that of the judge or only that of the learner) or
             `none` (all but empty texts, refusals and copies of dev or test).
         judge (`bool`): asks the language model for the class of each variation that failed no other check, a request
-            each; it is not told the one that is meant.
+            each, which does not name the one that is meant.
         send_to (`str`, *optional*): the host that posts may be sent to where it is not this machine.
         max_cost (`float`, *optional*): dollars that the endpoint may cost in all; the run stops before.
         max_tokens (`int`, *optional*): tokens that may be sent and written in all; the run stops before.
