@@ -79,6 +79,7 @@ class Tracked:
 
     begun: ClassVar[list[str]] = []
     settings: ClassVar[dict[str, object]] = {}
+    trackio: ClassVar[dict[str, object]] = {}
     told: ClassVar[list[int]] = []
 
     def __init__(self, **settings):
@@ -87,6 +88,7 @@ class Tracked:
     def init_trackers(self, project, init_kwargs):
         self.begun.append(init_kwargs["wandb"]["id"])
         self.settings.update(init_kwargs["wandb"].get("settings", {}))
+        self.trackio.update(init_kwargs["trackio"])
 
     def log(self, figures, step):
         self.told.append(step)
@@ -128,6 +130,13 @@ def test_wandb_is_kept_from_sending_what_is_printed_the_command_and_a_repository
     }
     assert Tracked.settings["save_code"] is Tracked.settings["x_save_requirements"] is False
     assert {Tracked.settings["host"], Tracked.settings["program"]} == {"unknown", "rarecase"}
+
+
+def test_a_space_that_trackio_makes_is_private(tmp_path, monkeypatch):
+    monkeypatch.setattr("accelerate.Accelerator", Tracked)
+    with reporting("trackio", tmp_path / "out", "key"):
+        pass
+    assert Tracked.trackio["private"] is True
 
 
 @pytest.mark.parametrize("tracker", ["trackio", "tensorboard", "wandb"])

@@ -3,6 +3,7 @@ A model folder as the files of its repository: only those that belong to a model
 card are those of `rarecase.json`, written when the model was trained.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,8 @@ _BELONGS = {
 }
 _BELONGS["setfit"] = _BELONGS["frozen"]
 _STATED = (RECORD, CERTIFICATE)  # what a model of any kind says of itself
+# What a model was made from, in files of older libraries: often a path of somebody's machine.
+_ORIGIN = {CONFIG: "_name_or_path", "tokenizer_config.json": "name_or_path"}
 _ENDPOINT = ("handler.py", "requirements.txt")  # what an Inference Endpoint runs where no `pipeline` can answer
 
 
@@ -66,7 +69,8 @@ def model_files(folder: Path, *, repo_id: str, license: str | None, dataset: Dat
     added: Files = {} if model.kind == "finetune" else {name: shipped("model_cards") / name for name in _ENDPOINT}
     # Without the hashes of the texts it learned from: by one, a post could be recognised.
     record: Files = {RECORD: model.record.for_others().dumps().encode()} if model.record else {}
-    return {**files, **added, **record, "README.md": model_card(model, repo_id, license, dataset).encode()}
+    own = {name: _without_origin(file) if isinstance(file, Path) else file for name, file in files.items()}
+    return {**own, **added, **record, "README.md": model_card(model, repo_id, license, dataset).encode()}
 
 
 def own_files(folder: Path) -> tuple[Model, Files]:
@@ -92,6 +96,13 @@ def own_files(folder: Path) -> tuple[Model, Files]:
         raise ModelError(
             f"{folder}: its head or its {MODULES} is damaged ({type(error).__name__}); save the learner again"
         ) from error
+
+
+def _without_origin(file: Path) -> Path | bytes:
+    """A file of a model without what it was made from; as it is where it says nothing of that."""
+    if (key := _ORIGIN.get(file.name)) is None or key not in (content := _json(file)):
+        return file
+    return json.dumps({name: value for name, value in content.items() if name != key}, indent=2).encode()
 
 
 def _belongs(path: str) -> bool:

@@ -58,7 +58,7 @@ def reporting(tracker: str, out: Path, key: str) -> Iterator[Report]:
     # Of the folder, too: what is begun alike in two folders is two runs. The hash tells nobody where they are.
     id_ = hashlib.blake2b(f"{key} {out.resolve()}".encode(), digest_size=16).hexdigest()
     options = {
-        "trackio": {"name": f"{name}-{id_[:8]}", "resume": "allow"},
+        "trackio": {"name": f"{name}-{id_[:8]}", "resume": "allow", "private": True},  # a Space that it makes
         "wandb": {"name": name, "id": id_, "resume": "allow", "settings": _NOTHING_ELSE},
     }
     with redirect_stdout(sys.stderr):  # they print, and stdout is for data
