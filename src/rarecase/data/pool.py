@@ -120,9 +120,7 @@ def write_pool(out: Path, sources: Sequence[Source], **options: Any) -> PoolCoun
 def _parts(source: Source, columns: Columns, encoding: str, progress: Progress) -> list[Rows | Path]:
     """The tables of a source; a dump as its path, to be read as a stream."""
     progress.step("reading")
-    given = parse_argument(source)
-    split = given.split or "train"
-    parts = read_parts(given.source, split=split, config=given.config, columns=columns, encoding=encoding)
+    parts = read_parts(*parse_argument(source), columns=columns, encoding=encoding)
     require_unique_ids([part for part in parts if isinstance(part, Rows)])
     return parts
 

@@ -15,7 +15,7 @@ from rarecase.core.errors import ConfigError, DataError, command_line, flag
 from rarecase.core.files import digest
 from rarecase.data.acquired import Acquired
 from rarecase.data.read import Columns, parse_argument
-from rarecase.data.read.content import digest_of_rows
+from rarecase.data.read.argument import digest_of_rows
 from rarecase.data.read.origin import Origin, origin
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, require_people, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy

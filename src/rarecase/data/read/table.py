@@ -70,7 +70,7 @@ def read_table(
         >>> from rarecase.data.read import Columns
         >>> test = read_table("test.tsv", split="test", columns=Columns(text="title", label="category"), labeled=True)
     """
-    read = read_parts(source, split=split, config=config, columns=columns, encoding=encoding, labeled=labeled)
+    read = read_parts(source, config, split, columns=columns, encoding=encoding, labeled=labeled)
     parts = [read_dump(part, labeled) if isinstance(part, Path) else part for part in read]
     require_label_column(parts, columns)
     require_unique_ids(parts)
@@ -89,9 +89,9 @@ def read_table(
 
 def read_parts(
     source: Source,
-    *,
+    config: str | None,
     split: str,
-    config: str | None = None,
+    *,
     columns: Columns = DEFAULT,
     encoding: str = "utf-8",
     labeled: bool = False,
