@@ -167,7 +167,7 @@ def with_classes(table: Dataset, taxonomy: Taxonomy, where: Callable[[str], str]
         # A value of a column in which none is a class and hardly any comes twice may be a post, too.
         alike = len(unknown) < len(index) or 2 * len(index) <= len(table)
         shown = shown_label(label, index) if alike else ""
-        if _is_list(label, _names(taxonomy)):
+        if _is_list(label, set(taxonomy.words)):
             raise DataError(f"{where(label)}: label{shown} is a list of labels, expected one; {_ONE_LABEL}")
         hint = did_you_mean(label, taxonomy.names) if shown else ""
         raise DataError(
@@ -218,12 +218,13 @@ def taxonomy_of(path: str | None, start: Sequence[str], *others: Sequence[str]) 
     shipped = Taxonomy.default()
     strange = {label for label in start if shipped.index(label) is None}
     # One that is nearly a shipped name, beside others that are, is misspelt: no class, but an error with its row.
-    if not strange or (strange < set(start) and all(_is_nearly(label, shipped.names) for label in strange)):
+    nearly = (get_close_matches(label.casefold(), shipped.names, n=1, cutoff=0.8) for label in strange)
+    if not strange or (strange < set(start) and all(nearly)):
         return shipped
     labels = [label for table in (start, *others) for label in table]
     classes = set(labels)
     are_none = len(classes) >= 100 or 2 * len(classes) > len(labels) or max(map(len, classes)) > 40
-    names = classes | _names(shipped)
+    names = classes.union(shipped.words)
     lists = {label for label in classes if _is_list(label, names)}
     if lists and (not are_none or 10 * len(lists) > len(classes)):  # a few posts in a hundred may look so, too
         example = "" if are_none else shown_label(min(lists), classes)
@@ -248,13 +249,5 @@ def _is_list(label: str, names: set[str]) -> bool:
     return any(len(parts := _parts(label, mark)) > 1 and names.issuperset(parts) for mark in ",;")
 
 
-def _names(taxonomy: Taxonomy) -> set[str]:
-    return {name for category in taxonomy.classes for name in (category.name, *category.aliases)}
-
-
 def _parts(label: str, mark: str) -> list[str]:
     return [part.strip() for part in label.split(mark) if part.strip()]
-
-
-def _is_nearly(label: str, names: Sequence[str]) -> bool:
-    return bool(get_close_matches(label.casefold(), names, n=1, cutoff=0.8))

@@ -75,6 +75,11 @@ class Taxonomy:
         """By what the classes are looked for, in order: the definition; the name of one that has none."""
         return [category.definition or category.name for category in self.classes]
 
+    @property
+    def words(self) -> list[str]:
+        """Whatever a class is called in data: names and aliases, in order."""
+        return [word for category in self.classes for word in (category.name, *category.aliases)]
+
     def index(self, label: str) -> int | None:
         """The index of the class that `label` names, by name or alias; None where there is none."""
         return next((i for i, c in enumerate(self.classes) if label == c.name or label in c.aliases), None)
@@ -121,8 +126,8 @@ class Taxonomy:
         if not isinstance(classes, list) or not classes:
             raise ConfigError(f"{path}: expected a list `classes`, each with at least a `name`")
         taxonomy = cls(tuple(_category(path, number, entry) for number, entry in enumerate(classes, 1)))
-        used = [name for c in taxonomy.classes for name in (c.name, *c.aliases)]
-        twice = next((name for name in used if used.count(name) > 1), None)
+        words = taxonomy.words
+        twice = next((word for word in words if words.count(word) > 1), None)
         if twice:
             raise ConfigError(
                 f"{path}: the name{shown_id(twice)} is used for two classes; names and aliases must differ"

@@ -195,8 +195,8 @@ def _read(path: Path, text: int, source: int, taxonomy: Taxonomy) -> list[_Row]:
         label = labels[cells[3]]
         if label is None:
             # The value can be a post, where columns are swapped.
-            shown = shown_label(cells[3], categories) if did_you_mean(cells[3], _words(taxonomy)) else ""
-            raise DataError(f"{path} row {row}: category{shown} is unknown; expected {', '.join(_words(taxonomy))}")
+            shown = shown_label(cells[3], categories) if did_you_mean(cells[3], taxonomy.words) else ""
+            raise DataError(f"{path} row {row}: category{shown} is unknown; expected {', '.join(taxonomy.words)}")
         rows.append(_Row(cells[0], cells[text], cells[source], label))
     return rows
 
@@ -282,10 +282,6 @@ def _findings(reading: str, sets: Mapping[str, Dataset], groups: Mapping[str, _G
         },
         empty={name: n for name, n in empty.items() if n},
     )
-
-
-def _words(taxonomy: Taxonomy) -> list[str]:
-    return [word for category in taxonomy.classes for word in (category.name, *category.aliases)]
 
 
 def _listed(numbers: Mapping[str, int]) -> str:
