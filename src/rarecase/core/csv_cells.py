@@ -15,9 +15,9 @@ from rarecase.core.files import write_beside
 BEGINS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
-def neutralized(cell: str) -> str:
-    """The cell as it is written: it is no formula."""
-    return f"'{cell}" if cell.startswith(BEGINS) else cell
+def neutralized(cell: object) -> object:
+    """The cell as it is written: a text is no formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(BEGINS) else cell
 
 
 def restored(cell: str) -> str:
@@ -29,7 +29,6 @@ def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
     """Writes rows as RFC 4180 in UTF-8, whole or not at all."""
     try:
         with write_beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            cells = ([neutralized(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
-            csv.writer(file).writerows(cells)
+            csv.writer(file).writerows(map(neutralized, row) for row in rows)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error

@@ -163,12 +163,8 @@ def csv_of(rows: Iterable[Row]) -> str:
     Rows as CSV, unrounded; a nested value is a column `OUTER_INNER`, an interval two, `_low` and `_high`. Texts are no
     formulas (`core/csv_cells.py`).
     """
-    cells = [{neutralized(name): _neutralized(value) for name, value in _flat(row)} for row in rows]
+    cells = [{neutralized(name): neutralized(value) for name, value in _flat(row)} for row in rows]
     return pd.DataFrame(cells, dtype=object).to_csv(index=False, lineterminator="\n")
-
-
-def _neutralized(value: object) -> object:
-    return neutralized(value) if isinstance(value, str) else value
 
 
 def _flat(row: Row, before: str = "") -> Iterator[tuple[str, object]]:
