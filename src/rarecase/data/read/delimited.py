@@ -83,12 +83,8 @@ def _csv_records(path: Path, lines: Iterator[str], delimiter: str, blank: int) -
         ) from None
 
 
-def tsv_records(path: Path, encoding: str) -> tuple[Records, str]:
-    """The records of a TSV file, the header first, and what to do where one has too many fields."""
-    return _tsv_records(path, encoding), "a text must not hold a tab or a line break"
-
-
-def _tsv_records(path: Path, encoding: str) -> Records:
+def tsv_records(path: Path, encoding: str) -> Records:
+    """The records of a TSV file, the header first."""
     # Never quoted: a `"` belongs to the text, which the csv module and pyarrow would take for the begin of a field.
     for number, line in text_lines(path, encoding):
         line = line.removesuffix("\n").removesuffix("\r")

@@ -84,7 +84,7 @@ def read_file(path: Path, wanted: Collection[str], encoding: str = "utf-8") -> R
     elif ending == ".csv":
         rows = _delimited(path, *csv_records(path, encoding, wanted), wanted)
     elif ending == ".tsv":
-        rows = _delimited(path, *tsv_records(path, encoding), wanted)
+        rows = _delimited(path, tsv_records(path, encoding), "a text must not hold a tab or a line break", wanted)
     else:
         rows = _json(path, {*wanted} - {"embedding"}, encoding)  # vectors are those of Parquet files alone
     if not rows.numbers.size:
