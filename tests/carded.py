@@ -12,9 +12,9 @@ from huggingface_hub import HfApi, snapshot_download
 from small import NAMES, SAMPLE
 
 from rarecase.data import schema
+from rarecase.data.acquired import VariationCounts
 from rarecase.data.release import Config, write_release
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.data.variation_counts import VariationCounts
 from rarecase.hub.commit import Target
 from rarecase.publish.dataset import publish_dataset
 from rarecase.publish.remove import remove

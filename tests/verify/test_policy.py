@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rarecase.data import schema
-from rarecase.data.variation_counts import VariationCounts
+from rarecase.data.acquired import VariationCounts
 from rarecase.verify.policy import accepted, counted, in_words, is_accepted
 
 NAMES = ["harmful", "not-harmful", "rare"]

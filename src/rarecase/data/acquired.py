@@ -1,8 +1,19 @@
-"""Where a config of a release comes from."""
+"""Where a config of a release comes from, and what became of the variations in it."""
 
-from typing import Required, TypedDict
+from dataclasses import dataclass
+from typing import Literal, Required, TypedDict
 
-from rarecase.data.variation_counts import Policy
+# Which variations are learned from, see `rarecase.verify.policy`; where none is stated, those that failed no check.
+Policy = Literal["strict", "majority", "none"]
+
+
+@dataclass(frozen=True)
+class VariationCounts:
+    """Of one class: the variations that were made, those that are learned from, and how many failed which check."""
+
+    made: int
+    kept: int
+    failed: dict[str, int]
 
 
 class Acquired(TypedDict, total=False):

@@ -24,13 +24,12 @@ from rarecase.core.errors import ConfigError, DataError, listed
 from rarecase.core.files import digest, leads_out, write_folder_beside, write_text
 from rarecase.core.markdown import table_row
 from rarecase.core.typed import from_json
-from rarecase.data.acquired import Acquired
+from rarecase.data.acquired import Acquired, Policy, VariationCounts
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
 from rarecase.data.release_class import ReleaseClass, taxonomy_of_release
 from rarecase.data.schema import label_names
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.data.variation_counts import Policy, VariationCounts
 
 Configs = Mapping[str, Mapping[str, Dataset]]
 

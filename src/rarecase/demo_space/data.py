@@ -24,13 +24,12 @@ from huggingface_hub.errors import (
 from rarecase.core.documents import parse_json, read_document, reason
 from rarecase.core.errors import DataError
 from rarecase.core.typed import from_json
-from rarecase.data.acquired import Acquired
+from rarecase.data.acquired import Acquired, Policy
 from rarecase.data.counts import class_counts
 from rarecase.data.counts import rarest as rarest_of
 from rarecase.data.read.hub import locate, unlogged
 from rarecase.data.release import RELEASE, Release, RoundScores
 from rarecase.data.schema import GENERATED, label_names
-from rarecase.data.variation_counts import Policy
 from rarecase.guard.guard import Guard
 from rarecase.hub.ids import split_revision
 from rarecase.learn.record import ModelRecord

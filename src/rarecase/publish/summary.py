@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from datasets import Dataset
 
+from rarecase.data.acquired import Policy
 from rarecase.data.arrow import require
 from rarecase.data.counts import class_count_std, class_counts
 from rarecase.data.parquet import num_bytes
 from rarecase.data.release import Annotators, Config, GeneratedRows, Split
 from rarecase.data.schema import GENERATED, HUMAN, is_language_model, label_names
-from rarecase.data.variation_counts import Policy
 from rarecase.verify.policy import accepted
 
 Votes = Sequence[tuple[str, int]]  # annotator and label, of one text

@@ -8,13 +8,13 @@ from typing import Any
 from datasets import Dataset, Features, Value
 
 from rarecase.core.errors import DataError, RunFolderError, command_line
+from rarecase.data.acquired import Policy
 from rarecase.data.arrow import from_columns
 from rarecase.data.parquet import read_parquet
 from rarecase.data.read.card import paths_in, require_inside
 from rarecase.data.read.origin import release_of
 from rarecase.data.read.table import is_release
 from rarecase.data.schema import conform, label_names
-from rarecase.data.variation_counts import Policy
 from rarecase.data.write import require_new_table, write_table
 from rarecase.runs.folder import Manifest, RoundFiles, is_begun
 from rarecase.verify.policy import accepted

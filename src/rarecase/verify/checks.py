@@ -26,8 +26,8 @@ from rapidfuzz import fuzz
 from rarecase.core.errors import DataError
 from rarecase.core.processes import on_main
 from rarecase.data import arrow, schema
+from rarecase.data.acquired import Policy
 from rarecase.data.read.duplicates import exact_duplicates, near_duplicates, stands_in
-from rarecase.data.variation_counts import Policy
 from rarecase.generate import Check
 from rarecase.models.encoder import Encoder
 from rarecase.verify import policy

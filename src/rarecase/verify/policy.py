@@ -24,7 +24,7 @@ import numpy as np
 from datasets import Dataset
 
 from rarecase.data import arrow, schema
-from rarecase.data.variation_counts import Policy, VariationCounts
+from rarecase.data.acquired import Policy, VariationCounts
 from rarecase.generate import Check
 
 DEFAULT: Policy = "majority"
