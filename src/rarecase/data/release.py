@@ -27,9 +27,9 @@ from rarecase.core.typed import from_json
 from rarecase.data.acquired import Acquired, Policy, VariationCounts
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import write_parquet
-from rarecase.data.release_class import ReleaseClass, taxonomy_of_release
+from rarecase.data.release_class import ReleaseClass
 from rarecase.data.schema import label_names
-from rarecase.data.taxonomy import Taxonomy
+from rarecase.data.taxonomy import Category, Taxonomy
 
 Configs = Mapping[str, Mapping[str, Dataset]]
 
@@ -170,8 +170,9 @@ class Release:
 
     @property
     def taxonomy(self) -> Taxonomy:
-        """The classes, without examples and other names."""
-        return taxonomy_of_release(self.classes)
+        """The classes, without examples and other names; the action of one that has none goes by its name."""
+        pairs = zip(self.classes, Taxonomy.from_names(self.names).classes, strict=True)
+        return Taxonomy(tuple(Category(**{**vars(one), "action": one.action or other.action}) for one, other in pairs))
 
     def policy_of(self, config: str) -> Policy:
         """Which variations of a config are learned from, or of all: there as all configs say that say something."""
