@@ -59,11 +59,11 @@ def acquired_in(grid: Path, strategy: str, seed: int) -> Dataset:
         raise DataError(f"{grid} has no finished cell of {strategy} with seed {seed}; simulate it, or ask for others")
     stages = RoundFiles(cell.folder(grid))
     policy = Manifest.read(grid, "grid").config.policy
-    variations = (accepted(table, policy) for table in stages.tables("variations"))
-    acquired = zip(stages.tables("labels"), variations, strict=True)
-    parts = [part for labels_and_variations in acquired for part in labels_and_variations]
     names = Taxonomy.load(grid / "taxonomy.yaml").names
-    return concatenate_datasets([conform(part, names) for part in parts])
+    parts: list[Dataset] = []
+    for labels, variations in zip(stages.tables("labels"), stages.tables("variations"), strict=True):
+        parts += [conform(labels, names), conform(accepted(variations, policy), names)]
+    return concatenate_datasets(parts)
 
 
 def sets_of(grid: Path, seed: int) -> Sets:

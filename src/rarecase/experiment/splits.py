@@ -161,10 +161,9 @@ def _of_grids(config: ExperimentConfig, grids: list[Path], strategies: Iterable[
     for seed in range(config.seed, config.seed + config.seeds):
         for grid in grids:
             sets = sets_of(grid, seed)
-            own = {name: getattr(sets, name) for name in SHARED}
-            for name, table in own.items():
+            for name in SHARED:
                 key = f"seeds/{seed}/{name}" if name == "test" else name
-                shared = conform(table, sets.taxonomy.names)
+                shared = conform(getattr(sets, name), sets.taxonomy.names)
                 if tables.setdefault(key, shared).to_dict() != shared.to_dict():
                     raise DataError(
                         f"--data: {grids[0]} and {grid} have other {name} sets; give grids of the same tables and "

@@ -35,8 +35,7 @@ class Agreement:
     @classmethod
     def read(cls, path: Path) -> "Agreement":
         """The one that `write` wrote."""
-        agreement: Agreement = from_json(cls, read_json(path), str(path))
-        return agreement
+        return from_json(cls, read_json(path), str(path))
 
     def sentence(self) -> str:
         """It in words, without the end of the sentence."""

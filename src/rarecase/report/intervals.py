@@ -102,15 +102,14 @@ def mean_and_interval(values: np.ndarray, *, seed: int = 0) -> tuple[float, list
 
 def interval_over_rows(values: np.ndarray) -> list[Any]:
     """The 95 % interval `[low, high]` of one seed, shape `(1 + RESAMPLES,)`; one a class where there are classes."""
-    found: list[Any] = np.percentile(values[1:], PERCENTILES, axis=0).T.tolist()
-    return found
+    return np.percentile(values[1:], PERCENTILES, axis=0).T.tolist()
 
 
-def interval_over_seeds(values: Sequence[float] | np.ndarray, *, seed: int = 0) -> list[float] | None:
+def interval_over_seeds(values: Sequence[float] | np.ndarray) -> list[float] | None:
     """The 95 % interval of what depends on no test row, over seeds alone; None for one, which tells of no other."""
     if len(values) < 2:
         return None
-    return mean_and_interval(np.repeat(np.array(values, float)[:, None], 1 + RESAMPLES, axis=1), seed=seed)[1]
+    return mean_and_interval(np.repeat(np.array(values, float)[:, None], 1 + RESAMPLES, axis=1))[1]
 
 
 def notes_on_seeds(seeds: int) -> Iterator[str]:
