@@ -21,10 +21,6 @@ def ask_again(rows: Dataset, most: int, taxonomy: Taxonomy, address: str) -> int
         from rarecase.labeling.store.state import class_infos
 
         first = [Row(id_, text, names[label]) for id_, text, label in list(zip(*columns, strict=True))[:most]]
-        with store.service.state() as state:
-            before = len(state.of_batch(batch))
-        store.service.add(batch, taxonomy.names, first, about=class_infos(taxonomy))
-        with store.service.state() as state:
-            after = len(state.of_batch(batch))
+        new = store.service.add(batch, taxonomy.names, first, about=class_infos(taxonomy))
         store.sync()
-        return after - before
+        return new

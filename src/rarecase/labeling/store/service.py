@@ -101,8 +101,8 @@ class LabelService:
         rows: Sequence[Row],
         use: Literal["work", "qualify", "calibrate"] = "work",
         about: Mapping[str, ClassInfo] | None = None,
-    ) -> None:
-        """Puts texts of these classes into the store, as a batch; what is there already stays as it is."""
+    ) -> int:
+        """Puts texts of these classes into the store, as a batch, unless they are there already; how many are new."""
         with self.transaction() as transaction:
             events = []
             if batch not in transaction.state.names:
@@ -112,7 +112,9 @@ class LabelService:
                 data = {name: value for name, value in asdict(row).items() if value is not None}
                 data |= {"batch": batch, "use": use, "text": text, "cleaned": cleaned}
                 events.append(Event("item", item_id(batch, row.row), data=data))
-            transaction.extend(event for event in events if event.item not in transaction.state.items)
+            new = [event for event in events if event.item not in transaction.state.items]
+            transaction.extend(new)
+            return sum(event.kind == "item" for event in new)
 
     def take(self, batch: str) -> list[tuple[Item, Decision]] | None:
         """The labels of a batch in the order it was asked, once all are decided; nothing changes them afterwards."""
