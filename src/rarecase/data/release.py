@@ -215,7 +215,7 @@ class Release:
     def find(cls, path: Path) -> "Release | None":
         """The same; None where there is no such file, or it is of another program: JSON without `configs`."""
         try:
-            content = parse_json(read_document(path)) if path.is_file() else None
+            content = parse_json(read_document(path))
         except (OSError, ValueError):
             return None
         ours = isinstance(content, dict) and isinstance(content.get("configs"), dict)

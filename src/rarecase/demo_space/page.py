@@ -96,7 +96,7 @@ def page(space: Path) -> gr.Blocks:
     with gr.Blocks(title=title, analytics_enabled=False) as blocks:
         _html(f"<h1>{escape(title)}</h1><p>{_origin(sources)}</p>")
         for line in wrong or ([] if views else [NOTHING]):
-            _say(line)
+            _html(f'<p class="state" role="status">{escape(line)}</p>')
         if views:
             with gr.Tabs():
                 for label, view in views.items():
@@ -125,10 +125,6 @@ def _points(space: Path) -> Dataset:
 
 def _html(value: str = "") -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, padding=False)
-
-
-def _say(line: str) -> None:
-    _html(f'<p class="state" role="status">{escape(line)}</p>')
 
 
 def _note(line: str) -> None:

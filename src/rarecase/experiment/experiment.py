@@ -45,7 +45,7 @@ from rarecase.learn import make_learner
 from rarecase.learn.hyperparameters import FitOptions
 from rarecase.runs.folder import Input, Manifest, is_begun, refuse_used
 from rarecase.runs.lengths import say_what_is_cut
-from rarecase.runs.parts import digest_of_model
+from rarecase.runs.parts import digest_of_model, digests
 from rarecase.settings.checks import check, require_out
 from rarecase.settings.config import PAPERS_LENGTH, ExperimentConfig, split_list, write_yaml
 
@@ -155,7 +155,7 @@ def _mark(folder: Path, config: ExperimentConfig, models: dict[str, str], tables
     settings = {name: value for name, value in asdict(config).items() if name not in MAY_CHANGE}
     held = {name: digest([folder / f"{name}.parquet"]) for name in sorted(tables)}
     known = Manifest.read(folder, "experiment").models if is_begun(folder) else {}
-    now = {name: digest_ for name, model in models.items() if (digest_ := digest_of_model(model)) is not None}
+    now = digests(_inputs(models))
     taxonomy = digest([folder / "taxonomy.yaml"])
     Manifest("experiment", settings=settings, taxonomy=taxonomy, tables=held, models={**known, **now}).write(folder)
 

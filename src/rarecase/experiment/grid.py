@@ -20,12 +20,7 @@ RunCell: TypeAlias = Callable[[Cell, Path], Found]
 Reason: TypeAlias = Callable[[Exception], str | None]
 
 
-def run_grid(
-    grid: Path,
-    cells: Iterable[Cell],
-    run_cell: RunCell,
-    reason: Reason = lambda error: None,
-) -> None:
+def run_grid(grid: Path, cells: Iterable[Cell], run_cell: RunCell, reason: Reason = lambda error: None) -> None:
     """
     Runs every cell that is not done, in order; `run_cell` gets the cell and its folder.
 

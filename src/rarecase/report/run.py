@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypedDict
@@ -162,10 +161,6 @@ def variations_table(report: RunReport) -> Table | None:
         ("variations", itemgetter("made")),
         ("kept", itemgetter("kept")),
         ("%", lambda row: f"{100 * row['kept'] / row['made']:.0f}"),
-        *((f"failed {check}", partial(_failed, check)) for check in failed),
+        *((f"failed {check}", lambda row, check=check: row["failed"].get(check, 0)) for check in failed),
     ]
     return Table.of(rows, columns) if rows else None
-
-
-def _failed(check: str, row: dict[str, Any]) -> int:
-    return row["failed"].get(check, 0)
