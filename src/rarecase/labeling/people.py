@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datasets import Dataset
 
@@ -23,9 +23,7 @@ from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.annotator import Annotator, labelled
 from rarecase.labeling.store.address import address_in
 from rarecase.labeling.store.label_store import LabelStore, open_store
-
-if TYPE_CHECKING:
-    from rarecase.labeling.store.state import Decision, Item
+from rarecase.labeling.store.state import Decision, Item, Row, class_infos
 
 POLL = 1.0  # seconds between two looks at the store
 
@@ -76,9 +74,6 @@ class People(Annotator):
 
     def _put(self, dataset: Dataset) -> str:
         """Adds the texts to the store, where they are not there yet; the name of the batch."""
-        from rarecase.labeling.store.service import Row
-        from rarecase.labeling.store.state import class_infos
-
         ids, texts = dataset["id"][:], dataset["text"][:]
         suggestions = dataset["suggestion"][:] if "suggestion" in dataset.column_names else [None] * len(ids)
         rows = [Row(*row) for row in zip(ids, texts, suggestions, strict=True)]
@@ -86,7 +81,7 @@ class People(Annotator):
         self.store.service.add(batch, self.taxonomy.names, rows, about=class_infos(self.taxonomy))
         return batch
 
-    def _decided(self, batch: str, size: int) -> "list[tuple[Item, Decision]]":
+    def _decided(self, batch: str, size: int) -> list[tuple[Item, Decision]]:
         """The items with their decisions, once there is one for each."""
         service = self.store.service
         if found := service.take(batch):
@@ -108,7 +103,7 @@ class People(Annotator):
                 self.wait(POLL)
         return found
 
-    def _votes(self, item: "Item", aliases: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _votes(self, item: Item, aliases: Mapping[str, str]) -> list[dict[str, Any]]:
         return [
             {"annotator": aliases[vote.person], "label": self._index(vote.label), "seconds": vote.seconds}
             for vote in sorted(item.votes.values(), key=lambda vote: vote.at)

@@ -9,6 +9,7 @@ from datasets import Dataset
 from rarecase.data.schema import label_names
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.labeling.store.label_store import open_store
+from rarecase.labeling.store.state import Row, class_infos
 
 
 def ask_again(rows: Dataset, most: int, taxonomy: Taxonomy, address: str) -> int:
@@ -17,9 +18,6 @@ def ask_again(rows: Dataset, most: int, taxonomy: Taxonomy, address: str) -> int
     content = json.dumps([taxonomy.names, sorted(zip(*columns[:2], strict=True))])  # so that more of them can follow
     batch = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
     with closing(open_store(address)) as store:
-        from rarecase.labeling.store.service import Row
-        from rarecase.labeling.store.state import class_infos
-
         first = [Row(id_, text, names[label]) for id_, text, label in list(zip(*columns, strict=True))[:most]]
         new = store.service.add(batch, taxonomy.names, first, about=class_infos(taxonomy))
         store.sync()

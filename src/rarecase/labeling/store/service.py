@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Literal
 
 from rarecase.labeling.store import device_codes
@@ -22,7 +22,7 @@ from rarecase.labeling.store.kinds import Event
 from rarecase.labeling.store.limit import PerMinute
 from rarecase.labeling.store.names import alike
 from rarecase.labeling.store.settings import Settings
-from rarecase.labeling.store.state import ClassInfo, Decision, Item, State
+from rarecase.labeling.store.state import ClassInfo, Decision, Item, Row, State
 from rarecase.labeling.store.transaction import NOT_YOURS, Answer, GroupCommit, Transaction
 
 MAX_COMMENT = 2_000  # characters
@@ -30,16 +30,6 @@ COMMENTS = 30  # a minute of a person: nobody who reads a text types as many
 MOST_BROWSERS = 5  # that somebody is signed in with at once
 NO_CLASS = "there is no such class"
 IMPORTED = "import"  # as the browser of a name that came with imported votes; no hash of a secret is this
-
-
-@dataclass(frozen=True)
-class Row:
-    """A text to put into a store; `row` is its id in the table it comes from, `known` its answer if there is one."""
-
-    row: str
-    text: str
-    suggestion: str | None = None
-    known: str | None = None
 
 
 class LabelService:

@@ -27,6 +27,16 @@ def class_infos(taxonomy: Taxonomy) -> dict[str, ClassInfo]:
     return {c.name: ClassInfo(definition=c.definition, example=next(iter(c.examples), "")) for c in taxonomy.classes}
 
 
+@dataclass(frozen=True)
+class Row:
+    """A text to put into a store; `row` is its id in the table it comes from, `known` its answer if there is one."""
+
+    row: str
+    text: str
+    suggestion: str | None = None
+    known: str | None = None
+
+
 class Decision(NamedTuple):
     """The label of an item; None of one that an adjudicator left out."""
 
