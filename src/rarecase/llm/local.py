@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from rarecase.core.errors import ModelError
 from rarecase.core.progress import bar
+from rarecase.hub.ids import name_of
 from rarecase.llm.ledger import Entry, Ledger
 from rarecase.llm.replies import Replies, Request, reply_stored, request_key
 from rarecase.models.checkpoint import loading, local_folder, require_tokenizer, require_weights
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
 # By their folder, as long as somebody has them: who writes, judges and labels may be the same model, loaded once.
 _WEIGHTS: WeakValueDictionary[Path, Any] = WeakValueDictionary()
-
-
-def name_of(model: str) -> str:
-    """A Hub id, or the last name of a folder: its path tells of the machine and its user, and this is published."""
-    return Path(model).resolve().name if Path(model).is_dir() else model
 
 
 class Local:

@@ -17,11 +17,12 @@ from rarecase.generate.prompt import Prompt
 from rarecase.generate.replay import Replay
 from rarecase.generate.template import Template
 from rarecase.generate.writer import Writer
+from rarecase.hub.ids import name_of
 from rarecase.llm import LanguageModel
 from rarecase.llm.address import is_loopback
 from rarecase.llm.budget import Limits
 from rarecase.llm.endpoint import Endpoint
-from rarecase.llm.local import Local, name_of
+from rarecase.llm.local import Local
 from rarecase.llm.replies import Replies, Request
 from rarecase.settings.config import LoopConfig, RunConfig
 from rarecase.verify.checks import Verifier

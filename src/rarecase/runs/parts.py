@@ -21,10 +21,10 @@ from rarecase.data.sets import LABELED, Sets, Sources, read_sets, require_people
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.prompt import SHIPPED, Prompt
 from rarecase.guard.certificate import CERTIFICATE
+from rarecase.hub.ids import name_of
 from rarecase.labeling.llm import SURE
 from rarecase.learn import Learner, make_learner
 from rarecase.learn.hyperparameters import FitOptions
-from rarecase.llm.local import name_of
 from rarecase.models.encoder import Encoder
 from rarecase.runs.folder import EMBEDDINGS, TABLES, Input, Manifest, RoundFiles, digest_of_tables, stored_sets
 from rarecase.runs.generation import generating_name, replay_of, template_of
