@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -118,9 +117,12 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def _json_of(request: Request, status: int) -> Any:
-    """The body as JSON, whatever its type is said to be; texts may have half a character."""
+async def _json_of(request: Request, status: int) -> dict[str, object]:
+    """The body as a JSON object, whatever its type is said to be; texts may have half a character."""
     try:
-        return parse_json(await request.body(), surrogates=True)
+        body = parse_json(await request.body(), surrogates=True)
     except ValueError:
         raise Refused(status, "the body is no JSON") from None
+    if not isinstance(body, dict):
+        raise Refused(status, "the body is no JSON object")
+    return body

@@ -12,13 +12,11 @@ _STOPPED = ("route", "block")
 _WITHOUT_MESSAGE = "A guard stopped this."
 
 
-def texts_of(body: Any) -> list[str]:
+def texts_of(body: dict[str, object]) -> list[str]:
     """
     The texts to judge. `texts` of a conversation hold its system prompt and all that was said before, so with
     `structured_messages` only the last messages of the user count.
     """
-    if not isinstance(body, dict):
-        raise Refused(400, "the body is no JSON object")
     texts = body.get("texts") or []
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise Refused(400, "texts: expected a list of strings")
@@ -30,9 +28,9 @@ def texts_of(body: Any) -> list[str]:
     return _last_of_user(messages) or texts
 
 
-def is_answer(body: Any) -> bool:
+def is_answer(body: dict[str, object]) -> bool:
     """Whether it is what a model answered."""
-    return isinstance(body, dict) and body.get("input_type") == "response"
+    return body.get("input_type") == "response"
 
 
 def reply(verdicts: Sequence[Verdict], *, answer: bool) -> dict[str, Any]:

@@ -22,12 +22,10 @@ class Inputs:
     top: int | None = None
 
 
-def inputs_of(body: Any, *, root: bool) -> Inputs:
+def inputs_of(body: dict[str, object], *, root: bool) -> Inputs:
     """The texts of a request; at the `root` a list of strings is several, elsewhere a pair, which no guard judges."""
-    if not isinstance(body, dict):
-        raise Refused(422, "the body is no JSON object")
-    parameters = body.get("parameters") if root else body
-    parameters = parameters if isinstance(parameters, dict) else {}
+    given = body.get("parameters") if root else body
+    parameters = given if isinstance(given, dict) else {}
     raw, top = parameters.get("raw_scores", False), parameters.get("top_k")
     if not isinstance(raw, bool) or not (top is None or (isinstance(top, int) and top > 0)):
         raise Refused(422, "raw_scores: expected true or false; top_k: expected a number above 0")
