@@ -109,8 +109,8 @@ def calibrate_class(rows: ScoredRows, name: str, asked: Asked, harmless: Collect
     settings = (rows.scores, *rows.settings.values())
     threshold = float(min(np.sort(of[of_class, place])[misses - rows.unlabelled] for of in settings))
     bound = lower_bound(positives - misses, positives, asked.error)
-    alarm = _rate(scores[~of_class] >= threshold, asked.confidence)
-    on_harmless = _rate(scores[_are_harmless(rows, harmless)] >= threshold, asked.confidence)
+    alarm = rate_of(scores[~of_class] >= threshold, asked.confidence)
+    on_harmless = rate_of(scores[_are_harmless(rows, harmless)] >= threshold, asked.confidence)
     certified = alarm.high < asked.max_alarm
     reason = None if certified else _too_many_alarms(alarm, target, asked.max_alarm)
     return ClassCertificate(
@@ -138,7 +138,7 @@ def calibrate(
     unscaled = rows.scores if rows.unscaled is None else rows.unscaled
     scores = np.where(np.isfinite(certified), rows.scores, unscaled)
     of_harmless = _are_harmless(rows, harmless)
-    any_, alone = (_rate(np.any(scores >= of, axis=1)[of_harmless], asked.confidence) for of in (every, certified))
+    any_, alone = (rate_of(np.any(scores >= of, axis=1)[of_harmless], asked.confidence) for of in (every, certified))
     return Calibrated(classes, any_, alone)
 
 
@@ -146,7 +146,8 @@ def _are_harmless(rows: ScoredRows, harmless: Collection[str]) -> np.ndarray:
     return np.isin(rows.labels, [place for place, name in enumerate(rows.names) if name in harmless])
 
 
-def _rate(flagged: np.ndarray, confidence: float) -> Rate:
+def rate_of(flagged: np.ndarray, confidence: float) -> Rate:
+    """The share of rows that are flagged, or of which something else holds; 0 to 1 where there is no row."""
     count = int(np.count_nonzero(flagged))
     return Rate(count / len(flagged) if len(flagged) else 0.0, *interval(count, len(flagged), confidence))
 

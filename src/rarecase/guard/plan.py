@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rarecase.core import randomness
-from rarecase.guard.bounds import interval, least_positives, most_misses_of
-from rarecase.guard.calibrate import Asked, ScoredRows, calibrate
+from rarecase.guard.bounds import least_positives, most_misses_of
+from rarecase.guard.calibrate import Asked, ScoredRows, calibrate, rate_of
 from rarecase.guard.certificate import ClassCertificate, Rate
 from rarecase.guard.numbers import down, percent, up
 
@@ -57,7 +57,7 @@ def _plan_class(rows: ScoredRows, name: str, asked: Asked, now: ClassCertificate
     place = rows.names.index(name)
     of_class = rows.labels == place
     positives, others = np.sort(rows.scores[of_class, place]), np.sort(rows.scores[~of_class, place])
-    share = _rate(len(positives), len(rows.labels), asked.confidence)
+    share = rate_of(of_class, asked.confidence)
     if not len(positives):
         return ClassPlan(now, share, None, None, None, now.refused or "")
     recall, found = _recall(positives, others, asked)
@@ -86,7 +86,7 @@ def _recall(positives: np.ndarray, others: np.ndarray, asked: Asked) -> tuple[Ra
     # The lowest threshold at which less than the allowed share of the other rows is flagged is above this score.
     allowed = int(np.ceil(asked.max_alarm * len(others))) - 1
     below = others[len(others) - 1 - allowed] if 0 <= allowed < len(others) else -np.inf
-    recall = _rate(int(np.count_nonzero(positives > below)), len(positives), asked.confidence)
+    recall = rate_of(positives > below, asked.confidence)
     return recall, (
         f"{percent(recall.rate)} ({percent(recall.low)} to {percent(recall.high)}) of the class are found where "
         f"{percent(asked.max_alarm)} of the other texts are flagged"
@@ -101,10 +101,6 @@ def _in_vain(recall: Rate, found: str, target: float, positives: int) -> str:
         f"{'no number of texts helps' if surely else 'probably none helps'}: {found}, and {target:g} is asked{rests}; "
         "what helps is a better model, a lower target or a higher --max-alarm, on new rows"
     )
-
-
-def _rate(found: int, trials: int, confidence: float) -> Rate:
-    return Rate(found / trials, *interval(found, trials, confidence))
 
 
 @dataclass(frozen=True)
