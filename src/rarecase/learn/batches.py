@@ -8,7 +8,6 @@ other columns of the table change what is learned.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from datasets import Dataset
@@ -70,14 +69,6 @@ class LengthGrouped:
             yield grouped[i * self.batch_size : (i + 1) * self.batch_size].tolist()
 
 
-class Batches(Protocol):
-    """The batches of an epoch, as lists of rows."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[list[int]]: ...
-
-
 @dataclass(frozen=True)
 class Shares:
     """
@@ -92,7 +83,7 @@ class Shares:
         [[(4, 3), (7, 3)], [(2, 3)], [(5, 1)], [(5, inf)]]
     """
 
-    batches: Batches
+    batches: LengthGrouped | Sequence[list[int]]  # of an epoch, as lists of rows
     divisor: Callable[[int, list[int]], float]  # for the place of a batch in the epoch, and its rows
     processes: int
 
