@@ -69,9 +69,9 @@ def public_id(id_: str) -> str:
     return id_ if is_plain(id_) else hash_of(id_)
 
 
-def hash_of(id_: str) -> str:
-    """A hash by which an id is recognised, and from which it cannot be read."""
-    return hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
+def hash_of(text: str) -> str:
+    """A hash by which an id or another text is recognised, and from which it cannot be read."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def texts(dataset: Dataset) -> list[str]:

@@ -1,6 +1,5 @@
 """Variations that exist already, such as the published ones: no model is asked."""
 
-import hashlib
 import json
 from collections import defaultdict
 from typing import Any
@@ -48,8 +47,7 @@ class Replay:
                 self._by_text[text_of[parent].strip()].append(row)
             elif parent is not None:
                 self._by_id[parent].append(row)
-        content = json.dumps([self._by_text, self._by_id], sort_keys=True)
-        self.digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+        self.digest = schema.hash_of(json.dumps([self._by_text, self._by_id], sort_keys=True))
         if not self._by_text and not self._by_id:
             raise GeneratorError(
                 "the data to replay has no variations (no row has a `parent_id`); give a table of variations with "

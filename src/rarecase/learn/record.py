@@ -24,7 +24,7 @@ from rarecase.core.errors import ConfigError, DataError, ModelError
 from rarecase.core.files import write_text
 from rarecase.core.typed import from_json
 from rarecase.data.counts import class_counts
-from rarecase.data.schema import label_names, texts
+from rarecase.data.schema import hash_of, label_names, texts
 from rarecase.data.taxonomy import Action
 from rarecase.evaluate.metrics import AllMetrics
 from rarecase.learn.hyperparameters import FitOptions, Settings
@@ -207,4 +207,4 @@ def digest_of(test: "Dataset") -> str:
     """A hash of a set's texts and label names in any order: tells whether a model was measured on this set."""
     names = label_names(test)
     pairs = sorted(zip(texts(test), (names[label] for label in test["label"][:]), strict=True))
-    return hashlib.blake2b(json.dumps(pairs).encode(), digest_size=16).hexdigest()
+    return hash_of(json.dumps(pairs))

@@ -1,6 +1,5 @@
 """From settings to the objects that a run, a grid or a start is made of; nothing below `runs/` knows a setting."""
 
-import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from rarecase.data.acquired import Acquired
 from rarecase.data.read import Columns, parse_argument
 from rarecase.data.read.argument import digest_of_rows
 from rarecase.data.read.origin import Origin, origin
+from rarecase.data.schema import hash_of
 from rarecase.data.sets import LABELED, Sets, Sources, read_sets, require_people, warn_of_missing_classes
 from rarecase.data.taxonomy import Taxonomy
 from rarecase.generate.prompt import SHIPPED, Prompt
@@ -199,8 +199,7 @@ def _digest_of_source(name: str, given: str, config: LoopConfig) -> str:
             raise DataError(f"{given}: no such folder")
         return digest_of_tables(Path(given))
     if name == "taxonomy":
-        classes = json.dumps(asdict(Taxonomy.load(given)))
-        return hashlib.blake2b(classes.encode(), digest_size=16).hexdigest()
+        return hash_of(json.dumps(asdict(Taxonomy.load(given))))
     return digest_of_rows(given, name, columns=columns_of(config), encoding=config.encoding)
 
 

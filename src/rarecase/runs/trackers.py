@@ -4,7 +4,6 @@
 A tracker gets numbers, the names of classes and the name of the folder: no text, no path and no setting.
 """
 
-import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from rarecase.core.errors import ConfigError, one_line
 from rarecase.core.processes import is_main
 from rarecase.core.progress import say
 from rarecase.data.release import Metrics
+from rarecase.data.schema import hash_of
 from rarecase.evaluate.record import RoundRecord
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def reporting(tracker: str, out: Path, key: str) -> Iterator[Report]:
 
     name = out.resolve().name
     # Of the folder, too: what is begun alike in two folders is two runs. The hash tells nobody where they are.
-    id_ = hashlib.blake2b(f"{key} {out.resolve()}".encode(), digest_size=16).hexdigest()
+    id_ = hash_of(f"{key} {out.resolve()}")
     options = {
         "trackio": {"name": f"{name}-{id_[:8]}", "resume": "allow", "private": True},  # a Space that it makes
         "wandb": {"name": name, "id": id_, "resume": "allow", "settings": _NOTHING_ELSE},
