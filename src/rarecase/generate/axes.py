@@ -1,7 +1,5 @@
 """The grid from which it is drawn how variations of one post are to differ."""
 
-from typing import TypedDict
-
 import numpy as np
 
 from rarecase.core import randomness
@@ -14,16 +12,7 @@ GRID = {
     "point_of_view": ("of the person concerned", "of a relative or friend of theirs", "of a bystander"),
     "typos": ("without typos", "with a few typos, as people make them on a phone"),
 }
-
-
-class Axes(TypedDict):
-    """How one variation is to be."""
-
-    register: str
-    length: str
-    speaker: str
-    point_of_view: str
-    typos: str
+Axes = dict[str, str]  # how one variation is to be, by the names of `GRID`
 
 
 def drawn(k: int, seed: int, id_: str) -> list[Axes]:
@@ -31,5 +20,4 @@ def drawn(k: int, seed: int, id_: str) -> list[Axes]:
     sizes = tuple(map(len, GRID.values()))
     order = randomness.generator(seed, "axes", id_).permutation(np.prod(sizes))
     places = np.array(np.unravel_index(np.resize(order, k), sizes)).T
-    named = ({name: GRID[name][place] for name, place in zip(GRID, point, strict=True)} for point in places)
-    return [Axes(**point) for point in named]  # type: ignore[typeddict-item]
+    return [{name: GRID[name][place] for name, place in zip(GRID, point, strict=True)} for point in places]
