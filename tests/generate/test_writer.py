@@ -101,9 +101,9 @@ def test_nothing_is_asked_twice_and_a_table_comes_of_stored_replies_alone(genera
     first, _ = generate(lambda request: ["one", "two"] if is_list(request) else "three")
     again = Writer(Model(tmp_path, lambda request: pytest.fail("asked")), TAXONOMY, seed=0)
     assert again.generate(SEEDS, 3).to_list() == first.to_list()
-    assert again.stored(SEEDS, 3).to_list() == first.to_list()
-    empty = Writer(Model(tmp_path / "other", lambda request: ""), TAXONOMY, seed=0)
-    assert failed(empty.stored(SEEDS, 3)) == [["not-empty"]] * 6
+    assert again.template.table(SEEDS, 3, 0, again.model.replies, "words").to_list() == first.to_list()
+    empty = again.template.table(SEEDS, 3, 0, Replies(tmp_path / "none.sqlite"), "words")
+    assert failed(empty) == [["not-empty"]] * 6
 
 
 def test_a_contrast_has_the_class_that_was_asked_for_and_is_marked(generate):

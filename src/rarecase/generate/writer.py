@@ -43,8 +43,4 @@ class Writer:
         """Asks for what is not stored yet, and gives `k` variations of each post; see `Generator.generate`."""
         self.model.ask(self.template.requests(seeds, k, self.seed))
         self.model.ask(self.template.missing(seeds, k, self.seed, self.model.replies))
-        return self.stored(seeds, k)
-
-    def stored(self, seeds: Dataset, k: int) -> Dataset:
-        """The same from stored replies alone: what was never asked is empty, and has failed a check."""
         return self.template.table(seeds, k, self.seed, self.model.replies, self.model.name)
