@@ -269,7 +269,6 @@ class Manifest:
 
 def require_same_settings(folder: Path, begun: Mapping[str, Any], asked: Any, may_change: Sequence[str]) -> None:
     """Raises `RunFolderError` naming the first setting that differs; one that was not stored had today's default."""
-    _require_known(folder, begun, type(asked))
     before = type(asked)(**begun)
     for name in (entry.name for entry in fields(asked) if entry.name not in may_change):
         old, new = getattr(before, name), getattr(asked, name)
