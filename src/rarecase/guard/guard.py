@@ -201,10 +201,9 @@ class Guard:
         folder = local_folder(source)
         record = ModelRecord.read(folder)
         known = record.guard if record and record.names == tuple(learner.names) else None
-        if taxonomy is not None or known is None:
-            guard = cls(learner, taxonomy)
-        else:
-            guard = cls(learner, _taxonomy_of(learner.names, known))
+        if taxonomy is None and known is not None:
+            taxonomy = _taxonomy_of(learner.names, known)
+        guard = cls(learner, taxonomy)
         if known is not None:
             guard.thresholds, guard.long_thresholds = (
                 np.where(guard.harmful, [of.get(name, THRESHOLD) for name in guard.names], np.inf)

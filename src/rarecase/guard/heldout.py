@@ -7,7 +7,7 @@ How often they were used is kept beside them, as `NAME.uses`, so that it survive
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -184,8 +184,7 @@ class Uses:
     def add(self, part: HeldOut) -> None:
         """Writes one use more beside the rows, if they are in a file or folder."""
         if (path := _path(part)) is not None:
-            more = replace(self, uses={**self.uses, part.ids_sha256: self.of(part) + 1})
-            write_json(path, {"format": FORMAT, **asdict(more)})
+            write_json(path, {"format": FORMAT, "uses": {**self.uses, part.ids_sha256: self.of(part) + 1}})
 
 
 def _path(part: HeldOut) -> Path | None:

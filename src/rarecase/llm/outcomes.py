@@ -126,8 +126,7 @@ def usage_of(answer: Answer) -> tuple[int, int] | None:
         counts = usage["prompt_tokens"], usage["completion_tokens"]
     except (ValueError, LookupError, TypeError):
         return None
-    prompt, completion = counts
-    return counts if all(type(n) is int and 0 <= n < MOST_TOKENS for n in (prompt, completion)) else None
+    return counts if all(type(n) is int and 0 <= n < MOST_TOKENS for n in counts) else None
 
 
 def reply_of(answer: Answer) -> str | None:
