@@ -37,20 +37,12 @@ class Variables(TypedDict):
 
 @dataclass(frozen=True)
 class Prompt:
-    """
-    A template that was read.
+    """A template that was read."""
 
-    Args:
-        name (`str`): one that ships with rarecase, or a file.
-        source (`str`): its text.
-        uses (`frozenset[str]`): which of the `Variables` are in it.
-        turns (`tuple`): the role of each turn, and what renders its content.
-    """
-
-    name: str
-    source: str
-    uses: frozenset[str]
-    turns: tuple[tuple[str, Jinja], ...]
+    name: str  # one that ships with rarecase, or a file
+    source: str  # its text
+    uses: frozenset[str]  # which of the `Variables` are in it
+    turns: tuple[tuple[str, Jinja], ...]  # the role of each, and what renders its content
 
     @classmethod
     def load(cls, name: str) -> "Prompt":

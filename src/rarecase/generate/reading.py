@@ -38,18 +38,11 @@ _QUOTES = {'"': '"', "“": "”", "„": "“", "'": "'", "‘": "’", "«": "
 
 @dataclass(frozen=True)
 class Item:
-    """
-    One variation in a reply.
+    """One variation in a reply."""
 
-    Args:
-        text (`str`): on one line; empty where there was none to read.
-        whole (`bool`, *optional*): False where the reply ended in the middle of it, None where it does not say.
-        refused (`bool`): whether the model declined to write it.
-    """
-
-    text: str
-    whole: bool | None = True
-    refused: bool = False
+    text: str  # on one line; empty where there was none to read
+    whole: bool | None = True  # False where the reply ended in the middle of it, None where it does not say
+    refused: bool = False  # whether the model declined to write it
 
 
 def read(reply: str, k: int) -> list[Item]:

@@ -20,14 +20,8 @@ class Replay:
 
     A post finds its variations by its text where the table holds their parent too, so ids need not agree (a pool has
     other ids than a release); where the table holds variations alone, by `parent_id`. A variation has the label of its
-    post; one that the check `contrast` marks has that of the table.
-
-    Args:
-        dataset (`Dataset`): variations (`parent_id` set, or `origin` `generated`) and, where they are known, the posts
-            that they vary; `id`, `text` and `parent_id`.
-
-    Attributes:
-        digest (`str`): a hash over all variations, whatever the order of the posts.
+    post; one that the check `contrast` marks has that of the table. In a table that also has the posts, variations are
+    the rows with a `parent_id`, or with the `origin` `generated`.
     """
 
     def __init__(self, dataset: Dataset):
@@ -47,6 +41,7 @@ class Replay:
                 self._by_text[text_of[parent].strip()].append(row)
             elif parent is not None:
                 self._by_id[parent].append(row)
+        # Over all variations, whatever the order of the posts.
         self.digest = schema.hash_of(json.dumps([self._by_text, self._by_id], sort_keys=True))
         if not self._by_text and not self._by_id:
             raise GeneratorError(

@@ -38,24 +38,14 @@ class Post:
 
 @dataclass(frozen=True)
 class Template:
-    """
-    What is asked of a model, with a temperature of the sampling, for variations of posts of a taxonomy.
+    """What is asked of a model, with a temperature of the sampling, for variations of posts of a taxonomy."""
 
-    Args:
-        taxonomy (`Taxonomy`): the classes, which a prompt may name and define.
-        model (`str`): the model's name.
-        temperature (`float`): 0.4 was the best found for a tiny model.
-        prompt (`Prompt`): the file.
-        contrast_to (`str`, *optional*): the class that contrasts are to be of; by default the first that is harmless.
-        masks (`bool`): whether placeholders are sent for identifiers in posts, such as e-mail addresses.
-    """
-
-    taxonomy: Taxonomy
+    taxonomy: Taxonomy  # whose classes a prompt may name and define
     model: str
-    temperature: float
+    temperature: float  # 0.4 was the best found for a tiny model
     prompt: Prompt
-    contrast_to: str | None = None
-    masks: bool = False
+    contrast_to: str | None = None  # the class that contrasts are to be of; by default the first that is harmless
+    masks: bool = False  # whether placeholders are sent for identifiers in posts, such as e-mail addresses
 
     def __post_init__(self) -> None:
         if self.contrast_to is not None and "target" not in self.prompt.uses:

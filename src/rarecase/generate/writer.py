@@ -13,15 +13,8 @@ class Writer:
     The generators `openai` and `local`: a language model writes the variations.
 
     The outcome is a function of the posts, `k` and the seed of the run (and of the model). Where posts leave this
-    machine, they have placeholders for identifiers.
-
-    Args:
-        model (`LanguageModel`): who is asked.
-        taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
-        seed (`int`): the seed of the run.
-        temperature (`float`): of the sampling; 0 takes the likeliest token each time.
-        template (`str`): what is asked: `variation`, `contrast`, `small` or a file.
-        contrast_to (`str`, *optional*): the class that contrasts are to be of; by default the first that is harmless.
+    machine, they have placeholders for identifiers. The other arguments are those of `Template`, the prompt by its
+    name or file.
     """
 
     def __init__(

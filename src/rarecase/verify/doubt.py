@@ -79,14 +79,8 @@ def doubt(dataset: Dataset, trusted: Dataset, *, encoder: Encoder | None = None,
 
 def true_classes(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
-    How probable each class is the true one, given the label, by how labels go wrong among all rows.
-
-    Args:
-        probs (`np.ndarray`): of each class by the text alone, shape `(rows, classes)`, all classes being as frequent.
-        labels (`np.ndarray`): int64, shape `(rows,)`.
-
-    Returns:
-        `np.ndarray`: float64, shape `(rows, classes)`, each row summing to 1.
+    How probable each class is the true one, given the label, by how labels go wrong among all rows; float64 `(rows,
+    classes)`. `probs`, of the same shape, are by the text alone, all classes being as frequent.
     """
     rows, classes = probs.shape
     given = np.eye(classes)[labels]

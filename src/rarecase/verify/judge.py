@@ -87,15 +87,9 @@ class Judge:
     """
     Says how likely each class is for a text, by asking a language model that is shown definitions and labelled texts.
 
-    It sees texts and the labels of the start set, nothing else; neither the order of rows nor what is judged together
-    has an effect.
-
-    Args:
-        model (`LanguageModel`): who is asked; its store keeps each reply, so nothing is asked twice.
-        taxonomy (`Taxonomy`): the classes; name and definition go into the prompt.
-        examples (`Dataset`): the start set: `text` and `label`.
-        seed (`int`): decides which texts of the start set are shown, and over which the mean is taken.
-        per_class (`int`, *optional*, defaults to 3): how many texts of each class are shown, if there are as many.
+    It sees texts and the labels of the start set (`examples`), nothing else; neither the order of rows nor what is
+    judged together has an effect. The seed decides which texts of the start set are shown, `per_class` of each class,
+    and over which the mean is taken. The store of the model keeps each reply, so nothing is asked twice.
 
     Example:
         >>> from rarecase.llm.endpoint import Endpoint
@@ -119,17 +113,9 @@ class Judge:
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """
-        How likely each class is for each text.
-
-        Args:
-            texts (`Sequence[str]`): what is judged.
-
-        Returns:
-            `np.ndarray`: float64 of shape `(texts, classes)`; each row sums to 1, or is NaN where the answer is no
-            class. Where the server gives no log-probabilities, the class that it answers has the probability 1.
-
-        Raises:
-            `GeneratorError`: where the model does not answer.
+        How likely each class is for each text, float64 `(texts, classes)`; each row sums to 1, or is NaN where the
+        answer is no class. Where the server gives no log-probabilities, the class that it answers has the probability
+        1. `GeneratorError` where the model does not answer.
         """
         requests = self.requests(texts)
         self.model.ask(requests)

@@ -26,15 +26,9 @@ _HYPHENATED = ("self-", "non-", "anti-", "pre-", "post-", "ex-", "co-")  # as En
 
 
 class Leaks:
-    """
-    Finds them.
+    """Finds them, by the names of the classes and by the texts of the prompt apart from the post: its `wording`."""
 
-    Args:
-        names (`Sequence[str]`): of the classes.
-        wording (`Sequence[str]`): the texts of the prompt, apart from the post: definitions, examples, instructions.
-    """
-
-    def __init__(self, names: Sequence[str], wording: Sequence[str] = ()):
+    def __init__(self, names: Sequence[str], wording: Sequence[str]):
         self._names = {name.casefold() for name in names}
         self._runs = {run for text in wording for run in _runs(text)}
 
