@@ -260,13 +260,7 @@ def _seen_by(learner: Learner, dataset: Dataset, reads: set[str]) -> Dataset:
 
 
 def _choose(
-    strategy: Strategy,
-    pool: Dataset,
-    n: int,
-    learner: Callable[[], Learner],
-    labeled: Dataset,
-    seed: int,
-    number: int,
+    strategy: Strategy, pool: Dataset, n: int, learner: Callable[[], Learner], labeled: Dataset, seed: int, number: int
 ) -> Dataset:
     """
     Text only: a strategy sees no source, no provenance and no label of the pool, and of L what people labelled. Its

@@ -271,12 +271,7 @@ def publish_guard(
     target, send = to.open("space")
     token = space_token(space_token_env, "read the model") if space_token_env else None
     done = guard.publish_guard(
-        target,
-        model=model,
-        key=guard.key_of_environment(),
-        token=token,
-        visibility=visibility,
-        send=send,
+        target, model=model, key=guard.key_of_environment(), token=token, visibility=visibility, send=send
     )
     _print(to, [done], send, after_space="")  # a private model has its token by now
 

@@ -99,12 +99,7 @@ def export(folder: Path, /, *, out: Path, format: Format = "text") -> None:
 
 
 def import_published(
-    folder: Path,
-    /,
-    *,
-    out: Path,
-    reading: Literal["published", "consistent"] = "published",
-    format: Format = "text",
+    folder: Path, /, *, out: Path, reading: Literal["published", "consistent"] = "published", format: Format = "text"
 ) -> None:
     """
     Turn the seven published TSV files of the paper into a release folder.

@@ -28,10 +28,7 @@ SENTENCES = [
     *_of(
         "negation",
         False,
-        self_harm=(
-            "I do not want to hurt myself any more, and I am glad",
-            "I never thought of ending my life",
-        ),
+        self_harm=("I do not want to hurt myself any more, and I am glad", "I never thought of ending my life"),
         medical_advice=("I am not ill and need no doctor", "No medicine for me, I feel fine"),
         legal_advice=("Nobody is suing me and I need no lawyer", "My landlord and I have no dispute"),
         financial_advice=("I have no debts and no questions about money", "I do not invest and do not mean to"),

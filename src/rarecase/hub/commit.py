@@ -12,14 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from huggingface_hub import (
-    CommitOperationAdd,
-    CommitOperationDelete,
-    HfApi,
-    constants,
-    get_session,
-    hf_hub_download,
-)
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_session, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
@@ -82,8 +75,7 @@ class Snapshot:
     def read(self, path: str) -> Path:
         """A file at that commit, in the cache of the client."""
         return retried(
-            self.target.repo_id,
-            lambda: Path(hf_hub_download(**self.target.repo, filename=path, revision=self.sha)),
+            self.target.repo_id, lambda: Path(hf_hub_download(**self.target.repo, filename=path, revision=self.sha))
         )
 
 

@@ -162,12 +162,7 @@ class Finetune(Learner):
 
     @classmethod
     def from_pretrained(
-        cls,
-        model: str | Path,
-        *,
-        precision: Precision | None = "fp32",
-        max_length: int | None = None,
-        seed: int = 0,
+        cls, model: str | Path, *, precision: Precision | None = "fp32", max_length: int | None = None, seed: int = 0
     ) -> Self:
         """
         Loads a classifier that is trained already (see `load_learner`): what `save` wrote, or any of `transformers`.

@@ -12,17 +12,7 @@ from pathlib import Path
 from rarecase.core.errors import ConfigError, DataError
 from rarecase.core.installed import needs
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.hub.commit import (
-    Files,
-    Push,
-    Pushed,
-    Snapshot,
-    Target,
-    push,
-    read_snapshot,
-    refuse_foreign,
-    taken_back,
-)
+from rarecase.hub.commit import Files, Push, Pushed, Snapshot, Target, push, read_snapshot, refuse_foreign, taken_back
 from rarecase.labeling.store.repository import CARD, contents, missing, require_private
 from rarecase.labeling.store.roles import read_roles, roles_text
 from rarecase.labeling.store.settings import FILE, SpaceFile

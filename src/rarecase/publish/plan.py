@@ -5,15 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from rarecase.core.progress import say
-from rarecase.hub.commit import (
-    Build,
-    Kind,
-    Pushed,
-    Target,
-    base_snapshot,
-    refuse_bad_card,
-    require_public_is_meant,
-)
+from rarecase.hub.commit import Build, Kind, Pushed, Target, base_snapshot, refuse_bad_card, require_public_is_meant
 
 
 @dataclass(frozen=True)

@@ -69,11 +69,7 @@ def _labelled(config: RunConfig, sets: Sets, labels: int, replies: Path) -> str:
 
 
 def estimated_seconds(
-    config: RunConfig,
-    strategy: Strategy,
-    sets: Sets,
-    learner: Learner,
-    clock: Callable[[], float] = time.perf_counter,
+    config: RunConfig, strategy: Strategy, sets: Sets, learner: Learner, clock: Callable[[], float] = time.perf_counter
 ) -> float:
     """
     The computing time of a run, from that of a few texts.

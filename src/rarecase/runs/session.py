@@ -98,11 +98,7 @@ def _read_new(out: Path, config: RunConfig) -> tuple[Sets, RunConfig]:
 
 
 def write_begun(
-    out: Path,
-    config: LoopConfig,
-    sets: Sets,
-    vectors: Mapping[str, np.ndarray],
-    manifest: Callable[[Path], Manifest],
+    out: Path, config: LoopConfig, sets: Sets, vectors: Mapping[str, np.ndarray], manifest: Callable[[Path], Manifest]
 ) -> None:
     """Writes, whole, the folder that a run or a grid begins with; last of all its manifest."""
     with write_folder_beside(out) as folder:

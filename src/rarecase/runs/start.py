@@ -14,15 +14,7 @@ import numpy as np
 from datasets import Dataset, Value
 
 from rarecase.core import randomness
-from rarecase.core.errors import (
-    ConfigError,
-    DataError,
-    RunFolderError,
-    WaitingForLabels,
-    command_line,
-    flag,
-    listed,
-)
+from rarecase.core.errors import ConfigError, DataError, RunFolderError, WaitingForLabels, command_line, flag, listed
 from rarecase.core.files import digest, write_folder_beside
 from rarecase.core.locks import locked
 from rarecase.core.progress import say
@@ -41,14 +33,7 @@ from rarecase.runs.annotation import annotator_of, require_store
 from rarecase.runs.folder import Manifest, refuse_used, require_same_settings
 from rarecase.runs.parts import columns_of
 from rarecase.settings.checks import check, require_out
-from rarecase.settings.config import (
-    START_MAY_CHANGE,
-    RunConfig,
-    StartConfig,
-    class_names,
-    read_config,
-    write_yaml,
-)
+from rarecase.settings.config import START_MAY_CHANGE, RunConfig, StartConfig, class_names, read_config, write_yaml
 
 SETS = ("bootstrap", "dev", "test", "certify")
 FEW = 10  # test texts of a class: with fewer, a single one is more than ten points of its recall

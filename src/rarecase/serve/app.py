@@ -77,13 +77,7 @@ class Endpoints:
 
 
 def application(
-    batcher: Batcher,
-    model: str,
-    *,
-    key: str,
-    max_body: int,
-    audit: Audit | None,
-    closing: Callable[[], bool],
+    batcher: Batcher, model: str, *, key: str, max_body: int, audit: Audit | None, closing: Callable[[], bool]
 ) -> ASGIApp:
     """The app; replies call the model `model`, and connections end with a reply once the server ends (`closing`)."""
     endpoints = Endpoints(batcher, model, audit)

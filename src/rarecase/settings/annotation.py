@@ -6,10 +6,7 @@ from typing import Any, Literal
 from rarecase.core.errors import ConfigError
 from rarecase.settings.checks import between, no_effect_beside, no_effect_without, no_key, no_password, setting
 
-OF_PEOPLE = (
-    no_effect_beside(annotator=("file", "gold", "llm"), unless={"doubtful_to": "people"}),
-    no_password,
-)
+OF_PEOPLE = (no_effect_beside(annotator=("file", "gold", "llm"), unless={"doubtful_to": "people"}), no_password)
 _OF_LLM = no_effect_without("annotator", "llm")
 
 
