@@ -77,26 +77,19 @@ def variations_table(seeds: Dataset, variations: Sequence[Sequence[Variation]]) 
     """The variations of each post as a table with the columns of `schema.features`, the classes those of `seeds`."""
     arrow.require(seeds, "id", "text", "label")
     names = schema.label_names(seeds)
-    made = [(row, i, variation) for row, own in enumerate(variations) for i, variation in enumerate(own, 1)]
-    parents = seeds["id"][:]
-    inherited = {
-        column: [values[row] for row, _, _ in made]
-        for column in ("label", "round", "strategy")
-        if column in seeds.column_names
-        for values in [seeds[column][:]]
-    }
-    own = [variation.label for _, _, variation in made]
-    labels = zip(inherited["label"], own, strict=True)
+    posts = arrow.rows(seeds, [row for row, own in enumerate(variations) for _ in own])  # that of each variation
+    made = [(i, one) for own in variations for i, one in enumerate(own, 1)]
+    labels = zip(posts["label"][:], made, strict=True)
     columns = {
-        **inherited,
-        "label": [label if name is None else names.index(name) for label, name in labels],
-        "id": [f"{parents[row]}-{i}" for row, i, _ in made],
-        "text": ["" if _is_too_long(variation.text) else variation.text for _, _, variation in made],
+        **{name: posts[name][:] for name in ("round", "strategy") if name in posts.column_names},
+        "label": [label if one.label is None else names.index(one.label) for label, (_, one) in labels],
+        "id": [f"{id_}-{i}" for id_, (i, _) in zip(posts["id"][:], made, strict=True)],
+        "text": ["" if _is_too_long(one.text) else one.text for _, one in made],
         "origin": [schema.GENERATED] * len(made),
-        "parent_id": [parents[row] for row, _, _ in made],
-        "generator": [variation.generator for _, _, variation in made],
-        "prompt_hash": [variation.prompt_hash for _, _, variation in made],
-        "checks": [variation.checks or checks_of(variation.text) for _, _, variation in made],
+        "parent_id": posts["id"][:],
+        "generator": [one.generator for _, one in made],
+        "prompt_hash": [one.prompt_hash for _, one in made],
+        "checks": [one.checks or checks_of(one.text) for _, one in made],
     }
     return arrow.from_columns(columns, schema.features(names))
 
