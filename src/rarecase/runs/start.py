@@ -198,10 +198,8 @@ def _drawn(pool: Dataset, sizes: dict[str, int], seed: int) -> Dataset:
     """The posts with the column `set`; the draw uses the rows sorted by text."""
     order = canonical_order(pool)[randomness.generator(seed, "start").permutation(len(pool))]
     names = np.full(len(pool), "pool", dtype=object)
-    begun = 0
-    for name, size in sizes.items():
-        names[order[begun : begun + size]] = name
-        begun += size
+    drawn = np.repeat([*sizes], [*sizes.values()])
+    names[order[: len(drawn)]] = drawn
     return with_column(pool, "set", names.tolist())
 
 
