@@ -121,10 +121,8 @@ def _points(table: Dataset, config: str | None = None, *, ids: bool = True) -> D
 
 def _once(points: Dataset, *columns: str) -> Dataset:
     """The first of the rows that are equal in some columns."""
-    first: dict[tuple[str, ...], int] = {}
-    for row, key in enumerate(zip(*(points[column][:] for column in columns), strict=True)):
-        first.setdefault(key, row)
-    return rows(points, list(first.values()))
+    repeats = points.select_columns([*columns]).to_pandas().duplicated()
+    return rows(points, np.flatnonzero(~repeats))
 
 
 def _some(rest: Dataset) -> Dataset:

@@ -125,11 +125,8 @@ def _folds(rows: Dataset, seed: int) -> np.ndarray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    texts = schema.texts(rows)
-    place: dict[object, int] = {}
-    for row, text in enumerate(texts):
-        place.setdefault(text, row)
-    links = [(row, place[text]) for row, text in enumerate(texts)]
+    place: dict[str, int] = {}  # of the first row with a text
+    links = [(row, place.setdefault(text, row)) for row, text in enumerate(schema.texts(rows))]
     if "parent_id" in rows.column_names:
         first: dict[str, int] = {}
         for row, (id_, parent) in enumerate(zip(rows["id"][:], rows["parent_id"][:], strict=True)):
