@@ -55,7 +55,7 @@ def local_folder(model: str) -> Path:
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     _refuse_unsafe(model, files)
     for name in files:
-        named = _names_code(_read_json(model, folder / name)) if PurePosixPath(name).name in _NAMES_CODE else None
+        named = _names_code(model_json(model, folder / name)) if PurePosixPath(name).name in _NAMES_CODE else None
         if named:
             raise ModelError(
                 f"{model}: {name} names code of the model's own ({named}), which rarecase never runs; "
@@ -159,7 +159,7 @@ def require_weights(model: str, folder: Path, times: int = 2) -> None:
     from transformers import AutoConfig, AutoModel
 
     for path in folder.rglob("config.json"):
-        weights, content = list(path.parent.glob("*.safetensors")), _read_json(model, path)
+        weights, content = list(path.parent.glob("*.safetensors")), model_json(model, path)
         sizes = []
         for file in weights:
             with safe_open(file, "pt") as opened:
@@ -243,7 +243,8 @@ def _at_most(modules: int, what: str) -> Iterator[None]:
         hook.remove()
 
 
-def _read_json(model: str, path: Path) -> dict:
+def model_json(model: str, path: Path) -> dict:
+    """The object in a JSON file of a model; empty where it holds none."""
     try:
         content = parse_json(read_document(path))
     except (OSError, ValueError) as error:

@@ -11,7 +11,6 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from rarecase.core.documents import parse_json, read_document
 from rarecase.core.errors import ModelError
 from rarecase.core.shipped import shipped
 from rarecase.data.read.card import front_matter
@@ -22,7 +21,7 @@ from rarecase.hub.ids import split_revision
 from rarecase.learn.folders import CONFIG, FIRST_HEAD, Head, kind_of
 from rarecase.learn.head import MODULES, encoder_folder, in_todays_layout
 from rarecase.learn.record import RECORD, ModelRecord
-from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder
+from rarecase.models.checkpoint import PACKAGED, PACKAGED_ID, PICKLED, local_folder, model_json
 from rarecase.models.lengths import stated
 from rarecase.publish.markdown import TAGS
 from rarecase.publish.model_card import Model, model_card
@@ -119,7 +118,7 @@ def read_model(folder: Path) -> Model:
     if kind in ("frozen", "setfit") and (encoder_folder(folder) / MODULES).is_file():
         head = Head.read(folder)
         names, made_from, reader = head.names, head.encoder, encoder_folder(folder)
-    elif kind == "finetune" and (names := _names(_json(folder / CONFIG))):
+    elif kind == "finetune" and (names := _names(model_json(str(folder), folder / CONFIG))):
         made_from, reader = record.model if record else "", folder
     else:
         raise ModelError(
@@ -128,8 +127,9 @@ def read_model(folder: Path) -> Model:
         )
     if record and (record.learner, record.names) != (kind, names):
         raise ModelError(f"{folder}: its {RECORD} is of another model; train it again, or delete that file")
-    longest = stated(_json(reader / "tokenizer_config.json").get("model_max_length"))
-    return Model(kind, names, _hub_id(made_from), longest, record, _certificate(folder, names))
+    tokenizer = reader / "tokenizer_config.json"
+    told = model_json(str(folder), tokenizer).get("model_max_length") if tokenizer.is_file() else None
+    return Model(kind, names, _hub_id(made_from), stated(told), record, _certificate(folder, names))
 
 
 def _certificate(folder: Path, names: tuple[str, ...]) -> Certificate | None:
@@ -146,14 +146,6 @@ def _certificate(folder: Path, names: tuple[str, ...]) -> Certificate | None:
             "delete this file"
         )
     return certificate
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = parse_json(read_document(path)) if path.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: no readable JSON; save the model again") from error
-    return content if isinstance(content, dict) else {}
 
 
 def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
