@@ -27,7 +27,7 @@ from rarecase.core.errors import DataError
 from rarecase.core.processes import on_main
 from rarecase.data import arrow, schema
 from rarecase.data.acquired import Policy
-from rarecase.data.read.duplicates import exact_duplicates, near_duplicates, stands_in
+from rarecase.data.read.duplicates import exact_duplicates, folded, near_duplicates, stands_in
 from rarecase.generate import Check
 from rarecase.models.encoder import Encoder
 from rarecase.verify import policy
@@ -196,7 +196,7 @@ def _copies(pairs: _Pairs, originals: Dataset, encoder: Encoder | None) -> np.nd
 
     A text that a few words make another class is no copy of the first, so near ones count within a label.
     """
-    whole = exact_duplicates([*map(_normal, pairs.texts)], [*map(_normal, schema.texts(originals))])
+    whole = exact_duplicates([*map(folded, pairs.texts)], [*map(folded, schema.texts(originals))])
     if encoder is None:
         return whole
     texts, labels = schema.texts(originals), arrow.matrix(originals, "label")
@@ -216,7 +216,3 @@ def _copies(pairs: _Pairs, originals: Dataset, encoder: Encoder | None) -> np.nd
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
-def _normal(text: str) -> str:
-    return text.casefold().strip()

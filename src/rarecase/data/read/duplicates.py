@@ -63,7 +63,7 @@ def near_duplicates(texts: Sequence[str], against: Sequence[str] = ()) -> np.nda
     text goes does not depend on what else went. (Of the 2,700 published test titles these are 72. Against the kept
     ones only it would be 68; 110 are in a pair.)
     """
-    normal = [_normal(text) for text in texts]
+    normal = [folded(text) for text in texts]
     found = exact_duplicates(normal)
     first = np.flatnonzero(~found)  # what is near a repeat is near its first occurrence, too
     distinct = [normal[place] for place in first]
@@ -73,7 +73,7 @@ def near_duplicates(texts: Sequence[str], against: Sequence[str] = ()) -> np.nda
 
 def stands_in(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """Which texts are near-duplicates of one of `others`, or equal to one: bool, shape `(texts,)`."""
-    return _near([_normal(text) for text in texts], list({_normal(text) for text in others}))
+    return _near([folded(text) for text in texts], list({folded(text) for text in others}))
 
 
 def drop_duplicates(
@@ -90,7 +90,8 @@ def drop_duplicates(
     return arrow.rows(pool, np.flatnonzero(~(exact | near | elsewhere))), counts
 
 
-def _normal(text: str) -> str:
+def folded(text: str) -> str:
+    """A text as it is compared: without case and without blanks around it."""
     return text.casefold().strip()
 
 
