@@ -99,7 +99,7 @@ def own_files(folder: Path) -> tuple[Model, Files]:
 
 def _without_origin(file: Path) -> Path | bytes:
     """A file of a model without what it was made from; as it is where it says nothing of that."""
-    if (key := _ORIGIN.get(file.name)) is None or key not in (content := _json(file)):
+    if (key := _ORIGIN.get(file.name)) is None or key not in (content := model_json(str(file.parent), file)):
         return file
     return json.dumps({name: value for name, value in content.items() if name != key}, indent=2).encode()
 
