@@ -1,6 +1,7 @@
 """`rarecase guard serve`: what it refuses before a model is loaded."""
 
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -43,14 +44,21 @@ def test_without_its_packages_it_says_what_to_install(monkeypatch, capsys):
 
 
 class NotFinite(ByWord):
-    """Has a NaN among its weights."""
+    """Has a NaN among its weights; keeps the threads that score."""
+
+    def __init__(self):
+        super().__init__()
+        self.threads = []
 
     def score(self, dataset):
+        self.threads.append(threading.current_thread())
         scored = super().score(dataset)
         return with_column(scored, "probs", np.full((len(scored), len(self.names)), np.nan, np.float32))
 
 
 def test_a_model_that_cannot_score_is_not_served(capsys):
+    model = NotFinite()
     with pytest.raises(ModelError, match="the model gives scores that are not finite"):
-        serve(lambda: Guard(NotFinite(), OWN), "guard", Serving(port=0))
+        serve(lambda: Guard(model, OWN), "guard", Serving(port=0))
     assert capsys.readouterr().err == ""
+    assert [thread.is_alive() for thread in model.threads] == [False]  # one that stays slows down all requests

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,23 @@ def serve(load: Callable[[], Guard], name: str, serving: Serving) -> None:
             )
         audit = None if serving.audit is None else Audit(serving.audit, metrics)
         guard = load()
-        guard.scores([WARM_UP])  # a model that cannot score ends here, in one line; else only a thread would know
+        _try(guard)
         gc.freeze()  # else each larger request would have all modules and the model searched for garbage
         server = DrainingServer(Batcher(guard, metrics), f"{name}@{guard.revision}", key, serving.max_body, audit)
         shown = f"[{serving.host}]" if ":" in serving.host else serving.host
         print(f"the guard is at http://{shown}:{listening.getsockname()[1]}", file=sys.stderr)
         server.run(sockets=[listening])
+
+
+def _try(guard: Guard) -> None:
+    """
+    A model that cannot score ends the server here, in one line; else only a thread would know.
+
+    What torch computes with beside a thread stays as long as that thread, and slows down all others by a third: so it
+    is one that ends.
+    """
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(guard.scores, [WARM_UP]).result()
 
 
 class DrainingServer(uvicorn.Server):
