@@ -66,7 +66,7 @@ class Load:
 
     async def send(self, number: int, due: float) -> None:
         """One title; every second of them over a new connection."""
-        connection = self.idle.pop() if number % 2 and self.idle else Connection(self.port)
+        connection = self._kept() if number % 2 else Connection(self.port)
         place = number % len(self.texts)
         try:
             status, said = await connection.ask("/predict", {"inputs": self.texts[place]})
@@ -82,6 +82,13 @@ class Load:
             self.idle.append(connection)
         else:
             connection.close()
+
+    def _kept(self) -> Connection:
+        """The one that was used last of those that are still open, as clients do; else another."""
+        while self.idle:
+            if (connection := self.idle.pop()).is_open:
+                return connection
+        return Connection(self.port)
 
 
 async def capacity(load: Load, seconds: float) -> float:

@@ -12,6 +12,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from rarecase.web.connections import BACKLOG, ImpatientProtocol
 
 NAMES = Taxonomy.default().names
 SMALL = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+FADES = 120.0  # seconds after which the mean load of the last minute tells no more of the benchmark before
 WORDS = (
     "my",
     "how",
@@ -67,6 +69,11 @@ class Connection:
     def __init__(self, port: int):
         self.port = port
         self.opened: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the other side has not ended it yet, as servers do with one that is idle for long."""
+        return self.opened is not None and not self.opened[0].at_eof()
 
     async def ask(self, path: str, body: Any = None) -> tuple[int, bytes]:
         """Status and body of the reply; raises `OSError` or `EOFError` where there is none."""
@@ -145,7 +152,9 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def is_busy() -> bool:
     """Whether others use this machine so much that a mark missed means nothing; says so."""
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    cores, until = os.cpu_count() or 1, time.monotonic() + FADES
+    while (load := os.getloadavg()[0]) > cores / 2 and time.monotonic() < until:
+        time.sleep(1)
     print(f"{cores} cores, load {load:.1f} before the benchmark begins" + ", too busy for marks" * (load > cores / 2))
     return load > cores / 2
 
