@@ -32,12 +32,12 @@ from rarecase.core.files import read_json, require_new, write_json
 from rarecase.core.locks import locked
 from rarecase.core.randomness import generator
 from rarecase.data import arrow, schema
+from rarecase.data.acquired import Policy
 from rarecase.data.counts import class_counts
 from rarecase.data.parquet import read_parquet, write_parquet
 from rarecase.data.read import read_argument
 from rarecase.data.sets import with_classes
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.data.variation_counts import Policy
 from rarecase.evaluate.metrics import metrics
 from rarecase.evaluate.predictions import predictions_of
 from rarecase.experiment.cells import Cell, Found

@@ -134,7 +134,7 @@ def test_wandb_is_kept_from_sending_what_is_printed_the_command_and_a_repository
 
 def test_a_space_that_trackio_makes_is_private(tmp_path, monkeypatch):
     monkeypatch.setattr("accelerate.Accelerator", Tracked)
-    with reporting("trackio", tmp_path / "out", "key"):
+    with reporting("wandb", tmp_path / "out", "key"):
         pass
     assert Tracked.trackio["private"] is True
 
