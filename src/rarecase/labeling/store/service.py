@@ -39,6 +39,7 @@ class LabelService:
     Example:
         >>> service = LabelService(EventLog("labels.sqlite"))
         >>> service.add("4f1c", ["harmful", "not-harmful"], [Row("p1", "…")])
+        1
         >>> service.start(Settings(votes=1))
         >>> item = service.queue("ann").queue[0]["item"]
         >>> service.vote("ann", item, "harmful", seconds=3.0).accepted
