@@ -151,7 +151,10 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def is_busy() -> bool:
-    """Whether others use this machine so much that a mark missed means nothing; says so."""
+    """
+    Whether others use this machine so much that a mark missed means nothing; says so. Waits first, `FADES` seconds at
+    most, for the load of what ran before to fade.
+    """
     cores, until = os.cpu_count() or 1, time.monotonic() + FADES
     while (load := os.getloadavg()[0]) > cores / 2 and time.monotonic() < until:
         time.sleep(1)

@@ -5,7 +5,8 @@ from pathlib import Path
 from rarecase.core.errors import DataError, did_you_mean, listed, shown_label
 from rarecase.data.read.argument import read_argument
 from rarecase.data.taxonomy import Taxonomy
-from rarecase.labeling.store.service import LabelService, Row
+from rarecase.labeling.store.service import LabelService
+from rarecase.labeling.store.state import Row
 
 
 def add_known_answers(service: LabelService, path: Path, *, calibrate: bool, taxonomy: Taxonomy | None = None) -> None:
